@@ -1,0 +1,1 @@
+"""Caffe's Blob, Layer, Net and Solver, run by OpenCL."""

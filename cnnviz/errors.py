@@ -1,0 +1,53 @@
+"""The errors that cnnviz raises on purpose: each is one sentence with the place and the way out.
+
+The command line prints them as ``Error: ...`` without a traceback; any other exception is a bug.
+"""
+
+
+class CnnvizError(Exception):
+    """The user, a file or the machine is at fault, and the message says how to go on."""
+
+
+class FileError(CnnvizError):
+    """A file is missing, unreadable, unwritable, cut short or not what its name says."""
+
+
+class NetError(CnnvizError):
+    """A net or solver definition cannot work: unknown type or bottom, wrong shape, bad parameter."""
+
+
+class WeightsError(CnnvizError):
+    """Weights or solver states do not fit the net that should take them."""
+
+
+class DeviceError(CnnvizError):
+    """No usable OpenCL device, out of device memory, or a kernel that cannot be built."""
+
+
+class MissingDependencyError(CnnvizError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+
+def require(package: str, extra: str, purpose: str):
+    """Imports and returns the optional ``package``.
+
+    Raises MissingDependencyError with the extra to install, e.g. "reading LMDB needs the package
+    'lmdb': pip install "cnnviz[lmdb]"".
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise MissingDependencyError(
+            f'{purpose} needs the package {package!r}: pip install "cnnviz[{extra}]"'
+        ) from None
+
+
+def did_you_mean(name: str, known) -> str:
+    """Returns "; did you mean 'x'?" for the closest of ``known``, or an empty string."""
+    import difflib
+
+    lowered = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    return f"; did you mean {lowered[close[0]]!r}?" if close else ""

@@ -1,0 +1,1 @@
+"""HTML pages made of the plots."""
