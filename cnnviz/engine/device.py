@@ -1,0 +1,461 @@
+"""OpenCL devices: finding runtimes, choosing a device, building programs, launching kernels.
+
+This is the only file, beside the blob that owns buffers, that knows pyopencl. Everything else asks a
+``Device`` to ``launch`` a kernel of a file in cnnviz/kernels by name.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import sys
+import sysconfig
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnviz.errors import DeviceError
+
+NO_DEVICE = (
+    "No OpenCL device. Install your GPU's driver, or run on the CPU: "
+    'pip install "cnnviz[cpu]"'
+)
+_SHORT_NAMES = {"pocl": "portable computing language"}
+_SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
+
+
+# --- Runtimes -----------------------------------------------------------------------------------
+
+
+def _pip_runtime_libraries() -> list[Path]:
+    """Libraries of OpenCL runtimes that pip brought and that no loader would find by itself."""
+    found = []
+    try:
+        files = importlib.metadata.distribution("intel-opencl-rt").files or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    # Its own .icd file names a placeholder path; the library lies in <prefix>/lib.
+    found += [Path(str(f.locate())).resolve() for f in files if f.name == "libintelocl.so"]
+    found.append(Path(sys.prefix) / "lib" / "libintelocl.so")
+    return [path for path in dict.fromkeys(found) if path.is_file()][:1]
+
+
+def _icd_files() -> dict[str, str]:
+    """Name and content of each .icd file that the loader shall see: the system's and pip's."""
+    import pyopencl
+
+    folders = [
+        _SYSTEM_VENDORS,
+        Path(sys.prefix) / "etc/OpenCL/vendors",  # conda's place
+        Path(pyopencl.__file__).parent / ".libs",  # where pocl-binary-distribution puts its file
+        Path(sysconfig.get_paths()["platlib"]) / "pocl_binary_distribution",
+    ]
+    entries: dict[str, str] = {}
+    for folder in folders:
+        for file in sorted(folder.glob("*.icd")) if folder.is_dir() else []:
+            library = file.read_text(errors="replace").strip()
+            beside = file.parent / library
+            if not library:
+                continue
+            if os.path.isabs(library) and not os.path.exists(library):
+                continue
+            entries.setdefault(file.name, str(beside) if beside.is_file() else library)
+    for path in _pip_runtime_libraries():
+        entries.setdefault(f"cnnviz-{path.stem}.icd", str(path))
+    return entries
+
+
+def cache_folder() -> Path:
+    """The folder for things that are only kept to save time, e.g. ~/.cache/cnnviz."""
+    base = os.environ.get("CNNVIZ_CACHE")
+    if base:
+        return Path(base)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cnnviz"
+
+
+def _show_runtimes_to_loader() -> None:
+    """Points OCL_ICD_VENDORS to a folder with every runtime, unless the user has set it.
+
+    Must run before the first platform query: the loader looks once.
+    """
+    if not sys.platform.startswith("linux") or "OCL_ICD_VENDORS" in os.environ:
+        return
+    if not _pip_runtime_libraries():
+        return  # the loader's own places are all there is
+    entries = _icd_files()
+    digest = hashlib.sha256(repr(sorted(entries.items())).encode()).hexdigest()[:12]
+    folder = cache_folder() / f"runtimes-{digest}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a read-only home
+        folder = Path(tempfile.mkdtemp(prefix="cnnviz-runtimes-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name, library in entries.items():
+        file = folder / name
+        if not file.is_file() or file.read_text() != library + "\n":
+            partial = folder / f".{name}.{os.getpid()}"
+            partial.write_text(library + "\n")
+            partial.replace(file)
+    os.environ["OCL_ICD_VENDORS"] = str(folder)
+
+
+@functools.cache
+def _opencl() -> Any:
+    """Imports pyopencl with every runtime in view."""
+    try:
+        import pyopencl
+    except ImportError as error:
+        raise DeviceError(f"pyopencl cannot be imported ({error}). {NO_DEVICE}") from None
+    _show_runtimes_to_loader()
+    # Compilers' remarks on correct programs help nobody; errors carry the build log themselves.
+    warnings.filterwarnings("ignore", category=pyopencl.CompilerWarning)
+    return pyopencl
+
+
+# --- Listing and choosing -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """One line of ``cnnviz devices``.
+
+    ``memory`` is in bytes, ``units`` are OpenCL compute units, ``kind`` is "GPU", "CPU" or "other".
+    """
+
+    index: int
+    name: str
+    platform: str
+    kind: str
+    driver: str
+    memory: int
+    units: int
+    handle: Any
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} ({self.platform})"
+
+
+@functools.cache
+def list_devices() -> tuple[DeviceInfo, ...]:
+    """Returns every OpenCL device: GPUs first, then CPUs, then others; none if there is no runtime."""
+    cl = _opencl()
+    try:
+        platforms = cl.get_platforms()
+    except cl.Error:  # the loader's way to say "no platform"
+        return ()
+    found = []
+    for platform in platforms:
+        try:
+            handles = platform.get_devices()
+        except cl.Error:
+            continue
+        found += [(_kind(cl, handle), platform, handle) for handle in handles]
+    # GPUs before CPUs; of several runtimes for one processor the newest version of OpenCL.
+    order = ("GPU", "CPU", "other")
+    found.sort(key=lambda item: (order.index(item[0]), -_opencl_version(item[1])))
+    return tuple(
+        DeviceInfo(
+            index,
+            handle.name.strip(),
+            platform.name.strip(),
+            kind,
+            handle.driver_version.strip(),
+            handle.global_mem_size,
+            handle.max_compute_units,
+            handle,
+        )
+        for index, (kind, platform, handle) in enumerate(found)
+    )
+
+
+def _opencl_version(platform: Any) -> float:
+    return float(platform.version.split()[1])
+
+
+def _kind(cl: Any, handle: Any) -> str:
+    if handle.type & cl.device_type.GPU:
+        return "GPU"
+    return "CPU" if handle.type & cl.device_type.CPU else "other"
+
+
+def _matching(wish: str, devices: Sequence[DeviceInfo]) -> list[DeviceInfo]:
+    if wish.isdigit():
+        return [d for d in devices if d.index == int(wish)]
+    if wish.upper() in ("GPU", "CPU"):
+        return [d for d in devices if d.kind == wish.upper()]
+    word = _SHORT_NAMES.get(wish.lower(), wish.lower())
+    return [d for d in devices if word in d.title.lower()]
+
+
+_devices: dict[str, Device] = {}
+
+
+def get_device(wish: str | None = None) -> Device:
+    """Returns the device to run on, opened once per process.
+
+    Args:
+        wish: a number of ``cnnviz devices``, "gpu", "cpu" or a part of a device's or platform's
+            name. Default: the environment variable CNNVIZ_DEVICE, else the first that works.
+
+    Raises:
+        DeviceError: there is no such device, or none that can build a kernel.
+    """
+    wish = (wish or os.environ.get("CNNVIZ_DEVICE") or "").strip()
+    if wish not in _devices:
+        _devices[wish] = _open_first(wish)
+    return _devices[wish]
+
+
+def _open_first(wish: str) -> Device:
+    devices = list_devices()
+    if not devices:
+        raise DeviceError(NO_DEVICE)
+    candidates = _matching(wish, devices) if wish else list(devices)
+    if not candidates:
+        known = "; ".join(f"{d.index}: {d.title}" for d in devices)
+        raise DeviceError(f"No OpenCL device matches {wish!r}. Known: {known}.")
+    problems = []
+    for info in candidates:
+        try:
+            return Device(info)
+        except DeviceError as error:
+            problems.append(str(error))
+            if info is not candidates[-1]:
+                warnings.warn(f"{info.title} is passed over: {error}", RuntimeWarning, stacklevel=3)
+    raise DeviceError(f"No OpenCL device works: {'; '.join(problems)}. {NO_DEVICE}")
+
+
+# --- The device ---------------------------------------------------------------------------------
+
+
+class Device:
+    """An opened OpenCL device with its queue, its programs and its element type.
+
+    Attributes:
+        info: what ``cnnviz devices`` shows.
+        dtype: the element type of all blobs on this device, float32 or float64.
+        shares_memory: whether host and device see the same memory, so that nothing is copied.
+        is_cpu: whether work is best cut into few large pieces.
+    """
+
+    def __init__(self, info: DeviceInfo):
+        self._cl = _opencl()
+        self.info = info
+        self.dtype = np.dtype(np.float32)
+        self.is_cpu = info.kind == "CPU"
+        self.allocated = 0
+        self._kernels: dict[Any, Any] = {}
+        self._scratch: dict[str, Any] = {}
+        try:
+            self.context = self._cl.Context([info.handle])
+            self.queue = self._cl.CommandQueue(self.context)
+            self._probe()
+        except self._cl.Error as error:
+            raise DeviceError(f"{info.title} cannot run a kernel ({_first_line(error)})") from None
+        self.shares_memory = bool(info.handle.host_unified_memory) and self.is_cpu
+
+    def _probe(self) -> None:
+        """Builds and runs a tiny kernel: some runtimes are listed but cannot compile."""
+        values = self.new_buffer(4 * 16, "probe")
+        self.launch("probe", "probe", 16, 16, values)
+        result = np.empty(16, np.float32)
+        self._cl.enqueue_copy(self.queue, result, values)
+        if not np.array_equal(result, np.arange(16)):
+            raise DeviceError(f"{self.info.title} computes wrong numbers")
+
+    def with_dtype(self, dtype: Any) -> Device:
+        """Returns this device computing in ``dtype``: the same queue, programs built anew.
+
+        Raises DeviceError if float64 is asked of a device without cl_khr_fp64.
+        """
+        dtype = np.dtype(dtype)
+        if dtype == self.dtype:
+            return self
+        if dtype == np.float64 and "cl_khr_fp64" not in self.info.handle.extensions:
+            raise DeviceError(f"{self.info.title} has no double precision")
+        other = object.__new__(Device)
+        other.__dict__.update(self.__dict__, dtype=dtype, _kernels={}, _scratch={})
+        return other
+
+    # Memory
+
+    def new_buffer(self, nbytes: int, label: str) -> Any:
+        """Allocates ``nbytes`` on the device; ``label`` names what for in the error.
+
+        Raises DeviceError if the device has not that much memory.
+        """
+        flags = self._cl.mem_flags.READ_WRITE
+        if self.is_cpu:
+            flags |= self._cl.mem_flags.ALLOC_HOST_PTR
+        largest = self.info.handle.max_mem_alloc_size
+        if nbytes > largest:
+            raise DeviceError(
+                f"{label} needs {nbytes / 1e6:.1f} MB, {self.info.title} gives at most "
+                f"{largest / 1e6:.1f} MB in one piece. Use a smaller batch."
+            )
+        try:
+            return self._cl.Buffer(self.context, flags, max(nbytes, 4))
+        except (self._cl.MemoryError, self._cl.RuntimeError) as error:
+            raise self.out_of_memory(label, nbytes, error) from None
+
+    def out_of_memory(self, label: str, nbytes: int, error: Exception | str) -> DeviceError:
+        return DeviceError(
+            f"{label} needs {nbytes / 1e6:.1f} MB, more than {self.info.title} has left "
+            f"({_first_line(error)}). Use a smaller batch."
+        )
+
+    def scratch(self, count: int, slot: str = "") -> Any:
+        """Returns a work buffer of at least ``count`` elements, shared by all who name the slot.
+
+        Safe because the queue runs kernels in order; contents do not outlast the caller.
+        """
+        nbytes = count * self.dtype.itemsize
+        have = self._scratch.get(slot)
+        if have is None or have.size < nbytes:
+            self._scratch.pop(slot, None)
+            have = self._scratch[slot] = self.new_buffer(nbytes, f"work buffer {slot!r}")
+        return have
+
+    def upload(self, array: np.ndarray, label: str = "constant") -> Any:
+        """Returns a new buffer that holds a copy of ``array``."""
+        array = np.ascontiguousarray(array)
+        buffer = self.new_buffer(array.nbytes, label)
+        if array.nbytes:
+            self._cl.enqueue_copy(self.queue, buffer, array)
+        return buffer
+
+    def write(self, buffer: Any, array: np.ndarray) -> None:
+        """Copies ``array`` into ``buffer`` and waits."""
+        self._cl.enqueue_copy(self.queue, buffer, np.ascontiguousarray(array))
+
+    def read(self, buffer: Any, array: np.ndarray) -> np.ndarray:
+        """Copies the start of ``buffer`` into ``array``, waits and returns it."""
+        self._cl.enqueue_copy(self.queue, array, buffer)
+        return array
+
+    def copy(self, target: Any, source: Any, nbytes: int, to: int = 0, start: int = 0) -> None:
+        """Copies ``nbytes`` between buffers, from byte ``start`` of source to byte ``to`` of target."""
+        if nbytes:
+            self._cl.enqueue_copy(
+                self.queue, target, source, byte_count=nbytes, src_offset=start, dst_offset=to
+            )
+
+    def fill(self, buffer: Any, value: float, count: int) -> None:
+        """Sets the first ``count`` elements of ``buffer`` to ``value``."""
+        if count:
+            pattern = np.array(value, self.dtype)
+            self._cl.enqueue_fill_buffer(self.queue, buffer, pattern, 0, count * pattern.itemsize)
+
+    def map(self, buffer: Any, count: int) -> Any:
+        """Returns the first ``count`` elements of ``buffer`` as an array, waiting for all kernels.
+
+        Only useful where ``shares_memory``; ``unmap`` gives them back to the device.
+        """
+        flags = self._cl.map_flags.READ | self._cl.map_flags.WRITE
+        array, _ = self._cl.enqueue_map_buffer(
+            self.queue, buffer, flags, 0, (count,), self.dtype, is_blocking=True
+        )
+        return array
+
+    def unmap(self, array: Any) -> None:
+        """Ends the mapping that gave ``array``."""
+        array.base.release(self.queue)
+
+    # Kernels
+
+    def kernel(self, source: str, name: str, defines: tuple[tuple[str, Any], ...] = ()) -> Any:
+        """Returns the kernel ``name`` of kernels/``source``.cl built with ``-D`` for each define."""
+        key = (source, name, defines)
+        kernel = self._kernels.get(key)
+        if kernel is None:
+            program = self._program(source, defines)
+            kernel = self._kernels[key] = self._cl.Kernel(program, name)
+        return kernel
+
+    def _program(self, source: str, defines: tuple[tuple[str, Any], ...]) -> Any:
+        key = (source, defines)
+        if key not in self._kernels:
+            file = resources.files("cnnviz").joinpath("kernels", f"{source}.cl")
+            options = ["-cl-mad-enable", "-cl-std=CL1.2", *(f"-D{k}={v}" for k, v in defines)]
+            if self.dtype == np.float64:
+                options.append("-DDtype=double")
+            program = self._cl.Program(self.context, file.read_text(encoding="utf-8"))
+            try:
+                self._kernels[key] = program.build(options, cache_dir=_program_cache())
+            except self._cl.Error as error:
+                raise DeviceError(
+                    f"{source}.cl does not build on {self.info.title}: {error}"
+                ) from None
+        return self._kernels[key]
+
+    def launch(
+        self,
+        source: str,
+        name: str,
+        global_size: int | tuple[int, ...],
+        *args: Any,
+        local_size: tuple[int, ...] | None = None,
+        defines: tuple[tuple[str, Any], ...] = (),
+    ) -> None:
+        """Enqueues a kernel; does not wait.
+
+        Args:
+            source: stem of the file in cnnviz/kernels.
+            name: the kernel in it.
+            global_size: work items. A plain number is rounded up to whole work groups, so the
+                kernel must compare its index with a count; a tuple is taken as it is.
+            args: buffers; Python ints and bools become int, floats the device's element type,
+                NumPy scalars stay, None is a null pointer.
+            local_size: work group; chosen if not given.
+            defines: (name, value) pairs fixed at build time.
+        """
+        if isinstance(global_size, int):
+            if global_size <= 0:
+                return
+            if local_size is None:
+                local_size = (min(256, -(-global_size // 16) * 16),)
+            global_size = (-(-global_size // local_size[0]) * local_size[0],)
+        elif min(global_size) <= 0:
+            return
+        kernel = self.kernel(source, name, defines)
+        for index, arg in enumerate(args):
+            if isinstance(arg, (bool, int)):
+                arg = np.int32(arg)
+            elif isinstance(arg, float):
+                arg = self.dtype.type(arg)
+            kernel.set_arg(index, arg)
+        try:
+            self._cl.enqueue_nd_range_kernel(self.queue, kernel, global_size, local_size)
+        except (self._cl.MemoryError, self._cl.RuntimeError) as error:
+            raise DeviceError(
+                f"{self.info.title} refused kernel {name!r}: {_first_line(error)}"
+            ) from None
+
+    def finish(self) -> None:
+        """Waits until every kernel has run."""
+        self.queue.finish()
+
+
+def _program_cache() -> str | None:
+    """The folder for built programs, or None (not cached) where no folder can be written."""
+    folder = cache_folder() / "programs"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return str(folder)
+
+
+def _first_line(error: Exception | str) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,475 @@
+"""Graph: a NetParameter made into layers and named blobs, without a device.
+
+Follows Caffe's Net::Init: layers are filtered by the net's state, Split layers are inserted where a
+blob has several readers, shapes are inferred layer by layer, and it is worked out which layers and
+bottoms take part in the backward pass. With ``strict=False`` nothing raises: a fault is recorded at
+its layer, and what lies behind it has unknown shapes, so that a broken net can still be drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cnnviz
+from cnnviz.engine.blob import MAX_COUNT, Shape
+from cnnviz.engine.layer import Layer, Weight, create_layer
+from cnnviz.errors import NetError, did_you_mean
+from cnnviz.formats.prototxt import NetDefinition
+from cnnviz.formats.schema import LayerParameter, NetState, ParamSpec
+
+AnyShape = Shape | None
+
+
+@dataclass
+class GraphParam:
+    """One parameter blob of a layer.
+
+    Attributes:
+        weight: shape and filler.
+        spec: name, lr_mult, decay_mult as given or by default.
+        owner: (layer index, parameter index) of the blob whose memory this one uses: its own, or
+            the first with the same name.
+    """
+
+    weight: Weight
+    spec: ParamSpec
+    owner: tuple[int, int]
+
+    @property
+    def shape(self) -> Shape:
+        return self.weight.shape
+
+
+@dataclass
+class GraphLayer:
+    """One layer in its place; shapes are None where they are unknown."""
+
+    index: int
+    param: LayerParameter
+    line: int | None
+    where: str
+    layer: Layer | None = None
+    bottom_shapes: list[AnyShape] = field(default_factory=list)
+    top_shapes: list[AnyShape] = field(default_factory=list)
+    params: list[GraphParam] = field(default_factory=list)
+    macs: int = 0
+    fault: str | None = None
+    needs_backward: bool = False
+    propagate_down: list[bool] = field(default_factory=list)
+    tops: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.param.name
+
+    @property
+    def type(self) -> str:
+        return self.param.type
+
+    @property
+    def bottoms(self) -> list[str]:
+        return list(self.param.bottom)
+
+    @property
+    def param_shapes(self) -> list[Shape]:
+        return [p.shape for p in self.params]
+
+    @property
+    def title(self) -> str:
+        """How errors call the layer: "lenet.prototxt:41: layer 'ip1' (InnerProduct)"."""
+        return f"{self.where}: layer {self.name!r} ({self.type})"
+
+
+class Graph:
+    """The layers of one net state in order, with the shapes of all blobs.
+
+    Attributes:
+        name: the net's name.
+        phase: cnnviz.TRAIN or cnnviz.TEST.
+        layers: in the order of running.
+        shapes: each blob's shape, None if unknown, in order of creation.
+        inputs: blobs of Input layers; outputs: blobs that nobody reads, sorted by name as in Caffe.
+        path: the file the net came from.
+    """
+
+    def __init__(self, name: str, phase: int, path: str):
+        self.name = name
+        self.phase = phase
+        self.path = path
+        self.layers: list[GraphLayer] = []
+        self.shapes: dict[str, AnyShape] = {}
+        self.inputs: list[str] = []
+        self.outputs: list[str] = []
+
+    @property
+    def param_count(self) -> int:
+        """Number of learned values, shared ones counted once."""
+        return sum(
+            math.prod(p.shape)
+            for layer in self.layers
+            for i, p in enumerate(layer.params)
+            if p.owner == (layer.index, i)
+        )
+
+
+def phase_number(phase: int | str) -> int:
+    """Returns cnnviz.TRAIN or cnnviz.TEST for a number or a name.
+
+    Raises NetError for anything else.
+    """
+    names = {"TRAIN": cnnviz.TRAIN, "TEST": cnnviz.TEST}
+    number = names.get(phase.upper()) if isinstance(phase, str) else phase
+    if number not in names.values():
+        raise NetError(f"phase {phase!r} is neither TRAIN nor TEST")
+    return int(number)
+
+
+def net_state(
+    definition: NetDefinition, phase: int | str, level: int = 0, stages: Iterable[str] = ()
+) -> NetState:
+    """Returns the state that pycaffe's Net builds: phase and level are set, stages added."""
+    state = NetState()
+    state.CopyFrom(definition.proto.state)
+    state.phase = phase_number(phase)
+    state.level = level
+    state.stage.extend(stages or ())
+    return state
+
+
+def build_graph(
+    definition: NetDefinition,
+    phase: int | str = "TEST",
+    level: int = 0,
+    stages: Iterable[str] = (),
+    *,
+    state: NetState | None = None,
+    splits: bool = True,
+    strict: bool = True,
+) -> Graph:
+    """Builds the graph of a net in one state.
+
+    Args:
+        definition: a net that ``read_net`` gave.
+        phase, level, stages: the state, unless ``state`` gives it whole.
+        splits: whether Split layers are inserted as Caffe does; drawings do without.
+        strict: whether a fault raises; else it is recorded in ``GraphLayer.fault``.
+
+    Raises:
+        NetError: with file, line and layer, in strict mode.
+    """
+    state = state or net_state(definition, phase, level, stages)
+    builder = _Builder(definition, state, strict)
+    builder.take_layers()
+    if splits:
+        builder.insert_splits()
+    for layer in builder.graph.layers:
+        builder.connect(layer)
+    builder.find_backward_path()
+    return builder.graph
+
+
+def includes(param: LayerParameter, state: NetState) -> bool:
+    """Whether a layer's include and exclude rules let it into a net in ``state``.
+
+    Raises NetError if it has both kinds of rules.
+    """
+    if param.include and param.exclude:
+        raise NetError("has include and exclude rules; give one kind only")
+    if param.include:
+        return any(_meets(rule, state) for rule in param.include)
+    return not any(_meets(rule, state) for rule in param.exclude)
+
+
+def _meets(rule: Any, state: NetState) -> bool:
+    return (
+        (not rule.HasField("phase") or rule.phase == state.phase)
+        and (not rule.HasField("min_level") or state.level >= rule.min_level)
+        and (not rule.HasField("max_level") or state.level <= rule.max_level)
+        and all(stage in state.stage for stage in rule.stage)
+        and not any(stage in state.stage for stage in rule.not_stage)
+    )
+
+
+def _copy(param: LayerParameter) -> LayerParameter:
+    copy = LayerParameter()
+    copy.CopyFrom(param)
+    return copy
+
+
+class _Builder:
+    def __init__(self, definition: NetDefinition, state: NetState, strict: bool):
+        self.definition = definition
+        self.state = state
+        self.strict = strict
+        self.graph = Graph(definition.proto.name, state.phase, definition.path)
+        self.named_params: dict[str, tuple[int, int]] = {}
+        self.available: set[str] = set()
+        self.needing_backward: set[str] = set()
+
+    def fault(self, layer: GraphLayer, reason: str) -> None:
+        if self.strict:
+            raise NetError(f"{layer.title}: {reason.rstrip('.')}.")
+        layer.fault = layer.fault or reason
+
+    # Which layers, and their Splits
+
+    def take_layers(self) -> None:
+        for i, param in enumerate(self.definition.proto.layer):
+            node = GraphLayer(-1, param, self.definition.lines[i], self.definition.where(i))
+            try:
+                wanted = includes(param, self.state)
+            except NetError as error:
+                self.fault(node, str(error))
+                wanted = True
+            if wanted:
+                node.param = _copy(param)
+                self.graph.layers.append(node)
+        self._number()
+
+    def _number(self) -> None:
+        for index, node in enumerate(self.graph.layers):
+            node.index = index
+
+    def insert_splits(self) -> None:
+        """Gives each reader of a blob that has several its own copy: a top of a Split layer."""
+        layers = self.graph.layers
+        last_top: dict[str, tuple[int, int]] = {}
+        source: dict[tuple[int, int], tuple[int, int]] = {}
+        uses: Counter = Counter()
+        loss_weight: dict[tuple[int, int], float] = {}
+        for i, node in enumerate(layers):
+            for j, bottom in enumerate(node.param.bottom):
+                if bottom not in last_top:
+                    self.fault(node, self._unknown_bottom(bottom, last_top))
+                    continue
+                source[i, j] = last_top[bottom]
+                uses[last_top[bottom]] += 1
+            for j, top in enumerate(node.param.top):
+                last_top[top] = (i, j)
+            # A loss weight on a top is one more reader of it.
+            for top, weight in zip(node.param.top, node.param.loss_weight, strict=False):
+                loss_weight[last_top[top]] = weight
+                uses[last_top[top]] += weight != 0
+        given: Counter = Counter()
+        result = []
+        for i, node in enumerate(layers):
+            for j, bottom in enumerate(node.param.bottom):
+                top_index = source.get((i, j))
+                if top_index is not None and uses[top_index] > 1:
+                    prefix = self._split_name(layers[top_index[0]].name, bottom, top_index[1])
+                    node.param.bottom[j] = f"{prefix}_{given[top_index]}"
+                    given[top_index] += 1
+            result.append(node)
+            for j in range(len(node.param.top)):
+                if uses[i, j] > 1:
+                    weight = loss_weight.get((i, j), 0)
+                    result.append(self._split_layer(node, j, uses[i, j], weight))
+                    if weight:
+                        node.param.ClearField("loss_weight")
+                        given[i, j] += 1
+        self.graph.layers = result
+        self._number()
+
+    @staticmethod
+    def _split_name(layer: str, blob: str, top_index: int) -> str:
+        return f"{blob}_{layer}_{top_index}_split"
+
+    def _split_layer(self, node: GraphLayer, top_index: int, count: int, weight: float) -> GraphLayer:
+        blob = node.param.top[top_index]
+        name = self._split_name(node.name, blob, top_index)
+        param = LayerParameter(name=name, type="Split", bottom=[blob])
+        param.top.extend(f"{name}_{k}" for k in range(count))
+        if weight:
+            param.loss_weight.extend([weight] + [0] * (count - 1))
+        return GraphLayer(-1, param, node.line, node.where)
+
+    @staticmethod
+    def _unknown_bottom(bottom: str, known: Iterable[str]) -> str:
+        return f"unknown bottom {bottom!r}{did_you_mean(bottom, known)}"
+
+    # One layer in its place
+
+    def connect(self, node: GraphLayer) -> None:
+        param = node.param
+        if not param.HasField("phase"):
+            param.phase = self.state.phase
+        node.bottom_shapes = [self._take_bottom(node, blob) for blob in param.bottom]
+        node.propagate_down = self._wanted_gradients(node)
+        try:
+            layer = create_layer(param, self.state.phase)
+            node.layer = layer
+            node.tops = self._top_names(node, layer)
+            self._check_blob_counts(node, layer)
+            layer.loss_weights = self._loss_weights(node, layer)
+            shapes = self._infer(node, layer)
+        except NetError as error:
+            self.fault(node, str(error))
+            node.tops = node.tops or list(param.top)
+            shapes = [None] * len(node.tops)
+        node.top_shapes = shapes
+        self._add_tops(node)
+        self._decide_backward(node)
+
+    def _take_bottom(self, node: GraphLayer, blob: str) -> AnyShape:
+        if blob not in self.available:
+            self.fault(node, self._unknown_bottom(blob, self.graph.shapes))
+            return None
+        if blob in self.graph.outputs:
+            self.graph.outputs.remove(blob)
+        return self.graph.shapes[blob]
+
+    def _wanted_gradients(self, node: GraphLayer) -> list[bool]:
+        asked = list(node.param.propagate_down)
+        if asked and len(asked) != len(node.param.bottom):
+            self.fault(
+                node,
+                f"propagate_down has {len(asked)} entries for {len(node.param.bottom)} bottoms; "
+                "give one for each, or none",
+            )
+            asked = []
+        return asked or [blob in self.needing_backward for blob in node.param.bottom]
+
+    def _top_names(self, node: GraphLayer, layer: Layer) -> list[str]:
+        names = list(node.param.top)
+        if layer.is_loss:  # a loss may be written without a top
+            names += ["(automatic)"] * (layer.num_top[0] - len(names))
+        return names
+
+    def _check_blob_counts(self, node: GraphLayer, layer: Layer) -> None:
+        for kind, count, (least, most) in (
+            ("bottom", len(node.param.bottom), layer.num_bottom),
+            ("top", len(node.tops), layer.num_top),
+        ):
+            if count < least or (most is not None and count > most):
+                wanted = (
+                    f"{least}" if least == most else f"at least {least}" if most is None else f"{least} to {most}"
+                )
+                raise NetError(f"has {count} {kind} blob(s), wants {wanted}")
+
+    def _loss_weights(self, node: GraphLayer, layer: Layer) -> list[float]:
+        given = list(node.param.loss_weight)
+        if given and len(given) != len(node.tops):
+            raise NetError(
+                f"loss_weight has {len(given)} entries for {len(node.tops)} tops; "
+                "give one for each, or none"
+            )
+        default = [1.0] + [0.0] * (len(node.tops) - 1) if layer.is_loss else [0.0] * len(node.tops)
+        return given or default[: len(node.tops)]
+
+    def _infer(self, node: GraphLayer, layer: Layer) -> list[AnyShape]:
+        known = [shape for shape in node.bottom_shapes if shape is not None]
+        if len(known) < len(node.bottom_shapes):
+            return [None] * len(node.tops)
+        shapes: list[AnyShape] = list(layer.shapes(known))
+        for name, shape in zip(node.tops, shapes, strict=True):
+            if shape is not None and math.prod(shape) > MAX_COUNT:
+                raise NetError(f"top {name!r} of shape {shape} has more than {MAX_COUNT} elements")
+        node.params = self._params(node, layer.weights(known))
+        if None not in shapes:
+            node.macs = layer.macs(known, [s for s in shapes if s is not None])
+        return shapes
+
+    def _params(self, node: GraphLayer, weights: Sequence[Weight]) -> list[GraphParam]:
+        specs = node.param.param
+        if len(specs) > len(weights):
+            raise NetError(f"has {len(specs)} param entries for {len(weights)} parameter blob(s)")
+        params = []
+        for i, weight in enumerate(weights):
+            spec = ParamSpec()
+            if i < len(specs):
+                spec.CopyFrom(specs[i])
+            params.append(GraphParam(weight, spec, self._owner(node, i, weight, spec)))
+        return params
+
+    def _owner(self, node: GraphLayer, index: int, weight: Weight, spec: ParamSpec) -> tuple[int, int]:
+        own = (node.index, index)
+        if not spec.name:
+            return own
+        owner = self.named_params.setdefault(spec.name, own)
+        if owner == own:
+            return own
+        owner_node = self.graph.layers[owner[0]]
+        shared = owner_node.params[owner[1]] if owner[0] != node.index else None
+        shape = shared.shape if shared else weight.shape
+        permissive = spec.share_mode == ParamSpec.PERMISSIVE
+        if math.prod(shape) != math.prod(weight.shape) or (not permissive and shape != weight.shape):
+            raise NetError(
+                f"cannot share param {spec.name!r} of layer {owner_node.name!r}: its shape is {shape}, "
+                f"this layer wants {weight.shape}"
+            )
+        if shared:
+            self._merge_mults(spec, shared.spec)
+        return owner
+
+    @staticmethod
+    def _merge_mults(spec: ParamSpec, owner: ParamSpec) -> None:
+        """lr_mult and decay_mult may be given by one of the sharers only, or must be equal."""
+        for name in ("lr_mult", "decay_mult"):
+            if spec.HasField(name) and owner.HasField(name):
+                if getattr(spec, name) != getattr(owner, name):
+                    raise NetError(
+                        f"shared param {spec.name!r} has {name} {getattr(spec, name):g} here "
+                        f"and {getattr(owner, name):g} before"
+                    )
+            elif spec.HasField(name):
+                setattr(owner, name, getattr(spec, name))
+
+    def _add_tops(self, node: GraphLayer) -> None:
+        bottoms = node.bottoms
+        for i, (blob, shape) in enumerate(zip(node.tops, node.top_shapes, strict=True)):
+            in_place = i < len(bottoms) and bottoms[i] == blob
+            if blob in self.available and not in_place and blob != "(automatic)":
+                self.fault(node, f"top {blob!r} is produced by an earlier layer too; rename one of them")
+            self.graph.shapes[blob] = shape
+            self.available.add(blob)
+            if blob not in self.graph.outputs:
+                self.graph.outputs.append(blob)
+                self.graph.outputs.sort()
+            if node.type == "Input":
+                self.graph.inputs.append(blob)
+
+    # The backward pass
+
+    def _decide_backward(self, node: GraphLayer) -> None:
+        node.needs_backward = any(node.propagate_down) or any(p.spec.lr_mult != 0 for p in node.params)
+        if node.needs_backward:
+            self.needing_backward.update(node.tops)
+        else:
+            self.needing_backward.difference_update(node.tops)
+
+    def find_backward_path(self) -> None:
+        """Keeps the backward pass to layers that a loss reaches, as Caffe does."""
+        under_loss: set[str] = set()
+        skipped: set[str] = set()
+        for node in reversed(self.graph.layers):
+            weights = node.layer.loss_weights if node.layer else []
+            loss_of = dict(zip(node.tops, weights, strict=False))
+            contributes = any(loss_of.get(top) or top in under_loss for top in node.tops)
+            if all(top in skipped for top in node.tops):
+                node.needs_backward = False
+                node.propagate_down = [False] * len(node.propagate_down)
+            if not contributes:
+                node.needs_backward = False
+            for i, bottom in enumerate(node.bottoms):
+                if contributes:
+                    under_loss.add(bottom)
+                elif i < len(node.propagate_down):
+                    node.propagate_down[i] = False
+                if not node.propagate_down[i]:
+                    skipped.add(bottom)
+        if self.definition.proto.force_backward:
+            self._force_backward()
+
+    def _force_backward(self) -> None:
+        for node in self.graph.layers:
+            if node.layer is None:
+                continue
+            node.needs_backward = True
+            node.propagate_down = [
+                down or node.layer.allow_force_backward(i)
+                for i, down in enumerate(node.propagate_down)
+            ]

@@ -1,0 +1,150 @@
+"""Layer: what every layer type is, and the registry that finds the types by walking layers/.
+
+The life of a layer: made from its LayerParameter (which it checks), asked for the shapes of its tops
+and its weights (no device is needed so far: drawing ends here), given a device and blobs by the Net,
+then run forward and backward.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.device import Device
+from cnnviz.errors import NetError, did_you_mean
+from cnnviz.formats.schema import FillerParameter, LayerParameter
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One parameter blob that a layer wants: its shape and how it starts."""
+
+    shape: Shape
+    filler: Any = field(default_factory=FillerParameter)
+
+
+class Layer:
+    """Base of all layers.
+
+    A layer type sets ``type`` and overrides ``shapes``, ``forward`` and, if it can, ``backward``.
+    Errors are raised as NetError with the bare reason: the graph puts file, line and layer in front.
+
+    Attributes:
+        type: the name in prototxt files; None for bases.
+        num_bottom, num_top: least and most blobs, None for no limit.
+        is_loss: whether top 0 counts in the loss with weight 1 unless the prototxt says otherwise.
+        has_backward: whether a gradient exists; Caffe refuses to propagate through others.
+        param: the LayerParameter.
+        phase: cnnviz.TRAIN or cnnviz.TEST.
+        device: the device; set by Net before ``setup``.
+        blobs: the parameter blobs; filled by Net.
+        param_propagate_down: for each parameter blob whether its gradient is wanted.
+        loss_weights: for each top its weight in the loss; set by the graph.
+        random: source of random numbers, seeded by the Net.
+    """
+
+    type: ClassVar[str | None] = None
+    num_bottom: ClassVar[tuple[int, int | None]] = (1, 1)
+    num_top: ClassVar[tuple[int, int | None]] = (1, 1)
+    is_loss: ClassVar[bool] = False
+    has_backward: ClassVar[bool] = True
+
+    device: Device
+    random: np.random.Generator
+
+    def __init__(self, param: LayerParameter, phase: int):
+        self.param = param
+        self.phase = phase
+        self.name: str = param.name
+        self.blobs: list[Blob] = []
+        self.param_propagate_down: list[bool] = []
+        self.loss_weights: list[float] = []
+
+    # Rules that need no device
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        """Returns the tops' shapes for the bottoms' and keeps what forward needs to know of them.
+
+        Raises NetError if the bottoms do not fit.
+        """
+        raise NotImplementedError
+
+    def weights(self, bottom: Sequence[Shape]) -> list[Weight]:
+        """Returns the parameter blobs that the layer wants; called once, after ``shapes``."""
+        return []
+
+    def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
+        """Returns the multiply-accumulate operations of one forward pass."""
+        return 0
+
+    def allow_force_backward(self, bottom_index: int) -> bool:
+        """Whether ``force_backward`` of the net asks for the gradient of this bottom."""
+        return True
+
+    # Work on the device
+
+    def setup(self) -> None:
+        """Called once when device and parameter blobs are there."""
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Computes the tops' data from the bottoms'."""
+        raise NotImplementedError
+
+    def backward(
+        self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]
+    ) -> None:
+        """Computes bottoms' diffs where wanted, and adds to the parameters' diffs."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Ends what runs beside the net, such as the reading of a database."""
+
+    def launch(self, kernel: str, global_size: int | tuple[int, ...], *args: Any, **options: Any) -> None:
+        """Launches a kernel of the file in kernels/ that has the stem of the layer's module."""
+        source = type(self).__module__.rpartition(".")[2].lstrip("_")
+        self.device.launch(source, kernel, global_size, *args, **options)
+
+
+def positive_axis(axis: int, shape: Shape) -> int:
+    """Returns ``axis`` with negative ones counted from the end.
+
+    Raises NetError if the shape has no such axis.
+    """
+    if not -len(shape) <= axis < len(shape):
+        raise NetError(f"axis {axis} is out of range for a bottom of shape {shape}")
+    return axis % len(shape)
+
+
+@functools.cache
+def layer_types() -> dict[str, type[Layer]]:
+    """Returns every layer type by name, found by importing the modules of engine/layers."""
+    package = importlib.import_module("cnnviz.engine.layers")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    found: dict[str, type[Layer]] = {}
+    pending = [Layer]
+    while pending:
+        cls = pending.pop()
+        pending += cls.__subclasses__()
+        # Classes that users define elsewhere do not become types by themselves.
+        if cls.type is not None and cls.__module__.startswith(package.__name__):
+            found[cls.type] = cls
+    return dict(sorted(found.items()))
+
+
+def create_layer(param: LayerParameter, phase: int) -> Layer:
+    """Returns the layer that ``param`` describes.
+
+    Raises NetError if the type is unknown or a parameter is wrong.
+    """
+    types = layer_types()
+    if param.type not in types:
+        raise NetError(f"unknown type {param.type!r}{did_you_mean(param.type, types)}")
+    return types[param.type](param, phase)
