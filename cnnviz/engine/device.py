@@ -26,10 +26,7 @@ import numpy as np
 
 from cnnviz.errors import DeviceError
 
-NO_DEVICE = (
-    "No OpenCL device. Install your GPU's driver, or run on the CPU: "
-    'pip install "cnnviz[cpu]"'
-)
+NO_DEVICE = 'No OpenCL device. Install your GPU\'s driver, or run on the CPU: pip install "cnnviz[cpu]"'
 _SHORT_NAMES = {"pocl": "portable computing language"}
 _SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
 
@@ -394,9 +391,7 @@ class Device:
             try:
                 self._kernels[key] = program.build(options, cache_dir=_program_cache())
             except self._cl.Error as error:
-                raise DeviceError(
-                    f"{source}.cl does not build on {self.info.title}: {error}"
-                ) from None
+                raise DeviceError(f"{source}.cl does not build on {self.info.title}: {error}") from None
         return self._kernels[key]
 
     def launch(
@@ -438,9 +433,7 @@ class Device:
         try:
             self._cl.enqueue_nd_range_kernel(self.queue, kernel, global_size, local_size)
         except (self._cl.MemoryError, self._cl.RuntimeError) as error:
-            raise DeviceError(
-                f"{self.info.title} refused kernel {name!r}: {_first_line(error)}"
-            ) from None
+            raise DeviceError(f"{self.info.title} refused kernel {name!r}: {_first_line(error)}") from None
 
     def finish(self) -> None:
         """Waits until every kernel has run."""

@@ -346,7 +346,11 @@ class _Builder:
         ):
             if count < least or (most is not None and count > most):
                 wanted = (
-                    f"{least}" if least == most else f"at least {least}" if most is None else f"{least} to {most}"
+                    f"{least}"
+                    if least == most
+                    else f"at least {least}"
+                    if most is None
+                    else f"{least} to {most}"
                 )
                 raise NetError(f"has {count} {kind} blob(s), wants {wanted}")
 
@@ -354,8 +358,7 @@ class _Builder:
         given = list(node.param.loss_weight)
         if given and len(given) != len(node.tops):
             raise NetError(
-                f"loss_weight has {len(given)} entries for {len(node.tops)} tops; "
-                "give one for each, or none"
+                f"loss_weight has {len(given)} entries for {len(node.tops)} tops; give one for each, or none"
             )
         default = [1.0] + [0.0] * (len(node.tops) - 1) if layer.is_loss else [0.0] * len(node.tops)
         return given or default[: len(node.tops)]
@@ -470,6 +473,5 @@ class _Builder:
                 continue
             node.needs_backward = True
             node.propagate_down = [
-                down or node.layer.allow_force_backward(i)
-                for i, down in enumerate(node.propagate_down)
+                down or node.layer.allow_force_backward(i) for i, down in enumerate(node.propagate_down)
             ]

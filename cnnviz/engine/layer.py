@@ -97,9 +97,7 @@ class Layer:
         """Computes the tops' data from the bottoms'."""
         raise NotImplementedError
 
-    def backward(
-        self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]
-    ) -> None:
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         """Computes bottoms' diffs where wanted, and adds to the parameters' diffs."""
         raise NotImplementedError
 

@@ -1,0 +1,421 @@
+"""Net: a graph on a device, run forward and backward. pycaffe's Net.
+
+net = cnnviz.Net("deploy.prototxt", cnnviz.TEST, weights="lenet.caffemodel")
+net.blobs["data"].data[...] = image
+prob = net.forward()["prob"]
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from cnnviz.engine.blob import Blob
+from cnnviz.engine.device import Device, get_device
+from cnnviz.engine.filler import fill
+from cnnviz.engine.graph import Graph, GraphLayer, build_graph
+from cnnviz.engine.layer import Layer
+from cnnviz.errors import NetError, WeightsError, did_you_mean
+from cnnviz.formats import prototxt
+from cnnviz.formats.prototxt import NetDefinition
+from cnnviz.formats.schema import NetParameter, NetState
+
+
+class Net:
+    """A network that runs.
+
+    Args:
+        file: path of a prototxt, or a NetDefinition.
+        phase: cnnviz.TRAIN or cnnviz.TEST, or its name.
+        level, stages: the rest of the net's state.
+        weights: path of a .caffemodel to copy weights from.
+        state: the whole state instead of phase, level and stages; the solver uses it.
+        device: what to run on; default: ``get_device()``.
+        seed: of fillers and of layers that draw random numbers; default: different every time.
+
+    Attributes:
+        blobs: every blob by name in order of creation, with ``data`` and ``diff``.
+        params: parameter blobs by layer name.
+        layers: the layers in order, each with ``type`` and ``blobs``.
+        inputs, outputs: blob names; outputs are sorted by name, as in Caffe.
+        bottom_names, top_names: blob names by layer name.
+        graph: the graph behind the net.
+
+    Raises:
+        FileError, NetError, WeightsError, DeviceError: see each part.
+    """
+
+    def __init__(
+        self,
+        file: str | os.PathLike | NetDefinition,
+        phase: int | str = "TEST",
+        level: int = 0,
+        stages: Iterable[str] | None = None,
+        weights: str | os.PathLike | None = None,
+        *,
+        state: NetState | None = None,
+        device: Device | None = None,
+        seed: int | None = None,
+    ):
+        definition = file if isinstance(file, NetDefinition) else prototxt.read_net(file)
+        self.definition = definition
+        self.graph: Graph = build_graph(definition, phase, level, stages or (), state=state)
+        self.device = device or get_device()
+        self.random = np.random.default_rng(seed)
+        self.name = self.graph.name
+        self.blobs: OrderedDict[str, Blob] = OrderedDict()
+        self.params: OrderedDict[str, list[Blob]] = OrderedDict()
+        self.layers: list[Layer] = []
+        self._nodes = self.graph.layers
+        self._bottoms: list[list[Blob]] = []
+        self._tops: list[list[Blob]] = []
+        self._seen_shapes: list[list[tuple[int, ...]]] = []
+        self._loss_ready: set[int] = set()
+        for node in self._nodes:
+            self._add(node)
+        if weights is not None:
+            self.copy_from(weights)
+
+    # Building
+
+    def _add(self, node: GraphLayer) -> None:
+        layer = node.layer
+        if layer is None or any(shape is None for shape in node.top_shapes):
+            raise NetError(f"{node.title}: its shapes cannot be known, so it cannot run.")
+        bottom = [self.blobs[name] for name in node.bottoms]
+        top = [self._top_blob(node, i) for i in range(len(node.tops))]
+        layer.device = self.device
+        layer.random = np.random.default_rng(self.random.integers(2**63))
+        layer.param_propagate_down = [
+            p.spec.lr_mult != 0 or self.definition.proto.force_backward for p in node.params
+        ]
+        layer.blobs = [self._param_blob(node, i) for i in range(len(node.params))]
+        self.layers.append(layer)
+        self._bottoms.append(bottom)
+        self._tops.append(top)
+        self._seen_shapes.append([b.shape for b in bottom])
+        if layer.blobs:
+            self.params[node.name] = layer.blobs
+        layer.setup()
+
+    def _top_blob(self, node: GraphLayer, index: int) -> Blob:
+        name = node.tops[index]
+        shape = node.top_shapes[index]
+        if name not in self.blobs:
+            self.blobs[name] = Blob(self.device, shape or (), f"blob {name!r}")
+        self.blobs[name].reshape(*(shape or ()))
+        return self.blobs[name]
+
+    def _param_blob(self, node: GraphLayer, index: int) -> Blob:
+        param = node.params[index]
+        blob = Blob(self.device, param.shape, f"parameter {index} of layer {node.name!r}")
+        if param.owner == (node.index, index):
+            try:
+                blob.data[...] = fill(param.shape, param.weight.filler, self.random)
+            except NetError as error:
+                raise NetError(f"{node.title}: {error}.") from None
+        else:
+            layer, i = param.owner
+            owner = self.layers[layer].blobs[i] if layer < node.index else node.layer.blobs[i]
+            blob.share_data(owner)
+            blob.share_diff(owner)
+        return blob
+
+    # pycaffe's names
+
+    @property
+    def inputs(self) -> list[str]:
+        return self.graph.inputs
+
+    @property
+    def outputs(self) -> list[str]:
+        return self.graph.outputs
+
+    @property
+    def _layer_names(self) -> list[str]:
+        return [node.name for node in self._nodes]
+
+    @property
+    def layer_dict(self) -> OrderedDict[str, Layer]:
+        return OrderedDict(zip(self._layer_names, self.layers, strict=True))
+
+    @property
+    def bottom_names(self) -> OrderedDict[str, list[str]]:
+        return OrderedDict((node.name, node.bottoms) for node in self._nodes)
+
+    @property
+    def top_names(self) -> OrderedDict[str, list[str]]:
+        return OrderedDict((node.name, node.tops) for node in self._nodes)
+
+    # Running
+
+    def reshape(self) -> None:
+        """Brings all shapes in line with the inputs' new shapes."""
+        for index in range(len(self.layers)):
+            self._reshape_layer(index)
+
+    def _reshape_layer(self, index: int) -> None:
+        shapes = [blob.shape for blob in self._bottoms[index]]
+        if shapes == self._seen_shapes[index]:
+            return
+        node = self._nodes[index]
+        try:
+            tops = self.layers[index].shapes(shapes)
+            wanted = [weight.shape for weight in self.layers[index].weights(shapes)]
+        except NetError as error:
+            raise NetError(f"{node.title}: {error}.") from None
+        if wanted != node.param_shapes:
+            raise NetError(
+                f"{node.title}: with bottoms of shape {shapes} its parameters would be {wanted}, "
+                f"they are {node.param_shapes}. Reshape the input to fit them."
+            )
+        for blob, shape in zip(self._tops[index], tops, strict=True):
+            blob.reshape(*shape)
+        self._seen_shapes[index] = shapes
+        self._loss_ready.discard(index)
+
+    def forward(
+        self,
+        blobs: Iterable[str] | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        **inputs: np.ndarray,
+    ) -> dict[str, np.ndarray]:
+        """Runs the layers from ``start`` to ``end`` (both included; default: all).
+
+        Args:
+            blobs: more blobs to return beside the outputs.
+            inputs: arrays for the input blobs, of their shape.
+
+        Returns:
+            Copies of the outputs' data (of the end layer's tops if ``end`` is given) by name.
+
+        Raises:
+            NetError: unknown layer, blob or input, or an input of the wrong shape.
+        """
+        first, last = self._index(start, 0), self._index(end, len(self.layers) - 1)
+        for name, array in inputs.items():
+            self._set_input(name, array)
+        self.run_forward(first, last)
+        names = list(self._nodes[last].tops if end is not None else self.outputs)
+        names += [name for name in blobs or () if name not in names]
+        return {name: self._blob(name).read_data() for name in names}
+
+    def run_forward(self, first: int = 0, last: int | None = None) -> None:
+        """Runs the layers from index ``first`` to ``last`` and copies nothing back."""
+        last = len(self.layers) - 1 if last is None else last
+        for index in range(first, last + 1):
+            self.forward_layer(index)
+
+    def forward_layer(self, index: int) -> None:
+        """Runs one layer, after bringing its shapes in line with its bottoms'."""
+        self._reshape_layer(index)
+        layer = self.layers[index]
+        layer.forward(self._bottoms[index], self._tops[index])
+        if index not in self._loss_ready:
+            self._set_loss_diffs(index)
+
+    def _set_loss_diffs(self, index: int) -> None:
+        """The gradient of a loss top is its weight."""
+        for blob, weight in zip(self._tops[index], self.layers[index].loss_weights, strict=True):
+            if weight:
+                blob.fill_diff(weight)
+        self._loss_ready.add(index)
+
+    def loss(self) -> float:
+        """Returns the weighted sum of all loss tops after a forward pass."""
+        total = 0.0
+        for layer, tops in zip(self.layers, self._tops, strict=True):
+            for blob, weight in zip(tops, layer.loss_weights, strict=True):
+                if weight:
+                    total += weight * float(blob.read_data().sum())
+        return total
+
+    def backward(
+        self,
+        diffs: Iterable[str] | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        **top_diffs: np.ndarray,
+    ) -> dict[str, np.ndarray]:
+        """Runs the layers backward from ``start`` to ``end`` (both included; default: all).
+
+        Bottom diffs are overwritten, parameter diffs added to (``clear_param_diffs`` zeroes them).
+
+        Args:
+            diffs: more blobs to return the diff of, beside the inputs.
+            top_diffs: arrays for the diffs of outputs.
+
+        Returns:
+            Copies of the inputs' diffs (of the end layer's bottoms if ``end`` is given) by name.
+        """
+        first, last = self._index(start, len(self.layers) - 1), self._index(end, 0)
+        for name, array in top_diffs.items():
+            blob = self._blob(name)
+            self._check_shape(name, array, blob)
+            blob.diff[...] = array
+        self.run_backward(first, last)
+        names = list(self._nodes[last].bottoms if end is not None else self.inputs)
+        names += [name for name in diffs or () if name not in names]
+        return {name: self._blob(name).read_diff() for name in names}
+
+    def run_backward(self, first: int | None = None, last: int = 0) -> None:
+        """Runs the layers backward from index ``first`` down to ``last``; copies nothing back."""
+        first = len(self.layers) - 1 if first is None else first
+        for index in range(first, last - 1, -1):
+            self.backward_layer(index)
+
+    def backward_layer(self, index: int) -> None:
+        """Runs one layer backward if a loss reaches it."""
+        node, layer = self._nodes[index], self.layers[index]
+        if not node.needs_backward:
+            return
+        if not layer.has_backward:
+            if any(node.propagate_down):
+                raise NetError(f"{node.title}: has no gradient, but one is asked for.")
+            return
+        layer.backward(self._tops[index], node.propagate_down, self._bottoms[index])
+
+    def forward_all(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Runs as many batches as ``inputs`` hold and returns the outputs of all, joined.
+
+        The last batch is padded with zeros and its padding cut off again.
+        """
+        if not inputs:
+            raise NetError(f"forward_all needs arrays for the inputs {self.inputs}.")
+        count = len(next(iter(inputs.values())))
+        size = self._blob(next(iter(inputs))).shape[0]
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in self.outputs}
+        for start in range(0, count, size):
+            batch = {name: _padded(array[start : start + size], size) for name, array in inputs.items()}
+            for name, values in self.forward(**batch).items():
+                parts[name].append(values[: min(size, count - start)])
+        return {name: np.concatenate(values) for name, values in parts.items()}
+
+    def clear_param_diffs(self) -> None:
+        """Zeroes the gradients of all parameters."""
+        for blob in self.learnable_params:
+            blob.clear_diff()
+
+    @property
+    def learnable_params(self) -> list[Blob]:
+        """Parameter blobs in net order, shared ones once."""
+        return [blob for blob, _ in self.learnable_params_with_specs()]
+
+    def learnable_params_with_specs(self) -> list[tuple[Blob, Any]]:
+        """Returns (blob, ParamSpec) of each parameter that owns its memory, in net order."""
+        return [
+            (self.layers[node.index].blobs[i], param.spec)
+            for node in self._nodes
+            for i, param in enumerate(node.params)
+            if param.owner == (node.index, i)
+        ]
+
+    def _index(self, layer: str | None, default: int) -> int:
+        if layer is None:
+            return default
+        if layer not in self._layer_names:
+            raise NetError(f"the net has no layer {layer!r}{did_you_mean(layer, self._layer_names)}.")
+        return self._layer_names.index(layer)
+
+    def _blob(self, name: str) -> Blob:
+        if name not in self.blobs:
+            raise NetError(f"the net has no blob {name!r}{did_you_mean(name, self.blobs)}.")
+        return self.blobs[name]
+
+    def _set_input(self, name: str, array: np.ndarray) -> None:
+        if name not in self.inputs:
+            raise NetError(f"the net has no input {name!r}; its inputs are {self.inputs}.")
+        self._check_shape(name, array, self.blobs[name])
+        self.blobs[name].data[...] = array
+
+    @staticmethod
+    def _check_shape(name: str, array: np.ndarray, blob: Blob) -> None:
+        if np.shape(array) != blob.shape:
+            raise NetError(
+                f"blob {name!r} is {blob.shape}, the array {np.shape(array)}. "
+                "Reshape the blob first: net.blobs[name].reshape(...)."
+            )
+
+    # Weights
+
+    def copy_from(self, path: str | os.PathLike) -> None:
+        """Copies weights from a .caffemodel by layer name; layers it lacks keep their values.
+
+        Raises WeightsError if number or shape of a layer's blobs differs.
+        """
+        from cnnviz.formats.caffemodel import read_weights
+
+        self.set_weights(read_weights(path), str(path))
+
+    def set_weights(self, weights: Mapping[str, list[np.ndarray]], origin: str) -> None:
+        """Copies arrays by layer name; ``origin`` names their source in errors."""
+        matching = [(name, weights[name]) for name in self.params if name in weights]
+        for name, arrays in matching:
+            _check_fit(name, arrays, self.params[name], origin)
+        for name, arrays in matching:
+            for blob, array in zip(self.params[name], arrays, strict=True):
+                blob.data[...] = np.asarray(array).reshape(blob.shape)
+
+    def share_with(self, other: Net) -> None:
+        """Makes parameters of equal layer names use the memory of ``other``: a test net's weights."""
+        for name, blobs in self.params.items():
+            if name not in other.params:
+                continue
+            _check_fit(name, [np.broadcast_to(0, b.shape) for b in other.params[name]], blobs, "train net")
+            for mine, theirs in zip(blobs, other.params[name], strict=True):
+                mine.share_data(theirs)
+
+    def to_proto(self) -> NetParameter:
+        """Returns the built net (Split layers included) as a NetParameter without blobs."""
+        proto = NetParameter(name=self.name)
+        proto.layer.extend(node.param for node in self._nodes)
+        for layer in proto.layer:
+            layer.ClearField("blobs")
+        return proto
+
+    def save(self, path: str | os.PathLike, write_diff: bool = False) -> None:
+        """Writes a .caffemodel (or, by the ending .h5, Caffe's HDF5 form) as a whole or not at all."""
+        from cnnviz.formats.caffemodel import write_weights
+
+        blobs = [[blob.read_data() for blob in layer.blobs] for layer in self.layers]
+        diffs = None
+        if write_diff:
+            diffs = [[blob.read_diff() for blob in layer.blobs] for layer in self.layers]
+        write_weights(path, self.to_proto(), blobs, diffs)
+
+    def close(self) -> None:
+        """Ends the reading threads of data layers."""
+        for layer in self.layers:
+            layer.close()
+
+
+def _padded(array: np.ndarray, size: int) -> np.ndarray:
+    missing = size - len(array)
+    return np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)]) if missing else array
+
+
+def _check_fit(layer: str, arrays: list[np.ndarray], blobs: list[Blob], origin: str) -> None:
+    if len(arrays) != len(blobs):
+        raise WeightsError(
+            f"{origin}: layer {layer!r} has {len(arrays)} parameter blob(s), the net wants {len(blobs)}. "
+            "Use the matching prototxt, or rename the layer to train it from scratch."
+        )
+    for i, (array, blob) in enumerate(zip(arrays, blobs, strict=True)):
+        if not _same_shape(array.shape, blob.shape):
+            what = ("weight", "bias")[i] if i < 2 else f"blob {i}"
+            raise WeightsError(
+                f"{origin}: layer {layer!r} {what} is {array.shape}, the net wants {blob.shape}. "
+                "Use the matching prototxt, or rename the layer to train it from scratch."
+            )
+
+
+def _same_shape(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Old files hold four axes, padded with ones on the left: (1, 1, 1, N) loads into (N)."""
+    if found == wanted:
+        return True
+    return len(found) == 4 and len(wanted) < 4 and found == (1,) * (4 - len(wanted)) + wanted
