@@ -44,10 +44,13 @@ def require(package: str, extra: str, purpose: str):
         ) from None
 
 
-def did_you_mean(name: str, known) -> str:
-    """Returns "; did you mean 'x'?" for the closest of ``known``, or an empty string."""
+def did_you_mean(name: str, known, cutoff: float = 0.6) -> str:
+    """Returns "; did you mean 'x'?" for the closest of ``known``, or an empty string.
+
+    ``cutoff`` is how alike the two must be, from 0 to 1.
+    """
     import difflib
 
     lowered = {k.lower(): k for k in known}
-    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=cutoff)
     return f"; did you mean {lowered[close[0]]!r}?" if close else ""
