@@ -1,0 +1,38 @@
+"""cnnviz devices"""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+def command() -> None:
+    """Show the OpenCL devices and whether they work.
+
+    The first that works is used, unless --device or CNNVIZ_DEVICE names another by its number or a
+    part of its name.
+
+    \b
+    Example:
+      cnnviz devices
+      CNNVIZ_DEVICE=cpu cnnviz time --model lenet.prototxt
+    """
+    from cnnviz.engine.device import NO_DEVICE, Device, list_devices
+    from cnnviz.errors import DeviceError
+
+    devices = list_devices()
+    if not devices:
+        raise DeviceError(NO_DEVICE)
+    rows = [("#", "name", "platform", "type", "driver", "memory", "units", "works")]
+    for info in devices:
+        try:
+            Device(info)
+            works = "yes"
+        except DeviceError as error:
+            works = f"no: {error}"
+        memory = f"{info.memory / 2**30:.1f} GiB"
+        rows.append((str(info.index), info.name, info.platform, info.kind, info.driver, memory,
+                     str(info.units), works))  # fmt: skip
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

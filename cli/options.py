@@ -1,0 +1,30 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import click
+
+device_option = click.option(
+    "--device",
+    metavar="WISH",
+    envvar="CNNVIZ_DEVICE",
+    help="What to run on: a number of `cnnviz devices`, gpu, cpu or a part of a name.",
+)
+
+phase_option = click.option(
+    "--phase",
+    type=click.Choice(["TRAIN", "TEST"], case_sensitive=False),
+    help="The net's phase.",
+)
+level_option = click.option("--level", type=int, default=0, show_default=True, help="The net's level.")
+stage_option = click.option("--stage", "stages", multiple=True, help="A stage of the net; may be repeated.")
+
+style_option = click.option(
+    "--style",
+    type=click.Choice(["light", "dark"]),
+    default="light",
+    show_default=True,
+    help="Colours of the picture.",
+)
+dpi_option = click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True,
+                          help="Dots per inch of PNG and JPEG.")  # fmt: skip

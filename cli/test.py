@@ -1,0 +1,33 @@
+"""cnnviz test"""
+
+from __future__ import annotations
+
+import click
+from cnnviz.cli.options import device_option, level_option, stage_option
+
+
+@click.command()
+@click.option("--model", required=True, metavar="FILE", help="The net's prototxt.")
+@click.option("--weights", required=True, metavar="FILE", help="The .caffemodel to test.")
+@click.option("--iterations", type=click.IntRange(1), default=50, show_default=True, help="Batches to run.")
+@level_option
+@stage_option
+@device_option
+def command(model: str, weights: str, iterations: int, level: int, stages: tuple[str, ...],
+            device: str | None) -> None:  # fmt: skip
+    """Score a net: the mean of its outputs over many batches.
+
+    \b
+    Example:
+      cnnviz test --model lenet_train_test.prototxt --weights lenet.caffemodel --iterations 100
+    """
+    import cnnviz
+    from cnnviz.engine.device import get_device
+    from cnnviz.engine.scoring import score
+
+    net = cnnviz.Net(model, cnnviz.TEST, level, stages, weights, device=get_device(device))
+    try:
+        for line in score(net, iterations):
+            click.echo(line)
+    finally:
+        net.close()

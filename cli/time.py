@@ -1,0 +1,33 @@
+"""cnnviz time"""
+
+from __future__ import annotations
+
+import click
+from cnnviz.cli.options import device_option, level_option, phase_option, stage_option
+
+
+@click.command()
+@click.option("--model", required=True, metavar="FILE", help="The net's prototxt.")
+@click.option("--weights", metavar="FILE", help="Weights to run with.")
+@click.option("--iterations", type=click.IntRange(1), default=50, show_default=True, help="Passes to time.")
+@phase_option
+@level_option
+@stage_option
+@device_option
+def command(model: str, weights: str | None, iterations: int, phase: str | None, level: int,
+            stages: tuple[str, ...], device: str | None) -> None:  # fmt: skip
+    """Time each layer, forward and backward (TEST phase: forward only where no loss is reached).
+
+    \b
+    Example:
+      cnnviz time --model lenet_train.prototxt --iterations 20
+    """
+    import cnnviz
+    from cnnviz.engine.device import get_device
+    from cnnviz.engine.scoring import time_layers
+
+    net = cnnviz.Net(model, phase or "TRAIN", level, stages, weights, device=get_device(device))
+    try:
+        click.echo(time_layers(net, iterations).to_text())
+    finally:
+        net.close()
