@@ -49,6 +49,9 @@ class _ProtoReader:
                 self.file.package = self.take_until(";")[0]
             elif word == "enum":
                 self.read_enum(self.file.enum_type.add())
+            elif word == "extend":
+                name = self.take()
+                self.read_fields(next(m for m in self.file.message_type if m.name == name))
             else:
                 self.read_message(self.file.message_type.add())
         return self.file
@@ -61,6 +64,9 @@ class _ProtoReader:
 
     def read_message(self, message: descriptor_pb2.DescriptorProto) -> None:
         message.name = self.take()
+        self.read_fields(message)
+
+    def read_fields(self, message: descriptor_pb2.DescriptorProto) -> None:
         self.take()
         while (word := self.take()) != "}":
             if word == "enum":
