@@ -45,7 +45,7 @@ setup(
     packages=packages(),
     package_dir=FOLDERS,
     package_data={
-        "cnnviz": ["py.typed", "kernels/*.cl", "formats/*.proto"],
+        "cnnviz": ["py.typed", "kernels/*.cl", "formats/*.proto", "engine/data/digits.*"],
         "cnnviz.cli": ["data/*"],
         "cnnviz.gallery": ["templates/*"],
     },

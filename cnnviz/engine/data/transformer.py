@@ -21,7 +21,6 @@ class Transformer:
             offset rounded down, TRAIN a random place), ``mirror`` (False; each picture with probability
             1/2, in both phases), ``force_color`` and ``force_gray`` (False; for encoded pictures).
         phase: cnnviz.TRAIN or cnnviz.TEST.
-        random: source of random numbers; needed by next to nothing before the first picture.
 
     The mean file has the size of the uncropped picture and is cropped with it.
 
@@ -32,12 +31,11 @@ class Transformer:
     Source: Caffe's DataTransformer.
     """
 
-    def __init__(self, param: Any, phase: int, random: np.random.Generator | None = None):
+    def __init__(self, param: Any, phase: int):
         if param.force_color and param.force_gray:
             raise NetError("force_color and force_gray exclude each other; keep one")
         if param.mean_file and param.mean_value:
             raise NetError("mean_file and mean_value exclude each other; keep one")
-        self.random = random or np.random.default_rng(0)
         self._scale = np.float32(param.scale)
         self._crop = param.crop_size
         self._mirror = param.mirror
@@ -68,11 +66,17 @@ class Transformer:
                     f"{(channels, height, width)}; compute the mean of this data"
                 )
         elif mean is not None and len(mean) not in (1, channels):
-            raise NetError(f"has {len(mean)} mean_value entries for {channels} channels; give 1 or {channels}")
+            raise NetError(
+                f"has {len(mean)} mean_value entries for {channels} channels; give 1 or {channels}"
+            )
         return (channels, crop or height, crop or width)
 
-    def transform(self, items: Sequence[np.ndarray]) -> np.ndarray:
+    def transform(self, items: Sequence[np.ndarray], random: np.random.Generator) -> np.ndarray:
         """Returns the batch (N, C, H, W) in float32 made from pictures (C, H, W).
+
+        Args:
+            items: the pictures; with crop_size their heights and widths may differ.
+            random: decides on random crops and mirrors.
 
         Raises:
             NetError: the pictures differ in size after the crop, or do not fit crop or mean.
@@ -85,16 +89,17 @@ class Transformer:
                 raise NetError(
                     f"pictures of {size} and {item.shape} are in one batch; resize them, or set crop_size"
                 )
-            self._transform_one(item, out)
+            self._transform_one(item, out, random)
         if self._scale != 1:
             batch *= self._scale
         return batch
 
-    def _transform_one(self, item: np.ndarray, out: np.ndarray) -> None:
-        mirrored = self._mirror and self.random.integers(2) == 1
+    def _transform_one(self, item: np.ndarray, out: np.ndarray, random: np.random.Generator) -> None:
+        mirrored = self._mirror and random.integers(2) == 1
         mean = self._mean
         if self._crop:
-            window = self._window(*item.shape[1:])
+            height, width = item.shape[1:]
+            window = self._window(height, width, random)
             item = item[window]
             if mean is not None and self._mean_file:
                 mean = mean[window]
@@ -105,10 +110,10 @@ class Transformer:
         else:
             np.subtract(item, mean, out=out, dtype=np.float32)
 
-    def _window(self, height: int, width: int) -> tuple[slice, slice, slice]:
+    def _window(self, height: int, width: int, random: np.random.Generator) -> tuple[slice, slice, slice]:
         crop = self._crop
         if self._random_crop:
-            top, left = (int(self.random.integers(size - crop + 1)) for size in (height, width))
+            top, left = (int(random.integers(size - crop + 1)) for size in (height, width))
         else:
             top, left = (height - crop) // 2, (width - crop) // 2
         return np.s_[:, top : top + crop, left : left + crop]

@@ -1,0 +1,311 @@
+"""Where pictures and labels come from: databases, lists, folders, idx files, CIFAR-10 and HDF5.
+
+Every source knows the shape of its data by its first item, and gives items for ever: after the last
+comes the first.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import cnnviz
+from cnnviz.engine.data.transformer import Transformer
+from cnnviz.errors import FileError, did_you_mean, require
+from cnnviz.formats.cifar10 import TEST_FILE, TRAIN_FILES, read_cifar10, read_cifar10_folder
+from cnnviz.formats.databases import Database, datum_to_array, find_backend, open_database, parse_datum
+from cnnviz.formats.files import describe_os_error, read_bytes
+from cnnviz.formats.idx import is_idx, labels_path, read_digits
+from cnnviz.formats.images import load_image, resize_image, to_planes
+
+Item = tuple[np.ndarray, float]
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+
+
+class Source(ABC):
+    """Pictures (C, H, W) with labels, in order and for ever."""
+
+    @abstractmethod
+    def items(self, random: np.random.Generator, skip: int = 0) -> Iterator[Item]:
+        """Yields (picture, label) without end.
+
+        Args:
+            random: decides on the order where it is random.
+            skip: how many items are left out at the start.
+        """
+
+    def first(self) -> np.ndarray:
+        """Returns the first picture, which tells the shape."""
+        return next(self.items(np.random.default_rng(0)))[0]
+
+    def close(self) -> None:  # noqa: B027 (most sources hold nothing open)
+        """Gives files back."""
+
+
+class DatabaseSource(Source):
+    """Datums of an LMDB or LevelDB, in the order of keys.
+
+    Args:
+        database: what ``open_database`` gave.
+        color: for encoded pictures: True B, G, R, False grey, None as stored.
+    """
+
+    def __init__(self, database: Database, color: bool | None = None):
+        self.database = database
+        self.color = color
+
+    def items(self, random: np.random.Generator, skip: int = 0) -> Iterator[Item]:
+        for key, value in islice(self.database.cursor(), skip, None):
+            place = self.database.place(key)
+            datum = parse_datum(value, place)
+            yield datum_to_array(datum, place, self.color), datum.label
+
+    def close(self) -> None:
+        self.database.close()
+
+
+class ArraySource(Source):
+    """Pictures that fit in memory: (N, C, H, W) with labels (N,)."""
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray):
+        self.images = images
+        self.labels = labels
+
+    def items(self, random: np.random.Generator, skip: int = 0) -> Iterator[Item]:
+        for i in count(skip):
+            yield self.images[i % len(self.images)], self.labels[i % len(self.images)]
+
+
+class ImageSource(Source):
+    """Picture files with labels.
+
+    Args:
+        entries: (path, label) for each picture.
+        color: True B, G, R, False grey.
+        size: (height, width) in pixels that every picture is resized to; None leaves them.
+        shuffle: whether each round through the pictures has a random order.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[tuple[str | os.PathLike, int]],
+        color: bool = True,
+        size: tuple[int, int] | None = None,
+        shuffle: bool = False,
+    ):
+        self.entries = entries
+        self.color = color
+        self.size = size
+        self.shuffle = shuffle
+
+    def items(self, random: np.random.Generator, skip: int = 0) -> Iterator[Item]:
+        start = skip % len(self.entries)
+        while True:
+            order = random.permutation(len(self.entries)) if self.shuffle else np.arange(len(self.entries))
+            for i in order[start:]:
+                path, label = self.entries[i]
+                yield self._load(path), label
+            start = 0
+
+    def _load(self, path: str | os.PathLike) -> np.ndarray:
+        image = load_image(path, self.color)
+        return to_planes(resize_image(image, *self.size) if self.size else image)
+
+
+class HDF5Source:
+    """Rows of the datasets of HDF5 files, file after file and for ever; a batch may span files.
+
+    Args:
+        source: a text file that lists HDF5 files, one a line, or an HDF5 file.
+        names: the datasets to read.
+        shuffle: whether files, and rows within a file, come in random order.
+
+    Raises:
+        FileError: unreadable, or a dataset is missing, not of numbers, or does not fit the others.
+        MissingDependencyError: h5py is not installed.
+    """
+
+    def __init__(self, source: str | os.PathLike, names: Sequence[str], shuffle: bool = False):
+        self._h5py = require("h5py", "hdf5", "reading HDF5")
+        self.names = list(names)
+        self.shuffle = shuffle
+        self.paths = self._paths(source)
+        self.shapes: list[tuple[int, ...]] = []
+        with self._open(self.paths[0]) as first:
+            self.shapes = [first[name].shape[1:] for name in self.names]
+
+    def batches(self, size: int, random: np.random.Generator) -> Iterator[list[np.ndarray]]:
+        """Yields for each name an array of ``size`` rows in float32, without end."""
+        files = self._files(random)
+        datasets, rows = next(files)
+        while True:
+            batch = [np.empty((size, *shape), np.float32) for shape in self.shapes]
+            filled = 0
+            while filled < size:
+                if not len(rows):
+                    datasets, rows = next(files)
+                part, rows = rows[: size - filled], rows[size - filled :]
+                for dataset, out in zip(datasets, batch, strict=True):
+                    self._copy(dataset, part, out[filled : filled + len(part)])
+                filled += len(part)
+            yield batch
+
+    def _copy(self, dataset: Any, rows: np.ndarray, out: np.ndarray) -> None:
+        if not self.shuffle:
+            out[...] = dataset[rows[0] : rows[-1] + 1]
+            return
+        for row, target in zip(rows, out, strict=True):
+            target[...] = dataset[row]
+
+    def _files(self, random: np.random.Generator) -> Iterator[tuple[list[Any], np.ndarray]]:
+        """Yields for each file in turn its datasets and the numbers of its rows in order."""
+        while True:
+            for i in self._order(len(self.paths), random):
+                with self._open(self.paths[i]) as file:
+                    datasets = [file[name] for name in self.names]
+                    yield datasets, self._order(len(datasets[0]), random)
+
+    def _order(self, total: int, random: np.random.Generator) -> np.ndarray:
+        return random.permutation(total) if self.shuffle else np.arange(total)
+
+    def _paths(self, source: str | os.PathLike) -> list[str]:
+        if self._h5py.is_hdf5(source):
+            return [str(source)]
+        paths = [line for line in read_lines(source) if line]
+        if not paths:
+            raise FileError(f"{source}: lists no HDF5 file; write one path a line.")
+        return paths
+
+    def _open(self, path: str) -> Any:
+        try:
+            file = self._h5py.File(path, "r")
+        except OSError as error:
+            reason = describe_os_error(error) if error.strerror else str(error)
+            raise FileError(f"{path}: cannot be read as HDF5: {reason}.") from None
+        for i, name in enumerate(self.names):
+            self._check(path, name, file, self.shapes[i] if self.shapes else None)
+        return file
+
+    def _check(self, path: str, name: str, file: Any, row_shape: tuple[int, ...] | None) -> None:
+        if name not in file or not isinstance(file[name], self._h5py.Dataset):
+            raise FileError(
+                f"{path}: has no dataset {name!r}{did_you_mean(name, file)}; tops are named like datasets."
+            )
+        dataset = file[name]
+        place = f"{path}: dataset {name!r}"
+        if dataset.dtype.kind not in "fiub" or not dataset.shape:
+            raise FileError(
+                f"{place} is {dataset.dtype} of shape {dataset.shape}, wanted are rows of numbers."
+            )
+        rows = len(file[self.names[0]])
+        if len(dataset) != rows or rows == 0:
+            raise FileError(
+                f"{place} has {len(dataset)} rows, {self.names[0]!r} {rows}; all need the same, above 0."
+            )
+        if row_shape not in (None, dataset.shape[1:]):
+            raise FileError(f"{place} has rows of shape {dataset.shape[1:]}, the first file of {row_shape}.")
+
+
+class BatchReader:
+    """Makes batches of a source's pictures.
+
+    Args:
+        source: where they come from.
+        transformer: what is done to them.
+        random: decides on order, skip, crop and mirror, so that a seed repeats the batches.
+        rand_skip: fewer than so many items, drawn at random, are left out at the start.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        transformer: Transformer,
+        random: np.random.Generator,
+        rand_skip: int = 0,
+    ):
+        self.transformer = transformer
+        self.random = random
+        self._items = source.items(random, int(random.integers(rand_skip)) if rand_skip else 0)
+
+    def next_batch(self, size: int) -> list[np.ndarray]:
+        """Returns data (size, C, H, W) and labels (size,), both float32."""
+        items = list(islice(self._items, size))
+        pictures = [picture for picture, _ in items]
+        labels = np.array([label for _, label in items], np.float32)
+        return [self.transformer.transform(pictures, self.random), labels]
+
+
+def open_source(
+    path: str | os.PathLike, color: bool | None, phase: int, backend: str | None = None
+) -> Source:
+    """Opens what a Data layer's ``source`` points at, recognised by its content.
+
+    Args:
+        path: an LMDB or LevelDB; an images file in MNIST's idx form with its labels file beside it; a
+            file or folder of CIFAR-10 binaries (in R, G, B); a folder with one subfolder of pictures
+            for each class (labels count the subfolders by name from 0).
+        color: for pictures: True B, G, R, False grey, None as stored (folders: B, G, R).
+        phase: which files of a CIFAR-10 folder are read.
+        backend: "LMDB" or "LEVELDB" if a database must be one.
+
+    Raises:
+        FileError: nothing of these, or unreadable.
+    """
+    place = Path(path)
+    if find_backend(place) is None:
+        if place.is_file() and is_idx(place):
+            images, labels = read_digits(place, labels_path(place))
+            return ArraySource(images[:, None], labels)
+        if place.is_file() and place.suffix == ".bin":
+            return ArraySource(*read_cifar10(place))
+        if any((place / name).is_file() for name in (TRAIN_FILES[0], TEST_FILE)):
+            return ArraySource(*read_cifar10_folder(place, phase == cnnviz.TRAIN))
+        if entries := _folder_entries(place):
+            return ImageSource(entries, color is not False)
+    return DatabaseSource(open_database(place, backend), color)
+
+
+def read_image_list(path: str | os.PathLike, root_folder: str = "") -> list[tuple[str, int]]:
+    """Returns (picture path, label) for each line "path label" of a list.
+
+    Args:
+        path: the list.
+        root_folder: put in front of each path as it is, so it ends with a slash.
+
+    Raises:
+        FileError: unreadable, empty, or a line without an integer label.
+    """
+    entries = []
+    for number, line in enumerate(read_lines(path), 1):
+        name, _, label = line.rpartition(" ")
+        if not line:
+            continue
+        if not name or not label.lstrip("+-").isdecimal():
+            raise FileError(
+                f"{path}:{number}: found {line[:60]!r}, wanted a picture's path, a space and its label."
+            )
+        entries.append((root_folder + name.rstrip(), int(label)))
+    if not entries:
+        raise FileError(f"{path}: lists no picture; write a path, a space and a label a line.")
+    return entries
+
+
+def read_lines(path: str | os.PathLike) -> list[str]:
+    """Returns the lines of a text file without the white space around them."""
+    return [line.strip() for line in os.fsdecode(read_bytes(path)).splitlines()]
+
+
+def _folder_entries(folder: Path) -> list[tuple[Path, int]]:
+    classes = sorted(child for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
+    return [
+        (file, label)
+        for label, child in enumerate(classes)
+        for file in sorted(child.iterdir())
+        if file.suffix.lower() in IMAGE_SUFFIXES
+    ]
