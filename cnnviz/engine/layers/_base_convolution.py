@@ -1,0 +1,135 @@
+"""What Convolution, Deconvolution and Im2col share: the window's parameters and their rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layer import Layer, Weight, positive_axis
+from cnnviz.engine.ops.convolution import Geometry, PlainConvolution, make_convolution
+from cnnviz.engine.ops.im2col import Axes, Window
+from cnnviz.errors import NetError
+from cnnviz.formats.schema import ConvolutionParameter, LayerParameter
+
+
+def window_of(param: ConvolutionParameter, spatial: Axes) -> Window:
+    """Returns the window that ``param`` describes over axes of sizes ``spatial``.
+
+    Raises NetError if a parameter is missing, zero, given twice or not once per axis.
+    """
+    kernel = _per_axis(param, "kernel_size", "kernel", len(spatial), None)
+    if 0 in kernel:
+        raise NetError(f"kernel is {_by(kernel)}; each side must be at least 1")
+    stride = _per_axis(param, "stride", "stride", len(spatial), 1)
+    if 0 in stride:
+        raise NetError(f"stride is {_by(stride)}; each must be at least 1")
+    pad = _per_axis(param, "pad", "pad", len(spatial), 0)
+    dilation = _per_axis(param, "dilation", None, len(spatial), 1)
+    if 0 in dilation:
+        raise NetError(f"dilation is {_by(dilation)}; each must be at least 1")
+    return Window(spatial, kernel, stride, pad, dilation)
+
+
+def _per_axis(
+    param: ConvolutionParameter, field: str, prefix: str | None, axes: int, default: int | None
+) -> Axes:
+    """Reads a parameter that is given once, once per axis, or for two axes as _h and _w."""
+    values = list(getattr(param, field))
+    sides = [f"{prefix}_{side}" for side in "hw"] if prefix else []
+    if any(param.HasField(name) for name in sides):
+        if values:
+            raise NetError(f"has {field} and {sides[0]}, {sides[1]}; give one of the two forms")
+        if axes != 2:
+            raise NetError(f"{sides[0]} and {sides[1]} are for 2 spatial axes, not {axes}; use {field}")
+        return tuple(getattr(param, name) for name in sides)
+    if not values and default is None:
+        raise NetError(f"has no {field}; give it once, or once for each of the {axes} spatial axes")
+    if len(values) not in (0, 1, axes):
+        raise NetError(f"{field} is given {len(values)} times; give it once, or once for each of {axes} axes")
+    if len(values) == axes:
+        return tuple(values)
+    return (values[0] if values else int(default or 0),) * axes
+
+
+def _by(sizes: Axes) -> str:
+    return "x".join(map(str, sizes))
+
+
+def check_fits(window: Window) -> None:
+    """Raises NetError if the window has no position on the image."""
+    if any(size < 1 for size in window.out_spatial):
+        raise NetError(
+            f"a kernel of {_by(window.kernel)} with dilation {_by(window.dilation)} does not fit "
+            f"a bottom of {_by(window.spatial)} with pad {_by(window.pad)}"
+        )
+
+
+class BaseConvolution(Layer):
+    """Base of Convolution and Deconvolution: several bottoms and tops share one set of weights."""
+
+    num_bottom = (1, None)
+    num_top = (1, None)
+
+    geometry: Geometry
+
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        conv = param.convolution_param
+        self.num_output = conv.num_output
+        self.group = conv.group
+        self.bias_term = conv.bias_term
+        if not self.num_output:
+            raise NetError("has no num_output; give the number of filters")
+        if not self.group or self.num_output % self.group:
+            raise NetError(f"num_output {self.num_output} cannot be divided into group: {self.group} parts")
+        self._op: PlainConvolution | None = None
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        if len(self.param.top) != len(bottom):
+            raise NetError(f"has {len(bottom)} bottoms and {len(self.param.top)} tops; give as many of each")
+        if any(shape != bottom[0] for shape in bottom):
+            raise NetError(f"bottoms have different shapes: {', '.join(map(str, bottom))}")
+        axis = positive_axis(self.param.convolution_param.axis, bottom[0])
+        channels = bottom[0][axis]
+        if channels % self.group:
+            raise NetError(f"{channels} channels cannot be divided into group: {self.group} parts")
+        geometry, spatial = self.geometry_of(bottom[0], axis)
+        check_fits(geometry.window)
+        self._set_geometry(geometry)
+        return [(*bottom[0][:axis], self.num_output, *spatial)] * len(bottom)
+
+    def geometry_of(self, bottom: Shape, axis: int) -> tuple[Geometry, Axes]:
+        """Returns the convolution to compute and the spatial size of the top."""
+        raise NotImplementedError
+
+    def _set_geometry(self, geometry: Geometry) -> None:
+        if self._op is not None and self._op.geometry != geometry:
+            self._op = None
+        self.geometry = geometry
+
+    @property
+    def op(self) -> PlainConvolution:
+        """The convolution on the device, made when first needed for a geometry."""
+        if self._op is None:
+            self._op = make_convolution(self.device, self.geometry)
+        return self._op
+
+    def weights(self, bottom: Sequence[Shape]) -> list[Weight]:
+        conv, g = self.param.convolution_param, self.geometry
+        axis = positive_axis(conv.axis, bottom[0])
+        kernel = g.window.kernel if len(bottom[0]) > axis + 1 else ()
+        weights = [Weight((g.num_output, g.group_channels, *kernel), conv.weight_filler)]
+        if self.bias_term:
+            weights.append(Weight((self.num_output,), conv.bias_filler))
+        return weights
+
+    def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
+        g = self.geometry
+        return len(bottom) * g.num * g.num_output * g.window.out_count * g.depth
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        raise NotImplementedError
+
+    def _wants(self, index: int) -> bool:
+        """Whether the gradient of parameter blob ``index`` is asked for."""
+        return index < len(self.blobs) and self.param_propagate_down[index]

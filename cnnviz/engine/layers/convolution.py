@@ -1,0 +1,62 @@
+"""Convolution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layers._base_convolution import BaseConvolution, window_of
+from cnnviz.engine.ops.convolution import Geometry
+from cnnviz.engine.ops.im2col import Axes
+
+
+class Convolution(BaseConvolution):
+    """y[n, o, p] = bias[o] + sum over c, k of w[o, c, k] x[n, c, p stride - pad + k dilation]
+
+    with x = 0 outside the image; o and c run inside one group.
+
+    convolution_param:
+        num_output: filters; required.
+        kernel_size: sides of the window in pixels, once or once per spatial axis; or kernel_h and
+            kernel_w for two axes; required.
+        stride: pixels from one window to the next; default 1; or stride_h, stride_w.
+        pad: zeros around the image; default 0; or pad_h, pad_w.
+        dilation: pixels from one tap of the window to the next; default 1.
+        group: parts into which the channels of bottom and top are cut; default 1.
+        bias_term: whether there is a bias; default true.
+        axis: the channel axis; axes before it are the batch, those behind it spatial; default 1.
+        weight_filler, bias_filler: how the parameters start; default constant 0.
+        engine, force_nd_im2col: accepted; the fastest way is taken in any case.
+
+    Bottom: one or more x of one shape (N, C, H, W), with any number of spatial axes.
+    Top: as many y of shape (N, num_output, (H + 2 pad - (dilation (kernel - 1) + 1)) / stride + 1, ...),
+        rounded down.
+    Parameters: weights (num_output, C / group, kernel_h, kernel_w), bias (num_output).
+    Raises: NetError if the channels cannot be cut into groups or the window does not fit the bottom.
+    Source: LeCun et al. 1998; Caffe's ConvolutionLayer.
+    """
+
+    type = "Convolution"
+
+    def geometry_of(self, bottom: Shape, axis: int) -> tuple[Geometry, Axes]:
+        spatial = bottom[axis + 1 :]
+        window = window_of(self.param.convolution_param, spatial or (1,))
+        num = math.prod(bottom[:axis])
+        geometry = Geometry(num, bottom[axis], window, self.group, self.num_output)
+        return geometry, window.out_spatial if spatial else ()
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        w = self.blobs[0].device_data
+        bias = self.blobs[1].device_data if self.bias_term else None
+        for x, y in zip(bottom, top, strict=True):
+            self.op.forward(x.device_data, w, bias, y.mutable_device_data)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        dw = self.blobs[0].mutable_device_diff if self._wants(0) else None
+        db = self.blobs[1].mutable_device_diff if self._wants(1) else None
+        for x, y, down in zip(bottom, top, propagate_down, strict=True):
+            if dw is not None or db is not None:
+                self.op.backward_weights(x.device_data, y.device_diff, dw, db)
+            if down:
+                self.op.backward_data(y.device_diff, self.blobs[0].device_data, x.mutable_device_diff)

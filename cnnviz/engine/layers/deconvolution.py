@@ -1,0 +1,71 @@
+"""Deconvolution, also called transposed convolution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layers._base_convolution import BaseConvolution, window_of
+from cnnviz.engine.ops.bias import add_bias, add_bias_gradient
+from cnnviz.engine.ops.convolution import Geometry
+from cnnviz.engine.ops.im2col import Axes, Window
+from cnnviz.errors import NetError
+
+
+class Deconvolution(BaseConvolution):
+    """y[n, o, q] = bias[o] + sum over c, k of w[c, o, k] x[n, c, p], where q = p stride - pad + k dilation
+
+    The gradient of a convolution by its bottom, used forward: each pixel of x paints a window into y.
+    o and c run inside one group.
+
+    convolution_param:
+        num_output, kernel_size, stride, pad, dilation, group, bias_term, axis, weight_filler,
+        bias_filler: as in Convolution; stride is how far apart the pixels of x lie in y, pad is cut
+        off y's borders.
+
+    Bottom: one or more x of one shape (N, C, H, W), with any number of spatial axes.
+    Top: as many y of shape (N, num_output, stride (H - 1) + dilation (kernel - 1) + 1 - 2 pad, ...).
+    Parameters: weights (C, num_output / group, kernel_h, kernel_w), bias (num_output).
+    Raises: NetError if the channels cannot be cut into groups or nothing of the top is left.
+    Source: Zeiler et al. 2010; Caffe's DeconvolutionLayer.
+    """
+
+    type = "Deconvolution"
+
+    def geometry_of(self, bottom: Shape, axis: int) -> tuple[Geometry, Axes]:
+        # The convolution that would lead from the top to the bottom.
+        spatial = bottom[axis + 1 :]
+        forth = window_of(self.param.convolution_param, spatial or (1,))
+        painted = tuple(
+            s * (size - 1) + d * (k - 1) + 1 - 2 * p
+            for size, k, s, p, d in zip(
+                forth.spatial, forth.kernel, forth.stride, forth.pad, forth.dilation, strict=True
+            )
+        )
+        if any(size < 1 for size in painted):
+            raise NetError(f"pad leaves nothing of the top: its spatial size would be {painted}")
+        window = Window(painted, forth.kernel, forth.stride, forth.pad, forth.dilation)
+        num = math.prod(bottom[:axis])
+        geometry = Geometry(num, self.num_output, window, self.group, bottom[axis])
+        return geometry, painted if spatial else ()
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        g = self.geometry
+        for x, y in zip(bottom, top, strict=True):
+            self.op.backward_data(x.device_data, self.blobs[0].device_data, y.mutable_device_data)
+            if self.bias_term:
+                bias = self.blobs[1].device_data
+                add_bias(self.device, g.num, g.channels, g.window.in_count, bias, y.mutable_device_data)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        g = self.geometry
+        for x, y, down in zip(bottom, top, propagate_down, strict=True):
+            if self._wants(1):
+                db = self.blobs[1].mutable_device_diff
+                add_bias_gradient(self.device, g.num, g.channels, g.window.in_count, y.device_diff, db)
+            if self._wants(0):
+                dw = self.blobs[0].mutable_device_diff
+                self.op.backward_weights(y.device_diff, x.device_data, dw, None)
+            if down:
+                self.op.forward(y.device_diff, self.blobs[0].device_data, None, x.mutable_device_diff)
