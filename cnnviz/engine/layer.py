@@ -18,7 +18,7 @@ import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.device import Device
-from cnnviz.errors import NetError, did_you_mean
+from cnnviz.errors import CnnvizError, NetError, did_you_mean
 from cnnviz.formats.schema import FillerParameter, LayerParameter
 
 
@@ -48,6 +48,8 @@ class Layer:
         param_propagate_down: for each parameter blob whether its gradient is wanted.
         loss_weights: for each top its weight in the loss; set by the graph.
         random: source of random numbers, seeded by the Net.
+        absent: why the data behind the layer cannot be read, None if it can: such a net can be drawn
+            but not run.
     """
 
     type: ClassVar[str | None] = None
@@ -58,6 +60,7 @@ class Layer:
 
     device: Device
     random: np.random.Generator
+    absent: CnnvizError | None = None
 
     def __init__(self, param: LayerParameter, phase: int):
         self.param = param

@@ -84,6 +84,8 @@ class Net:
 
     def _add(self, node: GraphLayer) -> None:
         layer = node.layer
+        if layer is not None and layer.absent is not None:
+            raise type(layer.absent)(f"{node.title}: {layer.absent}")
         if layer is None or any(shape is None for shape in node.top_shapes):
             raise NetError(f"{node.title}: its shapes cannot be known, so it cannot run.")
         bottom = [self.blobs[name] for name in node.bottoms]

@@ -9,7 +9,22 @@ import numpy as np
 
 import cnnviz
 from cnnviz.errors import NetError
-from cnnviz.formats.binaryproto import read_mean
+
+
+def load_mean(param: Any) -> np.ndarray | None:
+    """Returns the mean that a TransformationParameter asks for: (C, H, W), (C, 1, 1) or (1, 1, 1).
+
+    Raises:
+        NetError: mean_file and mean_value together.
+        FileError: the mean file cannot be read.
+    """
+    if param.mean_file and param.mean_value:
+        raise NetError("mean_file and mean_value exclude each other; keep one")
+    if param.mean_file:
+        from cnnviz.formats.binaryproto import read_mean
+
+        return read_mean(param.mean_file).astype(np.float32)
+    return np.array(param.mean_value, np.float32).reshape(-1, 1, 1) if param.mean_value else None
 
 
 class Transformer:
@@ -34,19 +49,13 @@ class Transformer:
     def __init__(self, param: Any, phase: int):
         if param.force_color and param.force_gray:
             raise NetError("force_color and force_gray exclude each other; keep one")
-        if param.mean_file and param.mean_value:
-            raise NetError("mean_file and mean_value exclude each other; keep one")
         self._scale = np.float32(param.scale)
         self._crop = param.crop_size
         self._mirror = param.mirror
         self._random_crop = phase == cnnviz.TRAIN
         self.color: bool | None = True if param.force_color else False if param.force_gray else None
         self._mean_file = param.mean_file
-        self._mean: np.ndarray | None = None
-        if param.mean_file:
-            self._mean = read_mean(param.mean_file).astype(np.float32)
-        elif param.mean_value:
-            self._mean = np.array(param.mean_value, np.float32).reshape(-1, 1, 1)
+        self._mean = load_mean(param)
 
     def shape(self, item: Sequence[int]) -> tuple[int, int, int]:
         """Returns the (C, H, W) that a picture of shape ``item`` comes out with.

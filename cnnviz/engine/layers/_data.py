@@ -1,0 +1,76 @@
+"""What the layers have in common that read batches from files in the background."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar, cast
+
+import numpy as np
+
+from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.data.prefetch import Prefetcher
+from cnnviz.engine.layer import Layer
+from cnnviz.errors import FileError, MissingDependencyError, NetError
+
+Batch = list[np.ndarray]
+
+
+class DataLayer(Layer):
+    """Base: opens its source to know the shapes, and reads from it in a thread once it runs.
+
+    Where the source or the package that reads it is absent, the shapes are what the parameters tell
+    and ``absent`` keeps the reason: the net can be drawn, but not run.
+    """
+
+    num_bottom = (0, 0)
+    num_top: ClassVar[tuple[int, int | None]] = (1, 2)
+    has_backward = False
+
+    _prefetcher: Prefetcher | None = None
+
+    @abstractmethod
+    def batch_size(self) -> int:
+        """Returns the batch_size of the parameters."""
+
+    @abstractmethod
+    def open(self) -> list[Shape]:
+        """Opens the source and returns the tops' shapes without the batch axis."""
+
+    @abstractmethod
+    def reader(self) -> Callable[[], Batch]:
+        """Returns what gives the next batch; called after ``open``, in the layer's first forward."""
+
+    def guess(self) -> list[Shape | None]:
+        """Returns what the parameters tell of the shapes, without the batch axis."""
+        return [None, ()]
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        size = self.batch_size()
+        if not size:
+            raise NetError("batch_size is missing; give the number of items in a batch, such as 64")
+        try:
+            tops: Sequence[Shape | None] = self.open()
+            self.absent = None
+        except (FileError, MissingDependencyError) as error:
+            self.absent = error
+            tops = self.guess()
+        whole = [None if shape is None else (size, *shape) for shape in tops[: len(self.param.top)]]
+        return cast(list[Shape], whole)  # None is met where nothing runs
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if self._prefetcher is None:
+            self._prefetcher = Prefetcher(self.reader(), self.param.data_param.prefetch)
+        try:
+            batch = self._prefetcher.next()
+        except NetError as error:
+            raise NetError(f"layer {self.name!r} ({self.type}): {error}.") from None
+        for blob, values in zip(top, batch, strict=False):  # the label's top may be left out
+            if blob.shape != values.shape:
+                blob.reshape(*values.shape)
+            blob.data[...] = values
+
+    def close(self) -> None:
+        if self._prefetcher is not None:
+            self._prefetcher.close()
+            self._prefetcher = None

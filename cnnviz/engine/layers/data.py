@@ -1,0 +1,70 @@
+"""Data: pictures and labels from a database, or from files that need none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cnnviz.engine.blob import Shape
+from cnnviz.engine.data.sources import BatchReader, Source, open_source
+from cnnviz.engine.data.transformer import Transformer
+from cnnviz.engine.layers._data import Batch, DataLayer
+from cnnviz.formats.schema import DataParameter
+
+
+class Data(DataLayer):
+    """data = (picture - mean) * scale, cropped and mirrored; label as stored.
+
+    data_param:
+        source: folder of an LMDB or LevelDB of Datums; also an idx images file with its labels beside
+            it, CIFAR-10 binaries, or a folder with a subfolder of pictures for each class.
+        batch_size: items in a batch, no default.
+        backend: LMDB or LEVELDB, for databases; default what the folder holds.
+        rand_skip: skip fewer than so many items at the start, drawn at random; default 0.
+        prefetch: batches prepared ahead; default 4.
+    transform_param:
+        scale (1), mean_file or mean_value (none), crop_size (0: none), mirror (False), force_color and
+        force_gray (False): see Transformer.
+
+    Items come in the order of the database, and the first follows the last.
+
+    Bottom: none.
+    Top: data (batch_size, C, H, W); label (batch_size), may be left out.
+    Raises: NetError for parameters that exclude each other or do not fit the pictures; FileError when
+    the net is to run and the source is missing or damaged.
+    Source: Caffe's DataLayer.
+    """
+
+    type = "Data"
+
+    _source: Source | None = None
+
+    def batch_size(self) -> int:
+        return self.param.data_param.batch_size
+
+    def open(self) -> list[Shape]:
+        self.close()
+        param = self.param.data_param
+        self._transformer = Transformer(self.param.transform_param, self.phase)
+        backend = DataParameter.DB.Name(param.backend) if param.HasField("backend") else None
+        self._source = open_source(param.source, self._transformer.color, self.phase, backend)
+        return [self._transformer.shape(self._source.first().shape), ()]
+
+    def guess(self) -> list[Shape | None]:
+        param = self.param.transform_param
+        channels = 3 if param.force_color else 1 if param.force_gray else len(param.mean_value)
+        sizes = (channels, param.crop_size, param.crop_size)
+        # One mean_value serves any number of channels, so it tells nothing.
+        known = param.crop_size and (channels > 1 or param.force_gray)
+        return [sizes if known else None, ()]
+
+    def reader(self) -> Callable[[], Batch]:
+        assert self._source is not None
+        skip, size = self.param.data_param.rand_skip, self.batch_size()
+        batches = BatchReader(self._source, self._transformer, self.random, skip)
+        return lambda: batches.next_batch(size)
+
+    def close(self) -> None:
+        super().close()
+        if self._source is not None:
+            self._source.close()
+            self._source = None

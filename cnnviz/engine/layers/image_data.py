@@ -1,0 +1,59 @@
+"""ImageData: pictures and labels by a list of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cnnviz.engine.blob import Shape
+from cnnviz.engine.data.sources import BatchReader, ImageSource, read_image_list
+from cnnviz.engine.data.transformer import Transformer
+from cnnviz.engine.layers._data import Batch, DataLayer
+from cnnviz.errors import NetError
+
+
+class ImageData(DataLayer):
+    """data = (picture - mean) * scale, cropped and mirrored; label as the list says.
+
+    image_data_param:
+        source: text file with a line "path label" for each picture.
+        root_folder: put in front of every path as it is; default nothing.
+        batch_size: pictures in a batch; default 1.
+        new_height, new_width: resized to so many pixels before anything else; default 0, as they are.
+        is_color: True gives B, G, R, False grey; default True.
+        shuffle: random order, a new one for each round; default False.
+        rand_skip: skip fewer than so many pictures at the start, drawn at random; default 0.
+    transform_param: as for Data.
+
+    Bottom: none.
+    Top: data (batch_size, C, H, W); label (batch_size), may be left out.
+    Raises: NetError for parameters that do not fit; FileError when the net is to run and a file is
+    missing or no picture.
+    Source: Caffe's ImageDataLayer.
+    """
+
+    type = "ImageData"
+
+    def batch_size(self) -> int:
+        return self.param.image_data_param.batch_size
+
+    def open(self) -> list[Shape]:
+        param = self.param.image_data_param
+        size = (param.new_height, param.new_width)
+        if any(size) and not all(size):
+            raise NetError("new_height and new_width belong together; give both or none")
+        self._transformer = Transformer(self.param.transform_param, self.phase)
+        entries = read_image_list(param.source, param.root_folder)
+        self._source = ImageSource(entries, param.is_color, size if all(size) else None, param.shuffle)
+        return [self._transformer.shape(self._source.first().shape), ()]
+
+    def guess(self) -> list[Shape | None]:
+        param = self.param.image_data_param
+        crop = self.param.transform_param.crop_size
+        height, width = crop or param.new_height, crop or param.new_width
+        return [(3 if param.is_color else 1, height, width) if height and width else None, ()]
+
+    def reader(self) -> Callable[[], Batch]:
+        size = self.batch_size()
+        skip = self.param.image_data_param.rand_skip
+        batches = BatchReader(self._source, self._transformer, self.random, skip)
+        return lambda: batches.next_batch(size)

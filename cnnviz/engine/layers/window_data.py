@@ -1,0 +1,53 @@
+"""WindowData: windows of pictures, objects and background mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cnnviz.engine.blob import Shape
+from cnnviz.engine.data.windows import WindowSampler, read_window_file
+from cnnviz.engine.layers._data import Batch, DataLayer
+
+
+class WindowData(DataLayer):
+    """Windows drawn at random, warped to a square: (pixel - mean) * scale, 0 outside of the picture.
+
+    window_data_param:
+        source: the window file: pictures, and for each window its class, overlap and corners.
+        root_folder: put in front of every picture's path as it is; default nothing.
+        batch_size: windows in a batch, no default.
+        fg_threshold: least overlap of an object; default 0.5.
+        bg_threshold: overlap below which a window is background, class 0; default 0.5.
+        fg_fraction: share of objects in a batch; default 0.25.
+        context_pad: pixels of the crop that show what is around the window; default 0.
+        crop_mode: "warp" the window, or take the tightest "square" around it; default warp.
+        cache_images: keep decoded pictures in memory; default False.
+    transform_param:
+        crop_size: the square's side in pixels, no default; scale (1), mirror (False), mean_file (its
+            centre is used) or mean_value (none).
+
+    Bottom: none.
+    Top: data (batch_size, C, crop_size, crop_size), background first; label (batch_size).
+    Raises: NetError for parameters that do not fit; FileError when the net is to run and the window
+    file is missing or damaged.
+    Source: Caffe's WindowDataLayer.
+    """
+
+    type = "WindowData"
+    num_top = (2, 2)
+
+    def batch_size(self) -> int:
+        return self.param.window_data_param.batch_size
+
+    def open(self) -> list[Shape]:
+        param = self.param.window_data_param
+        self._sampler = WindowSampler(self.param, read_window_file(param.source, param.root_folder))
+        return [self._sampler.shape, ()]
+
+    def guess(self) -> list[Shape | None]:
+        crop = self.param.transform_param.crop_size
+        return [(3, crop, crop) if crop else None, ()]
+
+    def reader(self) -> Callable[[], Batch]:
+        batches = self._sampler.batches(self.random)
+        return lambda: next(batches)
