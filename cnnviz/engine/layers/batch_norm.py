@@ -1,0 +1,105 @@
+"""BatchNorm: each channel to mean 0 and variance 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cnnviz
+from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layer import Weight
+from cnnviz.engine.layers._kept import KeepsBottom
+from cnnviz.engine.ops.channels import Channels
+from cnnviz.errors import NetError
+from cnnviz.formats.schema import LayerParameter
+
+
+class BatchNorm(KeepsBottom):
+    """y = (x - mean_c) / sqrt(variance_c + eps) for each channel c
+
+    Mean and (biased) variance are the batch's own in TRAIN, the stored ones in TEST. After each batch
+    of m elements a channel: blob 0 = f blob 0 + mean, blob 1 = f blob 1 + variance m / (m - 1),
+    blob 2 = f blob 2 + 1 with f = moving_average_fraction; the stored ones are blobs 0 and 1 divided by
+    blob 2, or 0 where that is 0. A learned factor and shift is the Scale layer's business.
+
+    batch_norm_param:
+        use_global_stats: true takes the stored statistics, false the batch's; default by phase.
+        moving_average_fraction: f; default 0.999.
+        eps: added to the variance; default 1e-5.
+
+    Bottom: (N, C, ...); channels are axis 1, a bottom of one axis is one channel.
+    Top: of the same shape; may be the bottom (in place).
+    Parameters: sums of means (C), sums of variances (C), their weight (1); not learned: lr_mult is 0.
+    Raises: NetError if a param entry asks for another lr_mult.
+    Source: Ioffe and Szegedy 2015; Caffe's BatchNormLayer.
+    """
+
+    type = "BatchNorm"
+
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        self._fix_lr_mult(param)
+        given = param.batch_norm_param
+        self._stored = given.use_global_stats if given.HasField("use_global_stats") else phase == cnnviz.TEST
+
+    @staticmethod
+    def _fix_lr_mult(param: LayerParameter) -> None:
+        for i in range(3):
+            if len(param.param) == i:
+                param.param.add(lr_mult=0, decay_mult=0)
+            elif param.param[i].lr_mult != 0:
+                raise NetError(
+                    f"param {i} has lr_mult {param.param[i].lr_mult:g}, but its parameters are statistics "
+                    "that are not learned; set lr_mult: 0"
+                )
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        self._dim = bottom[0][1] if len(bottom[0]) > 1 else 1
+        return [bottom[0]]
+
+    def weights(self, bottom: Sequence[Shape]) -> list[Weight]:
+        return [Weight((self._dim,)), Weight((self._dim,)), Weight((1,))]
+
+    def setup(self) -> None:
+        self._mean, self._variance, self._inverse = (
+            Blob(self.device, (self._dim,), f"{what} of layer {self.name!r}")
+            for what in ("mean", "variance", "inverse")
+        )
+
+    def _channels(self, bottom: Blob) -> Channels:
+        if len(bottom.shape) < 2:
+            return Channels(self.device, 1, 1, bottom.count)
+        return Channels.of(self.device, bottom.shape, 1)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self.keep_bottom(bottom[0], top[0])
+        channels, dim = self._channels(bottom[0]), self._dim
+        mean, variance = self._mean.mutable_device_data, self._variance.mutable_device_data
+        x = bottom[0].device_data
+        if self._stored:
+            stored = [blob.device_data for blob in self.blobs]
+            self.launch("batch_norm_stored", dim, dim, *stored, mean, variance)
+        else:
+            channels.moments(x, mean, variance)
+            self._remember(channels.size)
+        inverse = self._inverse.mutable_device_data
+        self.launch("batch_norm_inverse", dim, dim, self.param.batch_norm_param.eps, variance, inverse)
+        channels.affine(x, top[0].mutable_device_data, shift=mean, factor=inverse)
+
+    def _remember(self, size: int) -> None:
+        fraction = self.param.batch_norm_param.moving_average_fraction
+        correction = size / (size - 1) if size > 1 else 1.0
+        sums = [blob.mutable_device_data for blob in self.blobs]
+        batch = self._mean.device_data, self._variance.device_data
+        self.launch("batch_norm_update", self._dim, self._dim, fraction, correction, *batch, *sums[:2])
+        self.launch("batch_norm_count", 1, fraction, sums[2])
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if not propagate_down[0]:
+            return
+        channels = self._channels(bottom[0])
+        dy, inverse, dx = top[0].device_diff, self._inverse.device_data, bottom[0].mutable_device_diff
+        if self._stored:
+            channels.affine(dy, dx, factor=inverse)
+        else:
+            x = self.kept_bottom(bottom[0])
+            channels.normalize_backward(x, self._mean.device_data, inverse, dy, dx)

@@ -1,0 +1,28 @@
+"""Work sizes for kernels that walk rows of contiguous elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_GROUP = 256
+
+
+def row_range(width: int, rows: int, planes: int = 1) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """Returns the global size and the launch options for one work item per (column, row, plane).
+
+    Both columns and rows are rounded up to whole work groups: the kernel compares them with their
+    counts. Neighbouring work items of a group are neighbours in a row.
+    """
+    columns = _piece(width, _GROUP)
+    lines = _piece(rows, max(1, _GROUP // columns))
+    whole = (-(-width // columns) * columns, -(-rows // lines) * lines)
+    if planes == 1:
+        return whole, {"local_size": (columns, lines)}
+    return (*whole, planes), {"local_size": (columns, lines, 1)}
+
+
+def _piece(count: int, most: int) -> int:
+    """Returns a group size that cuts ``count`` into equal pieces, a multiple of 8 above 16."""
+    pieces = -(-max(count, 1) // most)
+    size = -(-max(count, 1) // pieces)
+    return size if size <= 16 else min(most, -(-size // 8) * 8)
