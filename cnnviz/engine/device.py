@@ -7,6 +7,7 @@ This is the only file, beside the blob that owns buffers, that knows pyopencl. E
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -24,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.errors import DeviceError
+from cnnviz.errors import DeviceError, FileError
+from cnnviz.formats.files import write_bytes
 
 NO_DEVICE = 'No OpenCL device. Install your GPU\'s driver, or run on the CPU: pip install "cnnviz[cpu]"'
 _SHORT_NAMES = {"pocl": "portable computing language"}
@@ -285,6 +287,14 @@ class Device:
         other.__dict__.update(self.__dict__, dtype=dtype, _kernels={}, _scratch={})
         return other
 
+    @property
+    def vector_width(self) -> int:
+        """Elements of ``dtype`` in one of the device's vector registers; 1 where it has none."""
+        handle = self.info.handle
+        if self.dtype == np.float64:
+            return max(handle.native_vector_width_double, 1)
+        return max(handle.native_vector_width_float, 1)
+
     # Memory
 
     def new_buffer(self, nbytes: int, label: str) -> Any:
@@ -387,12 +397,27 @@ class Device:
             options = ["-cl-mad-enable", "-cl-std=CL1.2", *(f"-D{k}={v}" for k, v in defines)]
             if self.dtype == np.float64:
                 options.append("-DDtype=double")
-            program = self._cl.Program(self.context, file.read_text(encoding="utf-8"))
-            try:
-                self._kernels[key] = program.build(options, cache_dir=_program_cache())
-            except self._cl.Error as error:
-                raise DeviceError(f"{source}.cl does not build on {self.info.title}: {error}") from None
+            self._kernels[key] = self._build(source, file.read_bytes(), options)
         return self._kernels[key]
+
+    def _build(self, source: str, text: bytes, options: list[str]) -> Any:
+        """Builds a program, from the binary of an earlier run where there is one."""
+        info = self.info
+        identity = (text, options, info.platform, info.name, info.driver, info.handle.version)
+        file = _program_cache(hashlib.sha256(repr(identity).encode()).hexdigest())
+        if file is not None and file.is_file():
+            try:
+                return self._cl.Program(self.context, [info.handle], [file.read_bytes()]).build(options)
+            except (self._cl.Error, OSError):
+                pass  # of another version of the runtime, or cut short: build it anew
+        try:
+            program = self._cl.Program(self.context, text.decode()).build(options, cache_dir=False)
+        except self._cl.Error as error:
+            raise DeviceError(f"{source}.cl does not build on {info.title}: {error}") from None
+        if file is not None:
+            with contextlib.suppress(FileError, self._cl.Error):
+                write_bytes(file, program.get_info(self._cl.program_info.BINARIES)[0])
+        return program
 
     def launch(
         self,
@@ -440,14 +465,14 @@ class Device:
         self.queue.finish()
 
 
-def _program_cache() -> str | None:
-    """The folder for built programs, or None (not cached) where no folder can be written."""
+def _program_cache(name: str) -> Path | None:
+    """The file of a built program, or None where no folder can be written: nothing is kept then."""
     folder = cache_folder() / "programs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
-    return str(folder)
+    return folder / name
 
 
 def _first_line(error: Exception | str) -> str:

@@ -176,15 +176,24 @@ class Solver:
 
     # Training
 
-    def solve(self, resume_file: str | os.PathLike | None = None) -> None:
-        """Trains until max_iter, testing and taking snapshots as the solver file says."""
+    def solve(
+        self,
+        resume_file: str | os.PathLike | None = None,
+        on_iteration: Callable[[Solver], None] | None = None,
+    ) -> None:
+        """Trains until max_iter, testing and taking snapshots as the solver file says.
+
+        Args:
+            resume_file: a .solverstate to go on from.
+            on_iteration: called after each iteration, e.g. to show progress.
+        """
         log.info("Solving %s", self.net.name)
         log.info("Learning Rate Policy: %s", self.param.lr_policy)
         self._check_snapshot_folder()
         if resume_file is not None:
             self.restore(resume_file)
         self._stop = False
-        self.step(self.param.max_iter - self.iter)
+        self.step(self.param.max_iter - self.iter, on_iteration)
         param = self.param
         if param.snapshot_after_train and (not param.snapshot or self.iter % param.snapshot):
             self.snapshot()

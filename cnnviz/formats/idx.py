@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnviz.errors import FileError
-from cnnviz.formats.files import read_bytes
+from cnnviz.formats.files import read_bytes, write_bytes
 
 _UINT8 = 8
 _MAX_AXES = 4
@@ -43,6 +43,12 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     if len(values) != wanted:
         raise FileError(f"{path}: holds {len(values)} bytes where its header says {wanted}; fetch it again.")
     return np.frombuffer(values, np.uint8, offset=header).reshape(shape)
+
+
+def write_idx(path: str | os.PathLike, values: np.ndarray) -> None:
+    """Writes unsigned bytes, e.g. images (N, H, W) or labels (N,), as an idx file."""
+    header = struct.pack(f">4B{values.ndim}I", 0, 0, _UINT8, values.ndim, *values.shape)
+    write_bytes(path, header + values.astype(np.uint8).tobytes())
 
 
 def is_idx(path: str | os.PathLike) -> bool:

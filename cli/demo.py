@@ -1,0 +1,45 @@
+"""cnnviz demo"""
+
+from __future__ import annotations
+
+import click
+
+from cnnviz.cli.options import device_option
+
+
+@click.command()
+@click.argument("folder", default="cnnviz-demo", type=click.Path(file_okay=False))
+@device_option
+def command(folder: str, device: str | None) -> None:
+    """Train LeNet on real digits and make a page of pictures of it.
+
+    FOLDER (default: cnnviz-demo) gets the digits, the prototxts, the snapshots, the training log and
+    the page index.html, so that every other command can be tried on them.
+
+    \b
+    Example:
+      cnnviz demo
+      cnnviz weights cnnviz-demo/lenet_train_test.prototxt cnnviz-demo/lenet_iter_800.caffemodel filters.png
+    """
+    import sys
+    import time
+
+    from cnnviz.engine.device import get_device
+    from cnnviz.gallery.demo import run_demo
+
+    chosen = get_device(device)
+    click.echo(f"Training LeNet on {chosen.info.title}, 5,000 digits ...")
+    shown = sys.stderr.isatty()
+
+    def progress(done: int, total: int) -> None:
+        if shown and (done % 10 == 0 or done == total):
+            click.echo(f"\riteration {done} of {total}", nl=done == total, err=True)
+
+    start = time.perf_counter()
+    result = run_demo(folder, chosen, progress)
+    click.echo(
+        f"Accuracy on 1,000 other digits: {result.accuracy:.4f}, after {time.perf_counter() - start:.0f} s"
+    )
+    click.echo(f"Weights: {result.weights}")
+    click.echo(f"Log:     {result.log}")
+    click.echo(f"Page:    {result.page}")

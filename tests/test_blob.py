@@ -1,0 +1,105 @@
+"""Blob: host and device kept in step, on devices that share memory and on those that do not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cnnviz.engine.blob import Blob
+from cnnviz.engine.device import get_device
+from cnnviz.errors import DeviceError
+
+
+@pytest.fixture(params=["shared", "separate"])
+def device(request, monkeypatch):
+    device = get_device()
+    if request.param == "separate":  # a GPU's way, on any device
+        monkeypatch.setattr(device, "shares_memory", False)
+    elif not device.shares_memory:
+        pytest.skip("this device has memory of its own")
+    return device
+
+
+def double_on_device(blob: Blob) -> None:
+    """y = x + x by the kernel of a layer that doubles."""
+    blob.device.launch("probe", "probe", blob.count, blob.count, blob.mutable_device_data)
+
+
+def test_starts_with_zeros(device):
+    blob = Blob(device, (2, 3))
+    assert blob.data.shape == (2, 3) and not blob.data.any() and not blob.diff.any()
+
+
+def test_host_writes_reach_the_device_and_come_back(device):
+    a, b = Blob(device, (5,)), Blob(device, (5,))
+    a.data[...] = [1, 2, 3, 4, 5]
+    b.copy_data_from(a)
+    assert b.read_data().tolist() == [1, 2, 3, 4, 5]
+    a.data[0] = 9
+    b.copy_data_from(a)
+    assert b.data[0] == 9
+
+
+def test_kernel_writes_reach_the_host(device):
+    blob = Blob(device, (4,))
+    blob.data[...] = 7
+    double_on_device(blob)
+    assert blob.data.tolist() == [0, 1, 2, 3]
+
+
+def test_a_copy_does_not_change_with_the_blob(device):
+    blob = Blob(device, (3,))
+    copy = blob.read_data()
+    blob.data[...] = 1
+    assert not copy.any()
+
+
+def test_reshape_keeps_values_while_memory_suffices(device):
+    blob = Blob(device, (2, 3))
+    blob.data[...] = np.arange(6).reshape(2, 3)
+    blob.reshape(3, 2)
+    assert blob.data.ravel().tolist() == list(range(6))
+    blob.reshape(10)
+    assert blob.data.shape == (10,) and not blob.data.any()
+
+
+def test_one_element_without_axes(device):
+    blob = Blob(device, ())
+    blob.data[...] = 3
+    assert blob.count == 1 and float(blob.read_data()) == 3
+
+
+def test_an_empty_blob(device):
+    blob = Blob(device, (0, 3))
+    blob.clear_diff()
+    assert blob.data.shape == (0, 3)
+
+
+def test_shared_data_is_one_memory(device):
+    a, b = Blob(device, (2, 2)), Blob(device, (4,))
+    b.share_data(a)
+    a.data[...] = 5
+    assert b.read_data().tolist() == [5] * 4
+    assert not b.read_diff().any()
+
+
+def test_double_precision(device):
+    if "cl_khr_fp64" not in device.info.handle.extensions:
+        pytest.skip("no double precision here")
+    blob = Blob(device.with_dtype(np.float64), (2,))
+    blob.data[...] = 1 + 1e-12
+    assert blob.read_data().dtype == np.float64 and blob.read_data()[0] != 1
+
+
+def test_out_of_memory_names_blob_and_size(device, monkeypatch):
+    monkeypatch.setattr(device, "info", replace(device.info, memory=2**20))
+    blob = Blob(device, (2**20,), "blob 'conv1'")
+    with pytest.raises(DeviceError, match=r"blob 'conv1' needs 4.2 MB, more than .* Use a smaller batch."):
+        blob.device_data  # noqa: B018
+
+
+def test_more_than_one_piece_can_hold(device):
+    with pytest.raises(DeviceError, match=r"blob 'x' needs .* MB, .* gives at most .* in one piece"):
+        device.new_buffer(device.info.handle.max_mem_alloc_size + 4, "blob 'x'")
