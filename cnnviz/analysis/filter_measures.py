@@ -1,0 +1,244 @@
+"""Filters taken out of weights, and what can be measured of them: noise, likeness, rank, order."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnviz.engine.graph import Graph
+from cnnviz.errors import CnnvizError, did_you_mean
+
+Weights = Mapping[str, Sequence[np.ndarray]]
+ORDERS = ("file", "norm", "similarity")
+
+_DENSE_TYPES = {"InnerProduct"}
+_LARGEST_WINDOW = 11  # a (1, 1, H, W) blob of unknown type up to this size is taken for a convolution
+_BLOCK = 1024  # rows of cosines worked out at once
+_MOST_PRODUCTS = 4e10  # multiply-adds spent on the cosines of one layer before columns are left out
+
+
+@dataclass(frozen=True, eq=False)
+class FilterBank:
+    """The filters of one layer: what each of its outputs weighs its inputs with.
+
+    Attributes:
+        layer: its name.
+        blob: the index of the parameter blob.
+        type: the layer's type, None if neither net nor file names it.
+        group: groups of filters that read different channels.
+        filters: (N, C, H, W) for windows, (N, D) for a fully connected layer; N counts outputs.
+        reads: (C, H, W) of the blob that a fully connected layer reads, None if unknown.
+        shape: the blob's shape in the file.
+    """
+
+    layer: str
+    blob: int
+    type: str | None
+    group: int
+    filters: np.ndarray
+    reads: tuple[int, int, int] | None
+    shape: tuple[int, ...]
+
+    @property
+    def title(self) -> str:
+        return self.layer if self.blob == 0 else f"{self.layer}[{self.blob}]"
+
+    @property
+    def is_windows(self) -> bool:
+        return self.filters.ndim == 4
+
+
+def filter_banks(weights: Weights, graph: Graph | None = None) -> list[FilterBank]:
+    """Returns every blob of ``weights`` that holds filters: those with two or more axes.
+
+    Args:
+        weights: for each layer name its blobs. ``layer_types`` of it, if there, tells types.
+        graph: the net; gives types, groups and what fully connected layers read.
+    """
+    nodes = {node.name: node for node in graph.layers} if graph else {}
+    types = getattr(weights, "layer_types", None) or {}
+    banks = []
+    for layer, blobs in weights.items():
+        node = nodes.get(layer)
+        kind = node.type if node else types.get(layer)
+        for index, blob in enumerate(blobs):
+            array = _without_padding(np.asarray(blob), kind)
+            if array.ndim < 2 or array.size == 0:
+                continue
+            group = _group(node) if index == 0 else 1
+            filters = _as_filters(array, kind, group)
+            reads = _reads(node, filters) if index == 0 else None
+            banks.append(FilterBank(layer, index, kind, group, filters, reads, blob.shape))
+    return banks
+
+
+def _without_padding(array: np.ndarray, kind: str | None) -> np.ndarray:
+    """Takes off the leading ones by which old files make every blob four axes long."""
+    if array.ndim != 4 or array.shape[:2] != (1, 1):
+        return array
+    is_window = max(array.shape[2:]) <= _LARGEST_WINDOW if kind is None else kind not in _DENSE_TYPES
+    if is_window and array.shape[2] > 1:
+        return array
+    return array.reshape(array.shape[2:] if array.shape[2] > 1 else array.shape[3:])
+
+
+def _group(node: Any) -> int:
+    group = node.param.convolution_param.group if node and node.param.HasField("convolution_param") else 1
+    return max(1, group)
+
+
+def _as_filters(array: np.ndarray, kind: str | None, group: int) -> np.ndarray:
+    """Returns (N, C, H, W) or (N, D) with the layer's outputs first."""
+    if array.ndim == 2:
+        return array
+    if kind == "Deconvolution" and array.shape[0] % group == 0:
+        # Stored as (C, N / group, ...): the bottom's channels come first.
+        array = array.reshape(group, array.shape[0] // group, *array.shape[1:]).swapaxes(1, 2)
+        array = array.reshape(-1, *array.shape[2:])
+    if array.ndim == 3:
+        return array[:, :, None, :]
+    return array.reshape(array.shape[0], -1, *array.shape[-2:])
+
+
+def _reads(node: Any, filters: np.ndarray) -> tuple[int, int, int] | None:
+    """Returns (C, H, W) of the blob a fully connected layer reads, if rows have that many weights."""
+    shape = node.bottom_shapes[0] if node and node.bottom_shapes else None
+    if filters.ndim != 2 or shape is None or len(shape) != 4 or math.prod(shape[1:]) != filters.shape[1]:
+        return None
+    return shape[1:]
+
+
+# --- measures -----------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=64)
+def _cosine_basis(size: int) -> np.ndarray:
+    """Returns the orthonormal cosine transform (DCT-II) of ``size`` points, one frequency a row."""
+    frequency, point = np.arange(size)[:, None], np.arange(size) + 0.5
+    basis = np.cos(np.pi * frequency * point / size) * math.sqrt(2 / size)
+    basis[0] /= math.sqrt(2)
+    return basis
+
+
+def noise_scores(filters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how much each filter looks like white noise, by two scores that are about 1 for white noise.
+
+    Windows are taken into spatial frequencies by the cosine transform, which unlike Fourier's sees no
+    edge where a window's sides would meet; the channels' energies are added. ``noise`` is the share of
+    the energy at or above half of Nyquist's frequency over that share for white noise: 0 for smooth
+    filters, up to about 2 for checkerboards. ``spread`` is the effective number of frequencies,
+    1 / sum(p^2) with p the shares of energy, over that of white noise: low for an edge or a stripe,
+    however fine. A filter that is high in both has no structure.
+
+    Args:
+        filters: (N, C, H, W) with finite numbers.
+
+    Returns:
+        noise, spread: (N,) each; nan for a filter of zeros or a window of fewer than 3 numbers.
+    """
+    count, channels, height, width = filters.shape
+    if height * width < 3:
+        return np.full(count, np.nan), np.full(count, np.nan)
+    energy = np.zeros((count, height, width))
+    for rows in _row_blocks(count, filters[0].size):
+        waves = _cosine_basis(height) @ filters[rows].astype(np.float64) @ _cosine_basis(width).T
+        energy[rows] = (waves**2).sum(axis=1)
+    total = energy.sum(axis=(1, 2))
+    is_high = np.hypot(np.arange(height)[:, None] / height, np.arange(width) / width) >= 0.5
+    shares = energy / np.where(total > 0, total, np.nan)[:, None, None]
+    noise = shares[:, is_high].sum(axis=1) / is_high.mean()
+    points = height * width
+    expected = (channels + 2) / (points * channels + 2)  # of sum(p^2) for white noise
+    return noise, expected / (shares**2).sum(axis=(1, 2))
+
+
+def _row_blocks(rows: int, columns: int, numbers: int = 1 << 22) -> Iterator[slice]:
+    step = max(1, numbers // max(1, columns))
+    for start in range(0, rows, step):
+        yield slice(start, start + step)
+
+
+def nearest_filters(filters: np.ndarray, group: int = 1) -> tuple[np.ndarray, np.ndarray, float]:
+    """Returns for each filter the one most like it in its group, and how much filters overlap.
+
+    Returns:
+        nearest: (N,) index of the filter with the highest cosine, -1 where there is no other.
+        cosine: (N,) that cosine; nan where there is no other.
+        overlap: mean absolute cosine of all pairs; nan without pairs.
+    """
+    count = len(filters)
+    rows = _unit_rows(filters.reshape(count, -1))
+    step = math.ceil(count * count / group * rows.shape[1] / _MOST_PRODUCTS)
+    rows = rows if step == 1 else _unit_rows(rows[:, ::step])
+    nearest, cosine = np.full(count, -1), np.full(count, np.nan)
+    size, absolute, pairs = count // group, 0.0, 0
+    for start in range(0, count if size > 1 else 0, size):
+        members = rows[start : start + size]
+        for block in range(0, size, _BLOCK):
+            near = members[block : block + _BLOCK] @ members.T
+            own = np.arange(len(near))
+            near[own, own + block] = 0
+            absolute += float(np.abs(near).sum(dtype=np.float64))
+            pairs += near.size - len(near)
+            near[own, own + block] = -2
+            here = slice(start + block, start + block + len(near))
+            nearest[here] = near.argmax(axis=1) + start
+            cosine[here] = near.max(axis=1)
+    return nearest, cosine, absolute / pairs if pairs else math.nan
+
+
+def _unit_rows(matrix: np.ndarray) -> np.ndarray:
+    """Returns the rows scaled to norm 1 in 32 bits; rows of zeros stay."""
+    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return (matrix / np.where(norms > 0, norms, 1)).astype(np.float32)
+
+
+def effective_rank(filters: np.ndarray, group: int = 1) -> tuple[float, int]:
+    """Returns exp(-sum(p log p)) with p = s^2 / sum(s^2) of the singular values s, and its highest value.
+
+    It counts the directions that the filters use: 1 if all are multiples of one, the highest value if
+    all directions are used alike.
+
+    Source: Roy and Vetterli, "The effective rank", 2007, here with energies s^2 for s.
+    """
+    matrices = filters.reshape(group, len(filters) // group, -1)
+    rows, columns = matrices.shape[1:]
+    matrices = matrices.astype(np.float64 if filters.size <= 1 << 22 else np.float32)
+    other = matrices.swapaxes(1, 2)
+    products = matrices @ other if rows <= columns else other @ matrices
+    energies = np.clip(np.linalg.eigvalsh(products).ravel(), 0, None)
+    shares = energies[energies > 0] / energies.sum()
+    rank = float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
+    return rank, group * min(rows, columns)
+
+
+def order_filters(filters: np.ndarray, order: str = "file") -> np.ndarray:
+    """Returns the indices of ``filters`` in an order.
+
+    Args:
+        order: "file" as stored; "norm" largest first; "similarity" a chain that starts at the largest
+            norm and goes on to the most similar filter (cosine) that is left.
+    Raises: CnnvizError for another order.
+    """
+    if order not in ORDERS:
+        raise CnnvizError(
+            f"unknown order {order!r}, wanted file, norm or similarity{did_you_mean(order, ORDERS)}"
+        )
+    matrix = np.nan_to_num(filters.reshape(len(filters), -1), nan=0, posinf=0, neginf=0)
+    norms = np.linalg.norm(matrix, axis=1)
+    if order == "file":
+        return np.arange(len(matrix))
+    if order == "norm":
+        return np.argsort(-norms, kind="stable")
+    rows = _unit_rows(matrix)
+    chain = [int(norms.argmax())]
+    is_left = np.ones(len(rows), bool)
+    while len(chain) < len(rows):
+        is_left[chain[-1]] = False
+        chain.append(int(np.where(is_left, rows @ rows[chain[-1]], -2).argmax()))
+    return np.array(chain)

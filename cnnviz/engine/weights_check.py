@@ -1,0 +1,63 @@
+"""Whether the weights of a file fit a net: Caffe's rules of copying by layer name, without a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from cnnviz.engine.blob import Shape
+from cnnviz.engine.graph import Graph
+from cnnviz.errors import WeightsError
+
+_WAY_OUT = "Use the matching prototxt, or rename the layer to train it from scratch."
+
+
+def check_weights_fit(
+    graph: Graph, weights: Mapping[str, Sequence[np.ndarray]], origin: str | None = None
+) -> None:
+    """Checks that every layer that the net and the file share by name has the same blobs.
+
+    Layers of the file that the net lacks, and layers of the net that the file lacks, are no fault:
+    so fine-tuning works. Layers of a type unknown to us are not checked.
+
+    Args:
+        graph: the net, built strictly or not.
+        weights: for each layer name its blobs, as ``read_weights`` gives them.
+        origin: what errors call the weights; the default is their ``path``.
+    Raises:
+        WeightsError: naming the layer, the blob and both shapes.
+    Source: Net::CopyTrainedLayersFrom of Caffe.
+    """
+    origin = origin or str(getattr(weights, "path", "weights"))
+    for node in graph.layers:
+        if node.params and node.name in weights:
+            check_blobs_fit(node.name, [b.shape for b in weights[node.name]], node.param_shapes, origin)
+
+
+def check_blobs_fit(layer: str, found: Sequence[Shape], wanted: Sequence[Shape], origin: str) -> None:
+    """Checks the shapes ``found`` for the blobs of one layer against those the net wants.
+
+    Raises WeightsError if the number of blobs or a shape differs.
+    """
+    if len(found) != len(wanted):
+        raise WeightsError(
+            f"{origin}: layer {layer!r} has {len(found)} parameter blob(s), the net wants {len(wanted)}. "
+            + _WAY_OUT
+        )
+    for i, (shape, target) in enumerate(zip(found, wanted, strict=True)):
+        if not same_shape(shape, target):
+            what = ("weight", "bias")[i] if i < 2 else f"blob {i}"
+            raise WeightsError(
+                f"{origin}: layer {layer!r} {what} is {tuple(shape)}, the net wants {tuple(target)}. "
+                + _WAY_OUT
+            )
+
+
+def same_shape(found: Shape, wanted: Shape) -> bool:
+    """Whether a blob of shape ``found`` loads into one of shape ``wanted``.
+
+    Old files hold four axes, padded with ones on the left: (1, 1, 1, N) loads into (N).
+    """
+    found, wanted = tuple(found), tuple(wanted)
+    return found == wanted or (len(found) == 4 and found == (1,) * (4 - len(wanted)) + wanted)
