@@ -13,7 +13,7 @@ from cnnviz.errors import FileError, NetError
 from cnnviz.formats import upgrade
 from cnnviz.formats.files import read_bytes, write_text
 from cnnviz.formats.schema import NetParameter, SolverParameter
-from cnnviz.formats.sniff import other_kind
+from cnnviz.formats.sniff import looks_like_text, reject_other_kinds
 from cnnviz.formats.text_format import ParsedText, Unknown, format_text, parse_text
 
 log = logging.getLogger("cnnviz")
@@ -209,24 +209,18 @@ def write_prototxt(path: str | os.PathLike, definition: NetDefinition | SolverDe
 def _read_text(path: str | os.PathLike, wanted: str) -> str:
     """Returns the text of a file in UTF-8, UTF-16 (with a mark) or, failing these, Latin-1."""
     data = read_bytes(path)
-    kind = other_kind(data[:512])
-    if kind:
-        raise FileError(f"{path}: is {kind}; {wanted} was expected.")
+    reject_other_kinds(data[:512], path, wanted)
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
-    if b"\0" in data or _looks_binary(data[:512]):
+    if b"\0" in data or (data and not looks_like_text(data[:512])):
         raise FileError(
-            f"{path}: is a binary file, perhaps a caffemodel; {wanted} was expected: "
-            "give the .prototxt that belongs to it."
+            f"{path}: is a binary file, perhaps a caffemodel, not {wanted}. "
+            "Give the .prototxt that belongs to it."
         )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:  # comments in the author's own encoding; names are ASCII nearly always
         return data.decode("latin-1")
-
-
-def _looks_binary(head: bytes) -> bool:
-    return any(byte < 32 and byte not in b"\t\n\v\f\r\x1a\x1b" for byte in head)
 
 
 def _is_solver(unknown: Iterable[Unknown]) -> bool:

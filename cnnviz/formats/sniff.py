@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+from cnnviz.errors import FileError
+
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_UNPACK = "Unpack it first."
 _STARTS = (
-    (HDF5_MAGIC, "an HDF5 file"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for: run git lfs pull"),
-    (b"\x1f\x8b", "a gzip archive: unpack it first"),
-    (b"BZh", "a bzip2 archive: unpack it first"),
-    (b"\xfd7zXZ", "an xz archive: unpack it first"),
-    (b"7z\xbc\xaf", "a 7-Zip archive: unpack it first"),
-    (b"Rar!", "a RAR archive: unpack it first"),
-    (b"PK\x03\x04", "a ZIP archive (perhaps an .npz or a PyTorch file): unpack or convert it first"),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"\x89PNG", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"%PDF", "a PDF document"),
+    (b"version https://git-lfs", "a Git LFS pointer", "Fetch the file it stands for: git lfs pull"),
+    (HDF5_MAGIC, "an HDF5 file", "Give it the ending .h5 where weights are wanted."),
+    (b"\x1f\x8b", "a gzip archive", _UNPACK),
+    (b"BZh", "a bzip2 archive", _UNPACK),
+    (b"\xfd7zXZ", "an xz archive", _UNPACK),
+    (b"7z\xbc\xaf", "a 7-Zip archive", _UNPACK),
+    (b"Rar!", "a RAR archive", _UNPACK),
+    (b"PK\x03\x04", "a ZIP archive", "Unpack it; an .npz of weights is read by: cnnviz convert"),
+    (b"\x93NUMPY", "a NumPy array", "Only means are read from .npy."),
+    (b"\x89PNG", "a PNG picture", "Give it where a picture is wanted."),
+    (b"\xff\xd8\xff", "a JPEG picture", "Give it where a picture is wanted."),
+    (b"%PDF", "a PDF document", "Look for the file that the document describes."),
 )
+_WEB_PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")
 
 
-def other_kind(head: bytes) -> str | None:
-    """Returns what a file with these first bytes is, if that is plainly no Caffe file; else None.
+def reject_other_kinds(head: bytes, path: object, wanted: str) -> None:
+    """Raises FileError if a file that starts with ``head`` is plainly no file of Caffe's.
 
     Args:
         head: the first bytes, some hundred at least.
+        path: the file, for the error.
+        wanted: what should have been there, e.g. "a caffemodel".
     """
-    for start, kind in _STARTS:
+    for start, kind, advice in _STARTS:
         if head.startswith(start):
-            return kind
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")):
-        return "a web page, not the file it should show: download the file itself"
-    return None
+            raise FileError(f"{path}: is {kind}, not {wanted}. {advice}")
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_WEB_PAGE):
+        raise FileError(
+            f"{path}: is a web page, not {wanted}. Download the file itself, not the page about it."
+        )
+
+
+def looks_like_text(head: bytes) -> bool:
+    """Returns True if ``head`` holds nothing but printable characters and white space."""
+    return bool(head) and not any(byte < 32 and byte not in b"\t\n\v\f\r\x1a\x1b" for byte in head)

@@ -1,0 +1,178 @@
+"""Caffe's HDF5 files: weights (/data/<layer>/<i>, /diff/...) and solver states.
+
+Datasets that lie in one piece are handed out as views of the mapped file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from cnnviz.errors import FileError, require
+from cnnviz.formats.files import atomic_write
+from cnnviz.formats.wire import map_file
+
+# What h5py raises for a damaged file, depending on where the damage is.
+_H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError)
+_MOST_COMPRESSED = 1032  # deflate packs no better, so a dataset that claims more is a lie
+
+
+@contextmanager
+def open_hdf5(path: str | os.PathLike) -> Iterator[Any]:
+    """Gives the HDF5 file ``path`` for reading.
+
+    Raises:
+        FileError: the file cannot be read or is damaged.
+        MissingDependencyError: h5py is not installed.
+    """
+    h5py = require("h5py", "hdf5", "reading HDF5")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except _H5_ERRORS as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].strip("'\"").lower()
+        raise FileError(f"{path}: cannot be read as HDF5: {reason}. Fetch the file again.") from None
+
+
+def write_hdf5(path: str | os.PathLike, fill: Callable[[Any], None]) -> None:
+    """Writes an HDF5 file as a whole or not at all; ``fill`` gets the open file.
+
+    Raises:
+        FileError: the file cannot be written.
+        MissingDependencyError: h5py is not installed.
+    """
+    h5py = require("h5py", "hdf5", "writing HDF5")
+    with atomic_write(path, "w+b") as raw, h5py.File(raw, "w") as file:
+        fill(file)
+
+
+def group(path: str | os.PathLike, parent: Any, name: str) -> Any | None:
+    """Returns the group ``name`` of ``parent``, or None if there is none.
+
+    Raises FileError if it is no group, or lies in another file.
+    """
+    found = _own(path, parent, name)
+    if found is not None and not hasattr(found, "items"):
+        raise FileError(f"{path}: {found.name} is a dataset, but a group was expected. Fetch the file again.")
+    return found
+
+
+def numbered_loaders(path: str | os.PathLike, folder: Any) -> list[Callable[[], np.ndarray] | None]:
+    """Returns a loader for each dataset 0, 1, 2, ... of a group, in the order of the numbers.
+
+    A number without a dataset gives None. Names that are no numbers are passed over.
+    """
+    named = {int(name): name for name in folder if name.isascii() and name.isdigit() and len(name) < 6}
+    loaders: list[Callable[[], np.ndarray] | None] = [None] * (max(named, default=-1) + 1)
+    if len(loaders) > 100 + 2 * len(named):
+        raise FileError(f"{path}: {folder.name} has a dataset {len(loaders) - 1} after only {len(named)}.")
+    for number, name in named.items():
+        loaders[number] = _loader(path, _own(path, folder, name))
+    return loaders
+
+
+def read_value(path: str | os.PathLike, file: Any, name: str) -> Any:
+    """Returns the one number or text that the dataset ``name`` holds, or None if it is absent."""
+    dataset = _own(path, file, name)
+    if dataset is None:
+        return None
+    _check_dataset(path, dataset, kinds="iufSO")
+    value = np.asarray(dataset[()]).reshape(-1)
+    if value.size != 1:
+        raise FileError(f"{path}: {dataset.name} holds {value.size} values, but one was expected.")
+    return value[0].decode("utf-8", "replace") if isinstance(value[0], bytes) else value[0]
+
+
+def _own(path: str | os.PathLike, parent: Any, name: str) -> Any | None:
+    """Returns a member that lies in this file: links into other files are not followed."""
+    h5py = require("h5py", "hdf5", "reading HDF5")
+    link = parent.get(name, getlink=True)
+    if isinstance(link, h5py.ExternalLink):
+        raise FileError(f"{path}: {name!r} is a link into another file, which is not followed.")
+    return parent[name] if link is not None else None
+
+
+def _check_dataset(path: str | os.PathLike, dataset: Any, kinds: str) -> None:
+    if not hasattr(dataset, "dtype") or dataset.dtype.kind not in kinds:
+        raise FileError(f"{path}: {dataset.name} holds no numbers. Fetch the file again.")
+    if dataset.is_virtual or dataset.external:
+        raise FileError(f"{path}: {dataset.name} has its numbers in another file, which is not followed.")
+    stored = dataset.id.get_storage_size()
+    if dataset.dtype.kind != "O" and dataset.nbytes > stored * (_MOST_COMPRESSED if dataset.chunks else 1):
+        raise FileError(
+            f"{path}: {dataset.name} has the shape {dataset.shape}, but only {stored} bytes are there. "
+            "The copy was cut short; fetch it again."
+        )
+
+
+def _loader(path: str | os.PathLike, dataset: Any) -> Callable[[], np.ndarray]:
+    _check_dataset(path, dataset, kinds="iuf")
+    offset = dataset.id.get_offset()
+    if dataset.chunks or offset is None or not dataset.size:
+        return partial(_read_only, dataset[()])
+    return partial(_mapped, path, dataset.shape, dataset.dtype, offset)
+
+
+def _mapped(path: str | os.PathLike, shape: tuple[int, ...], dtype: np.dtype, offset: int) -> np.ndarray:
+    return _read_only(np.ndarray(shape, dtype, map_file(path), offset))
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array = np.asarray(array).astype("<f4", copy=False)
+    array.flags.writeable = False
+    return array
+
+
+def read_weights_hdf5(path: str | os.PathLike) -> Any:
+    """Reads Caffe's HDF5 weights; see caffemodel.read_weights."""
+    from cnnviz.formats.caffemodel import Weights
+
+    with open_hdf5(path) as file:
+        data, diff = group(path, file, "data"), group(path, file, "diff")
+        if data is None:
+            raise FileError(f"{path}: is an HDF5 file without weights: it has no group 'data'.")
+        layers = {name: numbered_loaders(path, group(path, data, name)) for name in data}
+        diffs = {name: numbered_loaders(path, group(path, diff, name)) for name in diff or ()}
+        filled = {name: loaders for name, loaders in layers.items() if loaders}
+        return Weights(str(path), "", dict.fromkeys(layers, ""), filled, diffs, shared_left_out=True)
+
+
+def write_weights_hdf5(
+    path: str | os.PathLike,
+    net: Any,
+    blobs: Sequence[Sequence[np.ndarray]],
+    diffs: Sequence[Sequence[np.ndarray]] | None,
+) -> None:
+    """Writes Caffe's HDF5 weights; see caffemodel.write_weights.
+
+    As in Caffe a shared array stands only at the first layer that uses it, its gradient at all.
+    """
+    for layer in net.layer:
+        if "/" in layer.name:
+            raise FileError(
+                f"{path}: layer {layer.name!r} has a '/' in its name, which HDF5 cannot hold; "
+                "save as .caffemodel instead."
+            )
+
+    def fill(file: Any) -> None:
+        data = file.create_group("data")
+        seen: set[str] = set()
+        for layer, arrays in zip(net.layer, blobs, strict=True):
+            folder = data.require_group(layer.name)
+            for i, array in enumerate(arrays):
+                shared = layer.param[i].name if i < len(layer.param) else ""
+                if shared not in seen:
+                    folder.create_dataset(str(i), data=np.ascontiguousarray(array, "<f4"))
+                if shared:
+                    seen.add(shared)
+        for layer, arrays in zip(net.layer, diffs or (), strict=bool(diffs)):
+            folder = file.require_group("diff").require_group(layer.name)
+            for i, array in enumerate(arrays):
+                folder.create_dataset(str(i), data=np.ascontiguousarray(array, "<f4"))
+
+    write_hdf5(path, fill)
