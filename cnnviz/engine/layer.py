@@ -48,6 +48,8 @@ class Layer:
         param_propagate_down: for each parameter blob whether its gradient is wanted.
         loss_weights: for each top its weight in the loss; set by the graph.
         random: source of random numbers, seeded by the Net.
+        needs_backward: whether backward will be called; Net sets it, so that a layer which works in
+            place knows whether to keep its bottom.
         absent: why the data behind the layer cannot be read, None if it can: such a net can be drawn
             but not run.
     """
@@ -60,6 +62,7 @@ class Layer:
 
     device: Device
     random: np.random.Generator
+    needs_backward: bool = True
     absent: CnnvizError | None = None
 
     def __init__(self, param: LayerParameter, phase: int):

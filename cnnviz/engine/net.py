@@ -92,6 +92,7 @@ class Net:
         top = [self._top_blob(node, i) for i in range(len(node.tops))]
         layer.device = self.device
         layer.random = np.random.default_rng(self.random.integers(2**63))
+        layer.needs_backward = node.needs_backward
         layer.param_propagate_down = [
             p.spec.lr_mult != 0 or self.definition.proto.force_backward for p in node.params
         ]
