@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
 import click
 
 device_option = click.option(
@@ -28,3 +31,32 @@ style_option = click.option(
 )
 dpi_option = click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True,
                           help="Dots per inch of PNG and JPEG.")  # fmt: skip
+
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["lmdb", "leveldb"], case_sensitive=False),
+    default="lmdb",
+    show_default=True,
+    help="The kind of database.",
+)
+
+
+def progress(label: str) -> Callable[[Iterable], Iterable]:
+    """Returns a wrapper of iterables that shows a bar on stderr, if that is a terminal."""
+
+    def track(items: Iterable) -> Iterable:
+        if not sys.stderr.isatty():
+            yield from items
+            return
+        with click.progressbar(items, label=label, file=sys.stderr) as bar:
+            yield from bar
+
+    return track
+
+
+def report_skipped(skipped: Sequence[str]) -> None:
+    """Prints on stderr why pictures were left out: the first few, and how many."""
+    for reason in skipped[:5]:
+        click.echo(f"Left out: {reason}", err=True)
+    if len(skipped) > 5:
+        click.echo(f"Left out: {len(skipped) - 5} more.", err=True)

@@ -1,0 +1,26 @@
+"""cnnviz convert-cifar10"""
+
+from __future__ import annotations
+
+import click
+from cnnviz.cli.options import backend_option, progress
+
+
+@click.command()
+@click.argument("in_folder")
+@click.argument("out_folder")
+@backend_option
+def command(in_folder: str, out_folder: str, backend: str) -> None:
+    """Make training and test databases of CIFAR-10's binaries.
+
+    IN_FOLDER holds data_batch_1.bin to data_batch_5.bin and test_batch.bin; cifar10_train_lmdb and
+    cifar10_test_lmdb are written into OUT_FOLDER.
+
+    \b
+    Example:
+      cnnviz convert-cifar10 cifar-10-batches-bin/ databases/
+    """
+    from cnnviz.engine.data.convert import convert_cifar10
+
+    train, test = convert_cifar10(in_folder, out_folder, backend, progress("Converting"))
+    click.echo(f"{out_folder}: {train.count} training and {test.count} test pictures.")

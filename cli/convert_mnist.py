@@ -1,0 +1,24 @@
+"""cnnviz convert-mnist"""
+
+from __future__ import annotations
+
+import click
+from cnnviz.cli.options import backend_option, progress
+
+
+@click.command()
+@click.argument("images")
+@click.argument("labels")
+@click.argument("database", metavar="DB")
+@backend_option
+def command(images: str, labels: str, database: str, backend: str) -> None:
+    """Make the database DB of MNIST's idx files, gzipped or not.
+
+    \b
+    Example:
+      cnnviz convert-mnist train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz mnist_train_lmdb
+    """
+    from cnnviz.engine.data.convert import convert_mnist
+
+    done = convert_mnist(images, labels, database, backend, progress("Converting"))
+    click.echo(f"{database}: {done.count} pictures.")

@@ -1,0 +1,49 @@
+"""cnnviz extract-features"""
+
+from __future__ import annotations
+
+import click
+from cnnviz.cli.options import (
+    backend_option,
+    device_option,
+    level_option,
+    phase_option,
+    progress,
+    stage_option,
+)
+
+
+@click.command()
+@click.argument("weights")
+@click.argument("model")
+@click.argument("blobs")
+@click.argument("outs")
+@click.argument("batches", metavar="N", type=click.IntRange(1))
+@backend_option
+@phase_option
+@level_option
+@stage_option
+@device_option
+def command(weights: str, model: str, blobs: str, outs: str, batches: int, backend: str, phase: str | None,
+            level: int, stages: tuple[str, ...], device: str | None) -> None:  # fmt: skip
+    """Run a net over N batches of its data and write the values of blobs.
+
+    BLOBS and OUTS are names separated by commas, one output for each blob: a file .npz or .h5, or
+    else a new database of float Datums.
+
+    \b
+    Example:
+      cnnviz extract-features lenet.caffemodel train_val.prototxt ip1,prob ip1.npz,prob_lmdb 10
+    """
+    import cnnviz
+    from cnnviz.analysis.extraction import extract_features
+    from cnnviz.engine.device import get_device
+
+    net = cnnviz.Net(model, phase or "TEST", level, stages, weights, device=get_device(device))
+    try:
+        count = extract_features(
+            net, blobs.split(","), outs.split(","), batches, backend.upper(), progress("Extracting")
+        )
+    finally:
+        net.close()
+    click.echo(f"{outs}: {count} items.")

@@ -1,0 +1,32 @@
+"""cnnviz image-mean"""
+
+from __future__ import annotations
+
+import click
+from cnnviz.cli.options import progress
+
+
+@click.command()
+@click.argument("database", metavar="DB")
+@click.argument("out", required=False)
+@click.option("--backend", type=click.Choice(["lmdb", "leveldb"], case_sensitive=False),
+              help="The kind of database; default: what it is.")  # fmt: skip
+def command(database: str, out: str | None, backend: str | None) -> None:
+    """Compute the mean picture of a database and the mean of each channel.
+
+    OUT is the mean file to write, .binaryproto or .npy; without it only the channels are printed.
+
+    \b
+    Example:
+      cnnviz image-mean train_lmdb mean.binaryproto
+    """
+    from cnnviz.engine.data.convert import database_mean
+    from cnnviz.formats.binaryproto import write_mean
+    from cnnviz.formats.databases import open_database
+
+    with open_database(database, backend and backend.upper()) as source:
+        mean = database_mean(source, progress("Averaging"))
+    if out:
+        write_mean(out, mean)
+    for channel, value in enumerate(mean.mean(axis=(1, 2), dtype="float64")):
+        click.echo(f"mean_value channel [{channel}]: {value:g}")

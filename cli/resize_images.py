@@ -1,0 +1,36 @@
+"""cnnviz resize-images"""
+
+from __future__ import annotations
+
+import click
+from cnnviz.cli.options import progress, report_skipped
+
+
+@click.command()
+@click.argument("in_folder")
+@click.argument("out_folder")
+@click.option("--output_side_length", "--output-side-length", type=click.IntRange(1), default=256,
+              show_default=True, help="Pixels of the square.")  # fmt: skip
+@click.option("--resize_width", "--resize-width", type=click.IntRange(0), default=0,
+              help="Pixels: resize without a crop.")  # fmt: skip
+@click.option("--resize_height", "--resize-height", type=click.IntRange(0), default=0,
+              help="Pixels: resize without a crop.")  # fmt: skip
+def command(in_folder: str, out_folder: str, output_side_length: int, resize_width: int,
+            resize_height: int) -> None:  # fmt: skip
+    """Resize the pictures of a folder and its subfolders.
+
+    The shorter side is brought to --output_side_length and the centre square cut out; with
+    --resize_width and --resize_height pictures are resized to that, whatever their proportions.
+
+    \b
+    Example:
+      cnnviz resize-images --output_side_length 128 photos/ small/
+    """
+    from cnnviz.engine.data.convert import resize_images
+
+    if bool(resize_width) != bool(resize_height):
+        raise click.UsageError("Give both --resize_width and --resize_height, or none of them.")
+    size = (resize_height, resize_width) if resize_width else None
+    done = resize_images(in_folder, out_folder, output_side_length, size, progress("Resizing"))
+    report_skipped(done.skipped)
+    click.echo(f"{out_folder}: {done.count} pictures.")
