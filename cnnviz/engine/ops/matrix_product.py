@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 from cnnviz.engine.device import Device
+from cnnviz.engine.ops.tile import tile_of
 
-_TILE = 64  # of matrix_product_tiled.cl
+_NO_LIMIT = 2**31 - 1
+_GROUP_SIDE, _GROUP_TILE = 16, 64  # of matrix_product_tiled.cl
+_ROWS_OF_A = 4  # A_ROWS of matrix_product.cl
+_PACK_BLOCK = 64  # BLOCK of matrix_product.cl
 
 
 class _Matrix(NamedTuple):
@@ -16,7 +21,21 @@ class _Matrix(NamedTuple):
     offset: int
     row: int
     col: int
-    step: int  # elements to the next product's matrix
+    step: int  # elements from one product's matrix to the next one's
+
+
+class _Product(NamedTuple):
+    """All that one call asks for."""
+
+    m: int
+    n: int
+    k: int
+    a: _Matrix
+    b: _Matrix
+    c: _Matrix
+    alpha: float
+    beta: float
+    batch: int
 
 
 def matrix_product(
@@ -53,27 +72,107 @@ def matrix_product(
     left = _Matrix(a, a_offset, *((1, m) if transpose_a else (k, 1)), a_step)
     right = _Matrix(b, b_offset, *((1, k) if transpose_b else (n, 1)), b_step)
     out = _Matrix(c, c_offset, n, 1, c_step)
-    _tiled(device, m, n, k, left, right, out, alpha, beta, batch)
+    product = _Product(m, n, k, left, right, out, float(alpha), float(beta), batch)
+    _way(device.is_cpu, m, n, k, transpose_a, transpose_b)(device, product)
 
 
-def _tiled(
-    device: Device,
-    m: int,
-    n: int,
-    k: int,
-    a: _Matrix,
-    b: _Matrix,
-    c: _Matrix,
-    alpha: float,
-    beta: float,
-    batch: int,
-) -> None:
-    """The way of devices with many small cores: tiles in local memory."""
-    groups = (-(-n // _TILE) * 16, -(-m // _TILE) * 16, batch)
+@functools.cache
+def _way(is_cpu: bool, m: int, n: int, k: int, transpose_a: bool, transpose_b: bool) -> Any:
+    """Returns the function that is fastest for a product of this shape."""
+    if not is_cpu:
+        return by_groups
+    if n == 1 and m > 1 and transpose_a:
+        return _swapped
+    along_k = (not transpose_a or m == 1) and (transpose_b or n == 1)
+    # Summing the lanes at the end costs as much as a hundred steps of k.
+    if along_k and min(m, n) <= 256 and (k >= 128 or min(m, n) < 32):
+        return by_rows
+    return by_tiles
+
+
+def by_groups(device: Device, p: _Product) -> None:
+    """The way of devices with many small cores: work groups share tiles in local memory."""
+    global_size = (
+        -(-p.n // _GROUP_TILE) * _GROUP_SIDE,
+        -(-p.m // _GROUP_TILE) * _GROUP_SIDE,
+        p.batch,
+    )
     device.launch(
         "matrix_product_tiled",
         "product_tiled",
-        groups,
-        *(m, n, k, *a, *b, c.buffer, c.offset, c.step, float(alpha), float(beta)),
-        local_size=(16, 16, 1),
+        global_size,
+        *(p.m, p.n, p.k, *p.a, *p.b, p.c.buffer, p.c.offset, p.c.step, p.alpha, p.beta),
+        local_size=(_GROUP_SIDE, _GROUP_SIDE, 1),
     )
+
+
+def by_rows(device: Device, p: _Product) -> None:
+    """The way where both matrices run along k and one side is short: nothing is copied."""
+    tile = tile_of(device)
+    device.launch(
+        "matrix_product",
+        "product_rows",
+        (-(-p.m // _ROWS_OF_A), -(-p.n // (tile.rows - 2)), p.batch),
+        *(p.m, p.n, p.k),
+        *(p.a.buffer, p.a.offset, p.a.row, p.a.step),
+        *(p.b.buffer, p.b.offset, p.b.col, p.b.step),
+        *(p.c.buffer, p.c.offset, p.c.step, p.alpha, p.beta),
+        local_size=(1, 1, 1),
+        defines=tile.defines,
+    )
+
+
+def by_tiles(device: Device, p: _Product) -> None:
+    """The way of large products: each work item makes a tile in registers.
+
+    B is packed unless its rows can be read where they lie and too few tiles would profit; A is read
+    where it lies unless it is transposed, so that each step of k would touch another page.
+    """
+    m, n, k, a, b = p.m, p.n, p.k, p.a, p.b
+    tile = tile_of(device)
+    rows, cols = -(-m // tile.rows), -(-n // tile.cols)
+    if m < tile.rows or (a.row == 1 and k > 64 and n > 256):
+        panels = _packed(device, "rows", tile.rows, m, k, a, p.batch)
+        a_args = (panels, 0, _NO_LIMIT, k, 1, tile.rows, rows * tile.rows * k)
+    else:
+        a_args = (a.buffer, a.offset, m - tile.rows, a.row, a.row, a.col, a.step)
+    if b.col != 1 or n < tile.cols or (m >= 128 and k > 64):
+        panels = _packed(device, "columns", tile.cols, n, k, _turned(b), p.batch)
+        b_args = (panels, 0, _NO_LIMIT, k, tile.cols, cols * tile.cols * k)
+    else:
+        b_args = (b.buffer, b.offset, n - tile.cols, 1, b.row, b.step)
+    device.launch(
+        "matrix_product",
+        "product_tile",
+        (rows, cols, p.batch),
+        *(m, n, k, *a_args, *b_args, p.c.buffer, p.c.offset, p.c.step, p.alpha, p.beta),
+        local_size=(1, 1, 1),
+        defines=tile.defines,
+    )
+
+
+def _packed(device: Device, slot: str, width: int, count: int, k: int, matrix: _Matrix, batch: int) -> Any:
+    """Returns a work buffer with a (count, k) matrix cut into panels of ``width`` rows.
+
+    A panel holds its rows' elements of one k next to each other; the last one is filled up with zeros.
+    """
+    panel_count = -(-count // width)
+    panels = device.scratch(batch * panel_count * width * k, f"packed {slot}")
+    device.launch(
+        "matrix_product",
+        "pack",
+        (panel_count, -(-k // _PACK_BLOCK), batch),
+        *(count, width, k, *matrix, panels),
+        local_size=(1, 1, 1),
+        defines=tile_of(device).defines,
+    )
+    return panels
+
+
+def _turned(matrix: _Matrix) -> _Matrix:
+    return matrix._replace(row=matrix.col, col=matrix.row)
+
+
+def _swapped(device: Device, p: _Product) -> None:
+    """A column vector: C and B lie as rows do, so the product is taken as C' = B' A'."""
+    by_tiles(device, p._replace(m=p.n, n=p.m, a=_turned(p.b), b=_turned(p.a)))
