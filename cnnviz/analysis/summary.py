@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import math
+import os
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from typing import Any
 
 from cnnviz.analysis.receptive_field import ReceptiveField, receptive_fields
 from cnnviz.engine.graph import Graph, GraphLayer
+from cnnviz.errors import FileError
+from cnnviz.formats.files import read_bytes
 
 BYTES = 4  # of a 32-bit float
 # Types whose parameter blobs are running statistics: saved with the net, but not learned.
@@ -290,3 +294,24 @@ def summary_csv(summary: NetSummary) -> str:
         blobs = (" ".join(row.bottoms), " ".join(row.tops))
         writer.writerow([row.name, row.type, *blobs, shapes, *costs, *numbers, row.fault])
     return buffer.getvalue()
+
+
+# --- measured times -----------------------------------------------------------------------------
+
+_TIME_LINE = re.compile(r"(\S+)\s+(?:forward|backward): ([0-9.]+(?:e[+-]?\d+)?) ms\.?\s*$")
+
+
+def read_times(path: str | os.PathLike) -> dict[str, float]:
+    """Returns milliseconds by layer name, forward and backward together, from what `cnnviz time` printed.
+
+    Raises FileError if the file cannot be read or has no such line.
+    """
+    times: dict[str, float] = {}
+    for line in read_bytes(path).decode("utf-8", "replace").splitlines():
+        if found := _TIME_LINE.search(line):
+            times[found[1]] = times.get(found[1], 0.0) + float(found[2])
+    if not times:
+        raise FileError(
+            f'{path}: no line says "LAYER forward: N ms"; give what `cnnviz time --model ... > {path}` prints.'
+        )
+    return times

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
-Node = Hashable
+Node = Any  # hashable
 Point = tuple[float, float]
 
 DIRECTIONS = ("TB", "BT", "LR", "RL")
@@ -48,11 +49,13 @@ class Route:
 
     The points lie on the borders of ranks: from point 0 to 1, 2 to 3 and so on the line runs straight
     inside a rank; from 1 to 2, 3 to 4 and so on it crosses the gap to the next rank and may bend.
+    With ``bezier`` the points are those of a chain of cubic Bezier curves instead.
     """
 
     source: Node
     target: Node
     points: tuple[Point, ...]
+    bezier: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ class _Grid:
     ranks: list[list[Node]] = field(default_factory=list)
     up: dict[Node, list[Node]] = field(default_factory=lambda: defaultdict(list))
     down: dict[Node, list[Node]] = field(default_factory=lambda: defaultdict(list))
-    chains: dict[tuple[Node, Node], list[Node]] = field(default_factory=dict)
+    chains: dict[tuple[Node, Node], list[_Dummy]] = field(default_factory=dict)
     spine: dict[Node, list[Node]] = field(default_factory=dict)
     x: dict[Node, float] = field(default_factory=dict)
 
@@ -114,7 +117,7 @@ class _Grid:
             self.spine.setdefault(below, []).append(above)
 
     def _connect(self, source: Node, target: Node) -> None:
-        above, chain = source, []
+        above, chain = source, list[_Dummy]()
         for rank in range(self.rank[source] + 1, self.rank[target]):
             dummy = _Dummy(source, rank)
             if dummy not in self.rank:
@@ -261,8 +264,9 @@ def _transpose(rank: list[Node], grid: _Grid, position: dict[Node, int]) -> None
             j = i + 1
             now = _crossings_of(up[i], up[j]) + _crossings_of(down[i], down[j])
             if now and now > _crossings_of(up[j], up[i]) + _crossings_of(down[j], down[i]):
-                for row in (rank, up, down):
-                    row[i], row[j] = row[j], row[i]
+                rank[i], rank[j] = rank[j], rank[i]
+                up[i], up[j] = up[j], up[i]
+                down[i], down[j] = down[j], down[i]
                 changed = True
         if not changed:
             break

@@ -1,0 +1,33 @@
+"""cnnviz summary"""
+
+from __future__ import annotations
+
+import click
+from cnnviz.cli.options import level_option, phase_option, stage_option
+
+
+@click.command()
+@click.argument("model")
+@phase_option
+@level_option
+@stage_option
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV, one row per layer.")
+def command(model: str, phase: str | None, level: int, stages: tuple[str, ...], form: str | None) -> None:
+    """Print the layers of MODEL with shapes, parameters, MACs, memory and receptive fields.
+
+    MODEL is a net's prototxt, a solver's, or a caffemodel; nothing is run and no OpenCL is needed. MACs
+    (multiply-accumulates) and memory are those of one forward pass of the whole batch.
+
+    \b
+    Example:
+      cnnviz summary lenet.prototxt
+      cnnviz summary resnet50.prototxt --csv > resnet50.csv
+    """
+    from cnnviz.analysis.summary import summarize, summary_csv, summary_json, summary_text
+    from cnnviz.engine.graph import build_graph
+    from cnnviz.formats.model_file import read_model
+
+    graph = build_graph(read_model(model), phase or "TEST", level, stages, splits=False, strict=False)
+    write = {"json": summary_json, "csv": summary_csv}.get(form or "", summary_text)
+    click.echo(write(summarize(graph)), nl=False)

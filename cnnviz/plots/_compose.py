@@ -1,0 +1,283 @@
+"""From boxes and connections to a scene: measures, lays out, and adds frames, heading and legend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cnnviz.plots._fold import Block
+from cnnviz.plots._labels import Label
+from cnnviz.plots._layout import Layout, layered_layout
+from cnnviz.plots._scene import (
+    CARD_STEP,
+    CARDS,
+    PAD_X,
+    Frame,
+    Link,
+    NodeBox,
+    Primitive,
+    Rect,
+    Scene,
+    Words,
+    arrow_at,
+    bezier,
+    labels_size,
+    link_between,
+    place_labels,
+    shift,
+)
+from cnnviz.plots._text import text_width, wrap
+
+Engine = Callable[..., Layout]
+
+MARGIN = 16.0
+LEAST_WIDTH = 340.0  # of the whole picture, so that its heading is not broken into many lines
+PANEL_GAP = 36.0
+TITLE_SIZE, HEADING_SIZE, LEGEND_SIZE = 17.0, 11.0, 10.5
+SWATCH = 12.0
+ENTRY, EXIT = "entry", "exit"
+
+
+@dataclass(frozen=True)
+class BoxPlan:
+    """A box before it has a place; attributes as in NodeBox."""
+
+    key: str
+    name: str
+    title: str
+    labels: tuple[Label, ...]
+    fill: str
+    stroke: str
+    dash: bool = False
+    strong: bool = False
+
+    def at(self, center: tuple[float, float]) -> NodeBox:
+        width, height = labels_size(self.labels)
+        x, y = center[0] - width / 2, center[1] - height / 2
+        return NodeBox(
+            self.key, self.name, self.title, x, y, width, height, self.labels,
+            self.fill, self.stroke, self.dash, self.strong,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PanelPlan:
+    """One net before it has a place.
+
+    Attributes:
+        boxes: the box of each unit that is drawn.
+        edges: (unit, unit) -> names of the blobs.
+        blocks: repeated blocks with their labels and their title.
+        heading: stands above the panel if there are several.
+    """
+
+    boxes: dict[int, BoxPlan]
+    edges: dict[tuple[int, int], list[str]]
+    blocks: list[tuple[Block, tuple[Label, ...], str]]
+    heading: str = ""
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """A small box of colour (``fill``, ``stroke``) and what it means."""
+
+    text: str
+    fill: str
+    stroke: str
+    dash: bool = False
+
+
+@dataclass
+class _Picture:
+    """Part of a scene in its own coordinates."""
+
+    width: float = 0.0
+    height: float = 0.0
+    nodes: list[NodeBox] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+
+    def add(self, other: _Picture, dx: float, dy: float) -> None:
+        """Takes over the parts of ``other``, moved by (dx, dy)."""
+        self.nodes += [replace(n, x=n.x + dx, y=n.y + dy) for n in other.nodes]
+        self.frames += [replace(f, x=f.x + dx, y=f.y + dy) for f in other.frames]
+        self.links += [_moved(link, dx, dy) for link in other.links]
+
+
+def _moved(link: Link, dx: float, dy: float) -> Link:
+    arrow = tuple((x + dx, y + dy) for x, y in link.arrow)
+    return replace(link, commands=shift(link.commands, dx, dy), arrow=arrow)
+
+
+def compose(
+    title: str,
+    description: str,
+    heading: Sequence[str],
+    panels: Sequence[PanelPlan],
+    legend: Sequence[LegendEntry],
+    direction: str = "TB",
+    engine: Engine = layered_layout,
+    prefix: str = "net",
+) -> Scene:
+    """Returns the scene of one or more nets.
+
+    Args:
+        heading: lines under the title.
+        engine: works out places; ``layered_layout`` or one like it.
+        prefix: begins the keys of the boxes.
+    """
+    body = _side_by_side([_panel(panel, direction, engine) for panel in panels], panels, direction)
+    scene = Scene(title, description, direction, prefix)
+    scene.width = max(body.width, LEAST_WIDTH) + 2 * MARGIN
+    top, extras = _heading(title, heading, scene.width - 2 * MARGIN)
+    placed = _Picture()
+    placed.add(body, (scene.width - body.width) / 2, top)
+    scene.nodes, scene.links, scene.frames = placed.nodes, placed.links, placed.frames
+    below, swatches = _legend(legend, scene.width - 2 * MARGIN, top + body.height + 18)
+    scene.extras = [*extras, *swatches]
+    scene.height = below + MARGIN
+    return scene
+
+
+# --- one net ------------------------------------------------------------------------------------
+
+
+def _panel(panel: PanelPlan, direction: str, engine: Engine) -> _Picture:
+    """Lays out one net, each repeated block by itself first."""
+    home: dict[int, str] = {}
+    pictures: dict[str, _Picture] = {}
+    for block, labels, title in panel.blocks:
+        key = panel.boxes[block.shown[0]].key + "-block"
+        home.update((unit, key) for copy in block.copies for unit in copy)
+        pictures[key] = _block_picture(panel, block, labels, title, key, direction)
+    sizes: dict = {}
+    for unit, box in panel.boxes.items():
+        block_key = home.get(unit)
+        if block_key is None:
+            sizes[unit] = labels_size(box.labels)
+        else:
+            sizes[block_key] = (pictures[block_key].width, pictures[block_key].height)
+    edges: dict[tuple, list[str]] = {}
+    for (a, b), blobs in panel.edges.items():
+        pair = (home.get(a, a), home.get(b, b))
+        if pair[0] != pair[1]:
+            edges.setdefault(pair, []).extend(blobs)
+    layout = engine(sizes, edges, direction)
+    picture = _Picture(layout.width, layout.height)
+    names = {unit: panel.boxes[unit].key for unit in sizes if unit in panel.boxes} | {k: k for k in pictures}
+    for node, center in layout.centers.items():
+        if node in pictures:
+            inner = pictures[node]
+            picture.add(inner, center[0] - inner.width / 2, center[1] - inner.height / 2)
+        else:
+            picture.nodes.append(panel.boxes[node].at(center))
+    for route in layout.routes:
+        title = ", ".join(dict.fromkeys(edges[route.source, route.target]))
+        ends = names[route.source], names[route.target]
+        if route.bezier:
+            tip = arrow_at(route.points[-1], direction)
+            picture.links.append(Link(*ends, title, bezier(route.points), tip))
+        else:
+            arrow = route.target not in pictures
+            picture.links.append(link_between(*ends, title, route.points, direction, arrow))
+    return picture
+
+
+def _block_picture(
+    panel: PanelPlan, block: Block, labels: Sequence[Label], title: str, key: str, direction: str
+) -> _Picture:
+    """Lays out the first copy of a block inside a frame that looks like a pile of cards."""
+    inside = set(block.shown)
+    sizes: dict = {unit: labels_size(panel.boxes[unit].labels) for unit in block.shown}
+    edges: dict[tuple, list[str]] = {}
+    for (a, b), blobs in panel.edges.items():
+        if a in inside or b in inside:
+            pair = (a if a in inside else ENTRY, b if b in inside else EXIT)
+            edges.setdefault(pair, []).extend(blobs)
+    sizes.update((port, (0.0, 0.0)) for port in (ENTRY, EXIT) if any(port in pair for pair in edges))
+    layout = layered_layout(sizes, edges, direction)
+    header_width, header_height = labels_size(labels)
+    across = direction in ("LR", "RL")
+    # Lines enter in the middle of the top, so there the header keeps to the left half.
+    width = max(layout.width + 2 * PAD_X, header_width if across else 2 * header_width)
+    height = layout.height + header_height + (PAD_X if across else 0.0)
+    pile = (CARDS - 1) * CARD_STEP
+    picture = _Picture(width + pile, height + pile)
+    picture.frames.append(Frame(key, title, 0.0, 0.0, picture.width, picture.height, tuple(labels), True))
+    x, y = (width - layout.width) / 2, header_height
+    names: dict[Any, str] = {unit: panel.boxes[unit].key for unit in block.shown}
+    names |= {ENTRY: key, EXIT: key}
+    for unit in block.shown:
+        center = layout.centers[unit]
+        picture.nodes.append(panel.boxes[unit].at((center[0] + x, center[1] + y)))
+    for route in layout.routes:
+        points = [(px + x, py + y) for px, py in route.points]
+        if route.source == ENTRY:
+            points[:2] = _port(points[0], picture, direction, entry=True)
+        if route.target == EXIT:
+            points[-2:] = _port(points[-1], picture, direction, entry=False)
+        told = ", ".join(dict.fromkeys(edges[route.source, route.target]))
+        ends = names[route.source], names[route.target]
+        picture.links.append(link_between(*ends, told, points, direction, arrow=route.target != EXIT))
+    return picture
+
+
+def _port(inner: tuple[float, float], picture: _Picture, direction: str, entry: bool):
+    """The two points by which a line enters (or leaves) a frame in the middle of its side."""
+    along = 1 if direction in ("TB", "BT") else 0
+    extent = (picture.width, picture.height)
+    start = entry == (direction in ("TB", "LR"))
+    border, bend = [e / 2 for e in extent], [e / 2 for e in extent]
+    border[along] = 0.0 if start else extent[along]
+    bend[along] = inner[along]
+    points = (border[0], border[1]), (bend[0], bend[1])
+    return points if entry else points[::-1]
+
+
+# --- around the nets ----------------------------------------------------------------------------
+
+
+def _side_by_side(pictures: Sequence[_Picture], panels: Sequence[PanelPlan], direction: str) -> _Picture:
+    """Returns one picture of all panels, each in a frame with its heading if there are several."""
+    if len(pictures) == 1:
+        return pictures[0]
+    result, offset = _Picture(), 0.0
+    across = direction in ("LR", "RL")
+    for i, (picture, panel) in enumerate(zip(pictures, panels, strict=True)):
+        labels = (Label(panel.heading, 13, bold=True),)
+        header = labels_size(labels)[1] + 6
+        width = max(picture.width, labels_size(labels)[0]) + 2 * PAD_X
+        height = picture.height + header + PAD_X
+        x, y = (0.0, offset) if across else (offset, 0.0)
+        result.frames.append(Frame(f"panel{i}", panel.heading, x, y, width, height, labels, False))
+        result.add(picture, x + (width - picture.width) / 2, y + header)
+        result.width, result.height = max(result.width, x + width), max(result.height, y + height)
+        offset += (height if across else width) + PANEL_GAP
+    return result
+
+
+def _heading(title: str, lines: Sequence[str], width: float) -> tuple[float, list[Primitive]]:
+    """Returns where the graph may start and the texts above it."""
+    labels = [Label(text, TITLE_SIZE, bold=True) for text in wrap(title, width, TITLE_SIZE, bold=True)]
+    for line in lines:
+        labels += [
+            Label(text, HEADING_SIZE, role="muted") for text in wrap(line, width, HEADING_SIZE, most=8)
+        ]
+    below = MARGIN + sum(label.height for label in labels) + 14
+    return below, list(place_labels(labels, MARGIN, MARGIN))
+
+
+def _legend(entries: Sequence[LegendEntry], width: float, top: float) -> tuple[float, list[Primitive]]:
+    """Returns where the legend ends and its parts, set in lines of at most ``width``."""
+    parts: list[Primitive] = []
+    x, y = 0.0, top
+    for entry in entries:
+        step = SWATCH + 6 + text_width(entry.text, LEGEND_SIZE) + 16
+        if x and x + step - 16 > width:
+            x, y = 0.0, y + 19
+        left = MARGIN + x
+        parts.append(Rect(left, y, SWATCH, SWATCH, entry.fill, entry.stroke, 1.2, 3.0, entry.dash))
+        parts.append(Words(left + SWATCH + 6, y + 10, entry.text, LEGEND_SIZE, role="muted"))
+        x += step
+    return (y + SWATCH if entries else top - 18), parts

@@ -1,0 +1,260 @@
+"""What is written in the box of a layer: name, type, settings, shapes, costs, folded layers, faults."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cnnviz.analysis.summary import LayerSummary, shape_text, short_number
+from cnnviz.engine.graph import GraphLayer
+from cnnviz.plots._fold import fault_of, is_foreign
+from cnnviz.plots._text import fit, text_width, visible, wrap
+
+WIDEST = 216.0  # of a line of text in a box, in pixels
+
+# Settings left out of the box (the panel of the interactive page has all): they say nothing about the
+# net's shape, or the box says it in another way.
+UNTOLD = {
+    "weight_filler", "bias_filler", "filler", "data_filler", "engine", "backend", "source", "root_folder",
+    "mean_file", "shape", "force_nd_im2col", "rand_skip", "prefetch", "shuffle", "batch_size", "channels",
+    "height", "width", "debug_info", "param_str", "cudnn_convolution_algo_seeker",
+}  # fmt: skip
+WINDOW = ("kernel_size", "kernel_h", "kernel_w", "num_output", "pool", "global_pooling")
+SIDES = ("stride", "pad", "dilation")
+MOST_TOPS = 4
+MOST_UNKNOWN = 2
+
+
+@dataclass(frozen=True)
+class Label:
+    """One line of text in a box; ``role`` names its colour."""
+
+    text: str
+    size: float
+    bold: bool = False
+    role: str = "text"
+
+    @property
+    def width(self) -> float:
+        return text_width(self.text, self.size, self.bold)
+
+    @property
+    def height(self) -> float:
+        return round(self.size * 1.32, 2)
+
+
+@dataclass(frozen=True)
+class UnitFacts:
+    """What is known of the layers in one box, and in the boxes that it stands for.
+
+    Attributes:
+        layers: the layer and those folded into it.
+        rows: their rows of the table.
+        alike: for a box of a repeated block, the rows of every copy of it, itself included.
+        unknown: fields of the file that the schema lacks, as text.
+        note: a mark such as "only in TRAIN".
+        value: what the box is coloured by, as text.
+    """
+
+    layers: Sequence[GraphLayer]
+    rows: Sequence[LayerSummary]
+    alike: Sequence[Sequence[LayerSummary]] = ()
+    unknown: Sequence[str] = ()
+    note: str = ""
+    value: str = ""
+
+
+def unit_labels(facts: UnitFacts, costs: bool = True) -> list[Label]:
+    """Returns the lines of one box, from top to bottom."""
+    host = facts.layers[0]
+    labels = [
+        Label(text, 12, bold=True) for text in wrap(visible(host.name) or "(no name)", WIDEST, 12, True)
+    ]
+    labels += _wrapped(_type_text(host), 10.5)
+    labels += _shape_labels(facts)
+    if costs:
+        labels += _cost_labels(facts)
+    if len(facts.layers) > 1:
+        labels += _wrapped("+ " + ", ".join(visible(_type_text(x)) for x in facts.layers[1:]), 10.5)
+    if facts.value:
+        labels.append(Label(facts.value, 10.5, bold=True))
+    for text in facts.unknown[:MOST_UNKNOWN]:
+        labels.append(Label(fit(visible(" ".join(text.split())), WIDEST, 9.5), 9.5, role="muted"))
+    if len(facts.unknown) > MOST_UNKNOWN:
+        labels.append(
+            Label(f"and {len(facts.unknown) - MOST_UNKNOWN} more unknown fields", 9.5, role="muted")
+        )
+    if is_foreign(host):
+        labels.append(Label("type not built in", 9.5, role="muted"))
+    if fault := fault_of(host):
+        labels += _wrapped("✗ " + visible(fault), 10.5, role="warning", most=6)
+    if facts.note:
+        labels.append(Label(facts.note, 10.5, bold=True, role="accent"))
+    return labels
+
+
+def _wrapped(text: str, size: float, role: str = "text", most: int = 4) -> list[Label]:
+    return [Label(line, size, role=role) for line in wrap(text, WIDEST, size, most=most)]
+
+
+# --- type and settings --------------------------------------------------------------------------
+
+
+def _type_text(layer: GraphLayer) -> str:
+    """The type with the settings that differ from their default: "Convolution 3×3 → 64, stride 2"."""
+    window, *others = settings(layer)
+    start = " ".join(filter(None, (visible(layer.type), window)))
+    return ", ".join([start, *others])
+
+
+def settings(layer: GraphLayer) -> list[str]:
+    """Returns the window and outputs ("3×3 → 64", or ""), then every other told setting as text."""
+    window, others = "", []
+    for field, message in layer.param.ListFields():
+        if field.name == "loss_weight":
+            others += [f"loss_weight {_value(field, message)}"] if list(message) != [1.0] else []
+        elif hasattr(message, "DESCRIPTOR") and field.name != "blobs":
+            window = window or _window_text(message)
+            others += _sides(message)
+            others += _plain_settings(message)
+    others += _sharing(layer)
+    return [window, *others]
+
+
+def _window_text(message: Any) -> str:
+    names = message.DESCRIPTOR.fields_by_name
+    parts = []
+    if "pool" in names:
+        parts.append(names["pool"].enum_type.values_by_number[message.pool].name)
+    if "global_pooling" in names and message.global_pooling:
+        parts.append("global")
+    elif "kernel_size" in names and "kernel_h" in names:
+        parts.append(_kernel_text(message))
+    if "num_output" in names and message.HasField("num_output"):
+        parts.append(f"→ {message.num_output}")
+    return " ".join(filter(None, parts))
+
+
+def _kernel_text(message: Any) -> str:
+    if message.HasField("kernel_h") or message.HasField("kernel_w"):
+        return f"{message.kernel_h}×{message.kernel_w}"
+    values = _many(message.kernel_size)
+    if not any(values):
+        return ""
+    return "×".join(map(str, values * 2 if len(values) == 1 else values))
+
+
+def _many(value: Any) -> list:
+    return [value] if isinstance(value, int) else list(value)
+
+
+def _sides(message: Any) -> Iterator[str]:
+    """Stride, pad and dilation, each as one setting however it is written."""
+    names = message.DESCRIPTOR.fields_by_name
+    for side in SIDES:
+        if side not in names:
+            continue
+        default = 0 if side == "pad" else 1
+        if f"{side}_h" in names and (message.HasField(f"{side}_h") or message.HasField(f"{side}_w")):
+            values = [getattr(message, f"{side}_h"), getattr(message, f"{side}_w")]
+        else:
+            values = _many(getattr(message, side))
+        if any(value != default for value in values):
+            yield f"{side} " + "×".join(map(str, values if len(set(values)) > 1 else values[:1]))
+
+
+def _plain_settings(message: Any) -> Iterator[str]:
+    told = (*WINDOW, *SIDES, *(f"{side}_{axis}" for side in SIDES for axis in "hw"))
+    for field, value in message.ListFields():
+        if field.name in UNTOLD or field.name in told or hasattr(value, "DESCRIPTOR"):
+            continue
+        if not _is_plain(value):
+            if len(value) and not hasattr(value[0], "DESCRIPTOR"):
+                yield f"{field.name} {_value(field, value)}"
+        elif value != field.default_value:
+            yield f"{field.name} {_value(field, value)}"
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (int, float, str, bytes))
+
+
+def _value(field: Any, value: Any) -> str:
+    if not _is_plain(value):
+        shown = [_value(field, item) for item in value[:4]]
+        return " ".join(shown) + (f" … ({len(value)})" if len(value) > 4 else "")
+    if field.enum_type is not None:
+        known = field.enum_type.values_by_number.get(value)
+        return known.name if known else str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return f"({len(value)} bytes)"
+    return f"{value:g}" if isinstance(value, float) else fit(visible(str(value)), WIDEST / 2, 10.5)
+
+
+def _sharing(layer: GraphLayer) -> list[str]:
+    """Says so where weights belong to another layer, or are frozen by an lr_mult of 0."""
+    texts = []
+    if any(p.owner[0] != layer.index for p in layer.params):
+        texts.append(f"shares {', '.join(dict.fromkeys(visible(p.spec.name) for p in layer.params))}")
+    if layer.params and layer.type != "BatchNorm" and all(p.spec.lr_mult == 0 for p in layer.params):
+        texts.append("lr_mult 0")
+    return texts
+
+
+# --- shapes and costs ---------------------------------------------------------------------------
+
+
+def _shape_labels(facts: UnitFacts) -> list[Label]:
+    last = facts.rows[-1]
+    names = {row.name for row in facts.rows}
+    copies = facts.alike or [facts.rows]
+    parameters = _range([sum(row.parameters for row in rows) for rows in copies])
+    labels = []
+    for i, top in enumerate(last.tops[:MOST_TOPS]):
+        shape = _shape_range([rows[-1].shapes[i] for rows in copies])
+        if len(last.tops) == 1 and parameters:
+            shape += f" · {parameters} params"
+        if len(last.tops) > 1 or top not in names | {"(automatic)"}:
+            labels += _wrapped(f"{visible(top)}: {shape}", 10.5, role="muted", most=2)
+        else:
+            labels += _wrapped(shape, 10.5, role="muted", most=2)
+    if len(last.tops) > MOST_TOPS:
+        labels.append(Label(f"and {len(last.tops) - MOST_TOPS} more tops", 10.5, role="muted"))
+    if parameters and len(last.tops) != 1:
+        labels.append(Label(f"{parameters} params", 10.5, role="muted"))
+    return labels
+
+
+def _shape_range(shapes: Sequence[tuple[int, ...] | None]) -> str:
+    """One shape for several: axes that differ as "64–256"."""
+    known = [shape for shape in shapes if shape is not None]
+    if not known or len({len(shape) for shape in known}) > 1:
+        return "shape unknown" if not known else shape_text(known[0])
+    axes = (sorted(set(axis)) for axis in zip(*known, strict=True))
+    text = "×".join(f"{a[0]}" if len(a) == 1 else f"{a[0]}–{a[-1]}" for a in axes)
+    return text or "scalar"
+
+
+def _range(values: Sequence[float], unit: str = "") -> str:
+    low, high = min(values), max(values)
+    if not high:
+        return ""
+    ends = [short_number(value, unit) for value in (low, high)]
+    return ends[0] if ends[0] == ends[1] else "–".join(ends)
+
+
+def _cost_labels(facts: UnitFacts) -> list[Label]:
+    copies = facts.alike or [facts.rows]
+    macs = _range([sum(row.macs or 0 for row in rows) for rows in copies])
+    memory = _range([sum(row.memory or 0 for row in rows) for rows in copies], "B")
+    parts = [f"{macs} MACs"] if macs else []
+    parts += [memory] if memory else []
+    fields = [rows[-1].field for rows in copies]
+    if all(field is not None and max(field.size) > 1 for field in fields):
+        sizes = [math.ceil(max(field.size)) for field in fields if field is not None]
+        parts.append(f"field {sizes[0]}" if len(set(sizes)) == 1 else f"field {min(sizes)}–{max(sizes)}")
+    return _wrapped(" · ".join(parts), 9.5, role="muted", most=2) if parts else []
