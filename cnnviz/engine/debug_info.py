@@ -1,0 +1,63 @@
+"""What ``debug_info: true`` logs: mean absolute values of data and gradients, layer by layer."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnnviz.formats.glog import number
+
+if TYPE_CHECKING:
+    from cnnviz.engine.net import Net
+
+log = logging.getLogger("cnnviz")
+
+
+def log_forward(net: Net, index: int) -> None:
+    """Logs the tops and parameters of one layer after its forward pass."""
+    node, layer = net.graph.layers[index], net.layers[index]
+    for name in node.tops:
+        mean = _mean_abs(net.blobs[name].read_data())
+        log.info("    [Forward] Layer %s, top blob %s data: %s", node.name, name, number(mean))
+    for i, blob in enumerate(layer.blobs):
+        mean = _mean_abs(blob.read_data())
+        log.info("    [Forward] Layer %s, param blob %s data: %s", node.name, _title(node, i), number(mean))
+
+
+def log_backward(net: Net, index: int) -> None:
+    """Logs the gradients that one layer has passed down and added to its parameters."""
+    node, layer = net.graph.layers[index], net.layers[index]
+    for name, wanted in zip(node.bottoms, node.propagate_down, strict=True):
+        if wanted:
+            mean = _mean_abs(net.blobs[name].read_diff())
+            log.info("    [Backward] Layer %s, bottom blob %s diff: %s", node.name, name, number(mean))
+    for i, blob in enumerate(layer.blobs):
+        if layer.param_propagate_down[i]:
+            mean = _mean_abs(blob.read_diff())
+            log.info(
+                "    [Backward] Layer %s, param blob %s diff: %s", node.name, _title(node, i), number(mean)
+            )
+
+
+def log_all_params(net: Net) -> None:
+    """Logs the norms of all parameters and of their gradients after a backward pass."""
+    data = np.concatenate([b.read_data().ravel() for b in net.learnable_params] or [np.zeros(0)])
+    diff = np.concatenate([b.read_diff().ravel() for b in net.learnable_params] or [np.zeros(0)])
+    log.error(
+        "    [Backward] All net params (data, diff): L1 norm = (%s, %s); L2 norm = (%s, %s)",
+        number(np.abs(data).sum()),
+        number(np.abs(diff).sum()),
+        number(math.sqrt(np.square(data).sum())),
+        number(math.sqrt(np.square(diff).sum())),
+    )
+
+
+def _title(node, index: int) -> str:
+    return node.params[index].spec.name or str(index)
+
+
+def _mean_abs(values: np.ndarray) -> float:
+    return float(np.abs(values).mean()) if values.size else 0.0
