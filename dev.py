@@ -50,7 +50,9 @@ def main(arguments: list[str]) -> int:
             [python, "-m", "mypy"],
         ],
     }
-    return max(subprocess.run(command, cwd=ROOT if job != "demo" else None).returncode for command in jobs[job])
+    return max(
+        subprocess.run(command, cwd=ROOT if job != "demo" else None).returncode for command in jobs[job]
+    )
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def test_drawing_and_plotting_need_no_opencl():
         "import cnnviz\n"
         "cnnviz.draw_net, cnnviz.plot_weights, cnnviz.plot_training_log, cnnviz.read_net, cnnviz.read_weights\n"
         "from cnnviz.engine.graph import build_graph\nfrom cnnviz.formats.prototxt import parse_net\n"
-        "g = build_graph(parse_net('layer { name: \"a\" type: \"Input\" top: \"a\" "
+        'g = build_graph(parse_net(\'layer { name: "a" type: "Input" top: "a" '
         "input_param { shape { dim: 2 } } }'))\nprint(g.shapes)"
     )
     result = run_python(code)

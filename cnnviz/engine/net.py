@@ -7,6 +7,7 @@ prob = net.forward()["prob"]
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -14,15 +15,19 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.engine import debug_info
 from cnnviz.engine.blob import Blob
 from cnnviz.engine.device import Device, get_device
 from cnnviz.engine.filler import fill
 from cnnviz.engine.graph import Graph, GraphLayer, build_graph
 from cnnviz.engine.layer import Layer
-from cnnviz.errors import NetError, WeightsError, did_you_mean
+from cnnviz.engine.weights_check import check_blobs_fit, check_weights_fit
+from cnnviz.errors import NetError, did_you_mean
 from cnnviz.formats import prototxt
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import NetParameter, NetState
+
+log = logging.getLogger("cnnviz")
 
 
 class Net:
@@ -44,6 +49,7 @@ class Net:
         inputs, outputs: blob names; outputs are sorted by name, as in Caffe.
         bottom_names, top_names: blob names by layer name.
         graph: the graph behind the net.
+        debug_info: whether each pass logs the mean absolute values of what it computes.
 
     Raises:
         FileError, NetError, WeightsError, DeviceError: see each part.
@@ -75,6 +81,7 @@ class Net:
         self._tops: list[list[Blob]] = []
         self._seen_shapes: list[list[tuple[int, ...]]] = []
         self._loss_ready: set[int] = set()
+        self.debug_info: bool = definition.proto.debug_info
         for node in self._nodes:
             self._add(node)
         if weights is not None:
@@ -221,6 +228,8 @@ class Net:
         layer.forward(self._bottoms[index], self._tops[index])
         if index not in self._loss_ready:
             self._set_loss_diffs(index)
+        if self.debug_info:
+            debug_info.log_forward(self, index)
 
     def _set_loss_diffs(self, index: int) -> None:
         """The gradient of a loss top is its weight."""
@@ -271,6 +280,8 @@ class Net:
         first = len(self.layers) - 1 if first is None else first
         for index in range(first, last - 1, -1):
             self.backward_layer(index)
+        if self.debug_info:
+            debug_info.log_all_params(self)
 
     def backward_layer(self, index: int) -> None:
         """Runs one layer backward if a loss reaches it."""
@@ -282,6 +293,8 @@ class Net:
                 raise NetError(f"{node.title}: has no gradient, but one is asked for.")
             return
         layer.backward(self._tops[index], node.propagate_down, self._bottoms[index])
+        if self.debug_info:
+            debug_info.log_backward(self, index)
 
     def forward_all(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Runs as many batches as ``inputs`` hold and returns the outputs of all, joined.
@@ -357,11 +370,12 @@ class Net:
 
     def set_weights(self, weights: Mapping[str, list[np.ndarray]], origin: str) -> None:
         """Copies arrays by layer name; ``origin`` names their source in errors."""
-        matching = [(name, weights[name]) for name in self.params if name in weights]
-        for name, arrays in matching:
-            _check_fit(name, arrays, self.params[name], origin)
-        for name, arrays in matching:
-            for blob, array in zip(self.params[name], arrays, strict=True):
+        for name in weights:
+            if name not in self._layer_names:
+                log.info("Ignoring source layer %s", name)
+        check_weights_fit(self.graph, weights, origin)
+        for name, blobs in self.params.items():
+            for blob, array in zip(blobs, weights.get(name, ()), strict=False):
                 blob.data[...] = np.asarray(array).reshape(blob.shape)
 
     def share_with(self, other: Net) -> None:
@@ -369,7 +383,8 @@ class Net:
         for name, blobs in self.params.items():
             if name not in other.params:
                 continue
-            _check_fit(name, [np.broadcast_to(0, b.shape) for b in other.params[name]], blobs, "train net")
+            theirs_shapes, mine_shapes = [b.shape for b in other.params[name]], [b.shape for b in blobs]
+            check_blobs_fit(name, theirs_shapes, mine_shapes, other.graph.path)
             for mine, theirs in zip(blobs, other.params[name], strict=True):
                 mine.share_data(theirs)
 
@@ -400,25 +415,3 @@ class Net:
 def _padded(array: np.ndarray, size: int) -> np.ndarray:
     missing = size - len(array)
     return np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)]) if missing else array
-
-
-def _check_fit(layer: str, arrays: list[np.ndarray], blobs: list[Blob], origin: str) -> None:
-    if len(arrays) != len(blobs):
-        raise WeightsError(
-            f"{origin}: layer {layer!r} has {len(arrays)} parameter blob(s), the net wants {len(blobs)}. "
-            "Use the matching prototxt, or rename the layer to train it from scratch."
-        )
-    for i, (array, blob) in enumerate(zip(arrays, blobs, strict=True)):
-        if not _same_shape(array.shape, blob.shape):
-            what = ("weight", "bias")[i] if i < 2 else f"blob {i}"
-            raise WeightsError(
-                f"{origin}: layer {layer!r} {what} is {array.shape}, the net wants {blob.shape}. "
-                "Use the matching prototxt, or rename the layer to train it from scratch."
-            )
-
-
-def _same_shape(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    """Old files hold four axes, padded with ones on the left: (1, 1, 1, N) loads into (N)."""
-    if found == wanted:
-        return True
-    return len(found) == 4 and len(wanted) < 4 and found == (1,) * (4 - len(wanted)) + wanted

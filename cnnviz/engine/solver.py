@@ -138,6 +138,7 @@ class Solver:
             state = NetState(phase=cnnviz.TEST)
             net = self._build(definition, state, states[i] if states else NetState())
             net.share_with(self.net)
+            net.debug_info |= self.param.debug_info
             nets.append(net)
         return nets
 
@@ -222,13 +223,14 @@ class Solver:
             self._test_if_due()
             if self._stop:
                 break
+            display = bool(self.param.display and self.iter % self.param.display == 0)
+            self.net.debug_info = display and self.param.debug_info
             loss = self._forward_backward()
-            display = self.param.display and self.iter % self.param.display == 0
             if loss is not None:
                 self._remember_loss(loss)
             if display:
                 self._log_progress()
-            self._apply_update(bool(display))
+            self._apply_update(display)
             self.iter += 1
             self._snapshot_if_due()
             if on_iteration is not None:
