@@ -1,0 +1,333 @@
+"""The numbers behind training charts: which curves a chart shows, and what happened along them."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from cnnviz.errors import CnnvizError, did_you_mean
+from cnnviz.formats.training_log import Curve, Segment, TrainingLog, read_log
+
+QUANTITIES = ("Test accuracy", "Test loss", "Train learning rate", "Train loss")
+# Chart types 0 to 7 in Caffe's order: quantity and x axis.
+CHARTS = tuple((quantity, x) for quantity in QUANTITIES for x in ("Iters", "Seconds"))
+
+_ACCURACY = re.compile(r"acc|top[-_ ]?\d|\bmap\b|detection_eval|iou|precision|recall|score #0")
+_LOSS = re.compile(r"loss|cost|error|entropy|score #1")
+# Share of its value that a rate keeps at most where a step, not a smooth policy, lowers it.
+_RATE_DROP = 0.7
+
+
+@dataclass
+class Mark:
+    """Something worth a sign on a curve: ``kind`` is "rate", "snapshot", "not finite", "diverges",
+    "restart" or "best"; ``x`` lies on the chart's x axis.
+    """
+
+    kind: str
+    x: float
+    text: str
+
+
+@dataclass
+class ChartLine:
+    """A curve of a chart: one (x, y) pair of arrays for each segment, x never falling inside one."""
+
+    log: str
+    name: str
+    segments: list[tuple[np.ndarray, np.ndarray]]
+    marks: list[Mark] = field(default_factory=list)
+
+    @property
+    def x(self) -> np.ndarray:
+        return np.concatenate([x for x, _ in self.segments])
+
+    @property
+    def y(self) -> np.ndarray:
+        return np.concatenate([y for _, y in self.segments])
+
+
+def chart_name(chart_type: int) -> str:
+    """Returns the name of a chart type, e.g. "Test accuracy vs. Iters"."""
+    return "{} vs. {}".format(*CHARTS[chart_type])
+
+
+def chart_number(chart_type: int | str) -> int:
+    """Returns the number of a chart type given as number, digit or name such as "train-loss".
+
+    Names are the quantity, with dashes; "-seconds" at the end chooses the time axis.
+
+    Raises CnnvizError, listing the types, for anything else.
+    """
+    names = chart_type_names()
+    text = str(chart_type).lower().replace("_", "-")
+    if text in names:
+        return names.index(text)
+    if text.isdigit() and int(text) < len(CHARTS):
+        return int(text)
+    listing = ", ".join(f"{number} {chart_name(number)}" for number in range(len(CHARTS)))
+    raise CnnvizError(
+        f"unknown chart type {chart_type!r}, wanted one of {listing}{did_you_mean(text, names)}"
+    )
+
+
+def chart_type_names() -> list[str]:
+    """Returns the names of the chart types in their order: "test-accuracy", "test-accuracy-seconds" ..."""
+    return [
+        quantity.lower().replace(" ", "-") + ("-seconds" if x == "Seconds" else "") for quantity, x in CHARTS
+    ]
+
+
+def as_logs(logs: TrainingLog | str | os.PathLike | Iterable) -> list[TrainingLog]:
+    """Returns ``logs`` (one or several, as paths or TrainingLogs) as TrainingLogs, read where needed."""
+    if isinstance(logs, (TrainingLog, str, os.PathLike)):
+        logs = [logs]
+    read = [log if isinstance(log, TrainingLog) else read_log(log) for log in logs]
+    if not read:
+        raise CnnvizError("no log to plot, wanted at least one")
+    return read
+
+
+def chart_lines(
+    chart_type: int, logs: Sequence[TrainingLog], outputs: Sequence[str] | None = None
+) -> list[ChartLine]:
+    """Returns the lines of a chart, in the order of ``logs``, then test nets, then outputs.
+
+    An output is an accuracy or a loss by its name; a loss also by the loss weight that Caffe printed
+    with it. The train loss is the solver's smoothed one.
+
+    Args:
+        chart_type: 0 to 7, see CHARTS.
+        outputs: names of net outputs to show instead of those that fit the chart.
+    Raises: CnnvizError if no log has such a curve; the message says which outputs there are.
+    """
+    quantity, x_axis = CHARTS[chart_type]
+    lines = []
+    for log, name in zip(logs, log_names(logs), strict=True):
+        curves = _chosen_curves(log, quantity, outputs)
+        for label, parts in curves.items():
+            segments = [(_x_of(curve, x_axis), np.array(curve.values)) for _, curve in parts]
+            line = ChartLine(name, label, segments)
+            line.marks = _marks(log, line, parts, x_axis, quantity)
+            lines.append(line)
+    if not lines:
+        raise CnnvizError(_nothing_to_plot(quantity, logs, outputs))
+    if x_axis == "Seconds" and not any(np.isfinite(line.x).any() for line in lines):
+        raise CnnvizError(
+            f"{logs[0].path}: its lines have no time stamps, so there is no chart over seconds; "
+            f"plot chart type {chart_type - 1} ({chart_name(chart_type - 1)}) instead"
+        )
+    return lines
+
+
+def log_names(logs: Sequence[TrainingLog]) -> list[str]:
+    """Returns a short name for each log: the file's, with as many folders as it takes to tell them apart."""
+    names = [log.name for log in logs]
+    for depth in range(1, 6):
+        if len(set(names)) == len(names):
+            break
+        parents = [Path(log.path).parts[-1 - depth : -1] for log in logs]
+        names = ["/".join([*folders, log.name]) for folders, log in zip(parents, logs, strict=True)]
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return unique
+
+
+def smoothed(y: np.ndarray, weight: float) -> np.ndarray:
+    """Returns the exponential moving average of ``y``: s[i] = weight s[i-1] + (1 - weight) y[i].
+
+    The start is corrected for having no past. Numbers that are not finite stay gaps and are left out of
+    the average.
+
+    Args:
+        weight: 0 (nothing is smoothed) up to, but below, 1.
+    """
+    result = np.full(len(y), np.nan)
+    average, total = 0.0, 0.0
+    for i, value in enumerate(y):
+        if math.isfinite(value):
+            average = weight * average + (1 - weight) * value
+            total = weight * total + (1 - weight)
+            result[i] = average / total
+    return result
+
+
+def is_accuracy(curve: Curve) -> bool:
+    """Whether the output's name speaks of accuracy: accuracy, top-1, mAP, detection_eval, IoU ..."""
+    return not is_loss(curve) and bool(_telling_part(curve.name, _ACCURACY))
+
+
+def is_loss(curve: Curve) -> bool:
+    """Whether the output has a loss weight or a name that speaks of loss."""
+    if curve.is_loss:
+        return True
+    last = curve.name.lower().rpartition("/")[2]
+    return bool(_LOSS.search(last)) or (not _ACCURACY.search(last) and bool(_telling_part(curve.name, _LOSS)))
+
+
+def _telling_part(name: str, pattern: re.Pattern) -> re.Match | None:
+    lowered = name.lower()
+    return pattern.search(lowered.rpartition("/")[2]) or pattern.search(lowered)
+
+
+def _chosen_curves(
+    log: TrainingLog, quantity: str, outputs: Sequence[str] | None
+) -> dict[str, list[tuple[int, Curve]]]:
+    """Returns label -> [(segment number, curve)] for what the chart shows of ``log``."""
+    chosen: dict[str, list[tuple[int, Curve]]] = {}
+    nets = log.test_nets()
+    for number, segment in enumerate(log.segments):
+        for net, curve in _candidates(segment, quantity, outputs):
+            label = curve.name if net is None or len(nets) < 2 else f"{curve.name} (test net #{net})"
+            chosen.setdefault(label, []).append((number, curve))
+    return chosen
+
+
+def _candidates(
+    segment: Segment, quantity: str, outputs: Sequence[str] | None
+) -> list[tuple[int | None, Curve]]:
+    if quantity == "Train learning rate":
+        return [(None, segment.rate)] if len(segment.rate) else []
+    if quantity == "Train loss":
+        if outputs is None and len(segment.loss):
+            return [(None, segment.loss)]
+        curves: list[tuple[int | None, Curve]] = [(None, c) for c in segment.train.curves.values()]
+        fits = is_loss
+    else:
+        curves = [(n, c) for n, test in sorted(segment.tests.items()) for c in test.outputs.curves.values()]
+        fits = is_loss if quantity == "Test loss" else is_accuracy
+    if outputs is not None:
+        return [
+            (net, curve) for net, curve in curves if curve.name in outputs or _stem(curve.name) in outputs
+        ]
+    fitting = [(net, curve) for net, curve in curves if fits(curve) and "(solver " not in curve.name]
+    if not fitting and quantity == "Test loss":
+        fitting = [(net, test.loss) for net, test in sorted(segment.tests.items()) if len(test.loss)]
+    return fitting
+
+
+def _stem(name: str) -> str:
+    """The name without the element number, so that "per_class" chooses all of "per_class[0]" ..."""
+    return re.sub(r"\[\d+\]$", "", name)
+
+
+def _nothing_to_plot(quantity: str, logs: Sequence[TrainingLog], outputs: Sequence[str] | None) -> str:
+    phase = "train" if quantity.startswith("Train") else "test"
+    names = sorted({c.name for log in logs for _, p, _, c in log.all_curves() if p == phase})
+    there = f"the {phase} outputs are {', '.join(names)}" if names else f"no {phase} output was printed"
+    place = logs[0].path if len(logs) == 1 else f"{len(logs)} logs"
+    if outputs is not None:
+        missing = outputs[0] if outputs else ""
+        return f"{place}: no {phase} output {missing!r}: {there}{did_you_mean(missing, names)}"
+    way_out = "; name one with --output" if names else ""
+    return f"{place}: nothing to plot as {quantity.lower()}: {there}{way_out}"
+
+
+def _x_of(curve: Curve, x_axis: str) -> np.ndarray:
+    return np.array(curve.iterations if x_axis == "Iters" else curve.seconds)
+
+
+def _marks(
+    log: TrainingLog, line: ChartLine, parts: list[tuple[int, Curve]], x_axis: str, quantity: str
+) -> list[Mark]:
+    marks: list[Mark] = []
+    for position, (number, _) in enumerate(parts):
+        segment = log.segments[number]
+        x, _ = line.segments[position]
+        if position and len(x):
+            text = _restart_text(log.segments[parts[position - 1][0]], segment)
+            marks.append(Mark("restart", float(x[0]), text))
+        if quantity != "Train learning rate":
+            marks += _rate_marks(segment.rate, x_axis)
+        for event in segment.events:
+            if event.kind == "snapshot":
+                at = event.iteration if x_axis == "Iters" else event.seconds
+                marks.append(Mark("snapshot", at, f"snapshot {event.iteration:.0f}"))
+        marks += _gap_marks(*line.segments[position])
+    if quantity.endswith("loss"):
+        marks += _divergence(line)
+        marks += _parting(log, x_axis)
+    return marks
+
+
+def _rate_marks(rate: Curve, x_axis: str) -> list[Mark]:
+    """Marks the steps of a learning rate: it falls, and it was held before or is held after."""
+    x, y = _x_of(rate, x_axis), rate.values
+    held = [abs(after - before) <= 1e-3 * abs(before) for before, after in pairwise(y)]
+    marks = []
+    for i in range(1, len(rate)):
+        stays = (i > 1 and held[i - 2]) or (i < len(held) and held[i])
+        if stays and _is_rate_drop(y[i - 1], y[i]):
+            marks.append(Mark("rate", float(x[i]), f"lr {y[i - 1]:g} → {y[i]:g}"))
+    return marks
+
+
+def _is_rate_drop(before: float, after: float) -> bool:
+    return 0 < after <= _RATE_DROP * before
+
+
+def _restart_text(before: Segment, after: Segment) -> str:
+    if len(before.rate) and len(after.rate) and _is_rate_drop(before.rate.values[-1], after.rate.values[0]):
+        return f"restart, lr {before.rate.values[-1]:g} → {after.rate.values[0]:g}"
+    return "restart"
+
+
+def _gap_marks(x: np.ndarray, y: np.ndarray) -> list[Mark]:
+    """Marks where a curve stops being finite."""
+    finite = np.isfinite(y)
+    starts = [i for i in np.flatnonzero(~finite) if i == 0 or finite[i - 1]]
+    return [
+        Mark("not finite", float(x[i]), f"{y[i]:g}".replace("-nan", "nan") + " from here") for i in starts
+    ]
+
+
+def _divergence(line: ChartLine) -> list[Mark]:
+    """Marks where a loss left the level it started from, upward and for good."""
+    x, y = line.x, line.y
+    keep = np.isfinite(y)
+    x, y = x[keep], y[keep]
+    if len(y) < 5:
+        return []
+    end = np.median(y[-max(3, len(y) // 10) :])
+    if not (end > 3 * max(y.min(), 1e-12) and end > 1.5 * y[0]):
+        return []
+    first = int(np.flatnonzero(y > 1.5 * y[0])[0])
+    return [Mark("diverges", float(x[first]), "diverges")]
+
+
+def _parting(log: TrainingLog, x_axis: str) -> list[Mark]:
+    """Marks where the test loss turns upward while the train loss goes on falling, if it clearly does.
+
+    Clearly: at least 5 tests after the lowest, their median above it by a tenth of what the test loss had
+    fallen (and by 3 % of its value), and the train loss still falling over the same stretch.
+    """
+    segment = log.segments[-1]
+    tests = [c for t in segment.tests.values() for c in t.outputs.curves.values() if is_loss(c)]
+    if len(log.segments) > 1 or len(tests) != 1 or len(tests[0]) < 8 or len(segment.loss) < 16:
+        return []
+    y = np.array(tests[0].values)
+    if not np.isfinite(y).all():
+        return []
+    low = int(y.argmin())
+    later = y[low + 1 :]
+    rise = np.median(later[-5:]) - y[low] if len(later) >= 5 else 0.0
+    fall = np.median(y[: max(1, low // 2)]) - y[low]
+    if not rise > max(0.1 * fall, 0.03 * abs(y[low])):
+        return []
+    turn = tests[0].iterations[low]
+    after = np.array(segment.loss.values)[np.array(segment.loss.iterations) >= turn]
+    quarter = len(after) // 4
+    if quarter < 2 or not np.median(after[-quarter:]) < 0.95 * np.median(after[:quarter]):
+        return []
+    at = turn if x_axis == "Iters" else tests[0].seconds[low]
+    return [Mark("best", float(at), "test loss rises from here")]
