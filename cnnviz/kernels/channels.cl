@@ -3,6 +3,7 @@
 //   channel_moments:  mean[c] = E x,  variance[c] = E (x - mean[c])^2
 //   channel_sums:     sums[c] = keep sums[c] + scale sum TERM, with TERM of a, b one of those below
 //   channel_affine:   y = (x - shift[c]) factor[c] + bias[c], each of the three if HAS_... is defined
+//   channel_leak:     y = a where x > 0, else a slope[c]
 //   channel_normalize_backward:  dx = inverse[c] (dy - sum_dy[c] / m - (x - mean[c]) inverse[c] sum_dyx[c] / m)
 // Host: engine/ops/channels.py.
 // Sums: one work group of LOCAL items per channel, neighbours read neighbouring elements, partial sums are
@@ -130,6 +131,13 @@ __kernel void channel_affine(const int outer, const int dim, const int inner, __
     value += bias[c];
 #endif
     y[i] = value;
+}
+
+__kernel void channel_leak(const int outer, const int dim, const int inner, __global const Dtype *a,
+                           __global const Dtype *x, __global const Dtype *slope, __global Dtype *y)
+{
+    FOR_ELEMENT
+    y[i] = x[i] > 0 ? a[i] : slope[c] * a[i];
 }
 
 __kernel void channel_normalize_backward(const int outer, const int dim, const int inner,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from cnnviz.engine.blob import Blob
 from cnnviz.engine.layers._neuron import Neuron
+from cnnviz.errors import NetError
+from cnnviz.formats.schema import LayerParameter
 
 
 class ReLU(Neuron):
@@ -13,25 +12,26 @@ class ReLU(Neuron):
 
     relu_param:
         negative_slope: slope for x <= 0; default 0.
+        relu6: whether y is cut off at 6 as well, as forks write it; default false.
 
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
+    Raises: NetError if relu6 and negative_slope are both given.
     Source: Nair and Hinton 2010; Caffe's ReLULayer (gradient at 0 is negative_slope).
     """
 
     type = "ReLU"
 
-    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        slope = self.param.relu_param.negative_slope
-        count = bottom[0].count
-        self.launch("relu_forward", count, count, slope, bottom[0].device_data, top[0].mutable_device_data)
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        given = param.relu_param
+        if given.relu6 and given.negative_slope:
+            raise NetError("relu_param has relu6 and negative_slope; give one of them")
+        self.slope_from_top = not given.relu6 and given.negative_slope >= 0
 
-    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if not propagate_down[0]:
-            return
-        slope = self.param.relu_param.negative_slope
-        count = bottom[0].count
-        self.launch(
-            "relu_backward", count, count, slope,
-            bottom[0].device_data, top[0].device_diff, bottom[0].mutable_device_diff,
-        )  # fmt: skip
+    def picked(self) -> str:
+        return "CLIP" if self.param.relu_param.relu6 else "RELU"
+
+    def constants(self) -> tuple[float, ...]:
+        given = self.param.relu_param
+        return (0, 6) if given.relu6 else (given.negative_slope,)

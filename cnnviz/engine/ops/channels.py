@@ -83,6 +83,10 @@ class Channels:
         defines = tuple((name, 1) for name, buffer in given if buffer is not None)
         self._map("channel_affine", x, shift, factor, bias, y, defines=defines)
 
+    def leak(self, a: Any, x: Any, slope: Any, y: Any) -> None:
+        """Writes a where x > 0, else a slope[c]."""
+        self._map("channel_leak", a, x, slope, y)
+
     def normalize_backward(self, x: Any, mean: Any, inverse: Any, dy: Any, dx: Any) -> None:
         """Writes the gradient of y = (x - mean[c]) inverse[c] where mean and inverse depend on x."""
         sum_dy = self.device.scratch(self.dim, "channels sum_dy")
