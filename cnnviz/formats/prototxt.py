@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,14 +147,27 @@ def parse_net(text: str, path: str = "<text>") -> NetDefinition:
     """
     proto = NetParameter()
     parsed = parse_text(text, proto, path)
-    if not (proto.layer or proto.layers) and _is_solver(parsed.unknown):
+    if _is_solver(proto, parsed):
         raise NetError(
             f"{path}:{parsed.unknown[0].line}: this is a solver definition, not a net; "
             "give the file that its field 'net' names."
         )
-    definition = _net_definition(proto, parsed, path)
-    _report(path, definition.unknown, parsed.notes)
-    return definition
+    return _checked_net(proto, parsed, path)
+
+
+def read_prototxt(path: str | os.PathLike) -> NetDefinition | SolverDefinition:
+    """Reads a net or a solver from a text file, whichever it holds.
+
+    Raises:
+        FileError: the file cannot be read, or is no text at all.
+        NetError: the text is wrong; the message carries file, line and column.
+    """
+    text = _read_text(path, "a net or solver definition (.prototxt)")
+    proto = NetParameter()
+    parsed = parse_text(text, proto, str(path))
+    if _is_solver(proto, parsed):
+        return parse_solver(text, str(path))
+    return _checked_net(proto, parsed, str(path))
 
 
 def read_solver(path: str | os.PathLike) -> SolverDefinition:
@@ -223,9 +235,15 @@ def _read_text(path: str | os.PathLike, wanted: str) -> str:
         return data.decode("latin-1")
 
 
-def _is_solver(unknown: Iterable[Unknown]) -> bool:
+def _is_solver(proto: NetParameter, parsed: ParsedText) -> bool:
     known = SolverParameter.DESCRIPTOR.fields_by_name
-    return any(item.path in known for item in unknown)
+    return not (proto.layer or proto.layers) and any(item.path in known for item in parsed.unknown)
+
+
+def _checked_net(proto: NetParameter, parsed: ParsedText, path: str) -> NetDefinition:
+    definition = _net_definition(proto, parsed, path)
+    _report(path, definition.unknown, parsed.notes)
+    return definition
 
 
 def _net_definition(proto: NetParameter, parsed: ParsedText, path: str) -> NetDefinition:

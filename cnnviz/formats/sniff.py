@@ -8,7 +8,7 @@ HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _UNPACK = "Unpack it first."
 _STARTS = (
     (b"version https://git-lfs", "a Git LFS pointer", "Fetch the file it stands for: git lfs pull"),
-    (HDF5_MAGIC, "an HDF5 file", "Give it the ending .h5 where weights are wanted."),
+    (HDF5_MAGIC, "an HDF5 file", "It can hold weights, but no net."),
     (b"\x1f\x8b", "a gzip archive", _UNPACK),
     (b"BZh", "a bzip2 archive", _UNPACK),
     (b"\xfd7zXZ", "an xz archive", _UNPACK),
@@ -41,5 +41,7 @@ def reject_other_kinds(head: bytes, path: object, wanted: str) -> None:
 
 
 def looks_like_text(head: bytes) -> bool:
-    """Returns True if ``head`` holds nothing but printable characters and white space."""
+    """Returns True if ``head`` holds nothing but printable characters and white space, or is UTF-16."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return True
     return bool(head) and not any(byte < 32 and byte not in b"\t\n\v\f\r\x1a\x1b" for byte in head)

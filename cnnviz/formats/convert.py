@@ -1,0 +1,282 @@
+"""Weights from one kind of file into another: .caffemodel, .h5, .npz, .safetensors and .mat.
+
+In files that are not Caffe's an array is named LAYER/NUMBER, e.g. "conv1/0" for the weight and
+"conv1/1" for the bias of layer conv1. In a .mat file they are the cells ``weights(k).blobs``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnviz.errors import FileError, WeightsError, require
+from cnnviz.formats.caffemodel import Weights, read_definition, read_weights, write_weights
+from cnnviz.formats.files import atomic_write, describe_os_error
+from cnnviz.formats.prototxt import NetDefinition
+from cnnviz.formats.safetensors_file import read_safetensors, write_safetensors
+from cnnviz.formats.schema import LayerParameter, NetParameter
+
+log = logging.getLogger("cnnviz")
+
+_MOST_COMPRESSED = 1032  # deflate packs no better, so an array that claims more is a lie
+_NAMED = {"weight": 0, "bias": 1}  # as PyTorch calls them
+_MAT_NAME = "weights"
+_MAT_FIELDS = [("name", object), ("type", object), ("blobs", object), ("shapes", object)]
+
+Loaders = dict[str, Callable[[], np.ndarray]]
+
+
+def open_weights(path: str | os.PathLike) -> Weights:
+    """Opens weights in any of the kinds of file that convert_weights knows, told by the ending.
+
+    Raises:
+        FileError: the file cannot be read, or its arrays are not named as described above.
+        MissingDependencyError: an optional package is not installed (h5py, scipy).
+    """
+    reader = _READERS.get(Path(path).suffix.lower())
+    return reader(path) if reader else read_weights(path)
+
+
+def save_weights(path: str | os.PathLike, weights: Weights, net: NetDefinition | None = None) -> None:
+    """Writes weights in the kind of file that the ending of ``path`` names.
+
+    Args:
+        path: the file to write; .caffemodel, .h5, .npz, .safetensors or .mat.
+        weights: what open_weights or read_weights returned.
+        net: gives .caffemodel and .h5 their layers. Without it the file holds the layers' names and
+            weights only, which is enough to load it into a net.
+    Raises:
+        FileError: the ending is none of these, or the file cannot be written.
+        WeightsError: ``net`` has none of the layers, or shared weights cannot be found without it.
+        MissingDependencyError: an optional package is not installed (h5py, scipy).
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".caffemodel", ".h5", *_WRITERS):
+        known = ", ".join((".caffemodel", ".h5", *_WRITERS))
+        raise FileError(f"{path}: the ending {suffix!r} names no kind of weights file; use one of {known}.")
+    blobs = _complete(weights, net)
+    if suffix in _WRITERS:
+        _WRITERS[suffix](path, weights, blobs)
+        return
+    proto = net.proto if net else _bare_net(weights, blobs)
+    if net:
+        _check_names(weights, net, blobs)
+    write_weights(path, proto, [blobs.get(layer.name, []) for layer in proto.layer])
+
+
+def convert_weights(
+    source: str | os.PathLike, target: str | os.PathLike, net: NetDefinition | None = None
+) -> Weights:
+    """Converts a file of weights into another kind; the endings say which. Gradients are left out.
+
+    Args:
+        source: the file to read.
+        target: the file to write.
+        net: gives a .caffemodel or .h5 its layers; default: the net that a binary ``source`` holds.
+    Returns:
+        The opened source.
+    Raises:
+        As open_weights and save_weights.
+    """
+    weights = open_weights(source)
+    if net is None and not weights.shared_left_out and Path(source).suffix.lower() not in _READERS:
+        net = read_definition(source)
+    save_weights(target, weights, net)
+    return weights
+
+
+def _complete(weights: Weights, net: NetDefinition | None) -> dict[str, list[np.ndarray]]:
+    """Returns the arrays by layer; where HDF5 left a shared one out, the one of its first layer."""
+    blobs: dict[str, list[np.ndarray]] = {name: list(arrays) for name, arrays in weights.items()}
+    if not weights.shared_left_out:
+        return blobs
+    owners: dict[str, np.ndarray] = {}
+    for layer in net.proto.layer if net else ():
+        arrays = blobs.get(layer.name, [])
+        for i, param in enumerate(layer.param):
+            if param.name in owners:
+                arrays.extend([None] * (i + 1 - len(arrays)))  # type: ignore[list-item]
+                if arrays[i] is None:
+                    arrays[i] = owners[param.name]
+                blobs[layer.name] = arrays
+            elif param.name and i < len(arrays):
+                owners[param.name] = arrays[i]
+    for name, arrays in blobs.items():
+        for i, array in enumerate(arrays):
+            if array is None:
+                raise WeightsError(
+                    f"{weights.path}: blob {i} of layer {name!r} is not there, since another layer shares "
+                    "it. Give the net, which says which one: --net FILE"
+                )
+    return blobs
+
+
+def _check_names(weights: Weights, net: NetDefinition, blobs: Mapping[str, Any]) -> None:
+    names = {layer.name for layer in net.proto.layer}
+    missing = [name for name in blobs if name not in names]
+    if blobs and len(missing) == len(blobs):
+        raise WeightsError(
+            f"{weights.path}: none of its layers ({', '.join(missing[:3])}, ...) is in {net.path}. "
+            "Give the net that belongs to the weights."
+        )
+    if missing:
+        log.warning("%s: not in %s and left out: %s", weights.path, net.path, ", ".join(missing))
+
+
+def _bare_net(weights: Weights, blobs: Mapping[str, Any]) -> Any:
+    types = weights.layer_types
+    layers = [LayerParameter(name=name, type=types.get(name) or None) for name in types or blobs]
+    return NetParameter(name=weights.net_name or None, layer=layers)
+
+
+# Arrays named LAYER/NUMBER
+
+
+def _flat(blobs: Mapping[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
+    return {f"{name}/{i}": array for name, arrays in blobs.items() for i, array in enumerate(arrays)}
+
+
+def _grouped(path: str | os.PathLike, loaders: Loaders, net_name: str, types: dict[str, str]) -> Weights:
+    """Makes Weights of arrays named LAYER/NUMBER (or LAYER.weight and LAYER.bias)."""
+    layers: dict[str, dict[int, Callable[[], np.ndarray]]] = {}
+    for name, load in loaders.items():
+        match = re.fullmatch(r"(.+)[/.](\d{1,5}|weight|bias)", name, re.DOTALL)
+        if not match:
+            raise FileError(f"{path}: array {name!r} is not named LAYER/NUMBER, e.g. 'conv1/0'. Rename it.")
+        number = int(_NAMED.get(match[2], match[2]))
+        layers.setdefault(match[1], {})[number] = load
+    for layer, numbered in layers.items():
+        if sorted(numbered) != list(range(len(numbered))):
+            raise FileError(
+                f"{path}: layer {layer!r} has the arrays {sorted(numbered)}, not 0, 1, ... in a row."
+            )
+    ordered = {layer: [numbered[i] for i in sorted(numbered)] for layer, numbered in layers.items()}
+    return Weights(str(path), net_name, types or dict.fromkeys(ordered, ""), ordered)
+
+
+def _read_safetensors(path: str | os.PathLike) -> Weights:
+    loaders, metadata = read_safetensors(path)
+    try:
+        types = {str(k): str(v) for k, v in json.loads(metadata.get("layer_types", "{}")).items()}
+    except (ValueError, AttributeError, RecursionError):
+        types = {}
+    return _grouped(path, loaders, metadata.get("net", ""), types)
+
+
+def _write_safetensors(path: str | os.PathLike, weights: Weights, blobs: dict[str, list[np.ndarray]]) -> None:
+    metadata = {"net": weights.net_name, "layer_types": json.dumps(weights.layer_types)}
+    write_safetensors(path, _flat(blobs), metadata)
+
+
+def _read_npz(path: str | os.PathLike) -> Weights:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                _check_npy(path, archive, info)
+        arrays = np.load(path, allow_pickle=False)
+        return _grouped(path, {name: partial(_load_npz, path, arrays, name) for name in arrays.files}, "", {})
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise FileError(f"{path}: is no readable .npz: {reason}. Fetch the file again.") from None
+
+
+def _check_npy(path: str | os.PathLike, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    """Compares what an array of an .npz claims to hold with the bytes that are there."""
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
+        if version not in read_header:
+            raise ValueError(f"array {info.filename!r} has the unknown version {version}")
+        shape, _, dtype = read_header[version](file)
+    if dtype.kind not in "iufb":
+        raise ValueError(f"array {info.filename!r} holds no numbers")
+    if min((0, *shape)) < 0 or math.prod(shape) * dtype.itemsize > info.compress_size * _MOST_COMPRESSED:
+        raise ValueError(f"array {info.filename!r} of shape {shape} cannot be in {info.compress_size} bytes")
+
+
+def _load_npz(path: str | os.PathLike, arrays: Any, name: str) -> np.ndarray:
+    try:
+        return arrays[name].astype("<f4", copy=False)
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise FileError(f"{path}: array {name!r} cannot be read: {reason}. Fetch the file again.") from None
+
+
+def _write_npz(path: str | os.PathLike, weights: Weights, blobs: dict[str, list[np.ndarray]]) -> None:
+    with atomic_write(path) as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+        for name, array in _flat(blobs).items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array, "<f4"), allow_pickle=False)
+
+
+# MATLAB: a struct array, since layer names are no MATLAB names and trailing axes of 1 get lost
+
+
+def _write_mat(path: str | os.PathLike, weights: Weights, blobs: dict[str, list[np.ndarray]]) -> None:
+    scipy_io = require("scipy.io", "mat", "writing .mat")
+    table = np.zeros(len(blobs), dtype=_MAT_FIELDS)
+    for row, (name, arrays) in zip(table, blobs.items(), strict=True):
+        row["name"], row["type"] = name, weights.layer_types.get(name, "")
+        row["blobs"], row["shapes"] = np.zeros(len(arrays), object), np.zeros(len(arrays), object)
+        for i, array in enumerate(arrays):
+            row["blobs"][i] = np.ascontiguousarray(array, "<f4")
+            row["shapes"][i] = np.array(array.shape, float)
+    try:
+        with atomic_write(path) as file:
+            scipy_io.savemat(file, {_MAT_NAME: table}, oned_as="row")
+    except (ValueError, scipy_io.matlab.MatWriteError) as error:
+        raise FileError(f"{path}: does not fit into a .mat file: {error}.") from None
+
+
+def _read_mat(path: str | os.PathLike) -> Weights:
+    scipy_io = require("scipy.io", "mat", "reading .mat")
+    try:
+        table = scipy_io.loadmat(path, variable_names=[_MAT_NAME])[_MAT_NAME].reshape(-1)
+        rows = [(str(row["name"].item()), [str(t) for t in row["type"]], row) for row in table]
+        loaders = {name: _mat_loaders(row) for name, _, row in rows}
+        types = {name: kind[0] if kind else "" for name, kind, _ in rows}
+        return Weights(str(path), "", types, loaders)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
+    except NotImplementedError:
+        raise FileError(f"{path}: is a MATLAB 7.3 file. Save it with: save('-v7', ...)") from None
+    except Exception as error:  # SciPy's reader raises nearly anything for a damaged file
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise FileError(
+            f"{path}: has no readable struct 'weights': {reason}. Write it with cnnviz convert."
+        ) from None
+
+
+def _mat_loaders(row: Any) -> list[Callable[[], np.ndarray]]:
+    blobs, shapes = row["blobs"].reshape(-1), row["shapes"].reshape(-1)
+    return [
+        partial(np.asarray, np.asarray(blob, "<f4").reshape([int(dim) for dim in shape.reshape(-1)]))
+        for blob, shape in zip(blobs, shapes, strict=True)
+    ]
+
+
+_READERS: dict[str, Callable[[Any], Weights]] = {
+    ".npz": _read_npz,
+    ".safetensors": _read_safetensors,
+    ".mat": _read_mat,
+}
+_WRITERS: dict[str, Callable[[Any, Weights, dict[str, list[np.ndarray]]], None]] = {
+    ".npz": _write_npz,
+    ".safetensors": _write_safetensors,
+    ".mat": _write_mat,
+}
