@@ -55,7 +55,7 @@ def is_idx(path: str | os.PathLike) -> bool:
     """Whether ``path`` is an idx file of bytes, by its first bytes."""
     try:
         with open(path, "rb") as file:
-            return _unpacked(file.read(512), 3, path) == bytes((0, 0, _UINT8))
+            return _unpacked(file.read(512), 3, path)[:3] == bytes((0, 0, _UINT8))
     except (OSError, FileError):
         return False
 
