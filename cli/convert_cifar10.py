@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+
 from cnnviz.cli.options import backend_option, progress
 
 

@@ -16,7 +16,7 @@ import click
 import cnnviz
 from cnnviz.errors import CnnvizError
 
-NOT_COMMANDS = {"main", "options"}
+NOT_COMMANDS = {"main", "options", "progress"}
 
 
 class CommandFolder(click.Group):

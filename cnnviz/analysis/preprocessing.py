@@ -101,6 +101,48 @@ def preprocessing_of(definition: NetDefinition) -> Preprocessing:
     return result
 
 
+def preprocessing_from_options(
+    definition: NetDefinition, mean: str | None, scale: float | None, rgb: bool = False, stretch: bool = False
+) -> Preprocessing:
+    """Returns what the command line's options say; what they leave open, the net's data layer says.
+
+    Args:
+        mean: numbers such as "104,117,123", or the path of a .binaryproto or .npy file.
+
+    Raises CnnvizError or FileError if the mean is neither.
+    """
+    result = preprocessing_of(definition)
+    if mean is not None:
+        result = replace(result, mean=_parse_mean(mean))
+    if scale is not None:
+        result = replace(result, scale=scale)
+    return replace(result, channel_order="rgb" if rgb else "bgr", fit="stretch" if stretch else "crop")
+
+
+def _parse_mean(text: str) -> np.ndarray:
+    from cnnviz.formats.binaryproto import read_mean
+
+    try:
+        return np.array([float(part) for part in text.split(",")], np.float32)
+    except ValueError:
+        if not os.path.exists(text):
+            raise CnnvizError(
+                f"--mean {text}: is neither numbers such as 104,117,123 nor a file (.binaryproto, .npy)."
+            ) from None
+        return read_mean(text)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Returns (height, width) of "H,W" or "HxW".
+
+    Raises CnnvizError for anything else.
+    """
+    parts = text.lower().replace("x", ",").split(",")
+    if len(parts) == 2 and all(part.strip().isdigit() and int(part) > 0 for part in parts):
+        return int(parts[0]), int(parts[1])
+    raise CnnvizError(f"A size is HEIGHT,WIDTH in pixels, such as 227,227, not {text!r}.")
+
+
 def load_pictures(paths: list[str]) -> list[tuple[str, np.ndarray]]:
     """Returns (path, picture) of files, and of all pictures in folders, in order of name.
 

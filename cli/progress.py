@@ -1,0 +1,25 @@
+"""Progress of long work: a line on the error stream that rewrites itself, on terminals only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import click
+
+Item = TypeVar("Item")
+
+
+def show(done: int, total: int, noun: str) -> None:
+    """Writes "3 of 10 images" over the line before; quiet when the error stream is no terminal."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{done} of {total} {noun}", nl=done == total, err=True)
+
+
+def steps(items: Sequence[Item], noun: str) -> Iterator[Item]:
+    """Yields ``items``, showing how many are done; says nothing of a single one."""
+    for done, item in enumerate(items, 1):
+        yield item
+        if len(items) > 1:
+            show(done, len(items), noun)
