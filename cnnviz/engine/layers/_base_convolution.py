@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, Weight, positive_axis
-from cnnviz.engine.ops.convolution import Geometry, PlainConvolution, make_convolution
+from cnnviz.engine.ops.convolution import make_convolution
 from cnnviz.engine.ops.im2col import Axes, Window
+from cnnviz.engine.ops.plain_convolution import Geometry, PlainConvolution
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import ConvolutionParameter, LayerParameter
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layers._base_convolution import BaseConvolution, window_of
-from cnnviz.engine.ops.convolution import Geometry
 from cnnviz.engine.ops.im2col import Axes
+from cnnviz.engine.ops.plain_convolution import Geometry
 
 
 class Convolution(BaseConvolution):

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layers._base_convolution import BaseConvolution, window_of
 from cnnviz.engine.ops.bias import add_bias, add_bias_gradient
-from cnnviz.engine.ops.convolution import Geometry
 from cnnviz.engine.ops.im2col import Axes, Window
+from cnnviz.engine.ops.plain_convolution import Geometry
 from cnnviz.errors import NetError
 
 

@@ -169,6 +169,14 @@ def _packed(device: Device, slot: str, width: int, count: int, k: int, matrix: _
     return panels
 
 
+def packed(device: Device, slot: str, width: int, count: int, k: int, matrix: Any, batch: int) -> Any:
+    """Returns a work buffer with ``batch`` row-major (count, k) matrices cut into panels of ``width`` rows.
+
+    A panel holds its rows' elements of one k next to each other; the last one is filled up with zeros.
+    """
+    return _packed(device, slot, width, count, k, _Matrix(matrix, 0, k, 1, count * k), batch)
+
+
 def _turned(matrix: _Matrix) -> _Matrix:
     return matrix._replace(row=matrix.col, col=matrix.row)
 

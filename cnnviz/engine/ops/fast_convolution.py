@@ -1,0 +1,218 @@
+"""Convolution over two spatial axes for processors with vector units.
+
+The image is first spread: padded, and cut into one image per phase of the stride, so that what one tap
+of the window sees along a row of the top lies without gaps. From there on every stride is 1, and padding
+and dilation are in the table of taps alone. ``kernels/convolution.cl`` tells the rest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from cnnviz.engine.device import Device
+from cnnviz.engine.ops.bias import add_bias_gradient
+from cnnviz.engine.ops.im2col import Window
+from cnnviz.engine.ops.matrix_product import packed
+from cnnviz.engine.ops.plain_convolution import Geometry, PlainConvolution
+from cnnviz.engine.ops.tile import tile_of
+
+_WORKERS_PER_UNIT = 8
+"""Work items per processor core: enough that one that is late does not hold up the rest."""
+
+_FILTERS = 4
+"""FILTERS of convolution.cl, but 1 where a group has no more."""
+
+
+def suits(device: Device, geometry: Geometry) -> bool:
+    """Whether this way is for ``geometry``: a CPU, one or two spatial axes, and pixels enough for a tile."""
+    pixels = geometry.num * geometry.window.out_count
+    return device.is_cpu and len(geometry.window.spatial) <= 2 and pixels >= tile_of(device).lanes // 2
+
+
+class _Spread:
+    """The image as the kernels want it, and where the taps find their pixels in it.
+
+    Attributes:
+        rows, cols: size of one phase's image.
+        plane: elements of one channel.
+        slack: zeros behind the last channel, so that whole vectors can be read.
+    """
+
+    def __init__(self, device: Device, geometry: Geometry):
+        self.device = device
+        self.window = w = geometry.window
+        self.planes = geometry.num * geometry.channels
+        spans = [d * (k - 1) + 1 for k, d in zip(w.kernel, w.dilation, strict=True)]
+        self.phases = tuple(min(s, span) for s, span in zip(w.stride, spans, strict=True))
+        self.rows, self.cols = (
+            -(-((out - 1) * s + span) // s)
+            for out, s, span in zip(w.out_spatial, w.stride, spans, strict=True)
+        )
+        self.plane = math.prod(self.phases) * self.rows * self.cols
+        self.is_plain = self.phases == (1, 1) and not any(w.pad) and (self.rows, self.cols) == w.spatial
+        # Rows read past the last are DEEP - 1 of convolve_planes, or one and a vector of weight_gradient.
+        self.slack = 4 * self.cols + 2 * tile_of(device).lanes
+        taps = self._taps(geometry.group_channels)
+        self.last_tap = int(taps.max())
+        self.taps = device.upload(taps, "taps")
+
+    def _taps(self, channels: int) -> np.ndarray:
+        """Offsets of the taps (c, kh, kw) of one group in the spread image."""
+        w = self.window
+        reach_h, reach_w = (np.arange(k) * d for k, d in zip(w.kernel, w.dilation, strict=True))
+        phase = (reach_h % w.stride[0] * self.phases[1])[:, None] + reach_w % w.stride[1]
+        inside = (reach_h // w.stride[0] * self.cols)[:, None] + reach_w // w.stride[1]
+        tap = phase * (self.rows * self.cols) + inside
+        return (np.arange(channels)[:, None] * self.plane + tap.ravel()).ravel().astype(np.int32)
+
+    def make(self, x: Any) -> tuple[Any, int]:
+        """Returns the spread image and its length in elements."""
+        count = self.planes * self.plane + self.slack
+        spread = self.device.scratch(count, "spread image")
+        w = self.window
+        self.device.launch(
+            "convolution",
+            "spread",
+            (self.planes, self.phases[0]),
+            *(*w.spatial, *w.stride, *w.pad, self.rows, self.cols, self.phases[1]),
+            *(self.plane, self.slack, x, spread),
+            local_size=(1, 1),
+            defines=tile_of(self.device).defines,
+        )
+        return spread, count
+
+    def take(self, x: Any) -> tuple[Any, int]:
+        """Returns x itself where nothing has to be spread, else the spread image."""
+        return (x, self.planes * self.plane) if self.is_plain else self.make(x)
+
+
+class FastConvolution(PlainConvolution):
+    """Convolution over one or two spatial axes on a CPU, to the interface of PlainConvolution."""
+
+    def __init__(self, device: Device, geometry: Geometry):
+        super().__init__(device, geometry)
+        self._flat = _with_two_axes(geometry)
+        self._tile = tile_of(device)
+        self._is_depthwise = geometry.group_channels == geometry.group_output == 1
+
+    @functools.cached_property
+    def _spread(self) -> _Spread:
+        return _Spread(self.device, self._flat)
+
+    @functools.cached_property
+    def _back(self) -> FastConvolution:
+        """The convolution of dy with turned filters that gives dx, for stride 1."""
+        g, w = self._flat, self._flat.window
+        pad = tuple(d * (k - 1) - p for k, d, p in zip(w.kernel, w.dilation, w.pad, strict=True))
+        window = Window(w.out_spatial, w.kernel, w.stride, pad, w.dilation)
+        return FastConvolution(self.device, Geometry(g.num, g.num_output, window, g.group, g.channels))
+
+    def forward(self, x: Any, w: Any, bias: Any | None, y: Any) -> None:
+        if self._is_depthwise:
+            self._convolve_planes(x, w, bias, y)
+            return
+        g = self.geometry
+        panels = packed(self.device, "weights", self._tile.rows, g.group_output, g.depth, w, g.group)
+        self._convolve(x, panels, bias, y)
+
+    def backward_data(self, dy: Any, w: Any, dx: Any) -> None:
+        if set(self.geometry.window.stride) != {1} or self._is_depthwise:
+            super().backward_data(dy, w, dx)
+            return
+        g = self.geometry
+        panel_count = -(-g.group_channels // self._tile.rows)
+        depth = g.group_output * g.window.kernel_count
+        panels = self.device.scratch(g.group * panel_count * self._tile.rows * depth, "packed weights")
+        self.device.launch(
+            "convolution",
+            "pack_turned",
+            (panel_count, g.group_output, g.group),
+            *(g.group_channels, g.group_output, g.window.kernel_count, w, panels),
+            local_size=(1, 1, 1),
+            defines=self._tile.defines,
+        )
+        self._back._convolve(dy, panels, None, dx)
+
+    def backward_weights(self, x: Any, dy: Any, dw: Any | None, db: Any | None) -> None:
+        g, window, spread = self.geometry, self._flat.window, self._spread
+        if db is not None:
+            add_bias_gradient(self.device, g.num, g.num_output, window.out_count, dy, db)
+        if dw is None:
+            return
+        filters = _FILTERS if g.group_output > 1 else 1
+        # Rows of dy get the width of the spread image's, with zeros behind.
+        length = -(-window.out_spatial[0] * spread.cols // self._tile.lanes) * self._tile.lanes
+        planes = g.num * g.num_output
+        wide = self.device.scratch(planes * length, "wide gradient")
+        self.device.launch(
+            "convolution",
+            "spread",
+            (planes, 1),
+            *(*window.out_spatial, 1, 1, 0, 0, window.out_spatial[0], spread.cols, 1, length, 0, dy, wide),
+            local_size=(1, 1),
+            defines=self._tile.defines,
+        )
+        image, _ = spread.make(x)
+        self.device.launch(
+            "convolution",
+            "weight_gradient",
+            (-(-g.depth // (self._tile.rows - 2)), -(-g.group_output // filters), g.group),
+            *(g.depth, g.num, g.group_output, length),
+            *(image, g.channels * spread.plane, g.group_channels * spread.plane),
+            *(spread.taps, wide, length, dw),
+            local_size=(1, 1, 1),
+            defines=(*self._tile.defines, ("FILTERS", filters)),
+        )
+
+    def _convolve(self, x: Any, panels: Any, bias: Any | None, y: Any) -> None:
+        g, window, spread, tile = self.geometry, self._flat.window, self._spread, self._tile
+        image, count = spread.take(x)
+        pixel_panels = -(-g.num * window.out_count // tile.cols)
+        parts = self._parts(pixel_panels)
+        most = self.device.info.units * _WORKERS_PER_UNIT
+        workers = min(pixel_panels * parts, -(-most // g.group))
+        work = self.device.scratch(g.group * workers * (g.depth * tile.cols + tile.lanes), "pixel panels")
+        self.device.launch(
+            "convolution",
+            "convolve",
+            (workers, g.group),
+            *(g.depth, g.num, window.out_count, window.out_spatial[1], g.group_output, parts),
+            *(image, count, g.channels * spread.plane, g.group_channels * spread.plane, spread.cols),
+            *(spread.taps, spread.last_tap, panels, bias, y, work),
+            local_size=(1, 1),
+            defines=tile.defines,
+        )
+
+    def _parts(self, pixel_panels: int) -> int:
+        """Parts of the filters that are taken apart, so that few panels still feed all cores."""
+        g = self.geometry
+        tiles = -(-g.group_output // self._tile.rows)
+        wanted = -(-4 * self.device.info.units // (pixel_panels * g.group))
+        return max(1, min(wanted, tiles // 4))
+
+    def _convolve_planes(self, x: Any, w: Any, bias: Any | None, y: Any) -> None:
+        g, window, spread = self.geometry, self._flat.window, self._spread
+        image, _ = spread.make(x)
+        self.device.launch(
+            "convolution",
+            "convolve_planes",
+            (g.num * g.channels,),
+            *(g.channels, window.kernel_count, *window.out_spatial),
+            *(image, spread.plane, spread.cols, spread.taps, w, bias, y),
+            local_size=(1,),
+            defines=self._tile.defines,
+        )
+
+
+def _with_two_axes(geometry: Geometry) -> Geometry:
+    """Returns the geometry with an axis of one pixel in front if it has but one."""
+    w = geometry.window
+    if len(w.spatial) == 2:
+        return geometry
+    window = Window((1, *w.spatial), (1, *w.kernel), (1, *w.stride), (0, *w.pad), (1, *w.dilation))
+    return dataclasses.replace(geometry, window=window)

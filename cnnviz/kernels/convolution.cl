@@ -1,0 +1,297 @@
+// Convolution over two spatial axes on processors with vector units.
+//   y[n, o, p] = bias[o] + sum over c, k of w[o, c, k] x[n, c, p stride - pad + k dilation]
+// Host: engine/ops/fast_convolution.py; the plain form that these are tested against is im2col and a
+// matrix product (engine/ops/convolution.py).
+//
+//   spread           copies x with its padding, one image per phase of the stride, so that what one tap of the
+//                    window sees along a row of y lies without gaps; all strides are 1 from there on
+//   pack_turned      the weights of backward_data: turned by 180 degrees, channels exchanged
+//   convolve         forward and backward_data: panels of pixels times panels of filters
+//   convolve_planes  the same where each channel has a filter of its own
+//   weight_gradient  lane by lane products of rows of dy and x
+//
+// A tap is one (c, kh, kw); taps[] holds how far behind a pixel's first place in the spread image it reads.
+// Each sum is made by one work item in an order that sizes alone decide, so results repeat.
+
+#ifndef Dtype
+#define Dtype float
+#endif
+#ifndef LANES
+#define LANES 16   // elements of a vector register: 4, 8 or 16
+#endif
+#ifndef ROWS
+#define ROWS 8     // filters of a tile
+#endif
+#ifndef VECTORS
+#define VECTORS 2  // registers of pixels of a tile
+#endif
+#define COLS (VECTORS * LANES)
+#define JOIN_(x, y) x##y
+#define JOIN(x, y) JOIN_(x, y)
+#define Vector JOIN(Dtype, LANES)
+#define load JOIN(vload, LANES)
+#define store JOIN(vstore, LANES)
+
+inline int ceil_div(int a, int b)
+{
+    return a > 0 ? (a + b - 1) / b : -(-a / b);
+}
+
+// to[plane, phase_h, phase_w, i, j] = from[plane, i stride_h + phase_h - pad_h, j stride_w + phase_w - pad_w],
+// 0 outside. Behind each plane's phases zeros fill up to plane_size, behind the last one `slack` more.
+// Work items: (plane, phase_h).
+__kernel void spread(const int height, const int width, const int stride_h, const int stride_w,
+                     const int pad_h, const int pad_w, const int rows, const int cols, const int phases_w,
+                     const int plane_size, const int slack, __global const Dtype *from, __global Dtype *to)
+{
+    const int plane = get_global_id(0), phase_h = get_global_id(1);
+    const int phases_h = get_global_size(1), planes = get_global_size(0);
+    from += plane * height * width;
+    to += (size_t)plane * plane_size;
+    for (int phase_w = 0; phase_w < phases_w; phase_w++) {
+        __global Dtype *image = to + (phase_h * phases_w + phase_w) * rows * cols;
+        // Columns begin to end of the copy are inside the image.
+        const int begin = clamp(ceil_div(pad_w - phase_w, stride_w), 0, cols);
+        const int end = clamp(ceil_div(width + pad_w - phase_w, stride_w), begin, cols);
+        for (int i = 0; i < rows; i++) {
+            __global Dtype *row = image + i * cols;
+            const int h = i * stride_h + phase_h - pad_h;
+            const int inside = h >= 0 && h < height;
+            const int left = inside ? begin : cols, right = inside ? end : cols;
+            __global const Dtype *source = from + h * width + phase_w - pad_w;
+            for (int j = 0; j < left; j++) row[j] = 0;
+            if (stride_w == 1)
+                for (int j = left; j < right; j++) row[j] = source[j];
+            else
+                for (int j = left; j < right; j++) row[j] = source[j * stride_w];
+            for (int j = right; j < cols; j++) row[j] = 0;
+        }
+    }
+    if (phase_h == phases_h - 1) {
+        const int end = plane_size + (plane == planes - 1 ? slack : 0);
+        for (int i = phases_h * phases_w * rows * cols; i < end; i++) to[i] = 0;
+    }
+}
+
+// panels[g, p, (o, k), i] = w[g group_output + o, p ROWS + i, taps - 1 - k], where o counts a group's filters
+// and taps is the window's pixels. Work items: (panel, o, group).
+__kernel void pack_turned(const int group_channels, const int group_output, const int taps,
+                          __global const Dtype *w, __global Dtype *panels)
+{
+    const int panel = get_global_id(0), o = get_global_id(1), group = get_global_id(2);
+    w += (group * group_output + o) * group_channels * taps;
+    panels += (((size_t)group * get_global_size(0) + panel) * group_output + o) * taps * ROWS;
+    for (int k = 0; k < taps; k++)
+        for (int i = 0; i < ROWS; i++) {
+            const int c = panel * ROWS + i;
+            panels[k * ROWS + i] = c < group_channels ? w[c * taps + taps - 1 - k] : 0;
+        }
+}
+
+// Pixels of all images in a row are cut into panels of COLS. A work item takes its share of the jobs (panel,
+// part of the filters): it copies what the panel's pixels see into `work`, tap by tap, where it stays in the
+// cache while all filters of the part are multiplied with it.
+// x is spread, or plain where neither padding nor stride asks for more; x_count is its length: reads of whole
+// vectors must not pass it. Work items: (worker, group).
+__kernel void convolve(const int depth, const int num, const int out_count, const int out_width,
+                       const int group_output, const int parts,
+                       __global const Dtype *x, const int x_count, const int x_image, const int x_group,
+                       const int x_width, __global const int *taps, const int last_tap,
+                       __global const Dtype *weights, __global const Dtype *bias,
+                       __global Dtype *y, __global Dtype *work)
+{
+    const int worker = get_global_id(0), workers = get_global_size(0);
+    const int group = get_global_id(1), groups = get_global_size(1);
+    const int total = num * out_count, tiles = (group_output + ROWS - 1) / ROWS;
+    const long jobs = (long)((total + COLS - 1) / COLS) * parts;
+    __global Dtype *panel = work + (size_t)(group * workers + worker) * (depth * COLS + LANES);
+    x += group * x_group;
+    const int readable = x_count - group * x_group;
+    weights += (size_t)group * tiles * ROWS * depth;
+    y += group * group_output * out_count;
+    if (bias) bias += group * group_output;
+
+    int packed = -1, filled = 0, whole = 0;
+    int target[COLS];  // where each pixel of the panel goes in y, for filter 0
+    for (int job = jobs * worker / workers; job < jobs * (worker + 1) / workers; job++) {
+        if (job / parts != packed) {
+            packed = job / parts;
+            // Pieces of pixels that lie without gaps, each at most one register long.
+            int from[COLS], at[COLS], pieces = 0;
+            const int first = packed * COLS;
+            filled = min(COLS, total - first);
+            for (int j = 0; j < filled;) {
+                const int n = (first + j) / out_count, p = (first + j) % out_count;
+                const int i = p / out_width, col = p % out_width;
+                const int length = min(min(out_width - col, filled - j), LANES);
+                from[pieces] = n * x_image + i * x_width + col;
+                at[pieces++] = j;
+                for (int l = 0; l < length; l++) target[j + l] = n * groups * group_output * out_count + p + l;
+                j += length;
+            }
+            whole = filled == COLS && target[COLS - 1] - target[0] == COLS - 1;
+            if (from[pieces - 1] + last_tap + LANES > readable) {
+                // At the end of x: no more than what is there.
+                for (int k = 0; k < depth; k++)
+                    for (int r = 0; r < pieces; r++) {
+                        const int length = (r + 1 < pieces ? at[r + 1] : filled) - at[r];
+                        for (int l = 0; l < length; l++) panel[k * COLS + at[r] + l] = x[from[r] + taps[k] + l];
+                    }
+            } else {
+                // A store may run over into the next piece, which is written later.
+                for (int k = 0; k < depth; k++)
+                    for (int r = 0; r < pieces; r++)
+                        store(load(0, x + from[r] + taps[k]), 0, panel + k * COLS + at[r]);
+            }
+        }
+        const int part = job % parts;
+        for (int tile = tiles * part / parts; tile < tiles * (part + 1) / parts; tile++) {
+            const int o = tile * ROWS;
+            __global const Dtype *a = weights + (size_t)o * depth, *b = panel;
+            Vector sum[ROWS][VECTORS];
+            #pragma unroll
+            for (int i = 0; i < ROWS; i++) {
+                const Dtype start = bias && o + i < group_output ? bias[o + i] : 0;
+                #pragma unroll
+                for (int j = 0; j < VECTORS; j++) sum[i][j] = start;
+            }
+            for (int k = 0; k < depth; k++) {
+                Vector v[VECTORS];
+                #pragma unroll
+                for (int j = 0; j < VECTORS; j++) v[j] = load(j, b);
+                #pragma unroll
+                for (int i = 0; i < ROWS; i++) {
+                    const Vector u = a[i];
+                    #pragma unroll
+                    for (int j = 0; j < VECTORS; j++) sum[i][j] = fma(u, v[j], sum[i][j]);
+                }
+                a += ROWS;
+                b += COLS;
+            }
+            __global Dtype *to = y + o * out_count;
+            if (whole) {
+                #pragma unroll
+                for (int i = 0; i < ROWS; i++)
+                    if (o + i < group_output)
+                        #pragma unroll
+                        for (int j = 0; j < VECTORS; j++)
+                            store(sum[i][j], j, to + target[0] + i * out_count);
+            } else {
+                #pragma unroll
+                for (int i = 0; i < ROWS; i++)
+                    if (o + i < group_output) {
+                        Dtype lanes[COLS];
+                        #pragma unroll
+                        for (int j = 0; j < VECTORS; j++) store(sum[i][j], j, lanes);
+                        for (int j = 0; j < filled; j++) to[target[j] + i * out_count] = lanes[j];
+                    }
+            }
+        }
+    }
+}
+
+// Depthwise: filter c sees channel c only. Rows of y are made DEEP at a time, so that a weight is read once for
+// them. x is spread, with slack for whole vectors. Work items: (image * channels + channel).
+#define DEEP 4
+__kernel void convolve_planes(const int channels, const int taps_count, const int out_height, const int out_width,
+                              __global const Dtype *x, const int x_plane, const int x_width,
+                              __global const int *taps, __global const Dtype *w, __global const Dtype *bias,
+                              __global Dtype *y)
+{
+    const int plane = get_global_id(0), c = plane % channels;
+    x += (size_t)plane * x_plane;
+    y += plane * out_height * out_width;
+    w += c * taps_count;
+    const Vector start = bias ? bias[c] : 0;
+    for (int i = 0; i < out_height; i += DEEP)
+        for (int col = 0; col < out_width; col += LANES) {
+            Vector sum[DEEP];
+            #pragma unroll
+            for (int r = 0; r < DEEP; r++) sum[r] = start;
+            __global const Dtype *corner = x + i * x_width + col;
+            for (int k = 0; k < taps_count; k++) {
+                const Vector weight = w[k];
+                __global const Dtype *from = corner + taps[k];
+                #pragma unroll
+                for (int r = 0; r < DEEP; r++) sum[r] = fma(weight, load(0, from + r * x_width), sum[r]);
+            }
+            const int length = min(LANES, out_width - col);
+            #pragma unroll
+            for (int r = 0; r < DEEP; r++)
+                if (i + r < out_height) {
+                    __global Dtype *to = y + (i + r) * out_width + col;
+                    if (length == LANES) {
+                        store(sum[r], 0, to);
+                    } else {
+                        Dtype lanes[LANES];
+                        store(sum[r], 0, lanes);
+                        for (int l = 0; l < length; l++) to[l] = lanes[l];
+                    }
+                }
+        }
+}
+
+inline Dtype sum_lanes(Vector value)
+{
+#if LANES == 16
+    const JOIN(Dtype, 8) eight = value.lo + value.hi;
+    const JOIN(Dtype, 4) four = eight.lo + eight.hi;
+#elif LANES == 8
+    const JOIN(Dtype, 4) four = value.lo + value.hi;
+#else
+    const Vector four = value;
+#endif
+    const JOIN(Dtype, 2) two = four.lo + four.hi;
+    return two.x + two.y;
+}
+
+// dw[o, tap] += sum over n, q of dy[n, o, q] x[n, q + taps[tap]], where dy has rows as wide as the spread x
+// and zeros behind each, so that q runs over whole planes.
+// Work items: (tile of taps, tile of filters, group).
+#ifndef FILTERS
+#define FILTERS 4
+#endif
+#define TAPS (ROWS - 2)
+__kernel void weight_gradient(const int depth, const int num, const int group_output, const int length,
+                              __global const Dtype *x, const int x_image, const int x_group,
+                              __global const int *taps, __global const Dtype *dy, const int dy_plane,
+                              __global Dtype *dw)
+{
+    const int k = get_global_id(0) * TAPS, o = get_global_id(1) * FILTERS;
+    const int group = get_global_id(2), filters = get_global_size(2) * group_output;
+    // Behind the last tap or filter the last one is repeated, and not stored.
+    __global const Dtype *v_at[TAPS], *u_at[FILTERS];
+    #pragma unroll
+    for (int j = 0; j < TAPS; j++) v_at[j] = x + group * x_group + taps[min(k + j, depth - 1)];
+    #pragma unroll
+    for (int i = 0; i < FILTERS; i++)
+        u_at[i] = dy + (size_t)(group * group_output + min(o + i, group_output - 1)) * dy_plane;
+    Vector sum[FILTERS][TAPS];
+    #pragma unroll
+    for (int i = 0; i < FILTERS; i++)
+        #pragma unroll
+        for (int j = 0; j < TAPS; j++) sum[i][j] = 0;
+    for (int n = 0; n < num; n++) {
+        for (int q = 0; q < length; q += LANES) {
+            Vector u[FILTERS];
+            #pragma unroll
+            for (int i = 0; i < FILTERS; i++) u[i] = load(0, u_at[i] + q);
+            #pragma unroll
+            for (int j = 0; j < TAPS; j++) {
+                const Vector v = load(0, v_at[j] + q);
+                #pragma unroll
+                for (int i = 0; i < FILTERS; i++) sum[i][j] = fma(u[i], v, sum[i][j]);
+            }
+        }
+        #pragma unroll
+        for (int j = 0; j < TAPS; j++) v_at[j] += x_image;
+        #pragma unroll
+        for (int i = 0; i < FILTERS; i++) u_at[i] += filters * dy_plane;
+    }
+    #pragma unroll
+    for (int i = 0; i < FILTERS; i++)
+        #pragma unroll
+        for (int j = 0; j < TAPS; j++)
+            if (o + i < group_output && k + j < depth)
+                dw[(group * group_output + o + i) * depth + k + j] += sum_lanes(sum[i][j]);
+}
