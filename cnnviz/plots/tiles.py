@@ -22,7 +22,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from cnnviz.errors import CnnvizError
-from cnnviz.plots.style import Theme
+from cnnviz.plots.style import Theme, mix
 
 MOST_PIXELS = 1 << 24  # of a mosaic; larger tiles are averaged down, and the grid's note says so
 _SMALLEST_TILE = 16  # mosaic pixels that a tile's longer side takes at least, so that gaps are thin
@@ -52,7 +52,7 @@ class ColorScale:
     def colors(self, values: np.ndarray) -> np.ndarray:
         """Returns (..., 4) bytes for values of any shape."""
         pixels = self.mappable().to_rgba(np.where(np.isfinite(values), values, 0), bytes=True)
-        pixels[~np.isfinite(values)] = np.round(np.multiply(to_rgba(self.bad), 255))
+        pixels[~np.isfinite(values)] = _bytes(self.bad)
         return pixels
 
     def mappable(self) -> ScalarMappable:
@@ -92,7 +92,7 @@ class TileLayout:
         rows, columns: of the grid.
         height, width: of a tile, in its own numbers, before zoom.
         zoom: mosaic pixels per number of a tile.
-        gap: pixels between tiles.
+        gap: pixels around and between tiles.
         strip: pixels above each tile for its label.
     """
 
@@ -114,15 +114,16 @@ class TileLayout:
         """(height, width) of the mosaic."""
         height, width = self.tile_pixels
         return (
-            self.rows * (height + self.strip + self.gap) - self.gap,
-            self.columns * (width + self.gap) - self.gap,
+            self.rows * (height + self.strip + self.gap) + self.gap,
+            self.columns * (width + self.gap) + self.gap,
         )
 
     def corner(self, index: int) -> tuple[int, int]:
         """Returns (top, left) of a tile."""
         height, width = self.tile_pixels
         row, column = divmod(index, self.columns)
-        return row * (height + self.strip + self.gap) + self.strip, column * (width + self.gap)
+        top = self.gap + row * (height + self.strip + self.gap) + self.strip
+        return top, self.gap + column * (width + self.gap)
 
     def height_at(self, width_in: float) -> float:
         """Returns the mosaic's height in inches if it is ``width_in`` wide."""
@@ -283,8 +284,9 @@ def _mosaic(
 ) -> np.ndarray:
     """Returns the (height, width, 4) bytes of all tiles on the theme's ground."""
     mosaic = np.empty((*layout.size, 4), np.uint8)
-    mosaic[:] = np.round(np.multiply(to_rgba(look.background), 255))
+    mosaic[:] = _bytes(look.background)
     height, width = layout.tile_pixels
+    gap, frame = layout.gap, _bytes(_frame_color(scale, look))
     common = 1.0 if divisors is not None or scale is not None else max(largest(tile) for tile in tiles) or 1.0
     for i, tile in enumerate(tiles):
         values = _averaged(np.asarray(tile), block)
@@ -294,8 +296,19 @@ def _mosaic(
             pixels = scale.colors(values if divisors is None else values / divisors[i])
         top, left = layout.corner(i)
         pixels = pixels.repeat(layout.zoom, axis=0).repeat(layout.zoom, axis=1)
+        mosaic[top - gap : top + height + gap, left - gap : left + width + gap] = frame
         mosaic[top : top + height, left : left + width] = pixels
     return mosaic
+
+
+def _frame_color(scale: ColorScale | None, look: Theme) -> str:
+    """The ground, but a quiet grey where a tile of zeros would be lost on it."""
+    zero_is_white = scale is not None and scale.is_signed
+    return mix(look.background, look.edge, 0.5) if zero_is_white and look.name == "light" else look.background
+
+
+def _bytes(color: str) -> np.ndarray:
+    return np.round(np.multiply(to_rgba(color), 255)).astype(np.uint8)
 
 
 def _color_pixels(values: np.ndarray, divisor: float, dtype: np.dtype, look: Theme) -> np.ndarray:
@@ -306,7 +319,7 @@ def _color_pixels(values: np.ndarray, divisor: float, dtype: np.dtype, look: The
     is_finite = np.isfinite(values).all(axis=-1)
     shares = np.where(is_finite[..., None], values, 0) / (2 * divisor) + 0.5
     pixels[..., :3] = np.round(255 * np.clip(shares, 0, 1))
-    pixels[~is_finite] = np.round(np.multiply(to_rgba(BAD_COLOR), 255))
+    pixels[~is_finite] = _bytes(BAD_COLOR)
     return pixels
 
 
