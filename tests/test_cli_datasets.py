@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from cnnviz.cli.main import cnnviz_command
 from PIL import Image
 
+from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.binaryproto import read_mean
 from cnnviz.formats.databases import datum_to_array, open_database

@@ -210,7 +210,7 @@ def test_memory_data_goes_round_its_arrays():
     net = net_of(MEMORY)
     with pytest.raises(NetError, match="has no arrays; call set_input_arrays"):
         net.forward()
-    net.layers[0].set_input_arrays(np.arange(12.0).reshape(4, 1, 1, 3), np.arange(4))
+    net.set_input_arrays(np.arange(12.0).reshape(4, 1, 1, 3), np.arange(4))
     assert [net.forward()["y"].tolist() for _ in range(3)] == [[0, 1], [2, 3], [0, 1]]
     assert net.forward()["x"].ravel().tolist() == list(range(6, 12))
 
@@ -221,7 +221,13 @@ def test_memory_data_goes_round_its_arrays():
 def test_memory_data_checks_its_arrays(shape, labels):
     net = net_of(MEMORY)
     with pytest.raises(NetError, match=r"layer 'data': (data is|labels are) of shape"):
-        net.layers[0].set_input_arrays(np.zeros(shape), np.zeros(labels))
+        net.set_input_arrays(np.zeros(shape), np.zeros(labels))
+
+
+def test_only_memory_data_takes_arrays():
+    net = net_of("type: 'Input' top: 'x' input_param { shape { dim: 1 } }")
+    with pytest.raises(NetError, match=r"layer 'data' \(Input\): takes no arrays"):
+        net.set_input_arrays(np.zeros((1, 1, 1, 1)), np.zeros(1))
 
 
 def test_dummy_data_fills_constants_once_and_draws_the_rest_anew():

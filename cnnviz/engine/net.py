@@ -357,6 +357,22 @@ class Net:
                 "Reshape the blob first: net.blobs[name].reshape(...)."
             )
 
+    def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
+        """Sets the arrays that the first layer, which must be of type MemoryData, reads in its next passes.
+
+        Args:
+            data: (N, channels, height, width), N a multiple of the layer's batch_size.
+            labels: (N).
+
+        Raises NetError if the first layer is of another type, or a shape does not fit.
+        """
+        layer = self.layers[0]
+        if layer.type != "MemoryData":
+            raise NetError(
+                f"{self._nodes[0].title}: takes no arrays; set_input_arrays wants a MemoryData first."
+            )
+        layer.set_input_arrays(data, labels)  # type: ignore[attr-defined]
+
     # Weights
 
     def copy_from(self, path: str | os.PathLike) -> None:

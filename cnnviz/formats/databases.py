@@ -215,14 +215,17 @@ class LevelWriter(DatabaseWriter):
     """Writes a LevelDB."""
 
     def __init__(self, path: str | os.PathLike):
-        plyvel = require("plyvel", "leveldb", "writing LevelDB")
+        self._plyvel = require("plyvel", "leveldb", "writing LevelDB")
         super().__init__(path)
-        self._db = plyvel.DB(self._folder, create_if_missing=True, write_buffer_size=1 << 26)
+        self._db = self._plyvel.DB(self._folder, create_if_missing=True, write_buffer_size=1 << 26)
 
     def _commit(self, entries: list[tuple[bytes, bytes]]) -> None:
-        with self._db.write_batch(sync=True) as batch:
-            for key, value in entries:
-                batch.put(key, value)
+        try:
+            with self._db.write_batch(sync=True) as batch:
+                for key, value in entries:
+                    batch.put(key, value)
+        except self._plyvel.Error as error:
+            raise FileError(f"{self.path}: cannot be written: {error}.") from None
 
     def _close(self) -> None:
         self._db.close()

@@ -60,8 +60,7 @@ class LmdbFile:
         """Yields (key, value) in the order of keys."""
         if self._root == _EMPTY:
             return
-        self._visited = 0
-        yield from self._walk(self._root, 1)
+        yield from self._walk(self._root, 1, iter(range(self._pages)))
 
     def _fault(self, what: str) -> FileError:
         return FileError(f"{self.path}: is damaged: {what}; fetch or convert the database again.")
@@ -93,9 +92,9 @@ class LmdbFile:
             missing = self._pages * page_size - len(self._map)
             raise FileError(f"{self.path}: ends {missing} bytes early; the copy was cut short.")
 
-    def _walk(self, number: int, depth: int) -> Iterator[tuple[bytes, bytes]]:
-        self._visited += 1
-        if depth > _MAX_DEPTH or self._visited > self._pages:
+    def _walk(self, number: int, depth: int, budget: Iterator[int]) -> Iterator[tuple[bytes, bytes]]:
+        """Yields the entries below page ``number``; ``budget`` counts the pages that may be visited."""
+        if depth > _MAX_DEPTH or next(budget, None) is None:
             raise self._fault("its pages form a cycle")
         page, kind, offsets = self._page(number)
         for offset in offsets:
@@ -103,7 +102,7 @@ class LmdbFile:
                 raise self._fault(f"a node of page {number} lies outside of it")
             low, high, flags, key_size = struct.unpack_from("<HHHH", self._map, page + offset)
             if kind & _BRANCH:
-                yield from self._walk(low | high << 16 | flags << 32, depth + 1)
+                yield from self._walk(low | high << 16 | flags << 32, depth + 1, budget)
                 continue
             key_start = page + offset + 8
             key_end = key_start + key_size

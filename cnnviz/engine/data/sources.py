@@ -7,6 +7,7 @@ comes the first.
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import count, islice
@@ -283,14 +284,14 @@ def read_image_list(path: str | os.PathLike, root_folder: str = "") -> list[tupl
     """
     entries = []
     for number, line in enumerate(read_lines(path), 1):
-        name, _, label = line.rpartition(" ")
         if not line:
             continue
-        if not name or not label.lstrip("+-").isdecimal():
+        name, *label = line.rsplit(None, 1)
+        if not label or not re.fullmatch(r"[+-]?[0-9]{1,9}", label[0]):
             raise FileError(
                 f"{path}:{number}: found {line[:60]!r}, wanted a picture's path, a space and its label."
             )
-        entries.append((root_folder + name.rstrip(), int(label)))
+        entries.append((root_folder + name, int(label[0])))
     if not entries:
         raise FileError(f"{path}: lists no picture; write a path, a space and a label a line.")
     return entries
@@ -298,7 +299,7 @@ def read_image_list(path: str | os.PathLike, root_folder: str = "") -> list[tupl
 
 def read_lines(path: str | os.PathLike) -> list[str]:
     """Returns the lines of a text file without the white space around them."""
-    return [line.strip() for line in os.fsdecode(read_bytes(path)).splitlines()]
+    return [line.strip() for line in os.fsdecode(read_bytes(path)).split("\n")]
 
 
 def _folder_entries(folder: Path) -> list[tuple[Path, int]]:
