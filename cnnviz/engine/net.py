@@ -368,9 +368,7 @@ class Net:
         """
         layer = self.layers[0]
         if layer.type != "MemoryData":
-            raise NetError(
-                f"{self._nodes[0].title}: takes no arrays; set_input_arrays wants a MemoryData first."
-            )
+            raise NetError(f"{self._nodes[0].title}: takes no arrays, MemoryData does.")
         layer.set_input_arrays(data, labels)  # type: ignore[attr-defined]
 
     # Weights
