@@ -1,0 +1,104 @@
+"""What the losses share: shapes, sums to one number, and Caffe's ways of normalization."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layer import Layer
+from cnnviz.engine.ops.kept import Kept
+from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.errors import NetError
+from cnnviz.formats.schema import LayerParameter, LossParameter
+
+
+class Loss(Layer):
+    """Base of losses: bottom 0 is compared with bottom 1, which has as many items; the top is a number."""
+
+    num_bottom = (2, 2)
+    is_loss = True
+
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        self.kept = Kept(self)
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        first = [shape[:1] for shape in bottom[:2]]
+        if first[0] != first[1] or not first[0]:
+            raise NetError(
+                f"bottom 0 is {bottom[0]} and bottom 1 is {bottom[1]}: their first axis, the number of items, "
+                "must be the same"
+            )
+        return [()] * self.num_top[0]
+
+    def allow_force_backward(self, bottom_index: int) -> bool:
+        return bottom_index != 1  # labels
+
+    def sum_to_top(self, items: Any, count: int, scale: float, top: Blob) -> None:
+        """Writes scale times the sum of the items' losses to the top."""
+        row_sums(self.device, 1, count, items, top.mutable_device_data, scale=scale)
+
+
+class LabelLoss(Loss):
+    """Base of losses with one label per item that can be ignored, and a choice of divisors.
+
+    Attributes:
+        outer, classes, inner: how bottom 0 is seen: an item is an (outer, inner) pair.
+        ignore_label: None if every label counts.
+    """
+
+    default_normalization = LossParameter.VALID
+
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        options = param.loss_param
+        self.has_ignore_label = options.HasField("ignore_label")
+        self.ignore_label = options.ignore_label
+        self.normalization = self._mode(options)
+        if self.normalization == LossParameter.PRE_FIXED:
+            raise NetError("normalization PRE_FIXED is not supported; use FULL, VALID, BATCH_SIZE or NONE")
+
+    def _mode(self, options: Any) -> int:
+        if options.HasField("normalization") or not options.HasField("normalize"):
+            return options.normalization if options.HasField("normalization") else self.default_normalization
+        return LossParameter.VALID if options.normalize else LossParameter.BATCH_SIZE
+
+    @property
+    def items(self) -> int:
+        return self.outer * self.inner
+
+    def set_sizes(self, outer: int, classes: int, inner: int, labels: Shape, count: int) -> None:
+        """Keeps the sizes; raises NetError unless the labels are as many as the items."""
+        self.outer, self.classes, self.inner = outer, classes, inner
+        if count != self.items:
+            raise NetError(
+                f"has {count} labels {labels} for {self.items} predictions: one label for each item and "
+                "position is wanted, without the axis of the classes"
+            )
+
+    @property
+    def ignoring(self) -> tuple[bool, int]:
+        """The kernels' arguments (whether a label is ignored, which)."""
+        return self.has_ignore_label, self.ignore_label
+
+    @property
+    def item_losses(self) -> Any:
+        """The buffer that a kernel fills: the losses of all items, then 1 for each that counts."""
+        return self.device.scratch(2 * self.items, "losses")
+
+    @property
+    def totals(self) -> Any:
+        """After ``mean_to_top``: the sum of the losses, and the divisor."""
+        return self.kept.get("totals", 2)
+
+    def mean_to_top(self, items: int, top: Blob) -> None:
+        """Writes the items' losses, summed and divided as the normalization mode wants, to the top."""
+        row_sums(self.device, 2, items, self.item_losses, self.totals)
+        divisor = {
+            LossParameter.VALID: 0,
+            LossParameter.FULL: items,
+            LossParameter.BATCH_SIZE: self.outer,
+            LossParameter.NONE: 1,
+        }[self.normalization]
+        self.device.launch("loss", "loss_mean", 1, float(divisor), self.totals, top.mutable_device_data)

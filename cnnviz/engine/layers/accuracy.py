@@ -1,0 +1,71 @@
+"""Accuracy: how often the label is among the best classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layer import Layer, positive_axis
+from cnnviz.engine.ops.kept import Kept
+from cnnviz.engine.ops.ranges import row_range
+from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.errors import NetError
+
+
+class Accuracy(Layer):
+    """accuracy = number of items whose label is among the top_k classes / number of items
+
+    An item is right if fewer than top_k other classes have a score of at least the label's: ties count
+    against it, and so does a NaN.
+
+    accuracy_param:
+        top_k: default 1.
+        axis: the axis of the classes; default 1.
+        ignore_label: items with this label do not count; default: none.
+
+    Bottom: scores (N, C, ...); labels (N, ...), one integer for each item and position.
+    Top: the accuracy (), 0 if no item counts; the accuracy of each class (C,), optional, 0 for a class
+        without items.
+    Raises: NetError if top_k is greater than C, or the labels are not as many as the items.
+    Source: Caffe's AccuracyLayer. There is no gradient.
+    """
+
+    type = "Accuracy"
+    num_bottom = (2, 2)
+    num_top = (1, 2)
+    has_backward = False
+
+    def allow_force_backward(self, bottom_index: int) -> bool:
+        return False
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        x, labels = bottom
+        options = self.param.accuracy_param
+        axis = positive_axis(options.axis, x)
+        self.sizes = math.prod(x[:axis]), x[axis], math.prod(x[axis + 1 :])
+        outer, classes, inner = self.sizes
+        if math.prod(labels) != outer * inner:
+            raise NetError(f"has labels {labels} for predictions {x}; give one label per item and position")
+        if options.top_k > classes:
+            raise NetError(f"top_k {options.top_k} is greater than the number of classes, {classes}")
+        self._kept = Kept(self)
+        return [(), (classes,)][: max(1, len(self.param.top))]
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        outer, classes, inner = self.sizes
+        options = self.param.accuracy_param
+        items = outer * inner
+        scores, labels = bottom[0].device_data, bottom[1].device_data
+        flags = self.device.scratch(2 * items, "flags")
+        totals = self._kept.get("totals", 2)
+        size, work = row_range(inner, outer)
+        ignoring = options.HasField("ignore_label"), options.ignore_label
+        self.launch(
+            "accuracy_items", size, *self.sizes, *ignoring, options.top_k, scores, labels, flags, **work
+        )
+        row_sums(self.device, 2, items, flags, totals)
+        self.launch("accuracy_mean", 1, totals, top[0].mutable_device_data)
+        if len(top) > 1:
+            per_class = top[1].mutable_device_data
+            self.launch("accuracy_per_class", classes, classes, items, labels, flags, per_class)

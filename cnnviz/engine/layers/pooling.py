@@ -1,0 +1,143 @@
+"""Pooling: maximum, mean or a random pick of windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import cnnviz
+from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layer import Layer
+from cnnviz.engine.ops import pooling
+from cnnviz.engine.ops.kept import Kept
+from cnnviz.errors import NetError
+from cnnviz.formats.schema import LayerParameter, PoolingParameter
+
+
+class Pooling(Layer):
+    """y[n, c, i, j] = the maximum, mean or a sample of x[n, c] over the window of (i, j)
+
+    pooling_param:
+        pool: MAX (default); AVE, whose divisor counts the padding that the window covers;
+            AVE_EXC_PAD, whose divisor counts real pixels only; STOCHASTIC, which draws one pixel in
+            proportion to max(x, 0) in TRAIN, and takes the mean weighted so in TEST. AVE_TF is refused.
+        kernel_size, or kernel_h and kernel_w: the window, in pixels.
+        stride, or stride_h and stride_w: step between windows; default 1.
+        pad, or pad_h and pad_w: pixels added on each side, less than the kernel; default 0.
+        global_pooling: the window is the whole plane.
+        round_mode: CEIL (default) or FLOOR of (H + 2 pad - kernel) / stride.
+        engine: accepted and not used.
+
+    Bottom: x (N, C, H, W).
+    Top: y (N, C, H', W') with H' = ceil((H + 2 pad - kernel) / stride) + 1, less one if pads are given
+        and the last window would begin behind H + pad; for MAX a second one if wanted, of the same
+        shape: the index of the maximum in its plane (-1 if there is none).
+    Raises: NetError for a kernel given twice or not at all, or larger than the plane; a pad not less
+        than the kernel; pad with STOCHASTIC.
+    Source: Caffe's PoolingLayer (the first maximum wins; a window of NaN gives -FLT_MAX);
+        Zeiler and Fergus 2013 for STOCHASTIC.
+    """
+
+    type = "Pooling"
+    num_top = (1, 2)
+
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        options = param.pooling_param
+        self.method = options.pool
+        self.is_global = options.global_pooling
+        self.stride = _pair(options, "stride", 1)
+        self.pad = _pair(options, "pad", 0)
+        self.kernel = (0, 0) if self.is_global else _pair(options, "kernel", None)
+        self._kept = Kept(self)
+        self._check(options)
+
+    def _check(self, options: Any) -> None:
+        kernel_given = any(options.HasField(f) for f in ("kernel_size", "kernel_h", "kernel_w"))
+        if self.is_global and kernel_given:
+            raise NetError("global_pooling takes the whole plane: leave kernel_size away")
+        if self.is_global and (self.pad != (0, 0) or self.stride != (1, 1)):
+            raise NetError("global_pooling takes the whole plane: leave pad and stride away")
+        if not self.is_global and min(self.kernel) == 0:
+            raise NetError("the kernel's size is 0; give at least 1")
+        if min(self.stride) == 0:
+            raise NetError("stride is 0; give at least 1")
+        if self.method == PoolingParameter.STOCHASTIC and self.pad != (0, 0):
+            raise NetError("STOCHASTIC pooling has no pad; use MAX or AVE")
+        if self.method == PoolingParameter.AVE_TF:
+            raise NetError("pool AVE_TF is not supported; use AVE or AVE_EXC_PAD")
+        if self.method != PoolingParameter.MAX and len(self.param.top) > 1:
+            raise NetError("a second top, the mask, exists with pool MAX only")
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        if len(bottom[0]) != 4:
+            raise NetError(f"wants a bottom (N, C, H, W), not {bottom[0]}")
+        num, channels, height, width = bottom[0]
+        kernel = (height, width) if self.is_global else self.kernel
+        ceil = self.param.pooling_param.round_mode == PoolingParameter.CEIL
+        self.window = pooling.pooling_window((height, width), kernel, self.stride, self.pad, ceil)
+        self.planes = num * channels
+        shape = (num, channels, self.window.pooled_h, self.window.pooled_w)
+        return [shape] * max(1, len(self.param.top))
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        if bottom[0] is top[0]:
+            raise NetError(f"layer {self.name!r} (Pooling) cannot run in place; name its top differently.")
+        where = (self.device, self.planes, self.window, bottom[0].device_data, top[0].mutable_device_data)
+        if self.method == PoolingParameter.MAX:
+            pooling.max_forward(*where, self._index)
+            if len(top) > 1:
+                count = top[1].count
+                self.launch("index_to_top", count, count, self._index, top[1].mutable_device_data)
+        elif self.method != PoolingParameter.STOCHASTIC:
+            pooling.ave_forward(*where, self._padding_counts)
+        elif self.phase == cnnviz.TRAIN:
+            seed = np.uint32(self.random.integers(2**32))
+            pooling.stochastic_sample(*where, self._index, seed)
+        else:
+            pooling.stochastic_mean(*where, self._total)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if not propagate_down[0]:
+            return
+        where = (self.device, self.planes, self.window)
+        dy, dx = top[0].device_diff, bottom[0].mutable_device_diff
+        if self.method in (PoolingParameter.AVE, PoolingParameter.AVE_EXC_PAD):
+            pooling.ave_backward(*where, dy, dx, self._padding_counts)
+        elif self.method == PoolingParameter.STOCHASTIC and self.phase == cnnviz.TEST:
+            x, y = bottom[0].device_data, top[0].device_data
+            pooling.stochastic_mean_backward(*where, x, y, self._total, dy, dx)
+        else:
+            pooling.index_backward(*where, self._index, dy, dx)
+
+    @property
+    def _padding_counts(self) -> bool:
+        return self.method == PoolingParameter.AVE
+
+    @property
+    def _index(self) -> Any:
+        return self._kept.get("index", self.planes * self.window.pooled_count, itemsize=4)
+
+    @property
+    def _total(self) -> Any:
+        return self._kept.get("total", self.planes * self.window.pooled_count)
+
+
+def _pair(options: Any, what: str, default: int | None) -> tuple[int, int]:
+    """Returns (height, width) of kernel, stride or pad, given as one number or as two."""
+    whole = "kernel_size" if what == "kernel" else what
+    parts = [f"{what}_h", f"{what}_w"]
+    given = [options.HasField(part) for part in parts]
+    if any(given) and options.HasField(whole):
+        raise NetError(f"give {whole}, or {parts[0]} and {parts[1]}, not both")
+    if any(given) != all(given):
+        raise NetError(f"{parts[0]} and {parts[1]} belong together; give both, or {whole}")
+    if all(given):
+        return getattr(options, parts[0]), getattr(options, parts[1])
+    if options.HasField(whole):
+        return getattr(options, whole), getattr(options, whole)
+    if default is None:
+        raise NetError(f"has no {whole}; give it in pooling_param, or {parts[0]} and {parts[1]}")
+    return default, default

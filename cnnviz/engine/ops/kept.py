@@ -1,0 +1,29 @@
+"""Buffers that a layer fills in forward and reads in backward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnviz.engine.layer import Layer
+
+
+class Kept:
+    """Named buffers of one layer; each grows when it must, and then forgets its values."""
+
+    def __init__(self, layer: Layer):
+        self._layer = layer
+        self._buffers: dict[str, Any] = {}
+
+    def get(self, what: str, count: int, itemsize: int = 0) -> Any:
+        """Returns the buffer ``what`` with room for ``count`` elements.
+
+        Args:
+            itemsize: bytes of one element; default: those of the device's element type.
+        """
+        device = self._layer.device
+        nbytes = max(1, count) * (itemsize or device.dtype.itemsize)
+        have = self._buffers.get(what)
+        if have is None or have.size < nbytes:
+            label = f"{what} of layer {self._layer.name!r}"
+            have = self._buffers[what] = device.new_buffer(nbytes, label)
+        return have
