@@ -155,7 +155,8 @@ def upgrade_solver(solver: SolverParameter, path: str = "<solver>") -> list[str]
 
 def v2_type(name: str) -> str:
     """Returns today's name of a V1 layer type: "INNER_PRODUCT" gives "InnerProduct"."""
-    return _V1_SPECIAL.get(name, "".join(word.capitalize() for word in name.split("_")))
+    words = (re.sub(r"\dd$", lambda m: m[0].upper(), word.capitalize()) for word in name.split("_"))
+    return _V1_SPECIAL.get(name, "".join(words))
 
 
 def v0_type(name: str) -> str:
