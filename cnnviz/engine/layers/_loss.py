@@ -27,8 +27,8 @@ class Loss(Layer):
         first = [shape[:1] for shape in bottom[:2]]
         if first[0] != first[1] or not first[0]:
             raise NetError(
-                f"bottom 0 is {bottom[0]} and bottom 1 is {bottom[1]}: their first axis, the number of items, "
-                "must be the same"
+                f"bottom 0 is {bottom[0]} and bottom 1 is {bottom[1]}: their first axis, the number "
+                "of items, must be the same"
             )
         return [()] * self.num_top[0]
 

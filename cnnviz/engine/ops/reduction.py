@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnviz.engine.device import Device
 
-_CHUNK = 2048  # of reduction.cl
+_CHUNK = 2048  # of sums.cl
 _KINDS = {"sum": 0, "abs": 1, "square": 2, "product": 3}
 
 
@@ -55,10 +55,8 @@ def _pass(
     columns = min(chunks, 16)
     size = (-(-chunks // columns) * columns, rows)
     other = source if other is None else other  # a pointer that is never followed
-    device.launch(
-        "reduction", "partial", size, chunks, rows, count, _KINDS[what], float(scale), source, other, target, start,
-        local_size=(columns, 1),
-    )  # fmt: skip
+    args = (chunks, rows, count, _KINDS[what], float(scale), source, other, target, start)
+    device.launch("sums", "sum_chunks", size, *args, local_size=(columns, 1))
 
 
 def _total(device: Device, buffer: Any, count: int, what: str, other: Any = None) -> float:
