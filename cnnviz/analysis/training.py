@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import math
 import os
 import re
@@ -13,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnviz.errors import CnnvizError, did_you_mean
-from cnnviz.formats.training_log import Curve, Segment, TrainingLog, read_log
+from cnnviz.formats.training_log import Curve, Segment, TrainingLog, json_number, read_log
 
 QUANTITIES = ("Test accuracy", "Test loss", "Train learning rate", "Train loss")
 # Chart types 0 to 7 in Caffe's order: quantity and x axis.
@@ -127,6 +130,45 @@ def chart_lines(
     return lines
 
 
+def lines_json(lines: Sequence[ChartLine]) -> str:
+    """Returns the curves of a chart as a JSON list of {log, name, x, y, segments}.
+
+    ``segments`` holds where in x and y each run starts, as a restart may go back; what is not finite is
+    "nan", "inf" or "-inf".
+    """
+    return json.dumps(
+        [
+            {
+                "log": line.log,
+                "name": line.name,
+                "x": [json_number(float(v)) for v in line.x],
+                "y": [json_number(float(v)) for v in line.y],
+                "segments": _starts(line),
+            }
+            for line in lines
+        ],
+        allow_nan=False,
+    )
+
+
+def lines_csv(lines: Sequence[ChartLine]) -> str:
+    """Returns the points of a chart's curves as rows of log, name, segment, x, y."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["log", "name", "segment", "x", "y"])
+    for line in lines:
+        for number, (x, y) in enumerate(line.segments):
+            rows.writerows(
+                [line.log, line.name, number, f"{a:.15g}", f"{b:.15g}"] for a, b in zip(x, y, strict=True)
+            )
+    return text.getvalue()
+
+
+def _starts(line: ChartLine) -> list[int]:
+    lengths = [len(x) for x, _ in line.segments]
+    return [sum(lengths[:i]) for i in range(len(lengths))]
+
+
 def log_names(logs: Sequence[TrainingLog]) -> list[str]:
     """Returns a short name for each log: the file's, with as many folders as it takes to tell them apart."""
     names = [log.name for log in logs]
@@ -160,6 +202,24 @@ def smoothed(y: np.ndarray, weight: float) -> np.ndarray:
             total = weight * total + (1 - weight)
             result[i] = average / total
     return result
+
+
+def thinned(x: np.ndarray, y: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns at most about ``limit`` of the points, with every peak, dip and gap kept in its place.
+
+    The points are cut into runs; of each its lowest, its highest and its first non-finite one stay.
+    """
+    if len(x) <= limit:
+        return x, y
+    keep: set[int] = {0, len(x) - 1}
+    for run in np.array_split(np.arange(len(x)), max(1, limit // 3)):
+        finite = run[np.isfinite(y[run])]
+        if len(finite):
+            keep |= {int(finite[y[finite].argmin()]), int(finite[y[finite].argmax()])}
+        if len(finite) < len(run):
+            keep.add(int(run[~np.isfinite(y[run])][0]))
+    kept = np.array(sorted(keep))
+    return x[kept], y[kept]
 
 
 def is_accuracy(curve: Curve) -> bool:
@@ -254,7 +314,7 @@ def _marks(
                 at = event.iteration if x_axis == "Iters" else event.seconds
                 marks.append(Mark("snapshot", at, f"snapshot {event.iteration:.0f}"))
         marks += _gap_marks(*line.segments[position])
-    if quantity.endswith("loss"):
+    if quantity.endswith("loss") and all(is_loss(curve) for _, curve in parts):
         marks += _divergence(line)
         marks += _parting(log, x_axis)
     return marks

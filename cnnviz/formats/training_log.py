@@ -25,7 +25,7 @@ import math
 import os
 import re
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -214,56 +214,6 @@ class TrainingLog:
         """Returns the numbers of the test nets, ascending."""
         return sorted({net for segment in self.segments for net in segment.tests})
 
-    def to_json(self) -> str:
-        """Returns everything as JSON; numbers that are not finite are the strings "nan", "inf", "-inf"."""
-        content = {
-            "path": self.path,
-            "lines": self.lines,
-            "curves": [
-                {
-                    "segment": segment,
-                    "phase": phase,
-                    "net": net,
-                    "name": curve.name,
-                    "iterations": [_plain(v) for v in curve.iterations],
-                    "seconds": [_plain(v) for v in curve.seconds],
-                    "values": [_plain(v) for v in curve.values],
-                }
-                for segment, phase, net, curve in self.all_curves()
-            ],
-            "events": [
-                {
-                    "segment": number,
-                    "kind": event.kind,
-                    "iteration": _plain(event.iteration),
-                    "seconds": _plain(event.seconds),
-                    "text": event.text,
-                }
-                for number, segment in enumerate(self.segments)
-                for event in segment.events
-            ],
-        }
-        return json.dumps(content, allow_nan=False)
-
-    def to_csv(self) -> str:
-        """Returns every number as a row: segment, phase, net, name, iteration, seconds, value.
-
-        The smoothed loss is phase "solver", name "loss"; the learning rate is phase "solver", name "lr";
-        events are phase "event" with their kind as name and their text as value.
-        """
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["segment", "phase", "net", "name", "iteration", "seconds", "value"])
-        for segment, phase, net, curve in self.all_curves():
-            head = [segment, phase, "" if net is None else net, curve.name]
-            for iteration, seconds, value in zip(curve.iterations, curve.seconds, curve.values, strict=True):
-                rows.writerow([*head, f"{iteration:.15g}", f"{seconds:.15g}", f"{value:.15g}"])
-        for number, segment_ in enumerate(self.segments):
-            for event in segment_.events:
-                place = [f"{event.iteration:.15g}", f"{event.seconds:.15g}"]
-                rows.writerow([number, "event", "", event.kind, *place, event.text])
-        return text.getvalue()
-
     def all_curves(self) -> Iterator[tuple[int, str, int | None, Curve]]:
         """Yields (segment number, phase, test net number or None, curve) of every curve that has points."""
         for number, segment in enumerate(self.segments):
@@ -305,6 +255,64 @@ class TrainingLog:
                 break
             row["LearningRate"] = first
         return table
+
+
+def logs_json(logs: Sequence[TrainingLog]) -> str:
+    """Returns everything in ``logs`` as a JSON list; what is not finite is "nan", "inf" or "-inf"."""
+    return json.dumps([_content(log) for log in logs], allow_nan=False)
+
+
+def _content(log: TrainingLog) -> dict:
+    curves = [
+        {
+            "segment": segment,
+            "phase": phase,
+            "net": net,
+            "name": curve.name,
+            "iterations": [json_number(v) for v in curve.iterations],
+            "seconds": [json_number(v) for v in curve.seconds],
+            "values": [json_number(v) for v in curve.values],
+        }
+        for segment, phase, net, curve in log.all_curves()
+    ]
+    events = [
+        {
+            "segment": number,
+            "kind": event.kind,
+            "iteration": event.iteration,
+            "seconds": json_number(event.seconds),
+            "text": event.text,
+        }
+        for number, segment in enumerate(log.segments)
+        for event in segment.events
+    ]
+    return {"log": log.path, "lines": log.lines, "curves": curves, "events": events}
+
+
+def logs_csv(logs: Sequence[TrainingLog]) -> str:
+    """Returns every number of ``logs`` as a row: log, segment, phase, net, name, iteration, seconds, value.
+
+    The smoothed loss is phase "solver", name "loss"; the learning rate is phase "solver", name "lr";
+    events are phase "event" with their kind as name and their text as value.
+    """
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["log", "segment", "phase", "net", "name", "iteration", "seconds", "value"])
+    for log in logs:
+        for segment, phase, net, curve in log.all_curves():
+            head = [log.path, segment, phase, "" if net is None else net, curve.name]
+            for numbers in zip(curve.iterations, curve.seconds, curve.values, strict=True):
+                rows.writerow([*head, *(f"{number:.15g}" for number in numbers)])
+        for number, part in enumerate(log.segments):
+            for event in part.events:
+                place = [f"{event.iteration:.15g}", f"{event.seconds:.15g}"]
+                rows.writerow([log.path, number, "event", "", event.kind, *place, event.text])
+    return text.getvalue()
+
+
+def json_number(value: float) -> float | str:
+    """Returns ``value`` as JSON can hold it: numbers that are not finite become "nan", "inf", "-inf"."""
+    return value if math.isfinite(value) else str(value)
 
 
 def _rows(outputs: Outputs) -> list[dict[str, float]]:
@@ -525,6 +533,42 @@ class LogReader:
         return self._segment.tests.setdefault(self._net, TestNet())
 
 
+class LogFollower:
+    """Reads a log that still grows: each ``update`` reads what was added since the last."""
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.path = path
+        self._reader = LogReader(path)
+        self._offset = 0
+
+    @property
+    def log(self) -> TrainingLog:
+        return self._reader.log
+
+    @property
+    def done(self) -> bool:
+        """Whether the log says that the training has ended."""
+        return any(event.kind == "done" for event in self.log.segments[-1].events)
+
+    def update(self) -> bool:
+        """Reads what was added and returns whether anything was; a log that shrank is read anew.
+
+        Raises FileError if it cannot be read.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                if file.seek(0, os.SEEK_END) < self._offset:
+                    self._reader, self._offset = LogReader(self.path), 0
+                file.seek(self._offset)
+                before = self._offset
+                while data := file.read(CHUNK):
+                    self._offset += len(data)
+                    self._reader.feed(data)
+        except OSError as error:
+            raise FileError(f"{self.path}: cannot be read: {describe_os_error(error)}.") from None
+        return self._offset > before
+
+
 class _Clock:
     """Turns time stamps into seconds since the start; a line without one has the time of the last."""
 
@@ -626,7 +670,3 @@ def _number(text: bytes) -> float | None:
     if b"#INF" in plain:
         return -math.inf if plain.startswith(b"-") else math.inf
     return None
-
-
-def _plain(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)

@@ -107,7 +107,7 @@ def plot_training_log(
     read = as_logs(logs)
     lines = chart_lines(number, read, outputs)
     heading = title if title is not None else chart_name(number)
-    figure = _draw(number, lines, theme(style), smooth, log_scale, heading)
+    figure = draw_chart(number, lines, theme(style), smooth, log_scale, heading)
     if path is not None:
         if Path(path).suffix.lower() in (".html", ".htm"):
             from cnnviz.plots.training_html import training_page
@@ -118,7 +118,7 @@ def plot_training_log(
     return figure
 
 
-def _draw(
+def draw_chart(
     number: int,
     lines: list[ChartLine],
     look: Theme,
@@ -126,6 +126,11 @@ def _draw(
     log_scale: bool | None,
     heading: str,
 ) -> Figure:
+    """Draws ``lines`` of chart type ``number``; see plot_training_log for the other arguments.
+
+    Parts carry their meaning as gid ("series-0", "label-0", "mark-snapshot") for those who read the
+    figure or its SVG.
+    """
     quantity, x_axis = CHARTS[number]
     figure = new_figure(WIDTH_IN, HEIGHT_IN, look)
     axes = figure.add_axes((0.1, 0.2, 0.7, 0.6))
@@ -166,9 +171,11 @@ def _labels(lines: list[ChartLine], logs: list[str], names: list[str]) -> list[s
     short_names = dict(zip(names, _short(names), strict=True))
     if len(logs) == 1:
         return [short_names[line.name] for line in lines]
-    if all(sum(other.log == line.log for other in lines) == 1 for line in lines):
-        return [short_logs[line.log] for line in lines]
-    return [f"{short_logs[line.log]}: {short_names[line.name]}" for line in lines]
+    alone = {log for log in logs if sum(line.log == log for line in lines) == 1}
+    return [
+        short_logs[line.log] if line.log in alone else f"{short_logs[line.log]}: {short_names[line.name]}"
+        for line in lines
+    ]
 
 
 def _short(names: list[str]) -> list[str]:
@@ -283,7 +290,7 @@ def _subtitle(lines: list[ChartLine], quantity: str, smooth: float) -> str:
             parts.append(f"{word} {best(y[np.isfinite(y)]):.4g}")
     if smooth:
         parts.append(f"smoothed by {smooth:g}")
-    return "  ·  ".join(parts)
+    return " · ".join(parts)
 
 
 def _draw_marks(
@@ -321,7 +328,7 @@ def _draw_marks(
                     texts.append((mark.x, mark.text, color))
             elif _SIGNS[mark.kind] not in key:
                 key.append(_SIGNS[mark.kind])
-    return _MarkTexts(texts, "     ".join(key))
+    return _MarkTexts(texts, "\u2003".join(key))
 
 
 def _draw_sign(axes: Axes, line: ChartLine, mark: Mark, color: str, look: Theme) -> None:
@@ -408,7 +415,7 @@ def _end_labels(figure: Figure, lines: list[ChartLine], looks: list[_Look]) -> l
         finite = line.y[np.isfinite(line.y)]
         value = f"{finite[-1]:.4g}" if len(finite) else "nan"
         if len(how.label) + len(value) <= 16:
-            text = f"{how.label}  {value}"
+            text = f"{how.label}\u2002{value}"
         else:
             text = f"{how.label}\n{value}" if len(lines) <= 6 else how.label
         label = _write(figure, text, 0, 0, 10, how.color, va="center", gid=f"label-{i}")
@@ -433,7 +440,7 @@ def _place_end_labels(figure: Figure, axes: Axes, lines: list[ChartLine], labels
         if abs(ends[i][1] - y) > 3 or ends[i][0] < box.x1 - 12:
             leader = Line2D(
                 [ends[i][0] / width, (x - 4) / width], [ends[i][1] / height, y / height], linewidth=0.8,
-                linestyle=(0, (1, 2)), color=labels[i].get_color(), alpha=0.8, gid="leader",
+                linestyle=(0, (1, 2)), color=labels[i].get_color(), alpha=0.55, gid="leader",
             )  # fmt: skip
             figure.add_artist(leader)
 

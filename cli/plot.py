@@ -1,0 +1,111 @@
+"""cnnviz plot"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from cnnviz.cli.options import dpi_option, style_option
+
+
+@click.command()
+@click.argument("chart_type")
+@click.argument("out")
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+@style_option
+@dpi_option
+@click.option("--smooth", type=float, default=0.0, show_default=True,
+              help="Weight of the past in the moving average, 0 to below 1.")  # fmt: skip
+@click.option("--log-axis/--linear-axis", "log_scale", default=None,
+              help="The y axis; if not said, what spans much gets a logarithmic one.")  # fmt: skip
+@click.option("--output", "outputs", multiple=True, metavar="NAME",
+              help="A net output to show instead of those that fit; may be repeated.")  # fmt: skip
+@click.option("--title", help="Heading instead of the chart type's name.")
+@click.option("--json", "form", flag_value="json", help="Also print each curve's log, name, x and y as JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Also print the points of the curves as CSV.")
+@click.option("--follow", is_flag=True, help="Draw again whenever a log grows, until it is done or Ctrl-C.")
+def command(
+    chart_type: str,
+    out: str,
+    logs: tuple[str, ...],
+    form: str | None,
+    follow: bool,
+    outputs: tuple,
+    **options,
+) -> None:
+    """Draw a chart of training logs into OUT.
+
+    CHART_TYPE is a number or a name: 0 test-accuracy, 2 test-loss, 4 train-learning-rate, 6 train-loss,
+    each over iterations, and 1, 3, 5, 7 (the name with -seconds at its end) over seconds. OUT ends in
+    .png, .svg, .pdf, .jpg, .webp, or in .html for a page with a read-out; .csv and .json take every
+    number of the logs. LOG is what the solver of any Caffe prints on stderr; "-" is the standard input.
+
+    \b
+    Example:
+      cnnviz plot 6 loss.png run.log
+      cnnviz plot test-accuracy accuracy.html first.log second.log
+      cnnviz plot 6 loss.png run.log --smooth 0.9 --style dark --follow
+    """
+    from cnnviz.analysis.training import chart_number
+    from cnnviz.formats.training_log import read_log
+
+    number = chart_number(chart_type)
+    options["outputs"] = outputs or None
+    if follow:
+        _follow(number, out, logs, options)
+        return
+    read = [read_log(log) for log in logs]
+    _write(number, out, read, options)
+    if form is not None:
+        _print_curves(number, read, options["outputs"], form)
+    else:
+        click.echo(f"Wrote {out}")
+
+
+def _write(number: int, out: str, logs: list, options: dict) -> None:
+    from cnnviz.formats.files import write_text
+    from cnnviz.formats.training_log import logs_csv, logs_json
+    from cnnviz.plots.training import plot_training_log
+
+    suffix = Path(out).suffix.lower()
+    if suffix in (".csv", ".json"):
+        write_text(out, logs_csv(logs) if suffix == ".csv" else logs_json(logs))
+    else:
+        plot_training_log(number, logs, out, **options)
+
+
+def _print_curves(number: int, logs: list, outputs: tuple | None, form: str) -> None:
+    from cnnviz.analysis.training import chart_lines, lines_csv, lines_json
+
+    lines = chart_lines(number, logs, outputs)
+    click.echo(lines_json(lines) if form == "json" else lines_csv(lines), nl=form == "json")
+
+
+def _follow(number: int, out: str, logs: tuple[str, ...], options: dict, pause: float = 1.0) -> None:
+    """Draws whenever a log has grown; a chart that has nothing to show yet is waited for."""
+    from cnnviz.formats.training_log import LogFollower
+
+    followers = [LogFollower(log) for log in logs]
+    try:
+        while True:
+            grown = [follower.update() for follower in followers]
+            if any(grown) and _has_curves(number, followers, options["outputs"]):
+                _write(number, out, [follower.log for follower in followers], options)
+                click.echo(f"Wrote {out}", err=True)
+            if all(follower.done for follower in followers):
+                return
+            time.sleep(pause)
+    except KeyboardInterrupt:
+        click.echo("Stopped following.", err=True)
+
+
+def _has_curves(number: int, followers: list, outputs: tuple | None) -> bool:
+    from cnnviz.analysis.training import chart_lines
+    from cnnviz.errors import CnnvizError
+
+    try:
+        return bool(chart_lines(number, [follower.log for follower in followers], outputs))
+    except CnnvizError:
+        return False
