@@ -24,6 +24,7 @@ _MAGIC, _VERSION = 0xBEEFC0DE, 1
 _BRANCH, _LEAF, _OVERFLOW = 1, 2, 4
 _BIG, _SUB, _DUPLICATES = 1, 2, 4
 _EMPTY = (1 << 64) - 1
+_NODE_HEADER_SIZE = 8
 _MAX_DEPTH = 32
 
 
@@ -88,6 +89,8 @@ class LmdbFile:
         self._page_size, self._pages = page_size, last + 1
         if not 256 <= page_size <= 65536:
             raise self._fault(f"its page size is {page_size}")
+        if self._entries > len(self._map) // _NODE_HEADER_SIZE:
+            raise self._fault(f"it cannot hold {self._entries} entries")
         if self._pages * page_size > len(self._map):
             missing = self._pages * page_size - len(self._map)
             raise FileError(f"{self.path}: ends {missing} bytes early; the copy was cut short.")
@@ -98,13 +101,13 @@ class LmdbFile:
             raise self._fault("its pages form a cycle")
         page, kind, offsets = self._page(number)
         for offset in offsets:
-            if offset + 8 > self._page_size:
+            if offset + _NODE_HEADER_SIZE > self._page_size:
                 raise self._fault(f"a node of page {number} lies outside of it")
             low, high, flags, key_size = struct.unpack_from("<HHHH", self._map, page + offset)
             if kind & _BRANCH:
                 yield from self._walk(low | high << 16 | flags << 32, depth + 1, budget)
                 continue
-            key_start = page + offset + 8
+            key_start = page + offset + _NODE_HEADER_SIZE
             key_end = key_start + key_size
             if flags & (_SUB | _DUPLICATES):
                 raise FileError(f"{self.path}: holds named databases; Caffe reads plain ones.")
