@@ -45,11 +45,17 @@ setup(
     packages=packages(),
     package_dir=FOLDERS,
     package_data={
-        "cnnviz": ["py.typed", "kernels/*.cl", "formats/*.proto", "engine/data/digits.*"],
-        "cnnviz.cli": ["data/*"],
-        "cnnviz.gallery": ["templates/*"],
+        "cnnviz": ["py.typed", "kernels/*.cl", "plots/templates/*", "formats/*.proto", "engine/data/digits.*"],
+        "cnnviz.gallery": ["templates/*", "templates/*/*"],
     },
-    install_requires=["numpy>=1.24", "pyopencl>=2023.1", "matplotlib>=3.7", "pillow>=10", "click>=8.1", "protobuf>=5"],
+    install_requires=[
+        "numpy>=1.24",
+        "pyopencl>=2023.1",
+        "matplotlib>=3.7",
+        "pillow>=10",
+        "click>=8.1",
+        "protobuf>=5",
+    ],
     extras_require=extras,
     entry_points={"console_scripts": ["cnnviz = cnnviz.cli.main:main"]},
 )

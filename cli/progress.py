@@ -23,3 +23,9 @@ def steps(items: Sequence[Item], noun: str) -> Iterator[Item]:
         yield item
         if len(items) > 1:
             show(done, len(items), noun)
+
+
+def announce(what: str) -> None:
+    """Writes what is being done over the line before; quiet when the error stream is no terminal."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{what} ...", nl=False, err=True)
