@@ -197,13 +197,14 @@ def _cells(row: LayerSummary) -> tuple[str, ...]:
         f"{row.parameters + row.statistics:,}" if row.parameters or row.statistics else "",
         short_number(row.macs) if row.macs != 0 else "",
         short_number(row.memory, "B") if row.memory != 0 else "",
-        _pair(field.size) if field else "",
-        _pair(field.stride) if field else "",
-        _pair(field.offset) if field else "",
+        pair_text(field.size) if field else "",
+        pair_text(field.stride) if field else "",
+        pair_text(field.offset) if field else "",
     )
 
 
-def _pair(values: tuple[float, float]) -> str:
+def pair_text(values: tuple[float, float]) -> str:
+    """Returns "11" for (11, 11) and "3×5" for (3, 5)."""
     return f"{values[0]:g}" if values[0] == values[1] else f"{values[0]:g}×{values[1]:g}"
 
 
@@ -298,20 +299,26 @@ def summary_csv(summary: NetSummary) -> str:
 
 # --- measured times -----------------------------------------------------------------------------
 
-_TIME_LINE = re.compile(r"(\S+)\s+(?:forward|backward): ([0-9.]+(?:e[+-]?\d+)?) ms\.?\s*$")
+# A row of our own table, and Caffe's line.
+_TIME_ROW = re.compile(r"(?P<name>\S.*?) {2,}\w+ {2,}(?P<forward>[0-9.]+) +(?P<backward>[0-9.]+)\s*$")
+_TIME_LINE = re.compile(r"(?:^|\] )\s*(?P<name>\S+)\s+(?:for|back)ward: (?P<forward>[0-9.e+-]+) ms\.?\s*$")
 
 
 def read_times(path: str | os.PathLike) -> dict[str, float]:
-    """Returns milliseconds by layer name, forward and backward together, from what `cnnviz time` printed.
+    """Returns milliseconds by layer name, forward and backward together.
 
-    Raises FileError if the file cannot be read or has no such line.
+    Args:
+        path: what `cnnviz time` (or Caffe's `caffe time`) printed.
+    Raises: FileError if the file cannot be read or tells no times.
     """
     times: dict[str, float] = {}
     for line in read_bytes(path).decode("utf-8", "replace").splitlines():
-        if found := _TIME_LINE.search(line):
-            times[found[1]] = times.get(found[1], 0.0) + float(found[2])
+        found = _TIME_ROW.match(line) or _TIME_LINE.search(line)
+        if found:
+            spent = float(found["forward"]) + float(found.groupdict().get("backward") or 0)
+            times[found["name"]] = times.get(found["name"], 0.0) + spent
     if not times:
         raise FileError(
-            f'{path}: no line says "LAYER forward: N ms"; give what `cnnviz time --model ... > {path}` prints.'
+            f"{path}: no line tells the time of a layer; give what this prints: cnnviz time --model FILE"
         )
     return times

@@ -262,7 +262,8 @@ def _heading(title: str, lines: Sequence[str], width: float) -> tuple[float, lis
     labels = [Label(text, TITLE_SIZE, bold=True) for text in wrap(title, width, TITLE_SIZE, bold=True)]
     for line in lines:
         labels += [
-            Label(text, HEADING_SIZE, role="muted") for text in wrap(line, width, HEADING_SIZE, most=8)
+            Label(text, HEADING_SIZE, role="muted")
+            for text in wrap(line, width, HEADING_SIZE, most=8, after=" ")
         ]
     below = MARGIN + sum(label.height for label in labels) + 14
     return below, list(place_labels(labels, MARGIN, MARGIN))

@@ -16,8 +16,9 @@ FOLLOWERS = {
     "AbsVal", "BatchNorm", "Bias", "BN", "BNLL", "Clip", "Dropout", "ELU", "Exp", "HardSwish", "Log", "Mish",
     "PReLU", "Power", "RReLU", "ReLU", "ReLU6", "Scale", "SELU", "Sigmoid", "Swish", "TanH", "Threshold",
 }  # fmt: skip
-# Nets with more boxes than this have their repeated blocks folded.
+# Nets with more boxes than this have their repeated blocks folded, if that saves a good share of them.
 MANY_BOXES = 60
+LEAST_SAVING = 0.2
 # The longest pattern, in segments, that is looked for.
 LONGEST_PATTERN = 12
 # A single layer that repeats is a block only if it does so this often.
@@ -127,7 +128,11 @@ def _follows(layer: GraphLayer, host: GraphLayer, readers: int) -> bool:
         return False
     if fault_of(layer) or fault_of(host) or not host.bottoms or kind_of(host.type) == "data":
         return False
-    return layer.type in FOLLOWERS or layer.tops == layer.bottoms
+    if layer.tops == layer.bottoms:
+        return True
+    # A normalization that starts anew belongs to what follows it, unless it follows weights.
+    starts = kind_of(layer.type) == "normalization" and not host.params and host.type not in FOLLOWERS
+    return layer.type in FOLLOWERS and not starts
 
 
 # --- repeated blocks ----------------------------------------------------------------------------
@@ -155,7 +160,8 @@ def _find_blocks(graph: Graph, folded: Folded) -> list[Block]:
             copies = (segments[i + k * period : i + (k + 1) * period] for k in range(times))
             blocks.append(Block(tuple(tuple(u for s in copy for u in s.units) for copy in copies)))
         i += period * times if saved else 1
-    return blocks
+    spared = sum(len(block.shown) * (len(block.copies) - 1) for block in blocks)
+    return blocks if spared >= LEAST_SAVING * len(folded.units) else []
 
 
 def _repeats(segments: Sequence[_Segment], start: int, period: int) -> tuple[int, int, int]:

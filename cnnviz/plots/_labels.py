@@ -23,6 +23,7 @@ UNTOLD = {
 }  # fmt: skip
 WINDOW = ("kernel_size", "kernel_h", "kernel_w", "num_output", "pool", "global_pooling")
 SIDES = ("stride", "pad", "dilation")
+NO_BREAK = "\u00a0"  # keeps a setting and its value on one line while lines are broken
 MOST_TOPS = 4
 MOST_UNKNOWN = 2
 
@@ -77,7 +78,7 @@ def unit_labels(facts: UnitFacts, costs: bool = True) -> list[Label]:
     if costs:
         labels += _cost_labels(facts)
     if len(facts.layers) > 1:
-        labels += _wrapped("+ " + ", ".join(visible(_type_text(x)) for x in facts.layers[1:]), 10.5)
+        labels += _wrapped("+ " + ", ".join(map(_follower_text, facts.layers[1:])), 10.5)
     if facts.value:
         labels.append(Label(facts.value, 10.5, bold=True))
     for text in facts.unknown[:MOST_UNKNOWN]:
@@ -96,7 +97,8 @@ def unit_labels(facts: UnitFacts, costs: bool = True) -> list[Label]:
 
 
 def _wrapped(text: str, size: float, role: str = "text", most: int = 4) -> list[Label]:
-    return [Label(line, size, role=role) for line in wrap(text, WIDEST, size, most=most)]
+    lines = wrap(text, WIDEST, size, most=most, after=" ")
+    return [Label(line.replace(NO_BREAK, " "), size, role=role) for line in lines]
 
 
 # --- type and settings --------------------------------------------------------------------------
@@ -104,9 +106,17 @@ def _wrapped(text: str, size: float, role: str = "text", most: int = 4) -> list[
 
 def _type_text(layer: GraphLayer) -> str:
     """The type with the settings that differ from their default: "Convolution 3×3 → 64, stride 2"."""
-    window, *others = settings(layer)
+    window, *others = (text.replace(" ", NO_BREAK) for text in settings(layer))
     start = " ".join(filter(None, (visible(layer.type), window)))
     return ", ".join([start, *others])
+
+
+def _follower_text(layer: GraphLayer) -> str:
+    """A folded layer in few words: "BatchNorm", "Dropout 0.4", "ReLU (negative_slope 0.1)"."""
+    told = [text.replace(" ", NO_BREAK) for text in settings(layer) if text and text != "bias_term true"]
+    if layer.type == "Dropout" and len(told) == 1:
+        return f"Dropout {told[0].removeprefix('dropout_ratio' + NO_BREAK)}"
+    return visible(layer.type) + (f" ({', '.join(told)})" if told else "")
 
 
 def settings(layer: GraphLayer) -> list[str]:
@@ -173,6 +183,8 @@ def _plain_settings(message: Any) -> Iterator[str]:
         if not _is_plain(value):
             if len(value) and not hasattr(value[0], "DESCRIPTOR"):
                 yield f"{field.name} {_value(field, value)}"
+        elif (field.name, value) == ("bias_term", False):
+            yield "no bias"
         elif value != field.default_value:
             yield f"{field.name} {_value(field, value)}"
 

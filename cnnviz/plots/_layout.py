@@ -31,13 +31,13 @@ BOX_GAP = 18.0
 LINE_GAP = 9.0
 RANK_GAP = 24.0
 # Lines that run far sideways get a higher gap, so that they do not run flat onto each other.
-SLOPE = 0.07
+SLOPE = 0.13
 HIGHEST_GAP = 72.0
 
 # How strongly a line draws its ends together, by the number of dummy places among them; and how
 # strongly those boxes are drawn into one line that have their ranks to themselves.
-PULLS = (2.0, 1.0, 8.0)
-SPINE_PULL = 4.0
+PULLS = (2.0, 0.05, 0.1)
+SPINE_PULL = 1000.0
 
 ORDER_SWEEPS = 16
 PLACE_SWEEPS = 12
@@ -386,10 +386,19 @@ def _straighten(grid: _Grid, runs: list[list[Node]]) -> None:
         low, high = _room(grid, run)
         if low > high:
             continue
-        ends = [grid.x[n] for n in (*grid.up[run[0]], *grid.down[run[-1]])]
-        wish = median(ends) if ends else median(grid.x[n] for n in run)
+        wish = _wish_of_run(grid, run)
         for node in run:
             grid.x[node] = min(max(wish, low), high)
+
+
+def _wish_of_run(grid: _Grid, run: list[Node]) -> float:
+    """Where ``run`` wants to be: on the spine if it is part of it, else between the boxes at its ends."""
+    on_spine = [grid.x[node] for node in run if node in grid.spine]
+    if on_spine:
+        return median(on_spine)
+    ends = [*grid.up[run[0]], *grid.down[run[-1]]]
+    boxes = [node for node in ends if not isinstance(node, _Dummy)]
+    return median(grid.x[node] for node in boxes or ends or run)
 
 
 def _room(grid: _Grid, run: list[Node]) -> tuple[float, float]:

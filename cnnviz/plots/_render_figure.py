@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
@@ -32,7 +33,9 @@ def picture_bytes(scene: Scene, look: style.Theme, suffix: str, dpi: float, name
                 f"{name}: {width:.0f} x {height:.0f} pixels are too many for a PNG; "
                 "choose a lower dpi, fold the net, or write .svg or .pdf."
             )
-    return style.render(scene_figure(scene, look), suffix, dpi, scene.title, name)
+    # Hinting widens letters at small sizes until text leaves its box.
+    with matplotlib.rc_context({"text.hinting": "none"}):
+        return style.render(scene_figure(scene, look), suffix, dpi, scene.title, name)
 
 
 def scene_figure(scene: Scene, look: style.Theme) -> Figure:

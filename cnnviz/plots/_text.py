@@ -26,7 +26,7 @@ _BOLD = (
     68, 81, 77, 110, 77, 72, 73, 46, 37, 46, 84, 50, 50, 67, 72, 59, 72, 68, 44, 72, 71, 34, 34, 67, 34, 104,
     71, 69, 72, 72, 49, 60, 48, 71, 65, 92, 65, 65, 58, 71, 37, 71, 84,
 )  # fmt: skip
-_OTHERS = {"×": 84, "→": 84, "…": 100, "·": 38, "–": 50, "−": 84}
+_OTHERS = {"\u00a0": 35, "×": 84, "→": 84, "…": 100, "·": 38, "–": 50, "−": 84}
 
 
 @functools.cache
@@ -49,7 +49,7 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 
 def visible(text: str) -> str:
     """Returns ``text`` with line ends and other control characters made visible as "�"."""
-    return "".join(c if c.isprintable() else "�" for c in text)
+    return "".join(c if c.isprintable() or c == "\u00a0" else "�" for c in text)
 
 
 def fit(text: str, width: float, size: float, bold: bool = False) -> str:
@@ -65,14 +65,16 @@ def fit(text: str, width: float, size: float, bold: bool = False) -> str:
     return "…"
 
 
-def wrap(text: str, width: float, size: float, bold: bool = False, most: int = 3) -> list[str]:
-    """Returns ``text`` as lines not wider than ``width``, broken after spaces, "/", "_", "-" or ",".
+def wrap(
+    text: str, width: float, size: float, bold: bool = False, most: int = 3, after: str = " /_,-"
+) -> list[str]:
+    """Returns ``text`` as lines not wider than ``width``, broken after one of the letters ``after``.
 
     A piece that is too wide by itself is broken anywhere. If there would be more than ``most`` lines the
     rest goes into the last one, with "…" in its middle.
     """
     lines = [""]
-    rest = re.findall(r"[^ /_,-]*[ /_,-]?", text)
+    rest = re.findall(f"[^{re.escape(after)}]*[{re.escape(after)}]?", text)
     while rest:
         piece = rest.pop(0)
         if text_width((lines[-1] + piece).rstrip(), size, bold) <= width:

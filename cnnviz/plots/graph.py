@@ -16,6 +16,7 @@ from cnnviz.formats.model_file import read_model
 from cnnviz.formats.prototxt import NetDefinition, to_text
 from cnnviz.plots import style as look_of
 from cnnviz.plots._compose import BoxPlan, Engine, LegendEntry, PanelPlan, compose
+from cnnviz.plots._details import LayerDetail
 from cnnviz.plots._fold import Block, Folded, fault_of, fold_graph, is_foreign
 from cnnviz.plots._labels import Label, UnitFacts, unit_labels
 from cnnviz.plots._layout import DIRECTIONS, layered_layout
@@ -58,7 +59,8 @@ def draw_net(
         net: a file (prototxt of any age, solver, caffemodel), a NetDefinition or a Graph.
         path: where to write the picture; its suffix says the format: .svg, .png, .pdf, .html
             (interactive, a single file), .dot (text for Graphviz) or .txt (the table of ``summary``).
-        phase: "TRAIN" or "TEST"; default TEST. Of no effect for a Graph, like level and stages.
+        phase: "TRAIN" or "TEST"; by default TEST, or TRAIN where that has fewer faults (nets written for
+            training only). Of no effect for a Graph, like level and stages.
         level, stages: the rest of the net's state.
         rankdir: where lines run: "TB" from top to bottom, "BT", "LR" or "RL".
         fold: True; "chains" keeps repeated blocks unfolded; False draws every layer by itself.
@@ -84,27 +86,6 @@ def draw_net(
     if path is not None:
         _write(path, suffix, picture, text, look, dpi)
     return text
-
-
-@dataclass(frozen=True)
-class LayerDetail:
-    """Everything known of one layer.
-
-    Attributes:
-        box: the key of the box that shows it.
-        panel: which of the graphs in the picture it belongs to, from 0.
-        row: its row of the table.
-        text: its definition as prototxt.
-        unknown: fields of its file that the schema lacks.
-        fault: why it cannot work, or None.
-    """
-
-    box: str
-    panel: int
-    row: LayerSummary
-    text: str
-    unknown: list[str]
-    fault: str | None
 
 
 @dataclass(frozen=True)
@@ -188,12 +169,15 @@ def _graphs(net, phase, level, stages, both: bool) -> list[tuple[Graph, list[lis
     if isinstance(net, Graph):
         return [(net, [[] for _ in net.layers])]
     definition = net if isinstance(net, NetDefinition) else read_model(net)
-    states = PHASES if both else ("TEST" if phase is None else phase,)
-    result = []
-    for state in states:
-        graph = build_graph(definition, state, level, tuple(stages), splits=False, strict=False)
-        result.append((graph, _unknown_fields(definition, graph)))
-    return result
+    phases = PHASES if both or phase is None else (phase,)
+    graphs = [build_graph(definition, p, level, tuple(stages), splits=False, strict=False) for p in phases]
+    if phase is None and not both:
+        graphs = [min(reversed(graphs), key=_faults)]
+    return [(graph, _unknown_fields(definition, graph)) for graph in graphs]
+
+
+def _faults(graph: Graph) -> int:
+    return sum(fault_of(layer) is not None for layer in graph.layers)
 
 
 def _unknown_fields(definition: NetDefinition, graph: Graph) -> list[list[str]]:

@@ -1,0 +1,87 @@
+"""Prototxt of big nets, written by programs: for tests and pictures of drawing."""
+
+from __future__ import annotations
+
+
+def layer(name: str, type: str, bottoms: list[str], top: str, body: str = "") -> str:
+    """Returns one layer as text."""
+    reads = "".join(f'bottom: "{bottom}" ' for bottom in bottoms)
+    return f'layer {{ name: "{name}" type: "{type}" {reads}top: "{top}" {body} }}\n'
+
+
+def image_input(side: int = 224) -> str:
+    shape = f"input_param {{ shape {{ dim: 1 dim: 3 dim: {side} dim: {side} }} }}"
+    return layer("data", "Input", [], "data", shape)
+
+
+def conv(name: str, bottom: str, outputs: int, kernel: int, stride: int = 1, pad: int = 0) -> str:
+    """Returns a convolution without bias."""
+    body = f"num_output: {outputs} kernel_size: {kernel} stride: {stride} pad: {pad} bias_term: false"
+    return layer(name, "Convolution", [bottom], name, f"convolution_param {{ {body} }}")
+
+
+def norm(name: str, bottom: str, top: str | None = None, relu: bool = True) -> str:
+    """Returns BatchNorm, Scale and ReLU; in place unless ``top`` is another blob."""
+    top = top or bottom
+    text = layer(f"{name}/bn", "BatchNorm", [bottom], top)
+    text += layer(f"{name}/scale", "Scale", [top], top, "scale_param { bias_term: true }")
+    return text + (layer(f"{name}/relu", "ReLU", [top], top) if relu else "")
+
+
+def classifier(bottom: str) -> str:
+    """Returns global pooling, 1000 outputs and their softmax."""
+    text = layer("pool5", "Pooling", [bottom], "pool5", "pooling_param { pool: AVE global_pooling: true }")
+    text += layer("fc1000", "InnerProduct", ["pool5"], "fc1000", "inner_product_param { num_output: 1000 }")
+    return text + layer("prob", "Softmax", ["fc1000"], "prob")
+
+
+def resnet(blocks: tuple[int, ...] = (3, 4, 6, 3)) -> str:
+    """Returns a residual net of bottleneck blocks: (3, 4, 6, 3) is ResNet-50, (3, 8, 36, 3) ResNet-152.
+
+    The stride of a stage is in the first 1x1 convolution, as in the nets first published.
+    """
+    text = f'name: "ResNet-{3 * sum(blocks) + 2}"\n' + image_input()
+    text += conv("conv1", "data", 64, 7, 2, 3) + norm("conv1", "conv1")
+    text += layer("pool1", "Pooling", ["conv1"], "pool1", "pooling_param { kernel_size: 3 stride: 2 }")
+    bottom = "pool1"
+    for stage, count in enumerate(blocks):
+        width = 64 * 2**stage
+        for i in range(count):
+            name, stride = f"res{stage + 2}_{i + 1}", 2 if stage and not i else 1
+            shortcut = bottom
+            if not i:
+                shortcut = f"{name}/shortcut"
+                text += conv(shortcut, bottom, 4 * width, 1, stride) + norm(shortcut, shortcut, relu=False)
+            text += conv(f"{name}/a", bottom, width, 1, stride) + norm(f"{name}/a", f"{name}/a")
+            text += conv(f"{name}/b", f"{name}/a", width, 3, 1, 1) + norm(f"{name}/b", f"{name}/b")
+            text += conv(f"{name}/c", f"{name}/b", 4 * width, 1) + norm(f"{name}/c", f"{name}/c", relu=False)
+            text += layer(f"{name}/sum", "Eltwise", [shortcut, f"{name}/c"], name)
+            text += layer(f"{name}/relu", "ReLU", [name], name)
+            bottom = name
+    return text + classifier(bottom)
+
+
+def densenet(blocks: tuple[int, ...] = (6, 12, 48, 32), growth: int = 32) -> str:
+    """Returns a densely connected net: (6, 12, 48, 32) is DenseNet-201."""
+    text = f'name: "DenseNet-{2 * sum(blocks) + 5}"\n' + image_input()
+    text += conv("conv1", "data", 2 * growth, 7, 2, 3) + norm("conv1", "conv1")
+    text += layer("pool1", "Pooling", ["conv1"], "pool1", "pooling_param { kernel_size: 3 stride: 2 }")
+    bottom, channels = "pool1", 2 * growth
+    for stage, count in enumerate(blocks):
+        for i in range(count):
+            name = f"dense{stage + 1}_{i + 1}"
+            text += norm(f"{name}/a", bottom, f"{name}/a/in") + conv(
+                f"{name}/a", f"{name}/a/in", 4 * growth, 1
+            )
+            text += norm(f"{name}/b", f"{name}/a") + conv(f"{name}/b", f"{name}/a", growth, 3, 1, 1)
+            text += layer(f"{name}/join", "Concat", [bottom, f"{name}/b"], name)
+            bottom, channels = name, channels + growth
+        text += norm(f"end{stage + 1}", bottom, f"end{stage + 1}")
+        bottom = f"end{stage + 1}"
+        if stage + 1 < len(blocks):
+            channels //= 2
+            text += conv(f"shrink{stage + 1}", bottom, channels, 1)
+            pooling = "pooling_param { pool: AVE kernel_size: 2 stride: 2 }"
+            bottom = f"pool{stage + 2}_half"
+            text += layer(bottom, "Pooling", [f"shrink{stage + 1}"], bottom, pooling)
+    return text + classifier(bottom)
