@@ -97,8 +97,8 @@ def test_unknown_fields_follow_their_layer():
 def test_every_v0_field_is_dealt_out():
     net = parse_net(
         'layers { layer { name: "d" type: "window_data" source: "w.txt" batchsize: 8 cropsize: 227 '
-        'mirror: true meanfile: "m" scale: 0.5 det_fg_threshold: 0.6 det_bg_threshold: 0.4 det_fg_fraction: 0.3 '
-        'det_context_pad: 16 det_crop_mode: "square" } top: "x" }\n'
+        'mirror: true meanfile: "m" scale: 0.5 det_fg_threshold: 0.6 det_bg_threshold: 0.4 '
+        'det_fg_fraction: 0.3 det_context_pad: 16 det_crop_mode: "square" } top: "x" }\n'
         'layers { layer { name: "i" type: "images" source: "l.txt" batchsize: 4 rand_skip: 3 '
         'shuffle_images: true new_height: 5 new_width: 6 } top: "y" }\n'
         'layers { layer { name: "c" type: "concat" concat_dim: 2 } bottom: "x" bottom: "y" top: "z" }\n'

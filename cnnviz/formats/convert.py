@@ -221,7 +221,7 @@ def _write_npz(path: str | os.PathLike, weights: Weights, blobs: dict[str, list[
     with atomic_write(path) as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         for name, array in _flat(blobs).items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array, "<f4"), allow_pickle=False)
+                np.lib.format.write_array(member, np.asarray(array, "<f4", order="C"), allow_pickle=False)
 
 
 # MATLAB: a struct array, since layer names are no MATLAB names and trailing axes of 1 get lost
@@ -234,7 +234,7 @@ def _write_mat(path: str | os.PathLike, weights: Weights, blobs: dict[str, list[
         row["name"], row["type"] = name, weights.layer_types.get(name, "")
         row["blobs"], row["shapes"] = np.zeros(len(arrays), object), np.zeros(len(arrays), object)
         for i, array in enumerate(arrays):
-            row["blobs"][i] = np.ascontiguousarray(array, "<f4")
+            row["blobs"][i] = np.asarray(array, "<f4", order="C")
             row["shapes"][i] = np.array(array.shape, float)
     try:
         with atomic_write(path) as file:

@@ -167,12 +167,12 @@ def write_weights_hdf5(
             for i, array in enumerate(arrays):
                 shared = layer.param[i].name if i < len(layer.param) else ""
                 if shared not in seen:
-                    folder.create_dataset(str(i), data=np.ascontiguousarray(array, "<f4"))
+                    folder.create_dataset(str(i), data=np.asarray(array, "<f4", order="C"))
                 if shared:
                     seen.add(shared)
         for layer, arrays in zip(net.layer, diffs or (), strict=bool(diffs)):
             folder = file.require_group("diff").require_group(layer.name)
             for i, array in enumerate(arrays):
-                folder.create_dataset(str(i), data=np.ascontiguousarray(array, "<f4"))
+                folder.create_dataset(str(i), data=np.asarray(array, "<f4", order="C"))
 
     write_hdf5(path, fill)

@@ -117,6 +117,6 @@ def _write_hdf5(path: str | os.PathLike, state: SolverState) -> None:
         file["current_step"] = np.array([state.current_step], "<i4")
         history = file.create_group("history")
         for i, array in enumerate(state.history):
-            history.create_dataset(str(i), data=np.ascontiguousarray(array, "<f4"))
+            history.create_dataset(str(i), data=np.asarray(array, "<f4", order="C"))
 
     write_hdf5(path, fill)

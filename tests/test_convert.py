@@ -1,0 +1,213 @@
+"""Weights into other programs' files and back."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from cnnviz.cli.main import cnnviz_command
+from cnnviz.errors import FileError, MissingDependencyError, WeightsError
+from cnnviz.formats.caffemodel import read_weights, write_weights
+from cnnviz.formats.convert import convert_weights, open_weights
+from cnnviz.formats.prototxt import parse_net, read_net
+
+ENDINGS = [".npz", ".safetensors", ".mat", ".h5", ".caffemodel"]
+
+
+def run(*arguments) -> str:
+    result = CliRunner().invoke(cnnviz_command, ["convert", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
+
+
+def equal(found, wanted) -> bool:
+    return set(found) == set(wanted) and all(
+        len(found[name]) == len(wanted[name])
+        and all(
+            a.shape == b.shape and np.array_equal(a, b)
+            for a, b in zip(found[name], wanted[name], strict=True)
+        )
+        for name in wanted
+    )
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_there_and_back(real, tmp_path, ending):
+    source = real / "caffemodels/lenet_mnist/lenet_iter_10000.caffemodel"
+    net = real / "caffemodels/lenet_mnist/lenet_train_test.prototxt"
+    other, back, bare = (tmp_path / name for name in (f"w{ending}", "back.caffemodel", "bare.caffemodel"))
+    assert run(source, other) == f"{other}: 4 layers with weights.\n"
+    run(other, back, "--net", net)
+    run(other, bare)
+    wanted = read_weights(source)
+    for path in (other, back, bare):
+        assert equal(open_weights(path), wanted), path
+    types = read_weights(back).layer_types
+    assert (
+        list(types) == [layer.name for layer in read_net(net).layer if layer.name != "mnist"]
+        or "mnist" in types
+    )
+    assert types["conv1"] == "Convolution"
+
+
+def test_a_binary_file_brings_its_own_net(reference, tmp_path):
+    source = reference / "files/legacy_v1.caffemodel"
+    convert_weights(source, tmp_path / "w.caffemodel")
+    assert read_weights(tmp_path / "w.caffemodel").layer_types == {
+        "input": "Input",
+        "conv": "Convolution",
+        "relu": "ReLU",
+        "ip": "InnerProduct",
+    }
+
+
+def test_names_with_a_slash_and_axes_of_one(tmp_path):
+    net = parse_net('layer { name: "group/ip.1" } layer { name: "b" }')
+    blobs = [[np.ones((3, 1, 1, 1)), np.array(2.0)], [np.zeros((0, 4))]]
+    write_weights(tmp_path / "w.caffemodel", net.proto, blobs)
+    wanted = read_weights(tmp_path / "w.caffemodel")
+    for ending in (".npz", ".safetensors", ".mat"):
+        convert_weights(tmp_path / "w.caffemodel", tmp_path / f"o{ending}")
+        assert equal(open_weights(tmp_path / f"o{ending}"), wanted), ending
+
+
+def test_other_programs_read_what_is_written(real, tmp_path):
+    source = real / "caffemodels/lenet_mnist/lenet_iter_10000.caffemodel"
+    weight = read_weights(source)["conv2"][0]
+    for ending in (".npz", ".safetensors", ".mat"):
+        convert_weights(source, tmp_path / f"w{ending}")
+    assert np.array_equal(np.load(tmp_path / "w.npz")["conv2/0"], weight)
+    numpy_of = pytest.importorskip("safetensors.numpy")
+    assert np.array_equal(numpy_of.load_file(tmp_path / "w.safetensors")["conv2/0"], weight)
+    scipy_io = pytest.importorskip("scipy.io")
+    table = scipy_io.loadmat(tmp_path / "w.mat", squeeze_me=True)["weights"]
+    assert list(table["name"]) == ["conv1", "conv2", "ip1", "ip2"]
+    assert np.array_equal(table["blobs"][1][0], weight)
+
+
+def test_files_of_other_programs_are_read(tmp_path):
+    np.savez_compressed(tmp_path / "w.npz", **{"fc.weight": np.eye(2), "fc.bias": np.array([1, 2])})
+    assert [a.tolist() for a in open_weights(tmp_path / "w.npz")["fc"]] == [[[1, 0], [0, 1]], [1, 2]]
+    half = np.array([0.5, -2, 3.140625], "f4")
+    header = {
+        "fc.weight": {"dtype": "BF16", "shape": [3], "data_offsets": [0, 6]},
+        "fc.bias": {"dtype": "I64", "shape": [1], "data_offsets": [6, 14]},
+    }
+    text = json.dumps(header).encode()
+    body = (half.view("<u4") >> 16).astype("<u2").tobytes() + (7).to_bytes(8, "little")
+    (tmp_path / "w.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + body)
+    assert [a.tolist() for a in open_weights(tmp_path / "w.safetensors")["fc"]] == [[0.5, -2, 3.140625], [7]]
+
+
+def test_shared_weights_of_hdf5_need_the_net(reference, tmp_path):
+    files = reference / "files"
+    source = files / "snap_sgd_h5_iter_5.caffemodel.h5"
+    with pytest.raises(
+        WeightsError, match="blob 0 of layer 'group_ip1b' is not there, since another layer shares it"
+    ):
+        convert_weights(source, tmp_path / "w.npz")
+    convert_weights(source, tmp_path / "w.npz", read_net(files / "snap_sgd_h5_net.prototxt"))
+    weights = open_weights(tmp_path / "w.npz")
+    expected = np.load(files / "snap_sgd_h5_expected.npz")
+    assert np.array_equal(weights["group_ip1b"][0], expected["param:group_ip1b:0"])
+
+
+def test_layers_that_the_net_lacks(tmp_path, caplog):
+    np.savez(tmp_path / "w.npz", **{"a/0": np.ones(2), "b/0": np.ones(3)})
+    convert_weights(
+        tmp_path / "w.npz", tmp_path / "w.caffemodel", parse_net('layer { name: "a" }', "n.prototxt")
+    )
+    assert list(read_weights(tmp_path / "w.caffemodel")) == ["a"]
+    assert "w.npz: not in n.prototxt and left out: b" in caplog.text
+    with pytest.raises(WeightsError, match=r"none of its layers \(a, b, ...\) is in n.prototxt"):
+        convert_weights(
+            tmp_path / "w.npz", tmp_path / "x.caffemodel", parse_net('layer { name: "c" }', "n.prototxt")
+        )
+
+
+@pytest.mark.parametrize(
+    "arrays, message",
+    [
+        ({"conv1": 1}, "array 'conv1' is not named LAYER/NUMBER, e.g. 'conv1/0'. Rename it."),
+        ({"a/1": 1}, "layer 'a' has the arrays [1], not 0, 1, ... in a row."),
+        ({"a/0": np.array(["text"])}, "array 'a/0.npy' holds no numbers"),
+        ({"a/0": np.array([None])}, "array 'a/0.npy' holds no numbers"),
+    ],
+)
+def test_npz_of_another_meaning(tmp_path, arrays, message):
+    np.savez(tmp_path / "w.npz", **arrays)
+    with pytest.raises(FileError) as error:
+        open_weights(tmp_path / "w.npz")
+    assert message in str(error.value)
+
+
+def test_an_npz_that_lies_about_its_size(tmp_path):
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        stream, {"descr": "<f4", "fortran_order": False, "shape": (10**6, 10**6)}
+    )
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        archive.writestr("a/0.npy", stream.getvalue())
+    with pytest.raises(FileError, match="cannot be in 128 bytes"):
+        open_weights(tmp_path / "w.npz")
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("w.npz", b"no archive", "is no readable .npz: File is not a zip file"),
+        ("w.safetensors", b"\xff" * 20, "its header does not fit into its 20 bytes"),
+        ("w.safetensors", (5).to_bytes(8, "little") + b"[1,2]", "its header makes no sense"),
+        ("w.safetensors", (2).to_bytes(8, "little") + b"{}", None),
+        ("w.mat", b"no matrix", "has no readable struct 'weights'"),
+        ("w.txt", b"text", "is a text file, perhaps a prototxt, not a caffemodel"),
+    ],
+)
+def test_broken_files(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    if message is None:
+        assert len(open_weights(tmp_path / name)) == 0
+        return
+    with pytest.raises(FileError) as error:
+        open_weights(tmp_path / name)
+    assert str(error.value).startswith(f"{tmp_path / name}: ") and message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"dtype": "F32", "shape": [4], "data_offsets": [0, 12]},
+        {"dtype": "F32", "shape": [-1, -4], "data_offsets": [0, 16]},
+        {"dtype": "F32", "shape": [400], "data_offsets": [0, 1600]},
+        {"dtype": "F8", "shape": [4], "data_offsets": [0, 16]},
+        {"dtype": "F32"},
+    ],
+)
+def test_safetensors_that_do_not_fit(tmp_path, entry):
+    text = json.dumps({"a/0": entry}).encode()
+    (tmp_path / "w.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(16))
+    with pytest.raises(FileError):
+        open_weights(tmp_path / "w.safetensors")
+
+
+def test_an_unknown_ending(reference, tmp_path):
+    with pytest.raises(
+        FileError, match=r"the ending '\.onnx' names no kind of weights file; use one of \.caffemodel"
+    ):
+        convert_weights(reference / "files/features.caffemodel", tmp_path / "w.onnx")
+
+
+def test_a_missing_package_names_its_extra(reference, tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    with pytest.raises(MissingDependencyError, match=r'pip install "cnnviz\[mat\]"'):
+        convert_weights(reference / "files/features.caffemodel", tmp_path / "w.mat")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(MissingDependencyError, match=r'pip install "cnnviz\[hdf5\]"'):
+        convert_weights(reference / "files/features.caffemodel", tmp_path / "w.h5")
