@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import backend_option, progress
+from cnnviz.cli.options import backend_option
+from cnnviz.cli.progress import bar
 
 
 @click.command()
@@ -23,5 +24,5 @@ def command(in_folder: str, out_folder: str, backend: str) -> None:
     """
     from cnnviz.engine.data.convert import convert_cifar10
 
-    train, test = convert_cifar10(in_folder, out_folder, backend, progress("Converting"))
+    train, test = convert_cifar10(in_folder, out_folder, backend, bar("Converting"))
     click.echo(f"{out_folder}: {train.count} training and {test.count} test pictures.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import backend_option, progress, report_skipped
+from cnnviz.cli.options import backend_option
+from cnnviz.cli.progress import bar, report_skipped
 
 
 @click.command()
@@ -40,7 +41,7 @@ def command(root: str, list_file: str, database: str, gray: bool, shuffle: bool,
     options = ImageOptions(gray, resize_height, resize_width, check_size, encoded, encode_type)
     done = convert_imageset(
         root, list_file, database, options,
-        backend=backend, shuffle=shuffle, seed=seed, track=progress("Converting"),
+        backend=backend, shuffle=shuffle, seed=seed, track=bar("Converting"),
     )  # fmt: skip
     report_skipped(done.skipped)
     click.echo(f"{database}: {done.count} pictures.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import backend_option, progress
+from cnnviz.cli.options import backend_option
+from cnnviz.cli.progress import bar
 
 
 @click.command()
@@ -21,5 +22,5 @@ def command(images: str, labels: str, database: str, backend: str) -> None:
     """
     from cnnviz.engine.data.convert import convert_mnist
 
-    done = convert_mnist(images, labels, database, backend, progress("Converting"))
+    done = convert_mnist(images, labels, database, backend, bar("Converting"))
     click.echo(f"{database}: {done.count} pictures.")

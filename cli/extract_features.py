@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import (
-    backend_option,
-    device_option,
-    level_option,
-    phase_option,
-    progress,
-    stage_option,
-)
+from cnnviz.cli.options import backend_option, device_option, level_option, phase_option, stage_option
+from cnnviz.cli.progress import bar
 
 
 @click.command()
@@ -43,7 +37,7 @@ def command(weights: str, model: str, blobs: str, outs: str, batches: int, backe
     net = cnnviz.Net(model, phase or "TEST", level, stages, weights, device=get_device(device))
     try:
         count = extract_features(
-            net, blobs.split(","), outs.split(","), batches, backend.upper(), progress("Extracting")
+            net, blobs.split(","), outs.split(","), batches, backend.upper(), bar("Extracting")
         )
     finally:
         net.close()

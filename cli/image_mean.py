@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import progress
+from cnnviz.cli.progress import bar
 
 
 @click.command()
@@ -26,7 +26,7 @@ def command(database: str, out: str | None, backend: str | None) -> None:
     from cnnviz.formats.databases import open_database
 
     with open_database(database, backend and backend.upper()) as source:
-        mean = database_mean(source, progress("Averaging"))
+        mean = database_mean(source, bar("Averaging"))
     if out:
         write_mean(out, mean)
     for channel, value in enumerate(mean.mean(axis=(1, 2), dtype="float64")):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Sequence
-
 import click
 
 device_option = click.option(
@@ -39,24 +36,3 @@ backend_option = click.option(
     show_default=True,
     help="The kind of database.",
 )
-
-
-def progress(label: str) -> Callable[[Iterable], Iterable]:
-    """Returns a wrapper of iterables that shows a bar on stderr, if that is a terminal."""
-
-    def track(items: Iterable) -> Iterable:
-        if not sys.stderr.isatty():
-            yield from items
-            return
-        with click.progressbar(items, label=label, file=sys.stderr) as bar:
-            yield from bar
-
-    return track
-
-
-def report_skipped(skipped: Sequence[str]) -> None:
-    """Prints on stderr why pictures were left out: the first few, and how many."""
-    for reason in skipped[:5]:
-        click.echo(f"Left out: {reason}", err=True)
-    if len(skipped) > 5:
-        click.echo(f"Left out: {len(skipped) - 5} more.", err=True)

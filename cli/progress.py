@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import click
@@ -29,3 +29,24 @@ def announce(what: str) -> None:
     """Writes what is being done over the line before; quiet when the error stream is no terminal."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{what} ...", nl=False, err=True)
+
+
+def bar(label: str) -> Callable[[Iterable], Iterable]:
+    """Returns a wrapper of iterables that shows a bar on stderr, if that is a terminal."""
+
+    def track(items: Iterable) -> Iterable:
+        if not sys.stderr.isatty():
+            yield from items
+            return
+        with click.progressbar(items, label=label, file=sys.stderr) as shown:
+            yield from shown
+
+    return track
+
+
+def report_skipped(skipped: Sequence[str]) -> None:
+    """Prints on stderr why pictures were left out: the first few, and how many."""
+    for reason in skipped[:5]:
+        click.echo(f"Left out: {reason}", err=True)
+    if len(skipped) > 5:
+        click.echo(f"Left out: {len(skipped) - 5} more.", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import progress, report_skipped
+from cnnviz.cli.progress import bar, report_skipped
 
 
 @click.command()
@@ -32,6 +32,6 @@ def command(in_folder: str, out_folder: str, output_side_length: int, resize_wid
     if bool(resize_width) != bool(resize_height):
         raise click.UsageError("Give both --resize_width and --resize_height, or none of them.")
     size = (resize_height, resize_width) if resize_width else None
-    done = resize_images(in_folder, out_folder, output_side_length, size, progress("Resizing"))
+    done = resize_images(in_folder, out_folder, output_side_length, size, bar("Resizing"))
     report_skipped(done.skipped)
     click.echo(f"{out_folder}: {done.count} pictures.")
