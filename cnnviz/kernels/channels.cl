@@ -23,6 +23,7 @@
 #endif
 
 #define PLAIN(a, b) (a)
+#define ABSOLUTE(a, b) fabs(a)
 #define PRODUCT(a, b) ((a) * (b))
 #define PRODUCT_BELOW_ZERO(a, b) ((b) <= 0 ? (a) * (b) : 0)
 

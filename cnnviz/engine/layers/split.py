@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.layers._shape import refuse_in_place
+from cnnviz.engine.ops.add import add
 
 
 class Split(Layer):
@@ -38,6 +39,6 @@ class Split(Layer):
             bottom[0].copy_diff_from(top[0])
             return
         count, total = bottom[0].count, bottom[0].mutable_device_diff
-        self.launch("split_backward", count, count, top[0].device_diff, top[1].device_diff, total)
+        add(self.device, count, top[0].device_diff, top[1].device_diff, total)
         for blob in top[2:]:
-            self.launch("split_backward", count, count, total, blob.device_diff, total)
+            add(self.device, count, total, blob.device_diff, total)

@@ -73,7 +73,8 @@ class Channels:
         """Writes to (or adds to) ``sums`` each channel's scaled sum of a term of a and b.
 
         Args:
-            term: "PLAIN" for a, "PRODUCT" for a b, "PRODUCT_BELOW_ZERO" for a b where b <= 0.
+            term: "PLAIN" for a, "ABSOLUTE" for |a|, "PRODUCT" for a b, "PRODUCT_BELOW_ZERO" for a b where
+                b <= 0.
         """
         self._reduce("channel_sums", a, b, float(scale), add, sums, defines=(("TERM", term),))
 

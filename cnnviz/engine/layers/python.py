@@ -1,0 +1,169 @@
+"""Python: a layer written in Python by the user.
+
+A prototxt is data that may come from anywhere, so it does not decide which code runs: a module that it
+names is imported only if the caller has allowed it by ``allow_modules`` or by the environment variable
+CNNVIZ_PYTHON_LAYERS (module names with commas between).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layer import Layer, Weight
+from cnnviz.errors import NetError, did_you_mean
+from cnnviz.formats.schema import LayerParameter
+
+_VARIABLE = "CNNVIZ_PYTHON_LAYERS"
+_allowed: set[str] = set()
+
+
+def allow_modules(*names: str) -> None:
+    """Lets nets import the Python modules ``names`` for their Python layers, in this process."""
+    _allowed.update(names)
+
+
+def _is_allowed(module: str) -> bool:
+    return module in _allowed or module in os.environ.get(_VARIABLE, "").split(",")
+
+
+class Python(Layer):
+    """What a Python class computes, written for pycaffe's interface.
+
+    The class has methods setup(bottom, top), reshape(bottom, top), forward(bottom, top) and
+    backward(top, propagate_down, bottom); bottom and top are lists of blobs with ``data`` and ``diff``
+    (NumPy arrays), ``shape``, ``reshape``, ``num``, ``channels``, ``height``, ``width``, ``count``. It
+    finds ``self.param_str``, ``self.phase``, and ``self.blobs``, to which setup may add parameters by
+    ``self.blobs.add_blob(*shape)``. Before setup and reshape the bottoms' data is zero where no device
+    is involved yet.
+
+    python_param:
+        module: the module that holds the class; imported only if allowed, see ``allow_modules``.
+        layer: the class.
+        param_str: handed to the class; default "".
+        share_in_parallel: accepted, changes nothing.
+
+    Bottom: any.
+    Top: as reshape makes them.
+    Raises: NetError if the module is not allowed, cannot be imported or has no such class.
+    Source: Caffe's PythonLayer.
+    """
+
+    type = "Python"
+    num_bottom = (0, None)
+    num_top = (0, None)
+
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        self._user = _load(param)()
+        self._user.param_str = param.python_param.param_str
+        self._user.param_str_ = self._user.param_str  # older pycaffe's name
+        self._user.phase = phase
+        self._user.blobs = _UserBlobs()
+        self._is_set_up = False
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        below = [_HostBlob(shape) for shape in bottom]
+        above = [_HostBlob(()) for _ in self.param.top]
+        if not self._is_set_up:
+            self._user.setup(below, above)
+            self._is_set_up = True
+        self._user.reshape(below, above)
+        return [blob.shape for blob in above]
+
+    def weights(self, bottom: Sequence[Shape]) -> list[Weight]:
+        return [Weight(blob.shape) for blob in self._user.blobs]
+
+    def setup(self) -> None:
+        for blob, start in zip(self.blobs, self._user.blobs, strict=True):
+            blob.data[...] = start.data
+        self._user.blobs = _UserBlobs(self.blobs)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self._user.reshape(bottom, top)
+        self._user.forward(bottom, top)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        self._user.backward(top, propagate_down, bottom)
+
+
+def _load(param: LayerParameter) -> type:
+    """Returns the class that python_param names."""
+    module_name, class_name = param.python_param.module, param.python_param.layer
+    if not _is_allowed(module_name):
+        raise NetError(
+            f"its module {module_name!r} is code that was not allowed to run; if you trust it, set the "
+            f"environment variable {_VARIABLE}={module_name} or call allow_modules({module_name!r})"
+        )
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise NetError(
+            f"module {module_name!r} cannot be imported ({error}); add its folder to PYTHONPATH"
+        ) from None
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        raise NetError(
+            f"module {module_name!r} has no class {class_name!r}{did_you_mean(class_name, dir(module))}"
+        )
+    return found
+
+
+class _HostBlob:
+    """A blob without a device, for setup and reshape before the net is built."""
+
+    def __init__(self, shape: Sequence[int]):
+        self.reshape(*shape)
+
+    def reshape(self, *shape: int) -> None:
+        self.shape: Shape = tuple(int(axis) for axis in shape)
+        self._data: np.ndarray | None = None
+        self._diff: np.ndarray | None = None
+
+    @property
+    def data(self) -> np.ndarray:
+        if self._data is None:
+            self._data = np.zeros(self.shape, np.float32)
+        return self._data
+
+    @property
+    def diff(self) -> np.ndarray:
+        if self._diff is None:
+            self._diff = np.zeros(self.shape, np.float32)
+        return self._diff
+
+    @property
+    def count(self) -> int:
+        return int(np.prod(self.shape))
+
+    def _axis(self, axis: int) -> int:
+        return self.shape[axis] if axis < len(self.shape) else 1
+
+    @property
+    def num(self) -> int:
+        return self._axis(0)
+
+    @property
+    def channels(self) -> int:
+        return self._axis(1)
+
+    @property
+    def height(self) -> int:
+        return self._axis(2)
+
+    @property
+    def width(self) -> int:
+        return self._axis(3)
+
+
+class _UserBlobs(list[Any]):
+    """The parameters of a user's layer, as pycaffe's BlobVec."""
+
+    def add_blob(self, *shape: int) -> None:
+        """Adds a parameter blob of zeros."""
+        self.append(_HostBlob(shape))
