@@ -92,14 +92,13 @@ def convert_imageset(
             path = f"{root.rstrip('/')}/{name.lstrip('/')}" if root else name
             try:
                 image = load_image(path, not options.gray)
-                datum = image_to_datum(path, image, label, options)
             except FileError as error:
                 done.skipped.append(str(error))
                 continue
             shape = shape or image.shape
             if options.check_size and image.shape != shape:
                 raise FileError(f"{path}: is {_size(image.shape)}, the first picture {_size(shape)} pixels.")
-            writer.put(f"{number:08d}_{name}", datum)
+            writer.put(f"{number:08d}_{name}", image_to_datum(path, image, label, options))
             done.count += 1
         if not done.count:
             raise FileError(f"{list_path}: none of its pictures could be read; the first: {done.skipped[0]}")
