@@ -77,7 +77,7 @@ def chart_number(chart_type: int | str) -> int:
         return int(text)
     listing = ", ".join(f"{number} {chart_name(number)}" for number in range(len(CHARTS)))
     raise CnnvizError(
-        f"unknown chart type {chart_type!r}, wanted one of {listing}{did_you_mean(text, names)}"
+        f"unknown chart type {str(chart_type)!r}, wanted one of {listing}{did_you_mean(text, names)}"
     )
 
 

@@ -1,0 +1,399 @@
+"""Training charts: the numbers of Caffe's own tool, and what the figure's artists say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+
+from cnnviz.analysis.training import (
+    ChartLine,
+    as_logs,
+    chart_lines,
+    chart_number,
+    chart_type_names,
+    is_accuracy,
+    is_loss,
+    lines_csv,
+    lines_json,
+    smoothed,
+    thinned,
+)
+from cnnviz.errors import CnnvizError, FileError
+from cnnviz.formats.training_log import Curve, LogReader
+from cnnviz.plots.style import FORMATS, KIND_COLORS, kind_of, new_figure, save_figure, theme
+from cnnviz.plots.training import plot_training_log
+from cnnviz.plots.training_html import training_svg
+
+
+def log_of(rows: str, path: str = "run.log"):
+    """A log of messages, one a second."""
+    reader = LogReader(path)
+    for i, row in enumerate(["Solving Net", *rows.strip().splitlines()]):
+        reader.feed(f"I1121 02:{i // 60:02d}:{i % 60:02d}.000000 7 solver.cpp:1] {row.strip()}\n".encode())
+    return reader.finish()
+
+
+def run(losses, rates=None, path="run.log", tests=None):
+    """A log with a display at each iteration, and a test before it where ``tests`` are given."""
+    rows = []
+    for i, loss in enumerate(losses):
+        if tests is not None:
+            rows += [
+                f"Iteration {i}, Testing net (#0)",
+                f"    Test net output #0: loss = {tests[i]} (* 1 = 1 loss)",
+            ]
+        rows += [f"Iteration {i}, loss = {loss}", f"Iteration {i}, lr = {rates[i] if rates else 0.01}"]
+    return log_of("\n".join(rows), path)
+
+
+def parts(figure, gid: str) -> list[Line2D]:
+    return [line for line in figure.axes[0].lines if line.get_gid() == gid]
+
+
+def texts(figure) -> list[Text]:
+    figure.canvas.draw()
+    shown = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
+    ends = [axis.get_view_interval() for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis)]
+    hidden = {
+        tick.label1
+        for axis, (low, high) in zip((figure.axes[0].xaxis, figure.axes[0].yaxis), ends, strict=True)
+        for tick in axis.get_major_ticks()
+        if not low <= tick.get_loc() <= high
+    }
+    return [text for text in shown if text not in hidden]
+
+
+def assert_legible(figure) -> None:
+    """No text leaves the figure, none lies over another, none over a curve."""
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
+    frame = figure.bbox
+    for words, box in boxes:
+        assert box.x0 >= -1 and box.y0 >= -1 and box.x1 <= frame.x1 + 1 and box.y1 <= frame.y1 + 1, words
+    for i, (words, box) in enumerate(boxes):
+        for other_words, other in boxes[i + 1 :]:
+            width = min(box.x1, other.x1) - max(box.x0, other.x0)
+            height = min(box.y1, other.y1) - max(box.y0, other.y0)
+            assert width < 1 or height < 1.5, (words, other_words)
+    area = figure.axes[0].get_window_extent()
+    for words, box in boxes:
+        inside = (
+            box.x1 > area.x0 + 1 and box.x0 < area.x1 - 1 and box.y1 > area.y0 + 1 and box.y0 < area.y1 - 1
+        )
+        assert not inside, f"{words} lies over the axes"
+
+
+@pytest.mark.parametrize("chart", range(8))
+def test_numbers_equal_caffes_own_charts(reference: Path, chart: int):
+    compared = 0
+    for folder in sorted((reference / "logs").iterdir()):
+        theirs = (json.loads((folder / "charts.json").read_text())["charts"] or {}).get(str(chart))
+        if theirs is None or theirs["error"] or not theirs["x"]:
+            continue
+        x, y = (np.array([float(v) for v in theirs[axis]]) for axis in "xy")
+        lines = chart_lines(chart, as_logs(folder / f"{folder.name}.log"))
+        if folder.name == "two_test_nets" and chart < 4:
+            # The old tool strings two nets on one line; ours are every other of its points.
+            assert [line.y.tolist() for line in lines] == [y[0::2].tolist(), y[1::2].tolist()]
+        elif folder.name == "losses_top1_top5" and chart < 4:
+            # The old tool takes output #0 for the accuracy and #1 for the loss, here the other way round.
+            other = {
+                line.name: line.y.tolist()
+                for line in chart_lines((chart + 2) % 4, as_logs(folder / f"{folder.name}.log"))
+            }
+            assert y.tolist() == other["loss1/loss" if chart < 2 else "loss1/top-1"]
+        else:
+            assert np.array_equal(lines[0].x, x) and np.array_equal(lines[0].y, y, equal_nan=True), (
+                folder.name
+            )
+        compared += 1
+    assert compared >= (3 if chart in (4, 5) else 12)
+
+
+@pytest.mark.parametrize("chart", range(8))
+@pytest.mark.parametrize("style", ["light", "dark"])
+def test_reference_charts_are_legible(reference: Path, chart: int, style: str):
+    names = ["lenet_inv", "two_test_nets", "losses_top1_top5", "diverge_nan", "snapshot_resume", "multistep"]
+    logs = [reference / "logs" / name / f"{name}.log" for name in names]
+    for chosen in (*[[log] for log in logs], logs):
+        figure = plot_training_log(chart, chosen, style=style, smooth=0.5)
+        assert_legible(figure)
+        assert to_hex(figure.get_facecolor()).upper() == theme(style).background
+
+
+def test_real_charts_are_legible(real: Path):
+    for path in sorted((real / "logs").glob("*"))[::3]:
+        try:
+            figure = plot_training_log(6, path)
+        except CnnvizError:
+            continue
+        assert_legible(figure)
+
+
+def test_every_finite_point_is_drawn_and_nan_is_a_gap():
+    figure = plot_training_log(6, run([3, 2, "nan", "nan", 1.5, "inf", 1]))
+    (curve,) = parts(figure, "series-0")
+    assert np.array_equal(curve.get_xdata(), range(7))
+    assert np.array_equal(curve.get_ydata(), [3, 2, np.nan, np.nan, 1.5, np.nan, 1], equal_nan=True)
+    signs = [(line.get_xdata()[0], line.get_ydata()[0]) for line in parts(figure, "mark-not-finite")]
+    assert signs == [(1, 2), (4, 1.5)]
+    assert [t.get_text() for t in texts(figure) if t.get_gid() == "mark-text"] == [
+        "nan from here",
+        "inf from here",
+    ]
+
+
+def test_restart_never_runs_backwards():
+    log = log_of("\n".join(f"Iteration {i}, loss = {5 - i / 10}" for i in [0, 10, 20, 30, 20, 30, 40]))
+    figure = plot_training_log(6, log)
+    drawn = []
+    for line in parts(figure, "series-0"):
+        keep = np.isfinite(line.get_ydata())
+        x = np.array(line.get_xdata())[keep]
+        assert (np.diff(x) > 0).all()
+        drawn += x.tolist()
+    assert set(drawn) == {0, 10, 20, 30, 40}
+    assert len(parts(figure, "mark-restart")) == 1
+
+
+def test_smoothing_is_bold_over_the_faint_curve():
+    figure = plot_training_log(6, run([4, 2, 4, 2, 4]), smooth=0.5)
+    raw, bold = parts(figure, "series-0")
+    assert list(raw.get_ydata()) == [4, 2, 4, 2, 4]
+    assert bold.get_linewidth() > raw.get_linewidth() and raw.get_alpha() < 1
+    assert np.allclose(bold.get_ydata()[:2], [4, (0.25 * 4 + 0.5 * 2) / 0.75])
+
+
+def test_smoothed_leaves_out_what_is_not_finite():
+    y = smoothed(np.array([1.0, np.nan, 1.0, np.inf, 1.0]), 0.9)
+    assert np.allclose(y[[0, 2, 4]], 1) and np.isnan(y[[1, 3]]).all()
+
+
+def test_rate_steps_are_marked_and_smooth_policies_are_not():
+    steps = run([5, 4, 3, 2, 1, 1], rates=[0.1, 0.1, 0.1, 0.01, 0.01, 0.01])
+    (mark,) = [m for m in chart_lines(6, [steps])[0].marks if m.kind == "rate"]
+    assert (mark.x, mark.text) == (3, "lr 0.1 → 0.01")
+    falling = run([5, 4, 3, 2, 1, 1], rates=[0.1 / 2**i for i in range(6)])
+    assert not [m for m in chart_lines(6, [falling])[0].marks if m.kind == "rate"]
+
+
+def test_divergence_and_parting_are_marked_only_where_clear():
+    def kinds(log):
+        return {mark.kind for mark in chart_lines(6, [log])[0].marks}
+
+    train = [2.0 - 0.08 * i for i in range(24)]
+    rising = [2 - 0.15 * i if i < 10 else 0.5 + 0.05 * (i - 9) for i in range(24)]
+    assert "best" in kinds(run(train, tests=rising))
+    assert "best" not in kinds(run(train, tests=train))
+    assert "diverges" in kinds(run([2, 1.5, 1.2, 3, 6, 20, 40, 87, 87, 87]))
+    assert "diverges" not in kinds(run([2, 1.5, 1.2, 3, 1, 0.9, 0.8, 0.7, 0.7, 0.7]))
+
+
+def test_log_axis():
+    wide = run([100, 10, 1, 0.5])
+    narrow = run([2, 1.5, 1, 0.8])
+    assert plot_training_log(6, wide).axes[0].get_yscale() == "log"
+    assert plot_training_log(6, narrow).axes[0].get_yscale() == "linear"
+    assert plot_training_log(6, wide, log_scale=False).axes[0].get_yscale() == "linear"
+    assert plot_training_log(6, narrow, log_scale=True).axes[0].get_yscale() == "log"
+
+
+def test_colours_follow_the_order_of_the_logs():
+    first, second = run([3, 2], path="a.log"), run([3, 1], path="b.log")
+    figure = plot_training_log(6, [first, second])
+    colors = [to_hex(parts(figure, f"series-{i}")[0].get_color()).upper() for i in (0, 1)]
+    assert colors == list(theme("light").series[:2])
+    labels = [t.get_text().split()[0] for t in texts(figure) if (t.get_gid() or "").startswith("label")]
+    assert sorted(labels) == ["a", "b"]
+
+
+def test_many_curves_get_a_legend_below():
+    rows = ["Iteration 0, Testing net (#0)"]
+    rows += [f"Test net output #{i}: accuracy_of_class_{i} = 0.{i}" for i in range(10, 50)]
+    figure = plot_training_log(0, log_of("\n".join(rows)))
+    (legend,) = figure.legends
+    assert legend.get_texts()[-1].get_text() == "and 17 more"
+    assert_legible(figure)
+
+
+def test_names_are_no_formulas_and_may_be_long_or_chinese():
+    odd = [
+        run([3, 2], path=name)
+        for name in ("$x_1$.log", "a$b.log", "_private.log", "训练.log", "w" * 300 + ".log")
+    ]
+    figure = plot_training_log(6, odd)
+    assert_legible(figure)
+    shown = "\n".join(t.get_text() for t in texts(figure))
+    assert all(name in shown for name in ("$x_1$", "a$b", "_private", "训练"))
+
+
+def test_same_names_are_told_apart():
+    logs = [run([3, 2], path=f"/runs/{folder}/train.log") for folder in ("first", "second")]
+    assert [line.log for line in chart_lines(6, logs)] == ["first/train", "second/train"]
+
+
+@pytest.mark.parametrize(
+    "name, accuracy, loss",
+    [
+        ("accuracy", True, False), ("Accuracy", True, False), ("loss3/top-5", True, False),
+        ("accuracy/top1", True, False), ("detection_eval", True, False), ("mAP", True, False),
+        ("loss1/loss", False, True), ("mbox_loss", False, True), ("accuracy_loss", False, True),
+        ("reshape-label", False, False), ("score #0", True, False), ("score #1", False, True),
+    ],
+)  # fmt: skip
+def test_outputs_are_known_by_name(name, accuracy, loss):
+    assert (is_accuracy(Curve(name)), is_loss(Curve(name))) == (accuracy, loss)
+
+
+def test_a_loss_weight_makes_a_loss():
+    assert is_loss(Curve("fc8_sm", is_loss=True)) and not is_accuracy(Curve("top-1", is_loss=True))
+
+
+def test_output_option():
+    rows = "Iteration 0, Testing net (#0)\nTest net output #0: a = 0.5\nTest net output #1: b = 0.7"
+    log = log_of(rows)
+    assert [line.name for line in chart_lines(0, [log], ["b"])] == ["b"]
+    with pytest.raises(CnnvizError, match=r"run\.log: no test output 'c': the test outputs are a, b"):
+        chart_lines(0, [log], ["c"])
+    with pytest.raises(
+        CnnvizError, match=r"nothing to plot as test accuracy: .* a, b; name one with --output"
+    ):
+        chart_lines(0, [log])
+
+
+def test_chart_types_have_numbers_and_names():
+    assert [chart_number(name) for name in chart_type_names()] == list(range(8))
+    assert chart_number("6") == chart_number("Train_Loss") == 6
+    with pytest.raises(CnnvizError) as error:
+        chart_number(8)
+    assert str(error.value) == (
+        "unknown chart type '8', wanted one of 0 Test accuracy vs. Iters, 1 Test accuracy vs. Seconds, "
+        "2 Test loss vs. Iters, 3 Test loss vs. Seconds, 4 Train learning rate vs. Iters, "
+        "5 Train learning rate vs. Seconds, 6 Train loss vs. Iters, 7 Train loss vs. Seconds"
+    )
+
+
+def test_no_stamps_no_seconds():
+    reader = LogReader("bare.log")
+    reader.feed(b"Iteration 1, loss = 2\nIteration 2, loss = 1\n")
+    with pytest.raises(CnnvizError, match=r"bare\.log: its lines have no time stamps"):
+        plot_training_log(7, reader.finish())
+
+
+@pytest.mark.parametrize("smooth", [-0.1, 1, float("nan")])
+def test_impossible_smoothing(smooth):
+    with pytest.raises(CnnvizError, match="smooth is"):
+        plot_training_log(6, run([2, 1]), smooth=smooth)
+
+
+def test_json_and_csv_of_curves():
+    log = log_of("Iteration 0, loss = 2\nIteration 10, loss = nan\nIteration 0, loss = 3")
+    lines = chart_lines(6, [log])
+    (curve,) = json.loads(lines_json(lines))
+    assert curve == {"log": "run", "name": "loss", "x": [0, 10, 0], "y": [2, "nan", 3], "segments": [0, 2]}
+    assert lines_csv(lines).splitlines()[1:] == ["run,loss,0,0,2", "run,loss,0,10,nan", "run,loss,1,0,3"]
+
+
+def test_thinning_keeps_peaks_and_gaps():
+    x = np.arange(100_000.0)
+    y = np.sin(x / 1000)
+    y[777], y[50_000] = 99, np.nan
+    few_x, few_y = thinned(x, y, 3000)
+    assert len(few_x) <= 3002 and 99 in few_y and 50_000 in few_x and (np.diff(few_x) > 0).all()
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_same_figure_same_bytes(tmp_path, suffix):
+    paths = [tmp_path / f"{name}.{suffix}" for name in "ab"]
+    for path in paths:
+        plot_training_log(6, run([3, 2, 1]), path)
+    first, second = (path.read_bytes() for path in paths)
+    assert first == second and len(first) > 1000
+
+
+def test_svg_keeps_text_and_escapes_it(tmp_path):
+    plot_training_log(6, run([3, 2]), tmp_path / "a.svg", title="<b>loss & more")
+    text = (tmp_path / "a.svg").read_text()
+    assert "&lt;b&gt;loss &amp; more" in text and "<b>" not in text
+
+
+def test_unknown_format_and_unwritable_path(tmp_path):
+    with pytest.raises(FileError, match=r"a\.pgn: unknown picture format '\.pgn', wanted one of \.png"):
+        plot_training_log(6, run([3, 2]), tmp_path / "a.pgn")
+    with pytest.raises(FileError, match=r"cannot be written: no such file or directory\.$"):
+        plot_training_log(6, run([3, 2]), tmp_path / "no" / "a.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dots_per_inch(tmp_path):
+    from PIL import Image
+
+    plot_training_log(6, run([3, 2]), tmp_path / "a.png", dpi=50)
+    assert Image.open(tmp_path / "a.png").size[0] == 400
+    with pytest.raises(CnnvizError, match="dpi is 1, wanted 10 to 2400"):
+        plot_training_log(6, run([3, 2]), tmp_path / "a.png", dpi=1)
+
+
+def test_letters_that_no_font_has_are_warned_of_once(tmp_path):
+    figure = new_figure(2, 1, theme())
+    figure.text(0, 0, "\U00012000 \U00012001")
+    with pytest.warns(UserWarning, match="no installed font has the letters") as caught:
+        save_figure(figure, tmp_path / "a.png")
+    assert len(caught) == 1
+
+
+def test_unknown_style():
+    with pytest.raises(
+        CnnvizError, match="unknown style 'drak', wanted 'light' or 'dark'; did you mean 'dark'"
+    ):
+        theme("drak")
+
+
+@pytest.mark.parametrize(
+    "type, kind",
+    [
+        ("Convolution", "convolution"), ("CONVOLUTION", "convolution"), ("Convolution3D", "convolution"),
+        ("Pooling", "pooling"), ("ROIPooling", "pooling"), ("PReLU", "activation"), ("Dropout", "activation"),
+        ("BatchNorm", "normalization"), ("Scale", "normalization"), ("INNER_PRODUCT", "inner product"),
+        ("LSTM", "recurrent"), ("SoftmaxWithLoss", "loss"), ("SmoothL1LossOHEM", "loss"), ("TOPK", "loss"),
+        ("Softmax", "activation"), ("Eltwise", "arithmetic"), ("Concat", "shape"), ("AnnotatedData", "data"),
+        ("DetectionOutput", "other"), ("Frobnicate", "other"),
+    ],
+)  # fmt: skip
+def test_kinds_of_layers(type, kind):
+    assert kind_of(type) == kind and kind in KIND_COLORS
+
+
+def test_every_caffe_layer_has_a_kind(reference: Path):
+    types = [folder.name for folder in (reference / "layers").iterdir() if folder.is_dir()]
+    assert len(types) > 40
+    assert [name for name in types if kind_of(name) == "other"] == []
+
+
+def test_page_is_self_contained_and_escaped(tmp_path):
+    odd = run([3, "nan", 2], path="</script><img src=x onerror=alert(1)>.log")
+    plot_training_log(6, [odd, run([1, 2], path="b.log")], tmp_path / "a.html", title="a <i>b</i>")
+    page = (tmp_path / "a.html").read_text()
+    assert "<img" not in page and "<i>b" not in page and page.count("</script>") == 2
+    assert "http" not in page.replace("http://www.w3.org/", "").replace("http-equiv", "")
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert data["series"][0]["y"] == [3, None, 2]
+    ids = [part.split('"')[0] for part in page.split(' id="')[1:]]
+    assert len(ids) == len(set(ids))
+
+
+def test_svg_for_pages_follows_the_viewer():
+    svg = training_svg(6, [run([3, 2])])
+    assert svg.startswith("<svg") and "prefers-color-scheme:dark" in svg
+    assert "stroke: var(--series0)" in svg
+    assert "prefers-color-scheme" not in training_svg(6, [run([3, 2])], "dark")
+
+
+def test_line_of_a_chart_joins_its_segments():
+    line = ChartLine("a", "b", [(np.array([1.0]), np.array([2.0])), (np.array([0.0]), np.array([3.0]))])
+    assert line.x.tolist() == [1, 0] and line.y.tolist() == [2, 3]
