@@ -25,9 +25,9 @@ from cnnviz.errors import CnnvizError
 from cnnviz.plots.style import Theme, mix
 
 MOST_PIXELS = 1 << 24  # of a mosaic; larger tiles are averaged down, and the grid's note says so
-_SMALLEST_TILE = 16  # mosaic pixels that a tile's longer side takes at least, so that gaps are thin
+_SMALLEST_TILE = 28  # mosaic pixels that a tile's longer side takes at least, so that gaps are thin
 BAD_COLOR = "#FF00FF"  # of nan and inf: in no colour map of ours, and seen on both grounds
-_GAP = 0.06  # of a tile's longer side
+GAP = 0.1  # of a tile's longer side
 
 
 @dataclass(frozen=True)
@@ -136,13 +136,20 @@ class TileLayout:
 
 
 def tile_layout(
-    count: int, height: int, width: int, columns: int | None = None, aspect: float = 1.0, strip: float = 0.0
+    count: int,
+    height: int,
+    width: int,
+    columns: int | None = None,
+    aspect: float = 1.0,
+    strip: float = 0.0,
+    gap: float = GAP,
 ) -> TileLayout:
     """Lays out ``count`` tiles of ``height`` by ``width`` numbers.
 
     Args:
         columns: of the grid; by default as many as make it about ``aspect`` times as wide as high.
         strip: room above each tile for a label, as a share of the tile's height.
+        gap: between tiles, as a share of a tile's longer side.
     Raises: CnnvizError if there is nothing to lay out.
     """
     if min(count, height, width) < 1:
@@ -153,8 +160,8 @@ def tile_layout(
     zoom = max(1, math.ceil(_SMALLEST_TILE / max(height, width)))
     while zoom > 1 and rows * columns * height * width * zoom**2 > MOST_PIXELS:
         zoom -= 1
-    gap = max(1, round(_GAP * zoom * max(height, width)))
-    return TileLayout(count, rows, columns, height, width, zoom, gap, round(strip * height * zoom))
+    gap_pixels = max(1, round(gap * zoom * max(height, width)))
+    return TileLayout(count, rows, columns, height, width, zoom, gap_pixels, round(strip * height * zoom))
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +196,7 @@ def tile_grid(
     labels: Sequence[str] | None = None,
     label_size: float = 6.0,
     strip: float = 0.0,
+    gap: float = GAP,
     marks: Mapping[Mark, Iterable[int]] | None = None,
     noun: str = "tiles",
 ) -> TileGrid:
@@ -205,20 +213,20 @@ def tile_grid(
         labels: a text for each tile, written into the ``strip`` (share of the tile's height) above it,
             in ``label_size`` points.
         marks: for each mark the tiles that carry it; the first mark of a tile gives the border.
+        gap: between tiles, as a share of a tile's longer side.
         noun: what the note calls the tiles.
     """
     total = len(tiles)
     shown = tiles[: min(total, limit or total)]
     shape = np.shape(shown[0]) if len(shown) else (0, 0)
-    layout = tile_layout(len(shown), *shape[:2], columns=columns, strip=strip)
+    layout = tile_layout(len(shown), *shape[:2], columns=columns, strip=strip, gap=gap)
     divisors = _divisors(shown, normalize)
     if scale is None and len(shape) == 2:
         scale = _scale_for(shown, divisors, look)
     block = _averaged_block(layout)
     if block > 1:
-        layout = tile_layout(
-            len(shown), math.ceil(shape[0] / block), math.ceil(shape[1] / block), layout.columns, strip=strip
-        )
+        small = [math.ceil(side / block) for side in shape[:2]]
+        layout = tile_layout(len(shown), *small, layout.columns, strip=strip, gap=gap)
     mosaic = _mosaic(shown, layout, divisors, scale, block, look)
     height, width = layout.size
     image = axes.imshow(mosaic, extent=(0, width, height, 0), interpolation="antialiased", aspect="auto")
@@ -286,7 +294,7 @@ def _mosaic(
     mosaic = np.empty((*layout.size, 4), np.uint8)
     mosaic[:] = _bytes(look.background)
     height, width = layout.tile_pixels
-    gap, frame = layout.gap, _bytes(_frame_color(scale, look))
+    edge, frame = max(1, layout.gap // 3), _bytes(_frame_color(scale, look))
     common = 1.0 if divisors is not None or scale is not None else max(largest(tile) for tile in tiles) or 1.0
     for i, tile in enumerate(tiles):
         values = _averaged(np.asarray(tile), block)
@@ -296,7 +304,7 @@ def _mosaic(
             pixels = scale.colors(values if divisors is None else values / divisors[i])
         top, left = layout.corner(i)
         pixels = pixels.repeat(layout.zoom, axis=0).repeat(layout.zoom, axis=1)
-        mosaic[top - gap : top + height + gap, left - gap : left + width + gap] = frame
+        mosaic[top - edge : top + height + edge, left - edge : left + width + edge] = frame
         mosaic[top : top + height, left : left + width] = pixels
     return mosaic
 
@@ -326,7 +334,9 @@ def _color_pixels(values: np.ndarray, divisor: float, dtype: np.dtype, look: The
 def _draw_labels(axes: Axes, layout: TileLayout, labels: Sequence[str], size: float, look: Theme) -> None:
     for i, label in enumerate(labels[: layout.count]):
         top, left = layout.corner(i)
-        axes.text(left, top - layout.strip * 0.18, label, size=size, color=look.muted, va="baseline")
+        axes.text(
+            left, top - layout.gap - layout.strip * 0.14, label, size=size, color=look.muted, va="baseline"
+        )
 
 
 def _draw_marks(axes: Axes, layout: TileLayout, marks: Mapping[Mark, Iterable[int]], look: Theme) -> None:
