@@ -21,7 +21,7 @@ from cnnviz.formats.databases import (
     open_database,
     parse_datum,
 )
-from cnnviz.formats.idx import is_idx, labels_path, read_digits, read_idx
+from cnnviz.formats.idx import is_idx, labels_path, read_digits, read_idx, write_idx
 from cnnviz.formats.images import encode_image, to_planes
 from cnnviz.formats.schema import Datum
 
@@ -201,6 +201,8 @@ def idx(array: np.ndarray) -> bytes:
 def test_idx(tmp_path, pack):
     array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
     path = tmp_path / "a-images-idx3-ubyte"
+    write_idx(path, array)
+    assert path.read_bytes() == idx(array)
     path.write_bytes(pack(idx(array)))
     assert is_idx(path) and (read_idx(path) == array).all()
     path.write_bytes(pack(idx(array)[:-1]))
