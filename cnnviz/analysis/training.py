@@ -171,12 +171,14 @@ def _starts(line: ChartLine) -> list[int]:
 
 def log_names(logs: Sequence[TrainingLog]) -> list[str]:
     """Returns a short name for each log: the file's, with as many folders as it takes to tell them apart."""
-    names = [log.name for log in logs]
+    names = stems = [log.name for log in logs]
     for depth in range(1, 6):
         if len(set(names)) == len(names):
             break
-        parents = [Path(log.path).parts[-1 - depth : -1] for log in logs]
-        names = ["/".join([*folders, log.name]) for folders, log in zip(parents, logs, strict=True)]
+        parents = [[p for p in Path(log.path).parts[:-1] if p != os.sep][-depth:] for log in logs]
+        names = ["/".join([*folders, stem]) for folders, stem in zip(parents, stems, strict=True)]
+    else:
+        names = stems
     seen: dict[str, int] = {}
     unique = []
     for name in names:
