@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -385,6 +387,28 @@ def test_page_is_self_contained_and_escaped(tmp_path):
     assert data["series"][0]["y"] == [3, None, 2]
     ids = [part.split('"')[0] for part in page.split(' id="')[1:]]
     assert len(ids) == len(set(ids))
+
+
+def test_page_reads_out_and_switches_off(tmp_path):
+    browser = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("no browser")
+    path = tmp_path / "a.html"
+    plot_training_log(6, [run([3, 2, 1]), run([4, "nan", 2], path="b.log")], path)
+    keys = "".join(
+        f"svg.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}}));"
+        for key in ("Home", "ArrowRight")
+    )
+    act = f"const svg = document.querySelector('svg.chart'); document.querySelector('button').click(); {keys}"
+    path.write_text(path.read_text().replace("</body>", f"<script>{{{act}}}</script></body>"))
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--dump-dom",
+             "--disable-background-networking", "--disable-component-update", "--disable-sync",
+             f"--user-data-dir={tmp_path / 'profile'}"]  # fmt: skip
+    done = subprocess.run([browser, *flags, path.as_uri()], capture_output=True, text=True, timeout=60)
+    box = done.stdout.split('id="readout"')[1].split("</figure>")[0]
+    assert "Iters 1<div>b: loss: not a number</div>" in box and "run: loss" not in box
+    assert '<button type="button" aria-pressed="false" data-series="0">' in done.stdout
+    assert 'class="series off" data-series="0"' in done.stdout
 
 
 def test_svg_for_pages_follows_the_viewer():

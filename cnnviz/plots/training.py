@@ -440,7 +440,7 @@ def _place_end_labels(figure: Figure, axes: Axes, lines: list[ChartLine], labels
         if abs(ends[i][1] - y) > 3 or ends[i][0] < box.x1 - 12:
             leader = Line2D(
                 [ends[i][0] / width, (x - 4) / width], [ends[i][1] / height, y / height], linewidth=0.8,
-                linestyle=(0, (1, 2)), color=labels[i].get_color(), alpha=0.55, gid="leader",
+                linestyle=(0, (1, 2)), color=labels[i].get_color(), alpha=0.55, gid=f"leader-{i}",
             )  # fmt: skip
             figure.add_artist(leader)
 

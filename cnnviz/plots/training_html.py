@@ -107,10 +107,10 @@ def _adapt_tag(tag: str, name: str, variables: dict[str, str]) -> str:
         size = re.search(r'viewBox="[^"]*"', tag)
         box = size[0] if size else ""
         return f'<svg xmlns="http://www.w3.org/2000/svg" id="{name}" class="chart" role="img" {box}>'
-    part = re.search(r' id="(series|label)-(\d+)"', tag)
+    part = re.search(r' id="(series|label|leader)-(\d+)"', tag)
     if part is not None:
         tag = tag.replace(part[0], f' class="{part[1]}" data-series="{part[2]}"')
-    tag = re.sub(r' id="((?:mark|leader|key|not-finite)[^"]*)"', r' class="\1"', tag)
+    tag = re.sub(r' id="((?:mark|key|not-finite)[^"]*)"', r' class="\1"', tag)
     tag = re.sub(r' id="([^"]+)"', rf' id="{name}-\1"', tag)
     tag = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"', tag)
     tag = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", tag)
