@@ -75,7 +75,10 @@ def is_foreign(layer: GraphLayer) -> bool:
     """Whether the type of ``layer`` is not built in, and no misspelling of one that is.
 
     Forks of Caffe have hundreds of such types; a picture can show them without knowing their shapes.
+    Python layers are the net's own code, which drawing does not run.
     """
+    if layer.type == "Python" and layer.fault:
+        return True
     if layer.layer is not None or layer.type in layer_types():
         return False
     plain = layer.type.lower().replace("_", "")

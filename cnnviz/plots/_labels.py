@@ -88,7 +88,8 @@ def unit_labels(facts: UnitFacts, costs: bool = True) -> list[Label]:
             Label(f"and {len(facts.unknown) - MOST_UNKNOWN} more unknown fields", 9.5, role="muted")
         )
     if is_foreign(host):
-        labels.append(Label("type not built in", 9.5, role="muted"))
+        text = "code of its own, not run" if host.type == "Python" else "type not built in"
+        labels.append(Label(text, 9.5, role="muted"))
     if fault := fault_of(host):
         labels += _wrapped("✗ " + visible(fault), 10.5, role="warning", most=6)
     if facts.note:
@@ -115,7 +116,7 @@ def _follower_text(layer: GraphLayer) -> str:
     """A folded layer in few words: "BatchNorm", "Dropout 0.4", "ReLU (negative_slope 0.1)"."""
     told = [text.replace(" ", NO_BREAK) for text in settings(layer) if text and text != "bias_term true"]
     if layer.type == "Dropout" and len(told) == 1:
-        return f"Dropout {told[0].removeprefix('dropout_ratio' + NO_BREAK)}"
+        return f"Dropout{NO_BREAK}{told[0].removeprefix('dropout_ratio' + NO_BREAK)}"
     return visible(layer.type) + (f" ({', '.join(told)})" if told else "")
 
 

@@ -460,15 +460,14 @@ def _route(grid: _Grid, edge, x, centers, top: Sequence[float], bottom: Sequence
 
 def _turn(layout: Layout, direction: str) -> Layout:
     """Turns a layout from top to bottom into ``direction``."""
-    w, h = layout.width, layout.height
+    height = layout.height
     turn = {
         "TB": lambda p: p,
-        "BT": lambda p: (p[0], h - p[1]),
+        "BT": lambda p: (p[0], height - p[1]),
         "LR": lambda p: (p[1], p[0]),
-        "RL": lambda p: (h - p[1], p[0]),
+        "RL": lambda p: (height - p[1], p[0]),
     }[direction]
-    if direction in ("LR", "RL"):
-        w, h = h, w
+    extent = (layout.width, height) if direction in ("TB", "BT") else (height, layout.width)
     centers = {node: turn(point) for node, point in layout.centers.items()}
     routes = tuple(Route(r.source, r.target, tuple(map(turn, r.points))) for r in layout.routes)
-    return Layout(centers, routes, w, h)
+    return Layout(centers, routes, *extent)

@@ -362,7 +362,7 @@ class _Drawing:
         boxes = [box for panel in panels for box in panel.boxes.values()]
         entries = self._heat_legend() if self.color_by else _kind_legend(boxes)
         if any(box.dash for box in boxes):
-            entries.append(LegendEntry("type not built in", "background", "muted", dash=True))
+            entries.append(LegendEntry("not built in", "background", "muted", dash=True))
         if any(box.stroke == "warning" for box in boxes):
             entries.append(LegendEntry("fault", "fill:fault", "warning"))
         if any(box.stroke == "accent" for box in boxes):

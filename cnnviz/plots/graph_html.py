@@ -69,7 +69,7 @@ def page_text(
 
 def graph_section(scene: Scene, details: Sequence[LayerDetail], summaries: Sequence[NetSummary]) -> str:
     """Returns one graph with its tools, panel and table, for a page with graph_css and graph_script."""
-    first_row = {}
+    first_row: dict[str, str] = {}
     for detail in details:
         first_row.setdefault(detail.box, f"#{_row_id(scene, detail)}")
     svg = svg_element(scene, _paint, first_row)
