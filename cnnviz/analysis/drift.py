@@ -307,6 +307,21 @@ def iteration_of(path: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def in_order(snapshots: Sequence[Weights]) -> list[Weights]:
+    """Returns the snapshots sorted by N of "_iter_N" if all names have it, else as they are."""
+    numbers = iterations_of(snapshots)
+    if numbers is None:
+        return list(snapshots)
+    return [snapshots[i] for i in sorted(range(len(numbers)), key=numbers.__getitem__)]
+
+
+def iterations_of(snapshots: Sequence[Weights]) -> list[int] | None:
+    """Returns N of "_iter_N" of each snapshot's file name; None if a name has none."""
+    numbers = [iteration_of(getattr(weights, "path", "")) for weights in snapshots]
+    known = [number for number in numbers if number is not None]
+    return known if len(known) == len(numbers) else None
+
+
 @dataclass(frozen=True)
 class SnapshotSeries:
     """Many snapshots of one training, each compared with the one before."""

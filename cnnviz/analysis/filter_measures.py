@@ -67,6 +67,8 @@ def filter_banks(weights: Weights, graph: Graph | None = None) -> list[FilterBan
         node = nodes.get(layer)
         kind = node.type if node else types.get(layer)
         for index, blob in enumerate(blobs):
+            if blob is None:  # shared with an earlier layer, which has it
+                continue
             array = _without_padding(np.asarray(blob), kind)
             if array.ndim < 2 or array.size == 0:
                 continue

@@ -413,8 +413,10 @@ def filter_report(
     broken = []
     for name, blobs in weights.items():
         for index, blob in enumerate(blobs):
+            if blob is None or (name, index) in measured:
+                continue
             count = int(np.size(blob) - np.isfinite(blob).sum())
-            if count and (name, index) not in measured:
+            if count:
                 broken.append((name, index, count))
     net = getattr(weights, "net_name", "") or (graph.name if graph else "")
     return Report(str(getattr(weights, "path", "weights")), net, tuple(layers), tuple(broken))

@@ -32,7 +32,11 @@ def check_weights_fit(
     origin = origin or str(getattr(weights, "path", "weights"))
     for node in graph.layers:
         if node.params and node.name in weights:
-            check_blobs_fit(node.name, [b.shape for b in weights[node.name]], node.param_shapes, origin)
+            blobs = zip(weights[node.name], node.param_shapes, strict=False)
+            # An HDF5 file leaves out blobs that are shared with an earlier layer.
+            found = [wanted if blob is None else blob.shape for blob, wanted in blobs]
+            found += [blob.shape for blob in weights[node.name][len(found) :]]
+            check_blobs_fit(node.name, found, node.param_shapes, origin)
 
 
 def check_blobs_fit(layer: str, found: Sequence[Shape], wanted: Sequence[Shape], origin: str) -> None:

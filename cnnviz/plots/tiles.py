@@ -24,6 +24,8 @@ from matplotlib.patches import Rectangle
 from cnnviz.errors import CnnvizError
 from cnnviz.plots.style import Theme, mix
 
+Tiles = Sequence[np.ndarray] | np.ndarray
+
 MOST_PIXELS = 1 << 24  # of a mosaic; larger tiles are averaged down, and the grid's note says so
 _SMALLEST_TILE = 28  # mosaic pixels that a tile's longer side takes at least, so that gaps are thin
 BAD_COLOR = "#FF00FF"  # of nan and inf: in no colour map of ours, and seen on both grounds
@@ -147,14 +149,14 @@ def tile_layout(
     """Lays out ``count`` tiles of ``height`` by ``width`` numbers.
 
     Args:
-        columns: of the grid; by default as many as make it about ``aspect`` times as wide as high.
+        columns: of the grid; by default as many as make it about ``aspect`` times as wide as high, and full.
         strip: room above each tile for a label, as a share of the tile's height.
         gap: between tiles, as a share of a tile's longer side.
     Raises: CnnvizError if there is nothing to lay out.
     """
     if min(count, height, width) < 1:
         raise CnnvizError(f"{count} tiles of {height} x {width} make no picture; give at least one number.")
-    columns = columns or round(math.sqrt(count * aspect * height * (1 + strip) / width))
+    columns = columns or _columns(count, math.sqrt(count * aspect * height * (1 + strip) / width))
     columns = min(max(1, columns), count)
     rows = math.ceil(count / columns)
     zoom = max(1, math.ceil(_SMALLEST_TILE / max(height, width)))
@@ -162,6 +164,13 @@ def tile_layout(
         zoom -= 1
     gap_pixels = max(1, round(gap * zoom * max(height, width)))
     return TileLayout(count, rows, columns, height, width, zoom, gap_pixels, round(strip * height * zoom))
+
+
+def _columns(count: int, wanted: float) -> int:
+    """Returns a number of columns near ``wanted``, one that fills all rows if there is one not far off."""
+    near = range(math.ceil(0.7 * wanted), math.floor(1.45 * wanted) + 1)
+    even = [n for n in near if n > 0 and count % n == 0]
+    return min(even, key=lambda n: (abs(math.log(n / wanted)), -n)) if even else round(wanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +195,7 @@ class TileGrid:
 
 def tile_grid(
     axes: Axes,
-    tiles: Sequence[np.ndarray] | np.ndarray,
+    tiles: Tiles,
     look: Theme,
     *,
     normalize: str | np.ndarray = "tile",
@@ -218,18 +227,18 @@ def tile_grid(
     """
     total = len(tiles)
     shown = tiles[: min(total, limit or total)]
-    shape = np.shape(shown[0]) if len(shown) else (0, 0)
-    layout = tile_layout(len(shown), *shape[:2], columns=columns, strip=strip, gap=gap)
+    height, width, *colors = np.shape(shown[0]) if len(shown) else (0, 0)
+    layout = tile_layout(len(shown), height, width, columns, strip=strip, gap=gap)
     divisors = _divisors(shown, normalize)
-    if scale is None and len(shape) == 2:
+    if scale is None and not colors:
         scale = _scale_for(shown, divisors, look)
     block = _averaged_block(layout)
     if block > 1:
-        small = [math.ceil(side / block) for side in shape[:2]]
-        layout = tile_layout(len(shown), *small, layout.columns, strip=strip, gap=gap)
+        height, width = math.ceil(height / block), math.ceil(width / block)
+        layout = tile_layout(len(shown), height, width, layout.columns, strip=strip, gap=gap)
     mosaic = _mosaic(shown, layout, divisors, scale, block, look)
-    height, width = layout.size
-    image = axes.imshow(mosaic, extent=(0, width, height, 0), interpolation="antialiased", aspect="auto")
+    bottom, right = layout.size
+    image = axes.imshow(mosaic, extent=(0, right, bottom, 0), interpolation="antialiased", aspect="auto")
     axes.set_axis_off()
     if labels is not None:
         _draw_labels(axes, layout, labels, label_size, look)
@@ -239,7 +248,7 @@ def tile_grid(
     return TileGrid(axes, image, layout, scale, divisors, total, "; ".join(note))
 
 
-def _divisors(tiles: Sequence[np.ndarray], normalize: str | np.ndarray) -> np.ndarray | None:
+def _divisors(tiles: Tiles, normalize: str | np.ndarray) -> np.ndarray | None:
     if isinstance(normalize, np.ndarray):
         divisors = normalize[: len(tiles)].astype(np.float64)
     elif normalize == "tile":
@@ -257,7 +266,7 @@ def largest(values: np.ndarray) -> float:
     return float(finite.max()) if finite.size else 0.0
 
 
-def _scale_for(tiles: Sequence[np.ndarray], divisors: np.ndarray | None, look: Theme) -> ColorScale:
+def _scale_for(tiles: Tiles, divisors: np.ndarray | None, look: Theme) -> ColorScale:
     ends = [
         (np.min(tile, where=np.isfinite(tile), initial=0), np.max(tile, where=np.isfinite(tile), initial=0))
         for tile in tiles
@@ -283,7 +292,7 @@ def _averaged(tile: np.ndarray, block: int) -> np.ndarray:
 
 
 def _mosaic(
-    tiles: Sequence[np.ndarray],
+    tiles: Tiles,
     layout: TileLayout,
     divisors: np.ndarray | None,
     scale: ColorScale | None,
@@ -422,14 +431,19 @@ def color_bar(
     axes.set_xticks(ticks, [number_label(tick) for tick in ticks])
     axes.set_yticks([])
     axes.tick_params(axis="x", colors=look.muted, labelsize=7.5, length=2, width=0.6, pad=1.5)
-    labels = axes.get_xticklabels()
-    labels[0].set_ha("left")  # the ends stay within the bar's width
-    labels[-1].set_ha("right")
+    keep_ends_inside(axes)
     for spine in axes.spines.values():
         spine.set_color(look.edge)
         spine.set_linewidth(0.6)
     inch_text(figure, left + width + 0.22, top - 0.02, label, 8, look.muted)
     return axes
+
+
+def keep_ends_inside(axes: Axes) -> None:
+    """Aligns the first and last label of the x axis so that they do not stick out at the sides."""
+    labels = axes.get_xticklabels()
+    labels[0].set_horizontalalignment("left")
+    labels[-1].set_horizontalalignment("right")
 
 
 def number_label(value: float) -> str:

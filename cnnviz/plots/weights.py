@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,12 +14,10 @@ from matplotlib.figure import Figure
 
 from cnnviz.analysis.filter_measures import FilterBank, filter_banks, order_filters
 from cnnviz.analysis.filters import FILTER_FINDINGS, LayerHealth, layer_health, median
+from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights, some_names
 from cnnviz.analysis.summary import shape_text
-from cnnviz.engine.graph import Graph, build_graph
-from cnnviz.engine.weights_check import check_weights_fit
+from cnnviz.engine.graph import Graph
 from cnnviz.errors import CnnvizError, WeightsError, did_you_mean
-from cnnviz.formats.caffemodel import read_definition, read_weights
-from cnnviz.formats.prototxt import NetDefinition, read_net
 from cnnviz.plots._text import fit, text_width
 from cnnviz.plots.style import KIND_COLORS, Theme, kind_of, new_figure, save_figure, theme
 from cnnviz.plots.tiles import (
@@ -34,6 +31,7 @@ from cnnviz.plots.tiles import (
     gray_scale,
     inch_axes,
     inch_text,
+    keep_ends_inside,
     largest,
     number_label,
     tile_grid,
@@ -46,16 +44,13 @@ MOST_CHANNELS = 64  # of one filter, where not all tiles fit
 MATRIX_SIDE = 1024  # rows and columns of a matrix that are drawn
 
 # Inches.
-_MARGIN, _LEFT_WIDTH, _SIDE_GAP, _SIDE_WIDTH = 0.45, 8.6, 0.5, 2.9
-_WIDTH = 2 * _MARGIN + _LEFT_WIDTH + _SIDE_GAP + _SIDE_WIDTH
+MARGIN, _LEFT_WIDTH, _SIDE_GAP, _SIDE_WIDTH = 0.45, 8.6, 0.5, 2.9
+_WIDTH = 2 * MARGIN + _LEFT_WIDTH + _SIDE_GAP + _SIDE_WIDTH
 _HEADING, _BAR, _SECTION_GAP = 0.42, 0.46, 0.42
 _GUTTER, _BLOCK_GAP = 0.5, 0.18
 _HISTOGRAM, _LINE = 0.85, 0.17
 _NUMBER = 0.15  # above a tile, for its number
 _ROW_GAP = 0.14  # between the tiles of rows
-
-AnyWeights = str | os.PathLike | Mapping[str, Sequence[np.ndarray]]
-AnyModel = str | os.PathLike | NetDefinition | Graph | None
 
 _SIGNS = {  # marker, sign in text, index into the theme's series
     "not finite": ("X", "✖", None),
@@ -111,8 +106,8 @@ def plot_weights(
         CnnvizError: an unknown layer, order or other option.
         FileError: a file cannot be read or written.
     """
-    _check_choice("normalize", normalize, ("filter", "layer"))
-    _check_choice("channel_order", channel_order, ("bgr", "rgb"))
+    check_choice("normalize", normalize, ("filter", "layer"))
+    check_choice("channel_order", channel_order, ("bgr", "rgb"))
     if limit < 1:
         raise CnnvizError(f"limit is {limit}, wanted 1 tile or more.")
     look = theme(style)
@@ -143,52 +138,11 @@ _ORDER_WORDS = {
 _SCALE_WORDS = {"filter": "each filter on its own scale", "layer": "one scale for each layer"}
 
 
-def _check_choice(name: str, value: str, known: Sequence[str]) -> None:
+def check_choice(name: str, value: str, known: Sequence[str]) -> None:
+    """Raises CnnvizError unless ``value`` is one of ``known``."""
     if value not in known:
         wanted = " or ".join(map(repr, known))
         raise CnnvizError(f"{name} is {value!r}, wanted {wanted}{did_you_mean(str(value), known)}")
-
-
-def load_weights(weights: AnyWeights) -> Mapping[str, Sequence[np.ndarray]]:
-    """Returns blobs by layer name, read from a file if a path is given."""
-    return weights if isinstance(weights, Mapping) else read_weights(weights)
-
-
-def load_graph(model: AnyModel, weights: Mapping[str, Sequence[np.ndarray]]) -> Graph | None:
-    """Returns the net as a graph, checked against the weights; from the weights' file if it is None.
-
-    Faults elsewhere in the net are no hindrance to showing its weights.
-
-    Raises WeightsError if the weights do not fit.
-    """
-    if model is None:
-        return _graph_in(getattr(weights, "path", None))
-    if isinstance(model, (str, os.PathLike)):
-        model = read_net(model)
-    graph = model if isinstance(model, Graph) else build_graph(model, splits=False, strict=False)
-    check_weights_fit(graph, weights)
-    names = [node.name for node in graph.layers if node.type not in ("Split", "Input")]
-    if weights and not any(name in weights for name in names):
-        raise WeightsError(
-            f"{getattr(weights, 'path', 'weights')}: holds weights of {_some(weights)}, and {graph.path} "
-            f"has none of these layers but {_some(names)}. Use the matching prototxt."
-        )
-    return graph
-
-
-def _graph_in(path: str | None) -> Graph | None:
-    """Returns the graph of the net that a caffemodel holds beside its weights; None if it holds none."""
-    if path is None:
-        return None
-    try:
-        return build_graph(read_definition(path), splits=False, strict=False)
-    except CnnvizError:
-        return None
-
-
-def _some(names: Any, most: int = 4) -> str:
-    listed = [repr(name) for name in names]
-    return ", ".join(listed[:most]) + (", ..." if len(listed) > most else "")
 
 
 def choose_layers(
@@ -213,9 +167,9 @@ def choose_layers(
             continue
         if name in weights or (graph and any(node.name == name for node in graph.layers)):
             raise CnnvizError(
-                f"{origin}: layer {name!r} has no filters; layers that have: {_some(known, 8)}."
+                f"{origin}: layer {name!r} has no filters; layers that have: {some_names(known, 8)}."
             )
-        hint = did_you_mean(name, known) or f"; it has {_some(known, 8)}"
+        hint = did_you_mean(name, known) or f"; it has {some_names(known, 8)}"
         raise CnnvizError(f"{origin}: no layer {name!r} with weights{hint}")
     return [bank for name in dict.fromkeys(names) for bank in banks if name in (bank.title, bank.layer)]
 
@@ -369,9 +323,9 @@ def _draw_sections(
     sections: Sequence[_Section], title: tuple[str, str], subtitle: str, look: Theme
 ) -> Figure:
     kinds = [kind for kind in FILTER_FINDINGS if any(kind in s.health.marks and s.marks for s in sections)]
-    top = _MARGIN + 0.95
+    top = MARGIN + 0.95
     legend = 0.2 + 0.2 * len(kinds) if kinds else 0.0
-    height = top + sum(s.total_height + _SECTION_GAP for s in sections) - _SECTION_GAP + legend + _MARGIN
+    height = top + sum(s.total_height + _SECTION_GAP for s in sections) - _SECTION_GAP + legend + MARGIN
     figure = new_figure(_WIDTH, height, look)
     draw_title(figure, title, subtitle, look, _WIDTH)
     for section in sections:
@@ -383,19 +337,19 @@ def _draw_sections(
 
 def draw_title(figure: Figure, title: tuple[str, str], subtitle: str, look: Theme, width: float) -> None:
     """Writes the title, the file's name and the modes at the top: 0.95 inches below the margin."""
-    room = (width - 2 * _MARGIN) * 72
+    room = (width - 2 * MARGIN) * 72
     name = fit(title[0], room, 17, bold=True)
-    inch_text(figure, _MARGIN, _MARGIN - 0.05, name, 17, look.text, weight="bold")
-    inch_text(figure, _MARGIN, _MARGIN + 0.31, fit(title[1], room, 10), 10, look.text)
-    inch_text(figure, _MARGIN, _MARGIN + 0.53, fit(subtitle, room, 9), 9, look.muted)
+    inch_text(figure, MARGIN, MARGIN - 0.05, name, 17, look.text, weight="bold")
+    inch_text(figure, MARGIN, MARGIN + 0.31, fit(title[1], room, 10), 10, look.text)
+    inch_text(figure, MARGIN, MARGIN + 0.53, fit(subtitle, room, 9), 9, look.muted)
 
 
 def _draw_section(figure: Figure, section: _Section, top: float) -> None:
-    draw_heading(figure, section.bank, section.note, section.look, top, _WIDTH - 2 * _MARGIN)
+    draw_heading(figure, section.bank, section.note, section.look, top, _WIDTH - 2 * MARGIN)
     draw = {"color": _draw_grid, "grid": _draw_grid, "rows": _draw_rows, "matrix": _draw_matrix}
     scale = draw[section.kind](figure, section, top + _HEADING)
     bar_top = top + _HEADING + section.height + 0.1
-    left = _MARGIN + (_GUTTER if section.kind in ("rows", "matrix") else 0)
+    left = MARGIN + (_GUTTER if section.kind in ("rows", "matrix") else 0)
     color_bar(figure, left, bar_top, scale, section.look, _bar_label(section))
     _draw_side(figure, section, top + _HEADING)
 
@@ -403,20 +357,20 @@ def _draw_section(figure: Figure, section: _Section, top: float) -> None:
 def draw_heading(figure: Figure, bank: FilterBank, note: str, look: Theme, top: float, width: float) -> None:
     """Writes the layer's name, type and shape, and what is left out."""
     kind = kind_of(bank.type or ("Convolution" if bank.is_windows else "InnerProduct"))
-    chip = inch_axes(figure, _MARGIN, top + 0.03, 0.13, 0.13)
+    chip = inch_axes(figure, MARGIN, top + 0.03, 0.13, 0.13)
     chip.set_facecolor(KIND_COLORS[kind])
     chip.set(xticks=[], yticks=[])
     for spine in chip.spines.values():
         spine.set_visible(False)
     name = fit(bank.title, 4.5 * 72, 12, bold=True)
-    inch_text(figure, _MARGIN + 0.21, top, name, 12, look.text, weight="bold")
-    left = _MARGIN + 0.36 + text_width(name, 12, bold=True) / 72
+    inch_text(figure, MARGIN + 0.21, top, name, 12, look.text, weight="bold")
+    left = MARGIN + 0.36 + text_width(name, 12, bold=True) / 72
     what = f"{len(bank.filters)} filters of {shape_text(bank.filters.shape[1:])}"
     if not bank.is_windows:
         what = f"{bank.filters.shape[0]} outputs of {bank.filters.shape[1]} inputs"
         what += f" ({shape_text(bank.reads)})" if bank.reads else ""
     parts = [bank.type or "", what, f"group {bank.group}" if bank.group > 1 else "", note]
-    room = (width + _MARGIN - left) * 72
+    room = (width + MARGIN - left) * 72
     text = fit(" · ".join(part for part in parts if part), room, 9)
     inch_text(figure, left, top + 0.035, text, 9, look.muted)
 
@@ -463,7 +417,7 @@ def finding_mark(kind: str, look: Theme) -> Mark:
 
 def _draw_grid(figure: Figure, section: _Section, top: float) -> ColorScale:
     count = section.shown[0]
-    axes = inch_axes(figure, _MARGIN, top, section.width, section.height)
+    axes = inch_axes(figure, MARGIN, top, section.width, section.height)
     divisors = _divisors(section)
     numbers = [str(n) for n in section.numbers[:count]] if section.strip else None
     if section.kind == "color":
@@ -497,8 +451,8 @@ def _draw_rows(figure: Figure, section: _Section, top: float) -> ColorScale:
     for block, start in enumerate(range(0, count, per_block)):
         stop = min(count, start + per_block)
         tiles = section.filters[start:stop, :channels].reshape(-1, *section.filters.shape[2:])
-        left = _MARGIN + _GUTTER + block * (section.width + _GUTTER + _BLOCK_GAP)
-        layout = tile_layout(len(tiles), *tiles.shape[1:], channels, gap=_ROW_GAP)
+        left = MARGIN + _GUTTER + block * (section.width + _GUTTER + _BLOCK_GAP)
+        layout = tile_layout(len(tiles), tiles.shape[1], tiles.shape[2], channels, gap=_ROW_GAP)
         axes = inch_axes(figure, left, top, section.width, layout.height_at(section.width))
         grid = tile_grid(
             axes,
@@ -578,7 +532,7 @@ def _draw_matrix(figure: Figure, section: _Section, top: float) -> ColorScale:
     values = section.filters[:rows, :columns]
     if divisors is not None:
         values = values / np.where(divisors > 0, divisors, 1)[:, None]
-    axes = inch_axes(figure, _MARGIN + _GUTTER, top, section.width, section.height)
+    axes = inch_axes(figure, MARGIN + _GUTTER, top, section.width, section.height)
     # Averaging pixels would turn noise into nothing: where cells are finer than pixels, some are shown.
     axes.imshow(scale.colors(values), extent=(0, columns, rows, 0), aspect="auto", interpolation="nearest")
     axes.set(xticks=[], yticks=[])
@@ -614,7 +568,7 @@ def _statistics(section: _Section) -> list[tuple[str, str, str | None]]:
 
 def _draw_side(figure: Figure, section: _Section, top: float) -> None:
     """Writes the statistics and draws the histogram, right of the filters."""
-    look, left = section.look, _MARGIN + _LEFT_WIDTH + _SIDE_GAP
+    look, left = section.look, MARGIN + _LEFT_WIDTH + _SIDE_GAP
     for label, value, kind in _statistics(section):
         color = look.muted
         if kind is not None:
@@ -643,17 +597,15 @@ def draw_histogram(axes: Axes, bank: FilterBank, look: Theme) -> None:
     axes.set_xticks(ticks, [number_label(tick) for tick in ticks])
     axes.set_yticks([])
     axes.tick_params(axis="x", colors=look.muted, labelsize=7.5, length=2, width=0.6, pad=2)
-    labels = axes.get_xticklabels()
-    labels[0].set_ha("left")
-    labels[-1].set_ha("right")
+    keep_ends_inside(axes)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(look.edge)
 
 
 def _draw_legend(figure: Figure, kinds: Sequence[str], top: float, look: Theme) -> None:
-    room = (_WIDTH - 2 * _MARGIN - 0.2) * 72
+    room = (_WIDTH - 2 * MARGIN - 0.2) * 72
     for kind in kinds:
-        inch_text(figure, _MARGIN, top, _SIGNS[kind][1], 9, finding_mark(kind, look).color)
-        inch_text(figure, _MARGIN + 0.2, top, fit(f"{kind}: {FILTER_FINDINGS[kind]}", room, 9), 9, look.muted)
+        inch_text(figure, MARGIN, top, _SIGNS[kind][1], 9, finding_mark(kind, look).color)
+        inch_text(figure, MARGIN + 0.2, top, fit(f"{kind}: {FILTER_FINDINGS[kind]}", room, 9), 9, look.muted)
         top += 0.2

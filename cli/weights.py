@@ -1,0 +1,121 @@
+"""cnnviz weights"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cnnviz.cli.options import dpi_option, style_option
+
+
+@click.command()
+@click.argument("model")
+@click.argument("weights")
+@click.argument("out", required=False)
+@click.option("--layer", "layers", multiple=True, help="A layer to draw; may be repeated.")
+@click.option(
+    "--order",
+    type=click.Choice(["file", "norm", "similarity"]),
+    default="file",
+    show_default=True,
+    help="How the filters are ordered.",
+)
+@click.option(
+    "--normalize",
+    type=click.Choice(["filter", "layer"]),
+    default="filter",
+    show_default=True,
+    help="What has one colour scale.",
+)
+@click.option("--rgb", is_flag=True, help="The net's input channels are RGB, not BGR.")
+@click.option("--limit", type=click.IntRange(1), help="Most tiles of a layer (--filmstrip: most filters).")
+@click.option("--no-marks", is_flag=True, help="Do not mark filters with findings.")
+@click.option("--compare", metavar="OTHER", help="Draw the difference to this later snapshot.")
+@click.option(
+    "--filmstrip",
+    multiple=True,
+    metavar="FILE",
+    help="Draw one layer over WEIGHTS and these snapshots; may be repeated, may be a pattern in quotes.",
+)
+@click.option(
+    "--report",
+    type=click.Choice(["text", "json"]),
+    is_flag=False,
+    flag_value="text",
+    help="Print the health of the filters (or the drift); OUT may be left out.  [text|json]",
+)
+@style_option
+@dpi_option
+def command(model, weights, out, layers, order, normalize, rgb, limit, no_marks, compare, filmstrip, report,
+            style, dpi) -> None:  # fmt: skip
+    """Draw the filters of the net MODEL with the weights WEIGHTS into the picture OUT.
+
+    MODEL is a prototxt, or "-" for the net that the weights' file itself holds.
+
+    \b
+    Example:
+      cnnviz weights deploy.prototxt lenet_iter_10000.caffemodel filters.png
+      cnnviz weights deploy.prototxt lenet_iter_10000.caffemodel --report=json
+      cnnviz weights deploy.prototxt lenet_iter_5000.caffemodel moved.png --compare lenet_iter_9000.caffemodel
+      cnnviz weights - lenet_iter_1000.caffemodel film.png --layer conv1 --filmstrip 'lenet_iter_*.caffemodel'
+    """
+    if out is None and report is None:
+        raise click.UsageError("Missing argument 'OUT'; it may be left out with --report only.")
+    if compare and filmstrip:
+        raise click.UsageError("Give --compare or --filmstrip, not both.")
+    net = None if model == "-" else model
+    snapshots = [weights, *([compare] if compare else _files(filmstrip, weights))]
+    if report is not None:
+        click.echo(_report(net, snapshots, report))
+    if out is None:
+        return
+    options = {"order": order, "channel_order": "rgb" if rgb else "bgr", "style": style, "dpi": dpi}
+    options |= {"model": net} | ({"limit": limit} if limit else {})
+    if compare:
+        from cnnviz.plots.snapshots import plot_weight_difference
+
+        plot_weight_difference(weights, compare, out, layers=layers or None, **options)
+    elif filmstrip:
+        from cnnviz.plots.snapshots import plot_weight_filmstrip
+
+        if len(layers) > 1:
+            raise click.UsageError("A film strip shows one layer: give --layer once.")
+        plot_weight_filmstrip(snapshots, out, layer=layers[0] if layers else None, **options)
+    else:
+        from cnnviz.plots.weights import plot_weights
+
+        shown = {"layers": layers or None, "normalize": normalize, "marks": not no_marks}
+        plot_weights(weights=weights, path=out, **shown, **options)
+
+
+def _files(patterns: tuple[str, ...], first: str) -> list[str]:
+    """Returns the files that the patterns name, without ``first``."""
+    import glob
+
+    from cnnviz.errors import FileError
+
+    found: list[str] = []
+    for pattern in patterns:
+        names = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern))
+        if not names:
+            raise FileError(f"{pattern}: no such file, and no file matches it as a pattern.")
+        found += names
+    return [name for name in dict.fromkeys(found) if Path(name).resolve() != Path(first).resolve()]
+
+
+def _report(model: str | None, snapshots: list[str], form: str) -> str:
+    """Returns the health of one file, the comparison of two, or the series of more."""
+    from cnnviz.analysis.drift import compare_snapshots, compare_weights, in_order
+    from cnnviz.analysis.filters import filter_report
+    from cnnviz.analysis.model import load_graph, load_weights
+
+    loaded = [load_weights(path) for path in snapshots]
+    graphs = [load_graph(model, weights) for weights in loaded]
+    if len(loaded) == 1:
+        found = filter_report(loaded[0], graphs[0])
+    elif len(loaded) == 2:
+        found = compare_weights(loaded[0], loaded[1], graphs[0])
+    else:
+        found = compare_snapshots(in_order(loaded), graphs[0])
+    return (found.to_json() if form == "json" else found.to_text()).rstrip("\n")
