@@ -90,6 +90,7 @@ class Graph:
     Attributes:
         name: the net's name.
         phase: cnnviz.TRAIN or cnnviz.TEST.
+        state: the whole state, with level and stages.
         layers: in the order of running.
         shapes: each blob's shape, None if unknown, in order of creation.
         inputs: blobs of Input layers; outputs: blobs that nobody reads, sorted by name as in Caffe.
@@ -99,6 +100,7 @@ class Graph:
     def __init__(self, name: str, phase: int, path: str):
         self.name = name
         self.phase = phase
+        self.state = NetState(phase=phase)
         self.path = path
         self.layers: list[GraphLayer] = []
         self.shapes: dict[str, AnyShape] = {}
@@ -206,6 +208,7 @@ class _Builder:
         self.state = state
         self.strict = strict
         self.graph = Graph(definition.proto.name, state.phase, definition.path)
+        self.graph.state = state
         self.named_params: dict[str, tuple[int, int]] = {}
         self.available: set[str] = set()
         self.needing_backward: set[str] = set()

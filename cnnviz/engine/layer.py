@@ -72,6 +72,7 @@ class Layer:
         self.blobs: list[Blob] = []
         self.param_propagate_down: list[bool] = []
         self.loss_weights: list[float] = []
+        self.states: list[Blob] = []
 
     # Rules that need no device
 
@@ -92,6 +93,10 @@ class Layer:
 
     def allow_force_backward(self, bottom_index: int) -> bool:
         """Whether ``force_backward`` of the net asks for the gradient of this bottom."""
+        return True
+
+    def top_has_gradient(self, top_index: int) -> bool:
+        """Whether the diff of this top counts in backward: a mask's or a copy's does not."""
         return True
 
     # Work on the device

@@ -82,6 +82,9 @@ class Pooling(Layer):
         shape = (num, channels, self.window.pooled_h, self.window.pooled_w)
         return [shape] * max(1, len(self.param.top))
 
+    def top_has_gradient(self, top_index: int) -> bool:
+        return top_index == 0
+
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if bottom[0] is top[0]:
             raise NetError(f"layer {self.name!r} (Pooling) cannot run in place; name its top differently.")

@@ -45,6 +45,9 @@ class SoftmaxWithLoss(LabelLoss):
         self.set_sizes(math.prod(x[:axis]), x[axis], inner, labels, math.prod(labels))
         return loss + ([x] if len(self.param.top) > 1 else [])
 
+    def top_has_gradient(self, top_index: int) -> bool:
+        return top_index == 0
+
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         prob = self.prob
         softmax_forward(self.device, self.outer, self.classes, self.inner, bottom[0].device_data, prob)

@@ -1,0 +1,1 @@
+"""The table of layers: each module here has CASES, a list of layer_harness.Case."""
