@@ -19,7 +19,7 @@ def command(folder: str, device: str | None) -> None:
     \b
     Example:
       cnnviz demo
-      cnnviz weights cnnviz-demo/lenet_train_test.prototxt cnnviz-demo/lenet_iter_800.caffemodel filters.png
+      cnnviz weights cnnviz-demo/lenet_train_test.prototxt cnnviz-demo/lenet_iter_1200.caffemodel filters.png
     """
     import sys
     import time

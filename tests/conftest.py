@@ -26,3 +26,12 @@ def reference() -> Path:
 def real() -> Path:
     """Models, logs and pictures made by strangers, beside the checkout."""
     return _folder("real")
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The folder of one run of the demonstration, and its result."""
+    from cnnviz.gallery.demo import run_demo
+
+    folder = tmp_path_factory.mktemp("demo") / "cnnviz-demo"
+    return folder, run_demo(folder)

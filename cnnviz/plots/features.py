@@ -193,7 +193,8 @@ class _Section:
         self.grid_left = _MARGIN + _THUMB + 0.25
         self.grid_width = WIDTH - self.grid_left - _MARGIN
         self.grid_height = self._grid_height()
-        self.height = 0.5 + max(self.grid_height + 0.5, _THUMB if self._box() else 0) + 0.25
+        below = 0.1 if maps.is_flat else 0.5  # room for the axis' numbers or the colour bar
+        self.height = 0.5 + max(self.grid_height + below, _THUMB if self._box() else 0) + 0.25
 
     def _grid_height(self) -> float:
         if self.maps.is_flat:
