@@ -24,7 +24,7 @@ Dtype softplus(const Dtype x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 #define ABSOLUTE_D sign(x)
 
 // Of the family of max(0, x)
-#define RELU_Y (x > 0 ? x : a * x)
+#define RELU_Y (x > 0 ? x : a * x + 0)  // + 0 turns -0 into 0
 #define RELU_D (x > 0 ? 1 : a)
 #define CLIP_Y (x < a ? a : x > b ? b : x)
 #define CLIP_D (x >= a && x <= b ? 1 : 0)

@@ -87,11 +87,11 @@ def _run(device: Device, kernel: str, view: View, source: Any, target: Any, dens
         _copy(device, kernel == "gather", view, source, target, dense_start)
         return
     missing = _AXES - len(view.shape)
-    n0, n1, n2, n3 = (1,) * missing + view.shape
-    size, options = row_range(n3, n2, n0 * n1)
+    n0, n1, n2, n3 = [1] * missing + list(view.shape)
+    whole, options = row_range(n3, n2, n0 * n1)
     strides = (0,) * missing + view.strides
     device.launch(
-        "views", kernel, size, n1, n2, n3, *strides, view.start, dense_start, source, target, **options
+        "views", kernel, whole, n1, n2, n3, *strides, view.start, dense_start, source, target, **options
     )
 
 

@@ -1,0 +1,29 @@
+"""cnnviz activations"""
+
+from __future__ import annotations
+
+import click
+
+from cnnviz.cli.options import dpi_option, style_option
+
+
+@click.command()
+@click.argument("out")
+@style_option
+@dpi_option
+def command(out: str, style: str, dpi: int) -> None:
+    """Draw the table of activation functions into OUT.
+
+    Each panel shows the curve, its derivative and both formulas. OUT ends in .png, .svg, .pdf or another
+    picture format.
+
+    \b
+    Example:
+      cnnviz activations activations.png
+      cnnviz activations activations.svg --style dark
+    """
+    from cnnviz.analysis.activations import activations
+    from cnnviz.plots.activations import plot_activations
+
+    plot_activations(activations(), out, style=style, dpi=dpi)
+    click.echo(f"Wrote {out}")
