@@ -1,0 +1,174 @@
+"""The interactive page of a graph, in a real browser where one is installed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html import escape
+from html.parser import HTMLParser
+
+import big_nets
+import pytest
+
+from cnnviz.formats.prototxt import parse_net
+from cnnviz.plots.graph import draw_net, net_picture
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
+)
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS += ["--virtual-time-budget=4000", "--window-size=1280,900"]
+
+
+class Page(HTMLParser):
+    """Collects ids, links, tags and the text of the table."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.ids, self.links, self.tags, self.rows = [], [], [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.tags.append(tag)
+        self.ids += [found["id"]] if "id" in found else []
+        self.links += [found["href"]] if "href" in found else []
+        self.rows += tag == "tr" and "data-box" in found
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("page") / "net.html"
+    draw_net(parse_net(big_nets.resnet()), path)
+    return path.read_text(encoding="utf-8")
+
+
+def test_every_layer_is_in_the_table_and_every_box_leads_to_it(page):
+    picture = net_picture(parse_net(big_nets.resnet()))
+    parsed = Page(page)
+    assert parsed.rows == len(picture.summaries[0].layers)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert len(parsed.links) == parsed.rows + len(picture.scene.nodes)
+    assert all(link[0] == "#" and link[1:] in parsed.ids for link in parsed.links)
+
+
+def test_nothing_is_fetched(page):
+    assert not re.search(r"""(src|href)=["'](?!#)""", page)
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttp", page)
+    assert "default-src 'none'" in page
+
+
+def test_all_colours_are_defined_for_light_and_dark(page):
+    used = set(re.findall(r"var\((--[\w-]+)\)", page))
+    light, dark = (set(re.findall(r"(--[\w-]+):", css)) for css in re.findall(r":root \{(.*?)\}", page))
+    assert used <= light and used <= dark
+
+
+def test_a_dark_page_stays_dark(tmp_path):
+    draw_net(parse_net(big_nets.resnet()), tmp_path / "dark.html", style="dark")
+    text = (tmp_path / "dark.html").read_text(encoding="utf-8")
+    assert "color-scheme: dark;" in text and "prefers-color-scheme" not in text
+
+
+def in_browser(page: str, folder, script: str) -> dict:
+    """Runs ``script`` after the page's own and returns what it puts into ``result``."""
+    if BROWSER is None:
+        pytest.skip("no Chromium is installed")
+    probe = (
+        "<pre id='probe'></pre><script>window.addEventListener('load', () => setTimeout(() => {"
+        "const result = {}; try {" + script + "} catch (error) { result.error = String(error); }"
+        "document.getElementById('probe').textContent = JSON.stringify(result); }, 300));</script>"
+    )
+    path = folder / "probed.html"
+    path.write_text(page.replace("</body>", probe + "</body>"), encoding="utf-8")
+    done = subprocess.run(
+        [BROWSER, *FLAGS, f"--user-data-dir={folder / 'profile'}", "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    found = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert found, done.stderr[-500:]
+    result = json.loads(found[1].replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"))
+    assert "error" not in result, result
+    return result
+
+
+SCRIPT = """
+const root = document.querySelector('.cnnviz-graph');
+const svg = root.querySelector('.stage svg');
+const panel = root.querySelector('.panel');
+const search = root.querySelector('input[type=search]');
+const press = (key, at) => (at || root.querySelector('.stage')).dispatchEvent(
+  new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
+const width = () => Number(svg.getAttribute('viewBox').split(' ')[2]);
+result.live = root.classList.contains('live');
+const before = width();
+press('+'); result.zoomed = width() < before;
+press('0'); result.whole = width() >= before;
+root.querySelector('[data-do=in]').click();
+press('/'); result.searching = document.activeElement === search;
+search.value = 'res4_2 conv'; search.dispatchEvent(new Event('input'));
+result.count = root.querySelector('.count').textContent;
+result.dimmed = root.querySelectorAll('a.node:not(.found)').length > 0;
+press('Enter', search);
+result.open = panel.classList.contains('open');
+result.head = panel.querySelector('h3').textContent;
+result.text = panel.querySelector('pre').textContent.includes('convolution_param');
+const first = root.querySelector('a.node.chosen').id;
+press('ArrowDown');
+result.walked = root.querySelector('a.node.chosen').id !== first;
+press('Escape'); result.closed = !panel.classList.contains('open');
+root.querySelector('tbody tr:last-child a').click();
+result.last = panel.querySelector('h3').textContent;
+root.querySelector('a.node').dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}));
+result.clicked = panel.querySelector('h3').textContent;
+const boxes = Array.from(root.querySelectorAll('a.node'));
+result.outside = boxes.filter((a) => {
+  const box = a.querySelector('rect').getBBox();
+  return Array.from(a.querySelectorAll('text')).some((t) => {
+    const text = t.getBBox();
+    const right = text.x + text.width, bottom = text.y + text.height;
+    return text.x < box.x || right > box.x + box.width || bottom > box.y + box.height + 1;
+  });
+}).map((a) => a.id);
+"""
+
+
+def test_zoom_search_panel_and_keyboard_work(page, tmp_path):
+    result = in_browser(page, tmp_path, SCRIPT)
+    assert result["live"] and result["zoomed"] and result["whole"] and result["searching"]
+    assert result["count"].endswith(" found") and result["count"] != "0 found"
+    assert result["dimmed"] and result["open"] and result["text"]
+    assert result["head"].startswith("res4_2/")
+    assert result["walked"] and result["closed"]
+    assert result["last"].startswith("prob") and result["clicked"].startswith("data")
+    assert result["outside"] == []  # text, in the browser's own font
+
+
+def test_hostile_names_stay_text_in_the_browser(tmp_path):
+    name = "</script><script>window.evil = 1</script><img src=x onerror='window.evil = 2'>"
+    text = f'layer {{ name: "{name}" type: "ReLU" bottom: "{name}" top: "b" }}'
+    draw_net(parse_net(text), tmp_path / "x.html")
+    result = in_browser(
+        (tmp_path / "x.html").read_text(encoding="utf-8"),
+        tmp_path,
+        "document.querySelector('tbody a').click(); result.evil = window.evil === undefined;"
+        "result.head = document.querySelector('.panel h3').textContent;",
+    )
+    assert result["evil"] and result["head"].startswith(name)
+
+
+def test_a_phone_shows_the_page_without_scrolling_sideways(page, tmp_path):
+    size = "width:390px;height:800px;border:0"
+    outer = f'<!DOCTYPE html><body><iframe style="{size}" srcdoc="{escape(page)}"></iframe></body>'
+    result = in_browser(
+        outer,
+        tmp_path,
+        "const inner = document.querySelector('iframe').contentDocument.documentElement;"
+        "result.inner = inner.scrollWidth; result.client = inner.clientWidth;",
+    )
+    assert result["inner"] <= result["client"] <= 390
