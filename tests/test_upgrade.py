@@ -77,9 +77,16 @@ def test_parameters_that_v1_lacked_find_their_place():
     assert net.layer[0].type == "PReLU" and net.layer[0].prelu_param.channel_shared
     assert net.layer[1].roi_pooling_param.pooled_w == 6
     assert [(u.path, u.line) for u in net.unknown] == [
-        ("layer[1].strange", 2),
         ("layer[0].prelu_param.odd", 1),
+        ("layer[1].strange", 2),
     ]
+
+
+def test_a_name_that_has_another_meaning_today_becomes_a_comment():
+    net = parse_net("layers { type: RELU prelu_param: 3 }\nlayers { layer { phase: { a: 1 } } }")
+    text = to_text(net)
+    assert "  # prelu_param: 3\n" in text and "  # phase {\n  #   a: 1\n  # }\n" in text
+    assert parse_net(text).proto == net.proto
 
 
 def test_unknown_fields_follow_their_layer():

@@ -1,0 +1,317 @@
+"""Feeds damaged files to the readers: cuts, flipped bits, wrong sizes, huge axes, deep nesting.
+
+A reader may refuse a file with a CnnvizError. Anything else is a finding: another exception, more than
+a few seconds, or memory far beyond the file's size (the process runs under a limit). The damage is drawn
+from a seed, so a finding can be repeated; its input is kept in the folder that is printed.
+
+Usage: python tests/fuzz_formats.py [--count 100000] [--seed 0] [--kind prototxt] [--keep FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import logging
+import random
+import re
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from cnnviz.errors import CnnvizError
+from cnnviz.formats.binaryproto import read_mean, write_mean
+from cnnviz.formats.caffemodel import read_definition, read_weights, write_weights
+from cnnviz.formats.convert import open_weights, save_weights
+from cnnviz.formats.prototxt import parse_net, parse_solver, read_prototxt, to_text
+from cnnviz.formats.solverstate import SolverState, read_solverstate, write_solverstate
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+LARGEST_SEED = 60_000  # bytes: small files are damaged where it matters more often
+SLOW = 5.0  # seconds
+MEMORY = 512 * 2**20  # bytes beyond what the process has at the start
+
+NET = """name: "fuzz"
+layer { name: "data" type: "Input" top: "data" input_param { shape: { dim: [1, 3, 8, 8] } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1" param { lr_mult: 1.5e-3 }
+  convolution_param { num_output: 2 kernel_size: 3 weight_filler { type: 'xavier' "" } engine: CUDNN } }
+layer { name: "pool" type: "Pooling" bottom: "conv1" top: "pool" pooling_param { pool: ODD odd { a: 1 } } }
+"""
+OLD_NET = """input: "data" input_dim: [1, 3, 8, 8]
+layers { layer { name: "pad" type: "padding" pad: 1 } bottom: "data" top: "pad" }
+layers { layer { name: "c" type: "conv" num_output: 2 kernelsize: 3 blobs_lr: 1. } bottom: "pad" top: "c" }
+layers { name: "r" type: RELU bottom: "c" top: "c" blobs_lr: 1 weight_decay: 0 param: "w" }
+"""
+SOLVER = 'net: "net.prototxt"\nbase_lr: 0.01\nsolver_type: ADAM\ntest_iter: 1\nmax_iter: 0x10 # hex\n'
+
+
+def touch(arrays) -> None:
+    """Reads every number, so that a view beyond the file would show."""
+    for array in arrays:
+        if array is not None:
+            with np.errstate(all="ignore"):
+                np.asarray(array).sum()
+
+
+def use_text(path: Path) -> None:
+    definition = read_prototxt(path)
+    text = to_text(definition)
+    parse = parse_solver if hasattr(definition, "resolve") else parse_net
+    assert to_text(parse(text)) == text, "writing and reading again gives another text"
+
+
+def use_weights(path: Path) -> None:
+    weights = open_weights(path)
+    for name in weights:
+        touch([*weights[name], *weights.diffs(name)])
+
+
+def use_caffemodel(path: Path) -> None:
+    use_weights(path)
+    to_text(read_definition(path))
+
+
+def use_state(path: Path) -> None:
+    touch(read_solverstate(path).history)
+
+
+def use_mean(path: Path) -> None:
+    touch([read_mean(path)])
+
+
+# kind: (what reads it, ending of the file)
+KINDS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "prototxt": (use_text, ".prototxt"),
+    "caffemodel": (use_caffemodel, ".caffemodel"),
+    "solverstate": (use_state, ".solverstate"),
+    "binaryproto": (use_mean, ".binaryproto"),
+    "npy": (use_mean, ".npy"),
+    "npz": (use_weights, ".npz"),
+    "safetensors": (use_weights, ".safetensors"),
+    "mat": (use_weights, ".mat"),
+    "hdf5": (use_weights, ".h5"),
+}
+
+
+def made_seeds(folder: Path) -> dict[str, list[bytes]]:
+    """Returns small good files of every kind, made here."""
+    random_state = np.random.default_rng(0)
+    net = parse_net(NET.replace("ODD", "MAX"))
+    conv = [random_state.random((2, 3, 3, 3)), random_state.random(2)]
+    write_weights(folder / "w.caffemodel", net.proto, [[], conv, []], [[], conv, []])
+    weights = read_weights(folder / "w.caffemodel")
+    for kind in ("npz", "safetensors", "mat", "hdf5"):
+        save_weights(folder / f"w{KINDS[kind][1]}", weights, net)
+    write_solverstate(folder / "w.solverstate", SolverState(5, "w.caffemodel", 1, conv))
+    for ending in (".binaryproto", ".npy"):
+        write_mean(folder / f"w{ending}", random_state.random((3, 4, 5)))
+    seeds = {
+        kind: [(folder / f"w{ending}").read_bytes()]
+        for kind, (_, ending) in KINDS.items()
+        if kind != "prototxt"
+    }
+    loose = b"".join(b"\x2d" + np.float32(v).tobytes() for v in range(6)) + b"\x3a\x04\x0a\x02\x02\x03"
+    raw = b"\x50\x02\x62\x04\x00\x3c\x00\x40\x3a\x03\x0a\x01\x02"
+    for blob in (loose, raw, b"\x08\x01\x10\x01\x18\x01\x20\x02\x42\x10" + bytes(16)):
+        layer = b"\x22\x01a\x28\x04\x32" + bytes([len(blob)]) + blob
+        seeds["caffemodel"].append(b"\x0a\x01n\x12" + bytes([len(layer)]) + layer)
+    seeds["prototxt"] = [text.encode() for text in (NET, OLD_NET, SOLVER)]
+    return seeds
+
+
+def found_seeds(limit: int = 12) -> dict[str, list[bytes]]:
+    """Returns small files of Caffe and of strangers, where they lie beside the checkout."""
+    seeds: dict[str, list[bytes]] = {}
+    for kind, (_, ending) in KINDS.items():
+        paths = [
+            p for p in sorted(SHARED.rglob(f"*{ending}")) if p.is_file() and p.stat().st_size <= LARGEST_SEED
+        ]
+        picked = paths[:: max(1, len(paths) // limit)]
+        seeds[kind] = [path.read_bytes() for path in picked if "broken" not in path.parts]
+    return seeds
+
+
+# Damage
+
+TOKENS = [
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"<",
+    b">",
+    b":",
+    b"-",
+    b'"',
+    b"'",
+    b"\\",
+    b"#",
+    b"\n",
+    b",",
+    b"nan",
+    b"1e999",
+]
+TOKENS += [b"0x", b"99999999999999999999", b"-1", b"layer {", b"layers { layer {", b"\\x", b"\xff", b"\0"]
+
+
+def damaged(seed: bytes, others: list[bytes], chance: random.Random, is_text: bool) -> bytes:
+    """Returns ``seed`` with one to four pieces of damage."""
+    data = bytearray(seed)
+    for _ in range(chance.choice((1, 1, 1, 2, 4))):
+        chance.choice(TEXT_DAMAGE + BYTE_DAMAGE if is_text else BYTE_DAMAGE)(data, others, chance)
+    return bytes(data)
+
+
+def place(data: bytearray, chance: random.Random) -> int:
+    """Returns an offset, more often near the beginning, where the structure is."""
+    return chance.randrange(min(len(data), chance.choice((16, 256, len(data) or 1))) or 1) if data else 0
+
+
+def cut(data, others, chance):
+    del data[chance.randrange(len(data) + 1) :]
+
+
+def flip_bit(data, others, chance):
+    if data:
+        data[place(data, chance)] ^= 1 << chance.randrange(8)
+
+
+def set_byte(data, others, chance):
+    if data:
+        data[place(data, chance)] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
+
+
+def remove(data, others, chance):
+    start = place(data, chance)
+    del data[start : start + chance.choice((1, 4, 64))]
+
+
+def repeat(data, others, chance):
+    start = place(data, chance)
+    data[start:start] = data[start : start + chance.choice((1, 16, 256))] * chance.choice((1, 2, 8))
+
+
+def put_huge_number(data, others, chance):
+    huge = chance.choice((b"\xff" * 9 + b"\x01", b"\xff\xff\xff\xff\x0f", b"\xff" * 12, b"\xff\x7f"))
+    start = place(data, chance)
+    data[start : start + chance.choice((0, 1, len(huge)))] = huge
+
+
+def put_size(data, others, chance):
+    size = chance.choice((0, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63 - 1, len(data)))
+    start = place(data, chance)
+    data[start : start + 8] = size.to_bytes(8, chance.choice(("little", "big")))
+
+
+def splice(data, others, chance):
+    other = chance.choice(others)
+    start = chance.randrange(len(other) + 1)
+    at = place(data, chance)
+    data[at : at + chance.choice((0, 16))] = other[start : start + chance.choice((8, 64, 1024))]
+
+
+def put_token(data, others, chance):
+    token = chance.choice(TOKENS)
+    start = place(data, chance)
+    data[start:start] = b" " + token + b" "
+
+
+def change_number(data, others, chance):
+    numbers = list(re.finditer(rb"\d+", data))
+    if numbers:
+        match = chance.choice(numbers)
+        data[match.start() : match.end()] = chance.choice(
+            (b"0", b"-1", b"4294967296", b"9" * 400, b"1.5", b"0777")
+        )
+
+
+def nest(data, others, chance):
+    start = place(data, chance)
+    depth = chance.choice((50, 200, 5000))
+    data[start:start] = chance.choice((b"a {", b"layer { ", b"blobs < shape {", b"a: [")) * depth
+
+
+BYTE_DAMAGE = [cut, flip_bit, flip_bit, set_byte, remove, repeat, put_huge_number, put_size, splice]
+TEXT_DAMAGE = [put_token, put_token, change_number, nest]
+
+
+# The run
+
+
+def limit_memory() -> None:
+    """Makes an allocation beyond MEMORY fail, on systems that can."""
+    try:
+        import resource
+    except ImportError:
+        return
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
+    if pages:
+        limit = pages * resource.getpagesize() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def fuzz(count: int, seed: int, kinds: list[str], keep: Path) -> Counter[str]:
+    """Feeds ``count`` inputs to the readers; returns how many were read, refused and found at fault."""
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        seeds = made_seeds(Path(folder))
+        for kind, found in found_seeds().items():
+            seeds[kind] += found
+        limit_memory()
+        results: Counter[str] = Counter()
+        for number in range(count):
+            kind = kinds[number % len(kinds)]
+            content = damaged(chance.choice(seeds[kind]), seeds[kind], chance, kind == "prototxt")
+            path = Path(folder) / f"input{KINDS[kind][1]}"
+            path.write_bytes(content)
+            fault = try_reader(KINDS[kind][0], path, results)
+            if fault:
+                results["faults"] += 1
+                kept = keep / f"fault_{seed}_{number}{KINDS[kind][1]}"
+                kept.write_bytes(content)
+                print(f"{kept}:\n{fault}", file=sys.stderr)
+    return results
+
+
+def try_reader(read: Callable[[Path], None], path: Path, results: Counter[str]) -> str:
+    """Returns what went wrong with one input, or "" if it was read or refused as it should be."""
+    start = time.monotonic()
+    try:
+        read(path)
+        results["read"] += 1
+    except CnnvizError as error:
+        if "\n" in str(error):
+            return f"an error of more than one line: {error}"
+        results["refused"] += 1
+    except Exception:
+        report = io.StringIO()
+        traceback.print_exc(file=report)
+        return report.getvalue()
+    seconds = time.monotonic() - start
+    return f"took {seconds:.1f} s" if seconds > SLOW else ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--count", type=int, default=100_000, help="how many inputs")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kind", choices=KINDS, action="append", help="only this kind; may be repeated")
+    parser.add_argument(
+        "--keep", type=Path, default=Path(tempfile.gettempdir()), help="where faults are kept"
+    )
+    arguments = parser.parse_args()
+    logging.getLogger("cnnviz").setLevel(logging.ERROR)
+    results = fuzz(arguments.count, arguments.seed, arguments.kind or list(KINDS), arguments.keep)
+    print(", ".join(f"{name} {results[name]}" for name in ("read", "refused", "faults")))
+    return 1 if results["faults"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
