@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cnnviz.errors import FileError
+from cnnviz.formats import training_log
 from cnnviz.formats.training_log import (
     LogFollower,
     LogReader,
@@ -216,6 +217,43 @@ def test_events():
         ("snapshot", 20), ("multistep", 25), ("failure", 20), ("early stop", 20), ("done", 20),
     ]  # fmt: skip
     assert log.events[2].text.startswith("Check failed: fd")
+
+
+def test_runs_of_displays_read_like_single_lines(monkeypatch):
+    rows = []
+    for i in [*range(40), *range(20, 60), *range(59, 80)]:
+        time = f"1121 02:{i // 60:02d}:{i % 60:02d}.{i * 997 % 1000:03d}000"
+        if i % 10 == 0:
+            rows += [
+                line(f"Iteration {i}, Testing net (#0)", time),
+                line("    Test net output #0: acc = 0.5", time),
+            ]
+        loss = {33: "nan", 34: "-nan", 35: "oops", 36: "1.#INF"}.get(i, f"{2 - i / 100:g}")
+        name = "loss" if i < 70 else "renamed"
+        rows += [
+            line(f"Iteration {i} (9 iter/s, 0.1s/1 iters), loss = {loss}", time),
+            line(f"    Train net output #0: acc = 0.{i}", time),
+            line(f"    Train net output #1: {name} = {loss} (* 1 = {loss} loss)", time),
+            line(f"Iteration {i}, lr = {0.1 if i < 45 else 0.01}, m = 0.9", time),
+        ]
+    text = line("Solving Net") + "".join(rows)
+    runs = []
+    find = training_log._runs_of_displays
+
+    def spy(data):
+        for displays in find(data):
+            runs.append(len(displays))
+            yield displays
+
+    monkeypatch.setattr(training_log, "_runs_of_displays", spy)
+    fast = read(text)
+    monkeypatch.setattr(training_log, "_runs_of_displays", lambda data: [])
+    slow = read(text)
+    assert max(runs) > 5
+    assert logs_json([fast]) == logs_json([slow])
+    assert table_csv(fast.table("train")) == table_csv(slow.table("train"))
+    assert fast.segments[0].tests[0].outputs.curves["acc"].values[0] == 0.5
+    assert len(fast.segments) == 2 and fast.segments[1].train.curves["renamed"].iterations[0] == 70
 
 
 def test_no_iteration(tmp_path):

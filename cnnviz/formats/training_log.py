@@ -27,6 +27,7 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,11 @@ _OUTPUT = re.compile(rb"T\w+ net output(?: mAP)? (#\d+: (?:.+?)) = (\S+)( \(\* \
 _SCORE = re.compile(rb"Test score (#\d+): (\S+)")
 _TEST_LOSS = re.compile(rb"Test loss: (\S+)")
 _STAMP = re.compile(rb"[IWEF](\d{4})?(\d\d)(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{6})")
+_DISPLAY = re.compile(
+    rb"^([IWEF]\d{4,8} [\d:.]{15} [^\]\n]*\]) Iteration (\d+)[^I\n]*loss = [^\n]*\n"
+    rb"((?:[^\]\n]*\]     Train net output #[^\n]*\n)*)([^\]\n]*\]) Iteration \2, lr = [^\n]*\n",
+    re.MULTILINE,
+)
 _COLOR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 _NO_ROW = (-1.0, math.nan)
 _EVENTS = (
@@ -86,6 +92,11 @@ class Curve:
         self.iterations.append(iteration)
         self.seconds.append(seconds)
         self.values.append(value)
+
+    def extend(self, iterations: array, seconds: array, values: array) -> None:
+        self.iterations.extend(iterations)
+        self.seconds.extend(seconds)
+        self.values.extend(values)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -119,6 +130,16 @@ class Outputs:
         self.row_iterations.append(iteration)
         self.row_seconds.append(seconds)
         self.row_rates.append(rate)
+
+    def add_rows(self, iterations: array, seconds: array, rates: array) -> None:
+        """Begins many rows at once; see add_row."""
+        self.row_iterations.extend(iterations)
+        self.row_seconds.extend(seconds)
+        self.row_rates.extend(rates)
+
+    def extend(self, key: bytes, columns: tuple[array, array, array], is_loss: bool) -> None:
+        """Adds many numbers at once: ``columns`` are iterations, seconds and values of new rows."""
+        self._curves.setdefault(key, [Curve("", is_loss)])[0].extend(*columns)
 
     def append(self, key: bytes, row: tuple[float, float], value: float, is_loss: bool) -> None:
         """Adds ``value`` of the output "#number: name" at ``row`` (iteration and seconds)."""
@@ -411,6 +432,49 @@ class LogReader:
         self.log.lines += data.count(b"\n")
         if b"\x1b" in data:
             data = _COLOR.sub(b"", data)
+        done = 0
+        for displays in _runs_of_displays(data):
+            self._read_lines(data[done : displays[0].start()])
+            done = displays[-1].end()
+            if not self._read_displays(displays, data):
+                self._read_lines(data[displays[0].start() : done])
+        self._read_lines(data[done:])
+        self.log.timed = self._clock.timed
+
+    def _read_displays(self, displays: list[re.Match], data: bytes) -> bool:
+        """Reads a run of displays at once, column by column; returns whether it was that regular."""
+        iterations_, losses_, *rest = zip(*(match.groups() for match in displays), strict=True)
+        try:
+            iterations, losses = array("d", map(float, iterations_)), array("d", map(float, losses_))
+            rates = array("d", map(float, rest.pop()))
+            values = [array("d", map(float, column)) for column in rest[1::3]]
+        except ValueError:
+            return False
+        segment = self._segment
+        names = [column[0] for column in rest[0::3]]
+        if (
+            iterations[0] < self._iteration
+            or any(after <= before for before, after in pairwise(iterations))
+            or not segment.train.starts_row(iterations[0])
+            or any(len(set(column)) > 1 for column in rest[0::3])
+            or len(set(names)) < len(names)
+        ):
+            return False
+        seconds, row_seconds = array("d"), array("d")
+        for match in displays:
+            seconds.append(self._clock.seconds(data, match.start()))
+            row_seconds.append(self._clock.seconds(data, match.end(2) + 1))
+        segment.loss.extend(iterations, seconds, losses)
+        segment.rate.extend(iterations, seconds, rates)
+        if names:
+            segment.train.add_rows(iterations, row_seconds, array("d", [self._rate, *rates[:-1]]))
+        for name, column, weights in zip(names, values, rest[2::3], strict=True):
+            segment.train.extend(name, (iterations, seconds, column), weights[0].startswith(b" (* "))
+        self._iteration, self._rate, self._seen_iteration = iterations[-1], rates[-1], True
+        self._train_row = (iterations[-1], seconds[-1])
+        return True
+
+    def _read_lines(self, data: bytes) -> None:
         for start, word, at, end in _lines_with_words(data):
             end = min(end, start + LONGEST_LINE)
             if word == 0:
@@ -425,7 +489,6 @@ class LogReader:
                 self._read_output(match, data, start)
             elif word > 0:
                 self._read_rare(data[start:end])
-        self.log.timed = self._clock.timed
 
     def _read_iteration(self, match: re.Match, data: bytes, start: int) -> None:
         number, loss, rate, net = match.groups()
@@ -638,6 +701,32 @@ def _days(year: int, month: int, day: int) -> int:
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) and year > 1900
     leaps = year // 4 - year // 100 + year // 400 if year > 1900 else 0
     return year * 365 + leaps - (leap and month <= 2) + lengths[min(max(month, 1), 12) - 1] + day
+
+
+def _runs_of_displays(data: bytes) -> Iterator[list[re.Match]]:
+    """Yields the runs of displays that follow each other without another line, if they are most of ``data``.
+
+    The lines of one source position differ only in their numbers, so a pattern made from the first
+    display, with the prefixes' widths in it, finds the others several times faster than a general one.
+    """
+    if data.count(b"Iteration ") * 8 < data.count(b"\n"):
+        return
+    first = _DISPLAY.search(data)
+    if first is None:
+        return
+    head, _, outputs, rate_head = first.groups()
+    pattern = rb"^[IWEF].{%d}\] Iteration (\d+).*loss = (.*)\n" % (len(head) - 2)
+    for line in outputs.splitlines():
+        pattern += rb".{%d}\]     Train net output (#\d+: \S+) = (\S+)(.*)\n" % line.index(b"]")
+    pattern += rb".{%d}\] Iteration \1, lr = ([^,\n]*).*\n" % (len(rate_head) - 1)
+    run: list[re.Match] = []
+    for match in re.finditer(pattern, data, re.MULTILINE):
+        if run and match.start() != run[-1].end():
+            yield run
+            run = []
+        run.append(match)
+    if run:
+        yield run
 
 
 def _lines_with_words(data: bytes) -> list[tuple[int, int, int, int]]:

@@ -1,0 +1,76 @@
+"""How fast training logs are read: makes logs of a given size and prints MB/s.
+
+    python benchmarks/read_log.py [megabytes]
+
+"plain" has a display at every iteration, nothing but lines that matter; "verbose" is the same run with
+debug_info, where most lines say nothing about the curves.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+
+from cnnviz.formats.training_log import CHUNK, LogReader
+
+LAYERS = [f"conv{i}" for i in range(1, 17)]
+
+
+def lines(verbose: bool) -> Iterator[str]:
+    """Yields the log of an endless run, iteration by iteration."""
+    yield stamp(0) + "solver.cpp:289] Solving Net\n"
+    for i in range(10**9):
+        now = stamp(i)
+        if i % 500 == 0:
+            yield f"{now}solver.cpp:347] Iteration {i}, Testing net (#0)\n"
+            yield f"{now}solver.cpp:414]     Test net output #0: accuracy = 0.{i % 997:03d}\n"
+            yield f"{now}solver.cpp:414]     Test net output #1: loss = 0.4{i % 97} (* 1 = 0.4 loss)\n"
+        if verbose:
+            for layer in LAYERS:
+                yield f"{now}net.cpp:593]     [Forward] Layer {layer}, top blob {layer} data: 0.0{i % 7919}\n"
+                yield f"{now}net.cpp:605]     [Forward] Layer {layer}, param blob 0 data: 0.0{i % 7907}\n"
+            for layer in reversed(LAYERS):
+                yield f"{now}net.cpp:624]     [Backward] Layer {layer}, bottom blob data diff: {i % 13}e-05\n"
+        yield f"{now}solver.cpp:239] Iteration {i} (147.4 iter/s, 0.0068s/1 iters), loss = 1.{i % 9973}\n"
+        yield f"{now}solver.cpp:258]     Train net output #0: loss = 1.{i % 9973} (* 1 = 1.{i % 9973} loss)\n"
+        yield f"{now}sgd_solver.cpp:112] Iteration {i}, lr = 0.01\n"
+
+
+def stamp(i: int) -> str:
+    seconds = i // 100
+    day, clock = 1 + seconds // 86400 % 28, seconds % 86400
+    return (
+        f"I11{day:02d} {clock // 3600:02d}:{clock // 60 % 60:02d}:{clock % 60:02d}.{i % 100:02d}0000   307 "
+    )
+
+
+def make(size: int, verbose: bool) -> bytes:
+    parts, total = [], 0
+    for line in lines(verbose):
+        parts.append(line)
+        total += len(line)
+        if total >= size:
+            break
+    return "".join(parts).encode()
+
+
+def main() -> None:
+    size = int(float(sys.argv[1]) * 1e6) if len(sys.argv) > 1 else 50_000_000
+    for kind in ("plain", "verbose"):
+        data = make(size, kind == "verbose")
+        best = float("inf")
+        for _ in range(3):
+            start = time.perf_counter()
+            reader = LogReader(kind)
+            for at in range(0, len(data), CHUNK):
+                reader.feed(data[at : at + CHUNK])
+            log = reader.finish()
+            best = min(best, time.perf_counter() - start)
+        points = sum(len(curve) for *_, curve in log.all_curves())
+        speed = len(data) / best / 1e6
+        print(f"{kind}: {len(data) / 1e6:.0f} MB, {log.lines} lines, {points} points: {speed:.0f} MB/s")
+
+
+if __name__ == "__main__":
+    main()
