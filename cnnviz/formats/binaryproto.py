@@ -7,8 +7,9 @@ import os
 import numpy as np
 
 from cnnviz.errors import FileError
-from cnnviz.formats.blob_proto import legacy_blob_parts, scan_blob, write_parts
+from cnnviz.formats.blob_proto import legacy_blob_parts, scan_blob, to_float32, write_parts
 from cnnviz.formats.files import atomic_write
+from cnnviz.formats.npy import read_npy
 from cnnviz.formats.sniff import looks_like_text, reject_other_kinds
 from cnnviz.formats.wire import WireReader, map_file
 
@@ -26,7 +27,7 @@ def read_mean(path: str | os.PathLike) -> np.ndarray:
     Raises:
         FileError: the file cannot be read, is damaged, or holds another number of axes.
     """
-    mean = _read_npy(path) if str(path).endswith(".npy") else _read_binaryproto(path)
+    mean = to_float32(read_npy(path)) if str(path).endswith(".npy") else _read_binaryproto(path)
     if mean.ndim == 4 and mean.shape[0] == 1:
         mean = mean[0]
     if mean.ndim != 3:
@@ -57,14 +58,3 @@ def _read_binaryproto(path: str | os.PathLike) -> np.ndarray:
     if looks_like_text(head):
         raise FileError(f"{path}: is a text file, not {_WANTED}. Give the .binaryproto or .npy.")
     return scan_blob(WireReader(data, path, "the mean image"), 0, len(data), whole=False).data()
-
-
-def _read_npy(path: str | os.PathLike) -> np.ndarray:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a lie about the shape fails
-        return np.asarray(array, "<f4")
-    except FileNotFoundError:
-        raise FileError(f"{path}: cannot be read: no such file or directory.") from None
-    except (ValueError, OSError, EOFError, TypeError, OverflowError, SyntaxError) as error:
-        reason = str(error).partition("\n")[0]
-        raise FileError(f"{path}: is no NumPy array of numbers: {reason}. Fetch it again.") from None

@@ -26,6 +26,7 @@ from cnnviz.formats.wire import (
 )
 
 MAX_AXES = 32  # as in Caffe
+_LONGEST_AXIS = 2**31 - 1  # as in Caffe
 _LEGACY = (1, 2, 3, 4)  # num, channels, height, width
 _DATA, _DIFF, _SHAPE, _DOUBLE_DATA, _DOUBLE_DIFF = 5, 6, 7, 8, 9
 _RAW_DATA_TYPE, _RAW_DIFF_TYPE, _RAW_DATA, _RAW_DIFF = 10, 11, 12, 13
@@ -73,7 +74,7 @@ class StoredBlob:
         runs = next((self.runs[kind] for kind in kinds if kind in self.runs), [])
         parts = [self._view(run) for run in runs]
         whole = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, "<f4"), *parts])
-        array = whole.reshape(self.shape).astype("<f4", copy=False)
+        array = to_float32(whole.reshape(self.shape))
         array.flags.writeable = False
         return array
 
@@ -170,6 +171,8 @@ def _checked_shape(reader: WireReader, blob: StoredBlob, dims: list[int] | None)
     shape = tuple(dims)
     if any(dim < 0 for dim in shape):
         reader.fail(f"the shape {shape} has a negative axis", blob.start)
+    if any(dim > _LONGEST_AXIS for dim in shape):
+        reader.fail(f"the shape {shape} has an axis of more than {_LONGEST_AXIS}", blob.start)
     wanted = math.prod(shape)
     if _DATA not in counts and _DOUBLE_DATA not in counts and _RAW_DATA not in counts:
         counts[_DATA] = 0
@@ -177,6 +180,12 @@ def _checked_shape(reader: WireReader, blob: StoredBlob, dims: list[int] | None)
         if count != wanted:
             reader.fail(f"the shape {shape} wants {wanted} numbers, but {count} are there", blob.start)
     return shape
+
+
+def to_float32(array: np.ndarray) -> np.ndarray:
+    """Returns ``array`` as float32, itself if it is; numbers out of range become infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(array, "<f4")
 
 
 def blob_parts(array: np.ndarray, diff: np.ndarray | None = None) -> list[bytes | np.ndarray]:
@@ -217,5 +226,5 @@ def write_parts(file: IO[bytes], parts: Iterable[bytes | np.ndarray | memoryview
     """Writes parts to ``file``; an array is made float32 only when its turn comes."""
     for part in parts:
         if isinstance(part, np.ndarray):
-            part = np.ascontiguousarray(part, "<f4").reshape(-1).view("u1").data
+            part = np.ascontiguousarray(to_float32(part)).reshape(-1).view("u1").data
         file.write(part)

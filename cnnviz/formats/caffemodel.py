@@ -21,6 +21,7 @@ from cnnviz.formats.files import atomic_write
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, NetParameter, V1LayerParameter
 from cnnviz.formats.sniff import HDF5_MAGIC, looks_like_text, reject_other_kinds
+from cnnviz.formats.text_format import format_text
 from cnnviz.formats.wire import BYTES, VARINT, Field, WireReader, encode_header, map_file, without
 
 _WANTED = "a caffemodel"
@@ -251,11 +252,12 @@ def _definition(net: _StoredNet) -> tuple[NetDefinition, list[str]]:
     reader = net.reader
     try:
         proto = NetParameter.FromString(without(reader, 0, len(reader.data), _BLOBS_REMOVED))
-    except DecodeError:
+        upgraded = upgrade.upgrade_net(proto, path=str(reader.path))
+        format_text(proto)  # protobuf finds text that is no UTF-8 only when it is asked for
+    except (DecodeError, UnicodeDecodeError):
         raise FileError(
             f"{reader.path}: its weights can be read, but the net beside them is damaged. Use its prototxt."
         ) from None
-    upgraded = upgrade.upgrade_net(proto, path=str(reader.path))
     definition = NetDefinition(
         proto, str(reader.path), [None] * len(proto.layer), upgraded.unknown, upgraded.steps
     )

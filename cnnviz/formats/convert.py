@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import re
 import zipfile
@@ -19,19 +18,19 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.errors import FileError, WeightsError, require
+from cnnviz.errors import FileError, WeightsError
 from cnnviz.formats.caffemodel import Weights, read_definition, read_weights, write_weights
-from cnnviz.formats.files import atomic_write, describe_os_error
+from cnnviz.formats.files import atomic_write
+from cnnviz.formats.mat import read_mat, write_mat
+from cnnviz.formats.npy import open_npz
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.safetensors_file import read_safetensors, write_safetensors
 from cnnviz.formats.schema import LayerParameter, NetParameter
 
 log = logging.getLogger("cnnviz")
 
-_MOST_COMPRESSED = 1032  # deflate packs no better, so an array that claims more is a lie
 _NAMED = {"weight": 0, "bias": 1}  # as PyTorch calls them
 _MAT_NAME = "weights"
-_MAT_FIELDS = [("name", object), ("type", object), ("blobs", object), ("shapes", object)]
 
 Loaders = dict[str, Callable[[], np.ndarray]]
 
@@ -41,7 +40,7 @@ def open_weights(path: str | os.PathLike) -> Weights:
 
     Raises:
         FileError: the file cannot be read, or its arrays are not named as described above.
-        MissingDependencyError: an optional package is not installed (h5py, scipy).
+        MissingDependencyError: .h5 is meant and h5py is not installed.
     """
     reader = _READERS.get(Path(path).suffix.lower())
     return reader(path) if reader else read_weights(path)
@@ -58,7 +57,7 @@ def save_weights(path: str | os.PathLike, weights: Weights, net: NetDefinition |
     Raises:
         FileError: the ending is none of these, or the file cannot be written.
         WeightsError: ``net`` has none of the layers, or shared weights cannot be found without it.
-        MissingDependencyError: an optional package is not installed (h5py, scipy).
+        MissingDependencyError: .h5 is meant and h5py is not installed.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in (".caffemodel", ".h5", *_WRITERS):
@@ -179,42 +178,7 @@ def _write_safetensors(path: str | os.PathLike, weights: Weights, blobs: dict[st
 
 
 def _read_npz(path: str | os.PathLike) -> Weights:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                _check_npy(path, archive, info)
-        arrays = np.load(path, allow_pickle=False)
-        return _grouped(path, {name: partial(_load_npz, path, arrays, name) for name in arrays.files}, "", {})
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError, KeyError) as error:
-        reason = str(error).partition("\n")[0]
-        raise FileError(f"{path}: is no readable .npz: {reason}. Fetch the file again.") from None
-
-
-def _check_npy(path: str | os.PathLike, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
-    """Compares what an array of an .npz claims to hold with the bytes that are there."""
-    with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }
-        if version not in read_header:
-            raise ValueError(f"array {info.filename!r} has the unknown version {version}")
-        shape, _, dtype = read_header[version](file)
-    if dtype.kind not in "iufb":
-        raise ValueError(f"array {info.filename!r} holds no numbers")
-    if min((0, *shape)) < 0 or math.prod(shape) * dtype.itemsize > info.compress_size * _MOST_COMPRESSED:
-        raise ValueError(f"array {info.filename!r} of shape {shape} cannot be in {info.compress_size} bytes")
-
-
-def _load_npz(path: str | os.PathLike, arrays: Any, name: str) -> np.ndarray:
-    try:
-        return arrays[name].astype("<f4", copy=False)
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise FileError(f"{path}: array {name!r} cannot be read: {reason}. Fetch the file again.") from None
+    return _grouped(path, open_npz(path), "", {})
 
 
 def _write_npz(path: str | os.PathLike, weights: Weights, blobs: dict[str, list[np.ndarray]]) -> None:
@@ -228,46 +192,33 @@ def _write_npz(path: str | os.PathLike, weights: Weights, blobs: dict[str, list[
 
 
 def _write_mat(path: str | os.PathLike, weights: Weights, blobs: dict[str, list[np.ndarray]]) -> None:
-    scipy_io = require("scipy.io", "mat", "writing .mat")
-    table = np.zeros(len(blobs), dtype=_MAT_FIELDS)
-    for row, (name, arrays) in zip(table, blobs.items(), strict=True):
-        row["name"], row["type"] = name, weights.layer_types.get(name, "")
-        row["blobs"], row["shapes"] = np.zeros(len(arrays), object), np.zeros(len(arrays), object)
-        for i, array in enumerate(arrays):
-            row["blobs"][i] = np.asarray(array, "<f4", order="C")
-            row["shapes"][i] = np.array(array.shape, float)
-    try:
-        with atomic_write(path) as file:
-            scipy_io.savemat(file, {_MAT_NAME: table}, oned_as="row")
-    except (ValueError, scipy_io.matlab.MatWriteError) as error:
-        raise FileError(f"{path}: does not fit into a .mat file: {error}.") from None
+    rows = [
+        {
+            "name": name,
+            "type": weights.layer_types.get(name, ""),
+            "blobs": arrays,
+            "shapes": [np.array(array.shape) for array in arrays],
+        }
+        for name, arrays in blobs.items()
+    ]
+    write_mat(path, _MAT_NAME, rows)
 
 
 def _read_mat(path: str | os.PathLike) -> Weights:
-    scipy_io = require("scipy.io", "mat", "reading .mat")
+    rows = read_mat(path, _MAT_NAME)
     try:
-        table = scipy_io.loadmat(path, variable_names=[_MAT_NAME])[_MAT_NAME].reshape(-1)
-        rows = [(str(row["name"].item()), [str(t) for t in row["type"]], row) for row in table]
-        loaders = {name: _mat_loaders(row) for name, _, row in rows}
-        types = {name: kind[0] if kind else "" for name, kind, _ in rows}
-        return Weights(str(path), "", types, loaders)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
-    except NotImplementedError:
-        raise FileError(f"{path}: is a MATLAB 7.3 file. Save it with: save('-v7', ...)") from None
-    except Exception as error:  # SciPy's reader raises nearly anything for a damaged file
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        loaders = {str(row["name"]): [*map(_mat_loader, row["blobs"], row["shapes"])] for row in rows}
+        types = {str(row["name"]): str(row["type"]) for row in rows}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise FileError(
-            f"{path}: has no readable struct 'weights': {reason}. Write it with cnnviz convert."
+            f"{path}: the struct 'weights' wants the fields name, type, blobs and shapes; write it with: "
+            "cnnviz convert"
         ) from None
+    return Weights(str(path), "", types, loaders)
 
 
-def _mat_loaders(row: Any) -> list[Callable[[], np.ndarray]]:
-    blobs, shapes = row["blobs"].reshape(-1), row["shapes"].reshape(-1)
-    return [
-        partial(np.asarray, np.asarray(blob, "<f4").reshape([int(dim) for dim in shape.reshape(-1)]))
-        for blob, shape in zip(blobs, shapes, strict=True)
-    ]
+def _mat_loader(blob: np.ndarray, shape: np.ndarray) -> Callable[[], np.ndarray]:
+    return partial(np.asarray, blob.reshape([int(dim) for dim in shape.reshape(-1)]))
 
 
 _READERS: dict[str, Callable[[Any], Weights]] = {

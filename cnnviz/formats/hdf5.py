@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.errors import FileError, require
+from cnnviz.formats.blob_proto import to_float32
 from cnnviz.formats.files import atomic_write
 from cnnviz.formats.wire import map_file
 
@@ -123,7 +124,7 @@ def _mapped(path: str | os.PathLike, shape: tuple[int, ...], dtype: np.dtype, of
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
-    array = np.asarray(array).astype("<f4", copy=False)
+    array = to_float32(array)
     array.flags.writeable = False
     return array
 

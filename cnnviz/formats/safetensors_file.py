@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.errors import FileError
-from cnnviz.formats.blob_proto import write_parts
+from cnnviz.formats.blob_proto import to_float32, write_parts
 from cnnviz.formats.files import atomic_write
 from cnnviz.formats.sniff import reject_other_kinds
 from cnnviz.formats.wire import map_file
@@ -78,7 +78,12 @@ def _loader(path: str | os.PathLike, name: str, entry: Any, body: memoryview) ->
     shape = tuple(int(dim) for dim in entry["shape"])
     start, end = (int(offset) for offset in entry["data_offsets"])
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    if min((0, *shape)) < 0 or not 0 <= start <= end <= len(body) or end - start != size:
+    if (
+        min((0, *shape)) < 0
+        or max((0, *shape)) > 2**31
+        or not 0 <= start <= end <= len(body)
+        or end - start != size
+    ):
         raise FileError(
             f"{path}: array {name!r} of shape {shape} does not fit its place, bytes {start} to {end} "
             f"of {len(body)}. The copy was cut short; fetch it again."
@@ -90,4 +95,4 @@ def _load(body: memoryview, dtype: str, shape: tuple[int, ...], is_bfloat: bool)
     array = np.frombuffer(body, dtype).reshape(shape)
     if is_bfloat:  # the upper half of a float32
         return (array.astype("<u4") << 16).view("<f4")
-    return array.astype("<f4", copy=False)
+    return to_float32(array)

@@ -298,18 +298,22 @@ def _is_own_type(item: Unknown) -> bool:
 
 
 def _adopt_unknown(layer: LayerParameter, place: str, result: UpgradedNet) -> None:
-    """Fields that V1 lacked but today's layers have (prelu_param, crop_param) find their place."""
+    """Fields that old layers lacked but today's have (prelu_param, crop_param) find their place."""
     known = layer.DESCRIPTOR.fields_by_name
-    for item in [u for u in result.unknown if u.parent == place]:
-        if item.path.rpartition(".")[2] not in known:
+    kept: list[Unknown] = []
+    for item in result.unknown:
+        if item.parent not in (place, f"{place}.layer") or item.path.rpartition(".")[2] not in known:
+            kept.append(item)
             continue
-        inner: list[Unknown] = []
+        adopted = LayerParameter()
         try:
-            inner = parse_text(item.text, layer, "").unknown
-        except NetError:  # a field of the same name and another meaning stays unknown
+            inner = parse_text(item.text, adopted, "").unknown
+        except NetError:  # the same name with another meaning: as a field it could not be read back
+            kept.append(replace(item, text="# " + item.text.replace("\n", "\n# ")))
             continue
-        result.unknown.remove(item)
-        result.unknown += [replace(u, path=f"{place}.{u.path}", line=item.line) for u in inner]
+        layer.MergeFrom(adopted)
+        kept += [replace(u, path=f"{place}.{u.path}", line=item.line) for u in inner]
+    result.unknown = kept
 
 
 def _move_unknown(result: UpgradedNet) -> None:
