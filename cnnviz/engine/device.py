@@ -360,9 +360,8 @@ class Device:
 
     def fill(self, buffer: Any, value: float, count: int) -> None:
         """Sets the first ``count`` elements of ``buffer`` to ``value``."""
-        if count:
-            pattern = np.array(value, self.dtype)
-            self._cl.enqueue_fill_buffer(self.queue, buffer, pattern, 0, count * pattern.itemsize)
+        # A kernel of our own: what runtimes offer for this may use a single core.
+        self.launch("fill", "fill", count, count, float(value), buffer)
 
     def map(self, buffer: Any, count: int) -> Any:
         """Returns the first ``count`` elements of ``buffer`` as an array, waiting for all kernels.
@@ -393,7 +392,7 @@ class Device:
     def _program(self, source: str, defines: tuple[tuple[str, Any], ...]) -> Any:
         key = (source, defines)
         if key not in self._kernels:
-            file = resources.files("cnnviz").joinpath("kernels", f"{source}.cl")
+            file = resources.files("cnnviz") / "kernels" / f"{source}.cl"
             options = ["-cl-mad-enable", "-cl-std=CL1.2", *(f"-D{k}={v}" for k, v in defines)]
             if self.dtype == np.float64:
                 options.append("-DDtype=double")

@@ -7,6 +7,7 @@
 
 __kernel void add(const int count, __global const Dtype *a, __global const Dtype *b, __global Dtype *sum)
 {
-    const int i = get_global_id(0);
+    // Not an int: vector units are only used well where the index is what get_global_id gives.
+    const size_t i = get_global_id(0);
     if (i < count) sum[i] = a[i] + b[i];
 }

@@ -106,14 +106,14 @@ __kernel void channel_normalized_sums(const int outer, const int dim, const int 
 
 #ifdef BY_COLUMN
 #define FOR_ELEMENT \
-    const int c = get_global_id(0), row = get_global_id(1); \
+    const size_t c = get_global_id(0), row = get_global_id(1); \
     if (c >= dim || row >= outer) return; \
-    const int i = row * dim + c;
+    const size_t i = row * dim + c;
 #else
 #define FOR_ELEMENT \
-    const int column = get_global_id(0), row = get_global_id(1); \
+    const size_t column = get_global_id(0), row = get_global_id(1); \
     if (column >= inner || row >= outer * dim) return; \
-    const int i = row * inner + column, c = row % dim;
+    const size_t i = row * inner + column, c = row % dim;
 #endif
 
 __kernel void channel_affine(const int outer, const int dim, const int inner, __global const Dtype *x,

@@ -13,34 +13,34 @@
 __kernel void eltwise_sum(const int count, const Dtype ca, const Dtype cb, __global const Dtype *a,
                           __global const Dtype *b, __global Dtype *y)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i < count) y[i] = ca * a[i] + cb * b[i];
 }
 
 __kernel void eltwise_scale(const int count, const Dtype c, __global const Dtype *dy, __global Dtype *dx)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i < count) dx[i] = c * dy[i];
 }
 
 __kernel void eltwise_prod(const int count, __global const Dtype *a, __global const Dtype *b,
                            __global Dtype *y)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i < count) y[i] = a[i] * b[i];
 }
 
 __kernel void eltwise_divide(const int count, __global const Dtype *dy, __global const Dtype *y,
                              __global const Dtype *x, __global Dtype *dx)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i < count) dx[i] = dy[i] * y[i] / x[i];
 }
 
 __kernel void eltwise_max(const int count, const int first, __global const Dtype *a,
                           __global const Dtype *b, __global Dtype *y, __global int *from)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i >= count) return;
     const Dtype left = a[i], right = b[i];
     if (first == 0) {
@@ -55,6 +55,6 @@ __kernel void eltwise_max(const int count, const int first, __global const Dtype
 __kernel void eltwise_max_backward(const int count, const int bottom, __global const int *from,
                                    __global const Dtype *dy, __global Dtype *dx)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i < count) dx[i] = from[i] == bottom ? dy[i] : 0;
 }

@@ -95,7 +95,7 @@ Dtype sinc_slope(const Dtype x)
 __kernel void neuron_forward(const int count, const Dtype a, const Dtype b, const Dtype c,
                              __global const Dtype *bottom, __global Dtype *top)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i >= count) return;
     const Dtype x = bottom[i];
     top[i] = PART(FUNCTION, _Y);
@@ -106,7 +106,7 @@ __kernel void neuron_backward(const int count, const Dtype a, const Dtype b, con
                               __global const Dtype *bottom, __global const Dtype *top,
                               __global const Dtype *top_diff, __global Dtype *bottom_diff)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i >= count) return;
     const Dtype x = bottom[i], y = top[i];
     bottom_diff[i] = top_diff[i] * PART(FUNCTION, _D);

@@ -170,6 +170,6 @@ __kernel void stochastic_mean_backward(WINDOW, __global const Dtype *x, __global
 // The mask that a second top shows: the index of the maximum as a number.
 __kernel void index_to_top(const int count, __global const int *index, __global Dtype *top)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i < count) top[i] = index[i];
 }

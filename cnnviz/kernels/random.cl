@@ -24,7 +24,7 @@ uint random_bits(const uint i, const uint seed0, const uint seed1)
 __kernel void random_mask(const int count, const uint seed0, const uint seed1, const int threshold,
                           const Dtype scale, __global const Dtype *x, __global Dtype *y)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i >= count) return;
     const int bits = random_bits(i, seed0, seed1) >> 8;
     y[i] = bits >= threshold ? x[i] * scale : 0;
@@ -33,7 +33,7 @@ __kernel void random_mask(const int count, const uint seed0, const uint seed1, c
 __kernel void noisy_relu(const int count, const uint seed0, const uint seed1, const Dtype deviation,
                          __global const Dtype *x, __global Dtype *y)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i >= count) return;
     // Box and Muller: a radius from one uniform number in (0, 1], an angle from another.
     const Dtype u = ((random_bits(i, seed0, seed1) >> 8) + (Dtype)1) / (Dtype)16777216;
@@ -46,7 +46,7 @@ __kernel void random_leak(const int count, const uint seed0, const uint seed1, c
                           const Dtype range, __global const Dtype *sign_of, __global const Dtype *x,
                           __global Dtype *y)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i >= count) return;
     const Dtype u = (random_bits(i, seed0, seed1) >> 8) / (Dtype)16777216;
     y[i] = sign_of[i] > 0 ? x[i] : x[i] / (least + range * u);

@@ -32,13 +32,13 @@ __kernel void recurrent_gather_diff(const int num, const int dim, __global const
 
 __kernel void recurrent_tanh(const int count, const int offset, __global Dtype *y)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i < count) y[offset + i] = tanh(y[offset + i]);
 }
 
 __kernel void recurrent_tanh_backward(const int count, const int offset, __global const Dtype *y,
                                       __global const Dtype *dy, __global Dtype *dx)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i < count) dx[offset + i] = dy[offset + i] * (1 - y[offset + i] * y[offset + i]);
 }

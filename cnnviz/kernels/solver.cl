@@ -19,7 +19,7 @@ inline Dtype gradient(const Dtype w, const Dtype dw, const Dtype scale, const Dt
              __global Dtype *w, __global Dtype *dw
 
 #define BEGIN \
-    const int i = get_global_id(0); \
+    const size_t i = get_global_id(0); \
     if (i >= count) return; \
     const Dtype g = gradient(w[i], dw[i], scale, decay, l1);
 
