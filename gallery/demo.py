@@ -91,7 +91,7 @@ def _prepare(folder: Path) -> None:
     for k in range(SHOWN_DIGITS):
         first = int(np.flatnonzero(test_labels == (3, 5, 8)[k])[0])
         write_bytes(digits / f"digit_{test_labels[first]}.png", encode_image(test_images[first], "png"))
-    templates = resources.files("cnnviz.gallery").joinpath("templates", "demo")
+    templates = resources.files("cnnviz.gallery") / "templates" / "demo"
     # Prototxt strings take forward slashes on every system, and quotes must be escaped.
     place = folder.as_posix().replace("\\", "\\\\").replace('"', '\\"')
     for name in ("lenet_train_test.prototxt", "lenet_solver.prototxt"):

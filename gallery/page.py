@@ -307,4 +307,4 @@ def _fill_template(page: _Page, picture_css: str, graph_code: str) -> str:
 
 def template(name: str) -> str:
     """Returns a file of the templates folder."""
-    return resources.files("cnnviz.gallery").joinpath("templates", name).read_text(encoding="utf-8")
+    return (resources.files("cnnviz.gallery") / "templates" / name).read_text(encoding="utf-8")

@@ -99,8 +99,8 @@ def _seed_gradient(looker: Looker, target: int) -> None:
     """Puts 1 at the target's score; every other blob's gradient starts at 0."""
     for blob in looker.net.blobs.values():
         blob.clear_diff()
-    blob, _ = score_blob(looker)
-    looker.net.blobs[blob].diff.reshape(-1)[target] = 1
+    name, _ = score_blob(looker)
+    looker.net.blobs[name].diff.reshape(-1)[target] = 1
 
 
 def _reduce(gradient: np.ndarray) -> np.ndarray:

@@ -56,7 +56,7 @@ class SyncedMemory:
                 self.device.unmap(self._array)
                 self._array = None
             return buffer
-        if self._fresh_on == "host":
+        if self._fresh_on == "host" and self._array is not None:
             self.device.write(buffer, self._array)
         self._fresh_on = "device" if write else "both"
         return buffer

@@ -124,10 +124,10 @@ def phase_number(phase: int | str) -> int:
     Raises NetError for anything else.
     """
     names = {"TRAIN": cnnviz.TRAIN, "TEST": cnnviz.TEST}
-    number = names.get(phase.upper()) if isinstance(phase, str) else phase
+    number = names.get(phase.upper(), -1) if isinstance(phase, str) else phase
     if number not in names.values():
         raise NetError(f"phase {phase!r} is neither TRAIN nor TEST")
-    return int(number)
+    return number
 
 
 def net_state(

@@ -103,8 +103,10 @@ class Net:
         layer.param_propagate_down = [
             p.spec.lr_mult != 0 or self.definition.proto.force_backward for p in node.params
         ]
-        layer.blobs = [self._param_blob(node, i) for i in range(len(node.params))]
+        layer.blobs = []
         self.layers.append(layer)
+        for i in range(len(node.params)):  # one by one: a later one may share an earlier one's memory
+            layer.blobs.append(self._param_blob(node, i))
         self._bottoms.append(bottom)
         self._tops.append(top)
         self._seen_shapes.append([b.shape for b in bottom])
@@ -130,7 +132,7 @@ class Net:
                 raise NetError(f"{node.title}: {error}.") from None
         else:
             layer, i = param.owner
-            owner = self.layers[layer].blobs[i] if layer < node.index else node.layer.blobs[i]
+            owner = self.layers[layer].blobs[i]
             blob.share_data(owner)
             blob.share_diff(owner)
         return blob
@@ -307,8 +309,9 @@ class Net:
         size = self._blob(next(iter(inputs))).shape[0]
         parts: dict[str, list[np.ndarray]] = {name: [] for name in self.outputs}
         for start in range(0, count, size):
-            batch = {name: _padded(array[start : start + size], size) for name, array in inputs.items()}
-            for name, values in self.forward(**batch).items():
+            for name, array in inputs.items():
+                self._set_input(name, _padded(array[start : start + size], size))
+            for name, values in self.forward().items():
                 parts[name].append(values[: min(size, count - start)])
         return {name: np.concatenate(values) for name, values in parts.items()}
 
