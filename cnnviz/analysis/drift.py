@@ -303,8 +303,8 @@ def snapshot_name(weights: Weights, otherwise: str = "weights") -> str:
 
 def iteration_of(path: str) -> int | None:
     """Returns N of a snapshot's name "..._iter_N.caffemodel", None for other names."""
-    found = re.search(r"_iter_(\d+)(?=\D*$)", Path(path).name)
-    return int(found[1]) if found else None
+    found = re.findall(r"_iter_(\d+)", Path(path).name)
+    return int(found[-1]) if found else None
 
 
 def in_order(snapshots: Sequence[Weights]) -> list[Weights]:

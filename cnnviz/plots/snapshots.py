@@ -39,7 +39,8 @@ from cnnviz.plots.tiles import (
 )
 from cnnviz.plots.weights import (
     MARGIN,
-    MATRIX_SIDE,
+    MATRIX_COLUMNS,
+    MATRIX_ROWS,
     MOST_CHANNELS,
     MOST_TILES,
     check_choice,
@@ -90,14 +91,15 @@ def _tiles_for(bank: FilterBank, is_first: bool, order: str, channel_order: str,
     count, inner = filters.shape[:2]
     step = -1 if channel_order == "bgr" else 1
     if not bank.is_windows or math.prod(filters.shape[2:]) == 1:
-        kind, shown, channels = "matrix", min(count, MATRIX_SIDE), min(inner, MATRIX_SIDE)
+        kind, shown, channels = "matrix", min(count, MATRIX_ROWS), min(inner, MATRIX_COLUMNS)
     elif inner == 1 or (inner == 3 and is_first):
         kind, shown, channels = "grid" if inner == 1 else "color", min(count, limit), inner
     else:
         kind, channels = "rows", inner if count * inner <= limit else min(inner, MOST_CHANNELS, limit)
         shown = min(count, max(1, limit // channels))
     parts = [f"first {shown} of {count} filters"] if shown < count else []
-    parts += [f"first {channels} of {inner} channels"] if channels < inner else []
+    what = "inputs" if kind == "matrix" else "channels"
+    parts += [f"first {channels} of {inner} {what}"] if channels < inner else []
     columns = {"rows": channels, "matrix": 1}.get(kind)
     return _Tiles(kind, numbers[:shown], channels, columns, step, ", ".join(parts))
 

@@ -41,7 +41,7 @@ from cnnviz.plots.tiles import (
 MOST_LAYERS = 8  # drawn if the caller names none
 MOST_TILES = 1024  # of one layer, by default
 MOST_CHANNELS = 64  # of one filter, where not all tiles fit
-MATRIX_SIDE = 1024  # rows and columns of a matrix that are drawn
+MATRIX_ROWS, MATRIX_COLUMNS = 600, 1024  # of a matrix that are drawn: about a pixel each
 
 # Inches.
 MARGIN, _LEFT_WIDTH, _SIDE_GAP, _SIDE_WIDTH = 0.45, 8.6, 0.5, 2.9
@@ -307,7 +307,8 @@ def _plan_rows(section: _Section, limit: int) -> _Section:
 
 def _plan_matrix(section: _Section) -> _Section:
     section.kind = "matrix"
-    rows, columns = (min(side, MATRIX_SIDE) for side in section.filters.shape)
+    rows = min(section.filters.shape[0], MATRIX_ROWS)
+    columns = min(section.filters.shape[1], MATRIX_COLUMNS)
     section.shown = rows, columns
     cell = min(0.2, (_LEFT_WIDTH - _GUTTER) / columns)
     section.width = cell * columns
