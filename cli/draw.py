@@ -37,9 +37,13 @@ from cnnviz.cli.options import dpi_option, level_option, phase_option, stage_opt
     show_default=True,
     help="Who finds the places: cnnviz, or an installed Graphviz.",
 )
+@click.option("--columns", metavar="N", default="1", show_default=True,
+              help="Break a long net into N columns; auto makes it as wide as a slide.")  # fmt: skip
 @style_option
 @dpi_option
-def command(model: str, out: str, unfold: bool, every_layer: bool, times: str | None, **options) -> None:
+def command(
+    model: str, out: str, unfold: bool, every_layer: bool, times: str | None, columns: str, **options
+) -> None:
     """Draw the graph of MODEL into OUT.
 
     MODEL is a net's prototxt, a solver's, or a caffemodel; nothing is run and no OpenCL is needed. OUT
@@ -50,10 +54,13 @@ def command(model: str, out: str, unfold: bool, every_layer: bool, times: str | 
       cnnviz draw lenet.prototxt lenet.svg
       cnnviz draw train_val.prototxt net.html --both-phases
       cnnviz draw resnet152.prototxt net.png --color-by macs --style dark
+      cnnviz draw resnet152.prototxt slide.pdf --columns auto
     """
     from cnnviz.analysis.summary import read_times
     from cnnviz.plots.graph import draw_net
 
     fold = False if every_layer else "chains" if unfold else True
-    draw_net(model, out, fold=fold, times=read_times(times) if times else None, **options)
+    measured = read_times(times) if times else None
+    broken = int(columns) if columns.isdigit() else columns
+    draw_net(model, out, fold=fold, times=measured, columns=broken, **options)
     click.echo(f"Wrote {out}")

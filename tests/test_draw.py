@@ -357,7 +357,7 @@ def test_an_unknown_format_is_an_error_that_lists_the_known_ones(tmp_path, name)
 @pytest.mark.parametrize(
     "options",
     [{"rankdir": "up"}, {"fold": "some"}, {"color_by": "taste"}, {"layout": "neato"}, {"style": "blue"},
-     {"color_by": "time"}],
+     {"color_by": "time"}, {"columns": 0}, {"columns": "many"}, {"columns": 2, "layout": "dot"}],
 )  # fmt: skip
 def test_wrong_options_are_told(options):
     with pytest.raises(CnnvizError):

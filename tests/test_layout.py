@@ -70,7 +70,7 @@ def overlaps(layout, sizes):
 def hits(layout, sizes, direction):
     """Boxes that a line runs through which neither begins nor ends there."""
     for route in layout.routes:
-        for x, y in points_of(smooth(route.points, direction)):
+        for x, y in points_of(smooth(route.points, direction, route.corners)):
             for node, (cx, cy) in layout.centers.items():
                 width, height = sizes[node]
                 inside = abs(x - cx) < width / 2 - 0.1 and abs(y - cy) < height / 2 - 0.1
@@ -106,6 +106,40 @@ def test_everything_is_inside_the_picture(direction):
     for route in layout.routes:
         assert all(-1e-6 <= x <= layout.width + 1e-6 for x, _ in route.points)
         assert all(-1e-6 <= y <= layout.height + 1e-6 for _, y in route.points)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("columns", [2, 5, "auto"])
+def test_columns_keep_boxes_apart_and_lines_clear(columns, direction):
+    for sizes, edges in (inception_chain(12), random_net(8, 40)):
+        layout = layered_layout(sizes, edges, direction, columns)
+        assert not list(overlaps(layout, sizes))
+        assert not list(hits(layout, sizes, direction))
+        ends = [(r.points[0], r.points[-1]) for r in layout.routes]
+        whole = layered_layout(sizes, edges, direction)
+        assert len(ends) == len(whole.routes)
+        for route in layout.routes:
+            (tx, ty), (w, h) = layout.centers[route.target], sizes[route.target]
+            assert (
+                abs(route.points[-1][0] - tx) <= w / 2 + 1e-6
+                and abs(route.points[-1][1] - ty) <= h / 2 + 1e-6
+            )
+            assert all(-1e-6 <= x <= layout.width + 1e-6 for x, _ in route.points)
+            assert all(-1e-6 <= y <= layout.height + 1e-6 for _, y in route.points)
+
+
+def test_columns_are_as_many_as_asked_for_and_as_high_as_each_other():
+    sizes, edges = inception_chain(12)
+    tall, broken = layered_layout(sizes, edges), layered_layout(sizes, edges, columns=4)
+    assert broken.height < 0.35 * tall.height
+    assert 3.5 * tall.width < broken.width < 5 * tall.width
+
+
+@pytest.mark.parametrize("direction", ["TB", "LR"])
+def test_auto_columns_make_a_wide_screen(direction):
+    sizes, edges = inception_chain(12)
+    layout = layered_layout(sizes, edges, direction, "auto")
+    assert 1.1 < layout.width / layout.height < 2.8
 
 
 def test_lines_begin_and_end_at_their_boxes():

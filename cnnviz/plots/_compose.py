@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnnviz.plots._fold import Block
-from cnnviz.plots._labels import Label
+from cnnviz.plots._labels import NO_BREAK, Label
 from cnnviz.plots._layout import Layout, layered_layout
 from cnnviz.plots._scene import (
     CARD_STEP,
@@ -20,8 +20,6 @@ from cnnviz.plots._scene import (
     Rect,
     Scene,
     Words,
-    arrow_at,
-    bezier,
     labels_size,
     link_between,
     place_labels,
@@ -175,12 +173,8 @@ def _panel(panel: PanelPlan, direction: str, engine: Engine) -> _Picture:
     for route in layout.routes:
         title = ", ".join(dict.fromkeys(edges[route.source, route.target]))
         ends = names[route.source], names[route.target]
-        if route.bezier:
-            tip = arrow_at(route.points[-1], direction)
-            picture.links.append(Link(*ends, title, bezier(route.points), tip))
-        else:
-            arrow = route.target not in pictures
-            picture.links.append(link_between(*ends, title, route.points, direction, arrow))
+        arrow = route.target not in pictures
+        picture.links.append(link_between(ends, title, route, direction, arrow))
     return picture
 
 
@@ -219,7 +213,8 @@ def _block_picture(
             points[-2:] = _port(points[-1], picture, direction, entry=False)
         told = ", ".join(dict.fromkeys(edges[route.source, route.target]))
         ends = names[route.source], names[route.target]
-        picture.links.append(link_between(*ends, told, points, direction, arrow=route.target != EXIT))
+        way = replace(route, points=tuple(points))
+        picture.links.append(link_between(ends, told, way, direction, arrow=route.target != EXIT))
     return picture
 
 

@@ -230,7 +230,7 @@ def _shape_labels(facts: UnitFacts) -> list[Label]:
     for i, top in enumerate(last.tops[:MOST_TOPS]):
         shape = _shape_range([rows[-1].shapes[i] for rows in copies])
         if len(last.tops) == 1 and parameters:
-            shape += f" · {parameters} params"
+            shape += f" · {_together(f'{parameters} params')}"
         if len(last.tops) > 1 or top not in names | {"(automatic)"}:
             labels += _wrapped(f"{visible(top)}: {shape}", 10.5, role="muted", most=2)
         else:
@@ -270,4 +270,8 @@ def _cost_labels(facts: UnitFacts) -> list[Label]:
     if all(field is not None and max(field.size) > 1 for field in fields):
         sizes = [math.ceil(max(field.size)) for field in fields if field is not None]
         parts.append(f"field {sizes[0]}" if len(set(sizes)) == 1 else f"field {min(sizes)}–{max(sizes)}")
-    return _wrapped(" · ".join(parts), 9.5, role="muted", most=2) if parts else []
+    return _wrapped(" · ".join(map(_together, parts)), 9.5, role="muted", most=2) if parts else []
+
+
+def _together(text: str) -> str:
+    return text.replace(" ", NO_BREAK)

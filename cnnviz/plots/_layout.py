@@ -16,7 +16,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -49,12 +49,14 @@ class Route:
 
     The points lie on the borders of ranks: from point 0 to 1, 2 to 3 and so on the line runs straight
     inside a rank; from 1 to 2, 3 to 4 and so on it crosses the gap to the next rank and may bend.
-    With ``bezier`` the points are those of a chain of cubic Bezier curves instead.
+    ``corners`` are the indices of points where it turns aside in straight lines instead. With ``bezier``
+    the points are those of a chain of cubic Bezier curves.
     """
 
     source: Node
     target: Node
     points: tuple[Point, ...]
+    corners: tuple[int, ...] = ()
     bezier: bool = False
 
 
@@ -72,12 +74,14 @@ def layered_layout(
     sizes: Mapping[Node, tuple[float, float]],
     edges: Iterable[tuple[Node, Node]],
     direction: str = "TB",
+    columns: int | str = 1,
 ) -> Layout:
     """Returns where to draw the boxes ``sizes`` (width, height) and the ``edges`` between them.
 
     Args:
         edges: pairs (source, target); repeated pairs are drawn once. They must not form a cycle.
         direction: where the lines run: "TB" from top to bottom, "BT", "LR" or "RL".
+        columns: how many columns (for "LR" and "RL": rows) a long picture is broken into, or "auto".
     Raises: ValueError for a cycle.
     """
     across = direction in ("LR", "RL")
@@ -87,7 +91,12 @@ def layered_layout(
     grid = _Grid(turned, list(dict.fromkeys(edges)))
     _order(grid)
     _place(grid)
-    return _turn(_finish(grid), direction)
+    layout = _finish(grid)
+    if columns != 1:
+        from cnnviz.plots._columns import WIDE_SCREEN, in_columns
+
+        layout = in_columns(layout, turned, columns, 1 / WIDE_SCREEN if across else WIDE_SCREEN)
+    return _turn(layout, direction)
 
 
 @dataclass
@@ -469,5 +478,5 @@ def _turn(layout: Layout, direction: str) -> Layout:
     }[direction]
     extent = (layout.width, height) if direction in ("TB", "BT") else (height, layout.width)
     centers = {node: turn(point) for node, point in layout.centers.items()}
-    routes = tuple(Route(r.source, r.target, tuple(map(turn, r.points))) for r in layout.routes)
+    routes = tuple(replace(r, points=tuple(map(turn, r.points))) for r in layout.routes)
     return Layout(centers, routes, *extent)

@@ -6,12 +6,14 @@ Lengths are in pixels, y runs downwards. Colours are named by roles ("text", "fi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from cnnviz.plots import style
 from cnnviz.plots._labels import Label
+from cnnviz.plots._layout import Route
 
 Point = tuple[float, float]
 # ("M", x, y), ("L", x, y) or ("C", x1, y1, x2, y2, x, y), as in SVG.
@@ -205,6 +207,7 @@ def color_of(role: str, look: style.Theme) -> str:
 # --- lines --------------------------------------------------------------------------------------
 
 ARROW_LENGTH, ARROW_WIDTH = 7.0, 6.0
+CORNER = 8.0  # radius
 
 
 def arrow_at(tip: Point, direction: str) -> tuple[Point, ...]:
@@ -215,22 +218,46 @@ def arrow_at(tip: Point, direction: str) -> tuple[Point, ...]:
     return (tip, (back[0] + dy * half, back[1] + dx * half), (back[0] - dy * half, back[1] - dx * half))
 
 
-def smooth(points: Sequence[Point], direction: str) -> tuple[Command, ...]:
-    """Returns a line through ``points`` that leaves and enters every point along ``direction``."""
+def smooth(points: Sequence[Point], direction: str, corners: Sequence[int] = ()) -> tuple[Command, ...]:
+    """Returns a line through ``points`` that leaves and enters every point along ``direction``.
+
+    Points whose index is in ``corners`` are joined by straight lines, with round corners.
+    """
     commands: list[Command] = [("M", *points[0])]
-    for (x0, y0), (x1, y1) in pairwise(points):
-        along_y = direction in ("TB", "BT")
-        if abs(x1 - x0) < 0.05 and abs(y1 - y0) < 0.05:
-            continue
-        if abs(x1 - x0 if along_y else y1 - y0) < 0.05:
-            commands.append(("L", x1, y1))
-        elif along_y:
-            middle = (y0 + y1) / 2
-            commands.append(("C", x0, middle, x1, middle, x1, y1))
+    for i, (start, end) in enumerate(pairwise(points)):
+        if i + 1 in corners:
+            commands += _round_corner(start, end, points[i + 2])
+        elif i in corners:
+            commands.append(("L", *end))
         else:
-            middle = (x0 + x1) / 2
-            commands.append(("C", middle, y0, middle, y1, x1, y1))
+            commands += _step(start, end, direction)
     return tuple(commands)
+
+
+def _step(start: Point, end: Point, direction: str) -> Iterator[Command]:
+    (x0, y0), (x1, y1) = start, end
+    along_y = direction in ("TB", "BT")
+    if abs(x1 - x0) < 0.05 and abs(y1 - y0) < 0.05:
+        return
+    if abs(x1 - x0 if along_y else y1 - y0) < 0.05:
+        yield ("L", x1, y1)
+    elif along_y:
+        middle = (y0 + y1) / 2
+        yield ("C", x0, middle, x1, middle, x1, y1)
+    else:
+        middle = (x0 + x1) / 2
+        yield ("C", middle, y0, middle, y1, x1, y1)
+
+
+def _round_corner(before: Point, corner: Point, after: Point) -> Iterator[Command]:
+    """A straight line nearly to ``corner`` and a curve around it, towards ``after``."""
+    ends = []
+    for other in (before, after):
+        length = math.dist(other, corner)
+        share = min(CORNER, length / 2) / length if length else 0.0
+        ends.append(tuple(c + (o - c) * share for c, o in zip(corner, other, strict=True)))
+    yield ("L", *ends[0])
+    yield ("C", *corner, *corner, *ends[1])
 
 
 def bezier(points: Sequence[Point]) -> tuple[Command, ...]:
@@ -239,23 +266,19 @@ def bezier(points: Sequence[Point]) -> tuple[Command, ...]:
     return (("M", *points[0]), *(("C", *a, *b, *c) for a, b, c in curves))
 
 
-def link_between(
-    source: str, target: str, title: str, points: Sequence[Point], direction: str, arrow: bool = True
-) -> Link:
-    """Returns the link along ``points``, shortened for its arrow if it has one."""
-    points = list(points)
-    if not arrow:
-        return Link(source, target, title, smooth(points, direction), ())
+def link_between(ends: tuple[str, str], title: str, route: Route, direction: str, arrow: bool = True) -> Link:
+    """Returns the link along ``route``, shortened for its arrow if it has one."""
+    if route.bezier:
+        return Link(*ends, title, bezier(route.points), arrow_at(route.points[-1], direction))
+    points = list(route.points)
     tip = points[-1]
     axis, sign = (1 if direction in ("TB", "BT") else 0), (1 if direction in ("TB", "LR") else -1)
     limit = tip[axis] - sign * (ARROW_LENGTH - 1)
-    for i in (-2, -1):
-        ahead = (points[i][axis] - limit) * sign
-        if ahead > 0:
-            point = list(points[i])
-            point[axis] = limit
-            points[i] = (point[0], point[1])
-    return Link(source, target, title, smooth(points, direction), arrow_at(tip, direction))
+    for i in (-2, -1) if arrow else ():
+        if (points[i][axis] - limit) * sign > 0:
+            points[i] = (points[i][0], limit) if axis else (limit, points[i][1])
+    head = arrow_at(tip, direction) if arrow else ()
+    return Link(*ends, title, smooth(points, direction, route.corners), head)
 
 
 def shift(commands: Sequence[Command], dx: float, dy: float) -> tuple[Command, ...]:

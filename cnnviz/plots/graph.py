@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cnnviz.analysis.summary import LayerSummary, NetSummary, short_number, summarize, summary_text
@@ -18,7 +19,7 @@ from cnnviz.plots import style as look_of
 from cnnviz.plots._compose import BoxPlan, Engine, LegendEntry, PanelPlan, compose
 from cnnviz.plots._details import LayerDetail
 from cnnviz.plots._fold import Block, Folded, fault_of, fold_graph, is_foreign
-from cnnviz.plots._labels import Label, UnitFacts, unit_labels
+from cnnviz.plots._labels import NO_BREAK, Label, UnitFacts, unit_labels
 from cnnviz.plots._layout import DIRECTIONS, layered_layout
 from cnnviz.plots._render_svg import svg_text
 from cnnviz.plots._scene import Scene
@@ -44,6 +45,7 @@ def draw_net(
     times: Mapping[str, float] | None = None,
     both_phases: bool = False,
     layout: str = "own",
+    columns: int | str = 1,
     costs: bool = True,
     dpi: float = 150,
 ) -> str:
@@ -69,6 +71,8 @@ def draw_net(
         times: milliseconds for each layer's name, for color_by="time".
         both_phases: draws TRAIN and TEST side by side and marks what differs.
         layout: "own", or "dot" to let an installed Graphviz find the places.
+        columns: how many columns (rows, for "LR" and "RL") a long net is broken into, as on a page of a
+            newspaper; "auto" for a picture of a wide screen's shape.
         costs: whether boxes have the line with MACs, memory and receptive field.
         dpi: dots per inch of a PNG, where 72 shows a pixel as a pixel.
     Raises:
@@ -80,7 +84,7 @@ def draw_net(
     look = look_of.theme(style)
     picture = net_picture(
         net, phase=phase, level=level, stages=stages, rankdir=rankdir, fold=fold, color_by=color_by,
-        times=times, both_phases=both_phases, layout=layout, costs=costs,
+        times=times, both_phases=both_phases, layout=layout, columns=columns, costs=costs,
     )  # fmt: skip
     text = svg_text(picture.scene, look)
     if path is not None:
@@ -114,6 +118,7 @@ def net_picture(
     times: Mapping[str, float] | None = None,
     both_phases: bool = False,
     layout: str = "own",
+    columns: int | str = 1,
     costs: bool = True,
     prefix: str = "net",
 ) -> NetPicture:
@@ -122,11 +127,11 @@ def net_picture(
     Args:
         prefix: begins the keys of all boxes, so that several pictures can stand in one page.
     """
-    _check_options(rankdir, fold, color_by, times, layout)
+    _check_options(rankdir, fold, color_by, times, layout, columns)
     drawing = _Drawing(fold, color_by, times or {}, costs, prefix)
     for graph, unknown in _graphs(net, phase, level, stages, both_phases):
         drawing.add(graph, unknown)
-    return NetPicture(drawing.scene(rankdir, _engine(layout)), drawing.details(), drawing.summaries)
+    return NetPicture(drawing.scene(rankdir, _engine(layout, columns)), drawing.details(), drawing.summaries)
 
 
 def _suffix(path: str | os.PathLike | None) -> str:
@@ -141,7 +146,7 @@ def _suffix(path: str | os.PathLike | None) -> str:
     raise FileError(f"{path}: {found}, wanted one of {wanted}{did_you_mean(suffix, SUFFIXES)}.")
 
 
-def _check_options(rankdir: str, fold: bool | str, color_by: str | None, times, layout: str) -> None:
+def _check_options(rankdir: str, fold: bool | str, color_by: str | None, times, layout: str, columns) -> None:
     for name, value, known in (
         ("rankdir", rankdir, DIRECTIONS),
         ("fold", fold, (True, False, "chains")),
@@ -150,15 +155,19 @@ def _check_options(rankdir: str, fold: bool | str, color_by: str | None, times, 
     ):
         if value not in known:
             raise CnnvizError(f"{name} is {value!r}, wanted one of {', '.join(map(repr, known))}.")
+    if columns != "auto" and not (isinstance(columns, int) and columns >= 1):
+        raise CnnvizError(f"columns is {columns!r}, wanted 'auto' or a number from 1.")
+    if columns != 1 and layout != "own":
+        raise CnnvizError("columns need cnnviz's own layout; leave layout 'dot' away.")
     if color_by == "time" and not times:
         raise CnnvizError(
             "colouring by time needs measured times: give times (--times FILE), as `cnnviz time` prints them."
         )
 
 
-def _engine(layout: str) -> Engine:
+def _engine(layout: str, columns: int | str) -> Engine:
     if layout == "own":
-        return layered_layout
+        return partial(layered_layout, columns=columns)
     from cnnviz.plots._layout_dot import dot_layout
 
     return dot_layout
@@ -280,7 +289,9 @@ class _Drawing:
         title = visible(summaries[0].name) or "Net without a name"
         heading = [_totals(summary) for summary in summaries]
         panels = [self._panel(i) for i in range(len(self.nets))]
-        description = f"Graph of the net {title}. " + " ".join(f"{line}." for line in heading)
+        description = f"Graph of the net {title}. " + " ".join(f"{line}." for line in heading).replace(
+            NO_BREAK, " "
+        )
         return compose(
             title, description, heading, panels, self._legend(panels), rankdir, engine, self.prefix
         )
@@ -345,9 +356,9 @@ class _Drawing:
     def _value_text(self, value: float) -> str:
         if self.color_by == "time":
             return f"{value:.3g} ms"
-        unit = {"parameters": "params", "macs": "MACs", "memory": "B"}[self.color_by or "macs"]
-        number = short_number(round(value), unit)
-        return number if number[-len(unit) - 1 :].startswith((" ", *"KMGT")) else f"{number} {unit}"
+        if self.color_by == "memory":
+            return short_number(value, "B")
+        return f"{short_number(value)} {'MACs' if self.color_by == 'macs' else 'params'}"
 
     def _note(self, index: int, layers: Sequence[GraphLayer]) -> str:
         """How these layers differ from the other phase's, if both are drawn."""
@@ -405,19 +416,18 @@ def _alike(layer: GraphLayer, other: GraphLayer | None) -> bool:
 
 def _totals(summary: NetSummary) -> str:
     batch = summary.batch or 1
-    memory = f"{short_number(summary.memory, 'B')} of blobs"
-    parts = [
-        f"{summary.phase} phase",
-        f"{len(summary.layers)} layers",
-        f"{short_number(summary.parameters)} parameters",
-        f"{short_number(summary.macs)} MACs",
-        memory,
-    ]
+    parts = [f"{summary.phase} phase", f"{len(summary.layers)} layers"]
+    if summary.layers and summary.unknown == len(summary.layers):
+        parts.append("all shapes unknown")
+        return " · ".join(parts)
+    parts.append(f"{short_number(summary.parameters)} parameters")
+    parts.append(f"{short_number(summary.macs)} MACs")
+    parts.append(f"{short_number(summary.memory, 'B')} of blobs")
     if batch > 1:
         parts.append(f"batch of {batch}")
     if summary.unknown:
         parts.append(f"{summary.unknown} layers of unknown shape left out")
-    return " · ".join(parts)
+    return " · ".join(part.replace(" ", NO_BREAK) for part in parts)
 
 
 def _block_labels(net: _Net, block: Block) -> tuple[tuple[Label, ...], str]:
