@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnnviz.plots._fold import Block
-from cnnviz.plots._labels import NO_BREAK, Label
+from cnnviz.plots._labels import Label
 from cnnviz.plots._layout import Layout, layered_layout
 from cnnviz.plots._scene import (
     CARD_STEP,

@@ -10,7 +10,7 @@ from typing import Any
 from cnnviz.analysis.summary import LayerSummary, shape_text, short_number
 from cnnviz.engine.graph import GraphLayer
 from cnnviz.plots._fold import fault_of, is_foreign
-from cnnviz.plots._text import fit, text_width, visible, wrap
+from cnnviz.plots._text import NO_BREAK, fit, text_width, visible, wrap
 
 WIDEST = 216.0  # of a line of text in a box, in pixels
 
@@ -23,7 +23,6 @@ UNTOLD = {
 }  # fmt: skip
 WINDOW = ("kernel_size", "kernel_h", "kernel_w", "num_output", "pool", "global_pooling")
 SIDES = ("stride", "pad", "dilation")
-NO_BREAK = "\u00a0"  # keeps a setting and its value on one line while lines are broken
 MOST_TOPS = 4
 MOST_UNKNOWN = 2
 
@@ -99,7 +98,7 @@ def unit_labels(facts: UnitFacts, costs: bool = True) -> list[Label]:
 
 def _wrapped(text: str, size: float, role: str = "text", most: int = 4) -> list[Label]:
     lines = wrap(text, WIDEST, size, most=most, after=" ")
-    return [Label(line.replace(NO_BREAK, " "), size, role=role) for line in lines]
+    return [Label(line, size, role=role) for line in lines]
 
 
 # --- type and settings --------------------------------------------------------------------------

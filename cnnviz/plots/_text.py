@@ -11,6 +11,7 @@ import functools
 import re
 import unicodedata
 
+NO_BREAK = "\u00a0"  # a space at which ``wrap`` does not break; a plain space in its result
 FONTS = "DejaVu Sans, Verdana, Geneva, Noto Sans CJK SC, Microsoft YaHei, PingFang SC, sans-serif"
 
 # Widths of the letters from U+0020 to U+007E in hundredths of the font's size.
@@ -26,7 +27,7 @@ _BOLD = (
     68, 81, 77, 110, 77, 72, 73, 46, 37, 46, 84, 50, 50, 67, 72, 59, 72, 68, 44, 72, 71, 34, 34, 67, 34, 104,
     71, 69, 72, 72, 49, 60, 48, 71, 65, 92, 65, 65, 58, 71, 37, 71, 84,
 )  # fmt: skip
-_OTHERS = {"\u00a0": 35, "×": 84, "→": 84, "…": 100, "·": 38, "–": 50, "−": 84}
+_OTHERS = {NO_BREAK: 35, "×": 84, "→": 84, "…": 100, "·": 38, "–": 50, "−": 84}
 
 
 @functools.cache
@@ -49,7 +50,7 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 
 def visible(text: str) -> str:
     """Returns ``text`` with line ends and other control characters made visible as "�"."""
-    return "".join(c if c.isprintable() or c == "\u00a0" else "�" for c in text)
+    return "".join(c if c.isprintable() or c == NO_BREAK else "�" for c in text)
 
 
 def fit(text: str, width: float, size: float, bold: bool = False) -> str:
@@ -91,4 +92,4 @@ def wrap(
             )
             lines[-1] = piece[:cut]
             rest.insert(0, piece[cut:])
-    return [line.strip() for line in lines]
+    return [line.strip().replace(NO_BREAK, " ") for line in lines]

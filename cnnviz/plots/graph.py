@@ -19,11 +19,11 @@ from cnnviz.plots import style as look_of
 from cnnviz.plots._compose import BoxPlan, Engine, LegendEntry, PanelPlan, compose
 from cnnviz.plots._details import LayerDetail
 from cnnviz.plots._fold import Block, Folded, fault_of, fold_graph, is_foreign
-from cnnviz.plots._labels import NO_BREAK, Label, UnitFacts, unit_labels
+from cnnviz.plots._labels import Label, UnitFacts, unit_labels
 from cnnviz.plots._layout import DIRECTIONS, layered_layout
 from cnnviz.plots._render_svg import svg_text
 from cnnviz.plots._scene import Scene
-from cnnviz.plots._text import visible, wrap
+from cnnviz.plots._text import NO_BREAK, visible, wrap
 
 PHASES = ("TRAIN", "TEST")
 METRICS = ("parameters", "macs", "memory", "time")
