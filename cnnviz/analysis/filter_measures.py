@@ -16,7 +16,7 @@ from cnnviz.errors import CnnvizError, did_you_mean
 Weights = Mapping[str, Sequence[np.ndarray]]
 ORDERS = ("file", "norm", "similarity")
 
-_DENSE_TYPES = {"InnerProduct"}
+_WINDOW_TYPES = {"Convolution", "Deconvolution"}
 _LARGEST_WINDOW = 11  # a (1, 1, H, W) blob of unknown type up to this size is taken for a convolution
 _BLOCK = 1024  # rows of cosines worked out at once
 _MOST_PRODUCTS = 4e10  # multiply-adds spent on the cosines of one layer before columns are left out
@@ -65,11 +65,11 @@ def filter_banks(weights: Weights, graph: Graph | None = None) -> list[FilterBan
     banks = []
     for layer, blobs in weights.items():
         node = nodes.get(layer)
-        kind = node.type if node else types.get(layer)
+        kind = (node.type if node else types.get(layer)) or None
         for index, blob in enumerate(blobs):
             if blob is None:  # shared with an earlier layer, which has it
                 continue
-            array = _without_padding(np.asarray(blob), kind)
+            array = _without_padding(np.asarray(blob), kind, index)
             if array.ndim < 2 or array.size == 0:
                 continue
             group = _group(node) if index == 0 else 1
@@ -79,14 +79,15 @@ def filter_banks(weights: Weights, graph: Graph | None = None) -> list[FilterBan
     return banks
 
 
-def _without_padding(array: np.ndarray, kind: str | None) -> np.ndarray:
+def _without_padding(array: np.ndarray, kind: str | None, index: int) -> np.ndarray:
     """Takes off the leading ones by which old files make every blob four axes long."""
     if array.ndim != 4 or array.shape[:2] != (1, 1):
         return array
-    is_window = max(array.shape[2:]) <= _LARGEST_WINDOW if kind is None else kind not in _DENSE_TYPES
-    if is_window and array.shape[2] > 1:
+    height, width = array.shape[2:]
+    is_window = kind in _WINDOW_TYPES and index == 0
+    if is_window or (kind is None and 1 < height <= _LARGEST_WINDOW and width <= _LARGEST_WINDOW):
         return array
-    return array.reshape(array.shape[2:] if array.shape[2] > 1 else array.shape[3:])
+    return array.reshape(array.shape[2:] if height > 1 else array.shape[3:])
 
 
 def _group(node: Any) -> int:

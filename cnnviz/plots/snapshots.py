@@ -441,7 +441,7 @@ class _Film:
         width = min(_WIDTH - 2 * MARGIN - gutter, 0.75 * columns)
         grid_height = layout.height_at(width)
         top = MARGIN + _TOP
-        height = top + _HEADING + grid_height + _BAR + 0.45 + _CHART + 0.5 + MARGIN
+        height = top + _HEADING + grid_height + _BAR + 0.6 + _CHART + 0.5 + MARGIN
         figure = new_figure(_WIDTH, height, look)
         note = "each filter on one scale over all snapshots"
         if self.is_color:
@@ -468,7 +468,7 @@ class _Film:
         label = "weight / largest |weight| of the filter in all snapshots"
         label = f"red, green and blue each: {label}; grey is 0" if self.is_color else label
         color_bar(figure, left, top + grid_height + 0.1, scale, look, label)
-        self._draw_charts(figure, top + grid_height + _BAR + 0.45)
+        self._draw_charts(figure, top + grid_height + _BAR + 0.6)
         return figure
 
     def _number_columns(self, figure: Figure, grid, left: float, top: float, width: float) -> None:
@@ -504,7 +504,7 @@ class _Film:
             axes.set_xticks(*_ticks(x))
             finite = [value for value in values if math.isfinite(value)]
             axes.set_ylim(0, 1.15 * max([*finite, 1e-9]))
-            inch_text(figure, left - 0.25, top - 0.2, title, 8.5, look.text)
+            inch_text(figure, left - 0.25, top - 0.36, title, 8.5, look.text)
         words = "iteration" if numbers else "snapshot"
         inch_text(figure, MARGIN + 0.4, top + _CHART + 0.3, words, 8, look.muted)
 

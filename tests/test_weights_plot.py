@@ -1,0 +1,370 @@
+"""Pictures of weights: what is drawn where, what is said, and that no text is clipped or overlapped."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from cnnviz.analysis.filters import filter_report
+from cnnviz.engine.graph import build_graph
+from cnnviz.errors import CnnvizError, FileError, WeightsError
+from cnnviz.formats.prototxt import parse_net
+from cnnviz.plots.snapshots import plot_weight_difference, plot_weight_filmstrip
+from cnnviz.plots.weights import MOST_LAYERS, plot_weights
+
+NET = """
+name: "Small"
+input: "data" input_shape { dim: 1 dim: 3 dim: 12 dim: 12 }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+        convolution_param { num_output: 6 kernel_size: 5 } }
+layer { name: "conv2" type: "Convolution" bottom: "conv1" top: "conv2"
+        convolution_param { num_output: 9 kernel_size: 3 } }
+layer { name: "pool2" type: "Pooling" bottom: "conv2" top: "pool2"
+        pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
+layer { name: "ip" type: "InnerProduct" bottom: "pool2" top: "ip" inner_product_param { num_output: 4 } }
+"""
+
+
+class Snapshot(dict):
+    """Blobs by layer name as a file would give them."""
+
+    def __init__(self, blobs: dict, path: str = "small_iter_100.caffemodel"):
+        super().__init__(blobs)
+        self.path, self.net_name, self.layer_types = path, "Small", {}
+
+
+def small(seed: int = 0, path: str = "small_iter_100.caffemodel") -> Snapshot:
+    rng = np.random.default_rng(seed)
+    shapes = {"conv1": (6, 3, 5, 5), "conv2": (9, 6, 3, 3), "ip": (4, 81)}
+    return Snapshot({n: [rng.standard_normal(s), np.zeros(s[0])] for n, s in shapes.items()}, path)
+
+
+def graph():
+    return build_graph(parse_net(NET, "small.prototxt"), splits=False, strict=False)
+
+
+def texts(figure: Figure) -> list[Text]:
+    found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    # An axis that is off keeps its labels, which are not drawn.
+    hidden = [
+        t
+        for axes in figure.axes
+        if not axes.axison
+        for t in [*axes.get_xticklabels(), *axes.get_yticklabels()]
+    ]
+    return [text for text in found if text not in hidden]
+
+
+def words(figure: Figure) -> str:
+    return "\n".join(text.get_text() for text in texts(figure))
+
+
+def assert_texts_are_apart(figure: Figure) -> None:
+    """No text sticks out of the figure or lies on another one."""
+    renderer = figure.canvas.get_renderer()
+    figure.draw(renderer)
+    width, height = figure.canvas.get_width_height()
+    boxes = [(text.get_window_extent(renderer), text.get_text()) for text in texts(figure)]
+    for box, text in boxes:
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height, f"{text!r} is clipped"
+    for (a, first), (b, second) in itertools.combinations(boxes, 2):
+        wide = min(a.x1, b.x1) - max(a.x0, b.x0)
+        high = min(a.y1, b.y1) - max(a.y0, b.y0)
+        # Boxes have room for letters that reach below the line, which numbers do not.
+        assert wide <= 1 or high <= 0.25 * min(a.height, b.height), f"{first!r} lies on {second!r}"
+
+
+def images(figure: Figure) -> list:
+    """The drawn mosaics and matrices, without colour bars."""
+    return [
+        image
+        for axes in figure.axes
+        for image in axes.images
+        if axes.get_position().height * figure.get_size_inches()[1] > 0.11
+    ]
+
+
+# --- one file -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("style", ["light", "dark"])
+def test_a_section_for_each_layer_with_its_numbers(style):
+    figure = plot_weights(graph(), small(), style=style)
+    said = words(figure)
+    assert "Weights of Small" in said and "small_iter_100.caffemodel" in said
+    assert "Convolution · 6 filters of 3×5×5" in said
+    assert "Convolution · 9 filters of 6×3×3" in said
+    assert "InnerProduct · 4 outputs of 81 inputs (9×3×3)" in said
+    assert "each filter on its own scale" in said and "input channels read as BGR" in said
+    assert "540" not in said and "486" in said  # weights of conv2
+    assert_texts_are_apart(figure)
+
+
+def first_tile(figure: Figure) -> np.ndarray:
+    """Colours of the numbers of the first tile of the first layer."""
+    mosaic = images(figure)[0].get_array()
+    axes = images(figure)[0].axes
+    height = axes.get_ylim()[0]
+    assert height == mosaic.shape[0]
+    from cnnviz.plots.tiles import tile_layout
+
+    layout = next(
+        layout
+        for columns in range(1, 7)
+        for strip in [i / 1000 for i in range(0, 700)]
+        if (layout := tile_layout(6, 5, 5, columns, strip=strip)).size == mosaic.shape[:2]
+    )
+    top, left = layout.corner(0)
+    places = np.arange(5) * layout.zoom + layout.zoom // 2
+    return mosaic[top + places][:, left + places][..., :3].astype(int)
+
+
+@pytest.mark.parametrize("channel_order, step", [("bgr", -1), ("rgb", 1)])
+def test_channels_of_the_first_convolution_become_colours(channel_order, step):
+    weights = small()
+    figure = plot_weights(graph(), weights, channel_order=channel_order)
+    filters = weights["conv1"][0][0]
+    shares = filters[::step].transpose(1, 2, 0) / np.abs(filters).max() / 2 + 0.5
+    np.testing.assert_allclose(first_tile(figure), 255 * shares, atol=0.51)
+
+
+def test_one_scale_for_the_layer():
+    weights = small()
+    weights["conv1"][0][3] *= 10
+    figure = plot_weights(graph(), weights, normalize="layer")
+    high = np.abs(weights["conv1"][0]).max()
+    shares = weights["conv1"][0][0][::-1].transpose(1, 2, 0) / high / 2 + 0.5
+    np.testing.assert_allclose(first_tile(figure), 255 * shares, atol=0.51)
+    assert "one scale for each layer" in words(figure)
+    assert f"{high:.3g}" in words(figure)
+
+
+def numbers_of(figure: Figure, layer_index: int) -> list[int]:
+    """The filter numbers written beside the rows of a deeper layer, in order."""
+    axes = images(figure)[layer_index].axes
+    return [int(text.get_text()) for text in axes.texts]
+
+
+def test_order_by_norm_is_seen_in_the_numbers():
+    weights = small()
+    norms = np.linalg.norm(weights["conv2"][0].reshape(9, -1), axis=1)
+    figure = plot_weights(graph(), weights, layers=["conv2"], order="norm")
+    shown = [n for i in range(len(images(figure))) for n in numbers_of(figure, i)]
+    assert shown == np.argsort(-norms).tolist()
+    assert "filters by norm, largest first" in words(figure)
+
+
+def test_a_fully_connected_layer_has_the_shape_it_reads_or_is_a_matrix():
+    as_tiles = plot_weights(graph(), small(), layers=["ip"])
+    as_matrix = plot_weights(None, small(), layers=["ip"])
+    too_many = plot_weights(graph(), small(), layers=["ip"], limit=35)
+    assert images(as_matrix)[0].get_array().shape[:2] == (4, 81)
+    assert images(too_many)[0].get_array().shape[:2] == (4, 81)
+    assert images(as_tiles)[0].get_array().shape[0] > 4
+
+
+def test_a_limit_is_said():
+    figure = plot_weights(graph(), small(), layers=["conv2"], limit=12)
+    assert "first 2 of 9 filters" in words(figure)
+    assert "of 6 channels" not in words(figure)
+    few = plot_weights(graph(), small(), layers=["conv2"], limit=4)
+    assert "first 1 of 9 filters, first 4 of 6 channels" in words(few)
+
+
+def test_many_layers_are_cut_and_that_is_said():
+    rng = np.random.default_rng(0)
+    weights = Snapshot({f"conv{i}": [rng.standard_normal((4, 4, 3, 3))] for i in range(12)})
+    said = words(plot_weights(None, weights))
+    assert f"{MOST_LAYERS} of 12 layers with filters" in said
+    assert "conv7" in said and "conv8" not in said
+
+
+def test_findings_are_marked_and_explained():
+    weights = small()
+    weights["conv1"][0][2] = 0
+    weights["conv2"][0][4] = 0
+    figure = plot_weights(graph(), weights)
+    said = words(figure)
+    assert "dead: hardly any weight" in said
+    assert "■ dead" in said and "1 of 9" in said
+    signs = [c for axes in figure.axes for c in axes.collections if c.get_gid() == "sign dead"]
+    assert sum(len(sign.get_offsets()) for sign in signs) == 1
+    lines = [line for axes in figure.axes for line in axes.lines if line.get_gid() == "sign dead"]
+    assert len(lines) == 1
+    assert_texts_are_apart(figure)
+    assert "dead: hardly" not in words(plot_weights(graph(), weights, marks=False))
+
+
+def test_the_histogram_counts_every_weight():
+    figure = plot_weights(graph(), small())
+    bars = [p for axes in figure.axes for p in axes.patches if p.get_gid() == "histogram"]
+    assert [int(bar.get_data().values.sum()) for bar in bars] == [450, 486, 324]
+
+
+def test_the_not_finite_do_not_stop_the_picture():
+    weights = small()
+    weights["conv1"][0][0] = np.nan
+    weights["ip"][0][1, 5] = np.inf
+    figure = plot_weights(graph(), weights)
+    assert "not finite" in words(figure)
+    assert_texts_are_apart(figure)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1, 1), (2, 3, 1, 7), (1, 3, 11, 11), (300, 1, 5, 5), (3, 700, 3, 3), (2, 5), (900, 2)]
+)
+def test_unusual_shapes_are_drawn(shape):
+    filters = np.random.default_rng(1).standard_normal(shape)
+    weights = Snapshot({"a" * 90: [filters]})
+    weights.layer_types["a" * 90] = "Convolution" if len(shape) == 4 else "InnerProduct"
+    figure = plot_weights(None, weights)
+    assert_texts_are_apart(figure)
+    assert figure.get_size_inches()[1] < 12
+
+
+def test_a_file_is_written(tmp_path):
+    path = tmp_path / "weights.svg"
+    plot_weights(graph(), small(), path)
+    assert "Weights of Small" in path.read_text(encoding="utf-8")
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"layers": ["conv11"]}, "no layer 'conv11' with weights; did you mean 'conv1'"),
+        ({"layers": ["zzz"]}, "no layer 'zzz' with weights; it has 'conv1', 'conv2', 'ip'"),
+        ({"layers": ["pool2"]}, "layer 'pool2' has no filters; layers that have: 'conv1', 'conv2', 'ip'."),
+        ({"order": "size"}, "unknown order 'size'"),
+        (
+            {"normalize": "filtre"},
+            "normalize is 'filtre', wanted 'filter' or 'layer'; did you mean 'filter'?",
+        ),
+        ({"channel_order": "gbr"}, "channel_order is 'gbr'"),
+        ({"limit": 0}, "limit is 0"),
+        ({"style": "sepia"}, "unknown style 'sepia'"),
+    ],
+)
+def test_wrong_options_are_one_sentence(options, message):
+    with pytest.raises(CnnvizError) as error:
+        plot_weights(graph(), small(), **options)
+    assert message in str(error.value)
+
+
+def test_weights_of_another_net_are_an_error():
+    weights = small()
+    weights["conv2"][0] = weights["conv2"][0][:, :5]
+    with pytest.raises(
+        WeightsError, match=r"layer 'conv2' weight is \(9, 5, 3, 3\), the net wants \(9, 6, 3, 3\)"
+    ):
+        plot_weights(graph(), weights)
+    with pytest.raises(WeightsError, match=r"holds weights of 'fc', and small.prototxt has none of these"):
+        plot_weights(graph(), Snapshot({"fc": [np.ones((2, 3))]}))
+
+
+def test_no_filters_and_unknown_suffix_are_errors(tmp_path):
+    with pytest.raises(WeightsError, match="holds no filters"):
+        plot_weights(None, Snapshot({"bias": [np.zeros(3)]}))
+    with pytest.raises(FileError, match="unknown picture format"):
+        plot_weights(graph(), small(), tmp_path / "weights.xyz")
+
+
+# --- snapshots ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("style", ["light", "dark"])
+def test_a_difference_has_three_grids_a_layer_and_the_drift(style):
+    before, after = small(0, "s_iter_1.caffemodel"), small(1, "s_iter_2.caffemodel")
+    figure = plot_weight_difference(before, after, model=graph(), style=style)
+    assert len(images(figure)) == 9
+    said = words(figure)
+    assert "s_iter_1.caffemodel → s_iter_2.caffemodel" in said
+    for name in before:
+        moved = np.linalg.norm(after[name][0] - before[name][0]) / np.linalg.norm(before[name][0])
+        assert f"{moved:.2%}" in said
+    bars = next(axes for axes in figure.axes if len(axes.patches) == 3 and not axes.images).patches
+    assert len(bars) == 3
+    assert_texts_are_apart(figure)
+
+
+def test_before_and_after_share_their_scale():
+    before, after = small(0), small(0)
+    after["conv2"][0] *= 3
+    figure = plot_weight_difference(before, after, layers=["conv2"])
+    old, new, moved = (image.get_array().astype(int) for image in images(figure))
+    assert (new != old).any()
+    np.testing.assert_array_equal(moved, new)  # 2 w on a scale of 2 w is 3 w on a scale of 3 w
+
+
+def test_unknown_and_unequal_layers_of_a_difference_are_errors():
+    other = small()
+    other["ip"][0] = np.ones((4, 80))
+    with pytest.raises(CnnvizError, match=r"did you mean 'conv\d'"):
+        plot_weight_difference(small(), small(1), layers=["conv0"])
+    with pytest.raises(WeightsError, match="layers in both: conv1, conv2"):
+        plot_weight_difference(small(), other, layers=["ip"])
+
+
+def test_a_film_strip_sorts_snapshots_and_follows_each_filter():
+    snapshots = [small(n, f"s_iter_{n}.caffemodel") for n in (300, 100, 200)]
+    figure = plot_weight_filmstrip(snapshots, layer="conv2")
+    said = words(figure)
+    rows = [line for line in said.splitlines() if line.startswith("iteration ") and line[10].isdigit()]
+    assert rows == ["iteration 100", "iteration 200", "iteration 300"]
+    last = snapshots[0]["conv2"][0]
+    strongest = (last**2).sum(axis=(2, 3)).argmax(axis=1)
+    assert f"0, c{strongest[0]}" in said
+    drift, noise, rank = [axes.lines[0] for axes in figure.axes if axes.lines]
+    assert drift.get_xdata().tolist() == [200, 300]
+    healths = [
+        filter_report({"c": [s["conv2"][0]]}).layers[0] for s in (snapshots[1], snapshots[2], snapshots[0])
+    ]
+    assert noise.get_ydata() == pytest.approx([np.median(h.noise) for h in healths])
+    assert rank.get_ydata() == pytest.approx([h.rank for h in healths])
+    assert_texts_are_apart(figure)
+
+
+def test_a_film_strip_says_its_limit_and_needs_windows():
+    snapshots = [small(n, f"snapshot {n}") for n in range(2)]
+    assert "first 2 of 6 filters" in words(plot_weight_filmstrip(snapshots, limit=2))
+    with pytest.raises(
+        CnnvizError, match="'ip' has no windows to show as a film; layers that have: conv1, conv2"
+    ):
+        plot_weight_filmstrip(snapshots, layer="ip")
+    with pytest.raises(WeightsError, match="wanted two or more"):
+        plot_weight_filmstrip(snapshots[:1])
+    snapshots[1]["conv1"][0] = np.ones((6, 3, 3, 3))
+    with pytest.raises(WeightsError, match="Give snapshots of one net"):
+        plot_weight_filmstrip(snapshots)
+
+
+# --- real nets ----------------------------------------------------------------------------------
+
+REAL = [
+    ("lenet_mnist/lenet_deploy_BVLC.prototxt", "lenet_mnist/lenet_iter_10000.caffemodel"),
+    ("lenet_everpeace/lenet.prototxt", "lenet_everpeace/lenet_iter_5000.caffemodel"),
+    ("cifar10_everpeace/cifar10_quick.prototxt", "cifar10_everpeace/cifar10_quick_iter_5000.caffemodel"),
+    ("squeezenet_v1.0/SqueezeNet_deploy.prototxt", "squeezenet_v1.0/decompressed_SqueezeNet.caffemodel"),
+    ("mtcnn_cholihao/det1.prototxt", "mtcnn_cholihao/det1.caffemodel"),
+    ("ultraface/slim-320.prototxt", "ultraface/slim-320.caffemodel"),
+]
+
+
+@pytest.mark.parametrize("net, weights", REAL, ids=lambda name: name.split("/")[0])
+def test_texts_of_real_nets_are_apart(real, net, weights):
+    figure = plot_weights(real / "caffemodels" / net, real / "caffemodels" / weights, order="similarity")
+    assert_texts_are_apart(figure)
+
+
+def test_texts_of_real_snapshots_are_apart(real):
+    files = [
+        real / "caffemodels/cifar10_everpeace" / f"cifar10_full_iter_{n}0000.caffemodel" for n in (1, 4, 7)
+    ]
+    assert_texts_are_apart(plot_weight_difference(files[0], files[2], style="dark"))
+    assert_texts_are_apart(plot_weight_filmstrip(files, layer="conv3"))
