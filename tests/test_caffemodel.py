@@ -14,8 +14,9 @@ import time
 import numpy as np
 import pytest
 
-from cnnviz.errors import CnnvizError, FileError
+from cnnviz.errors import CnnvizError, FileError, WeightsError
 from cnnviz.formats.caffemodel import read_definition, read_weights, write_weights
+from cnnviz.formats.nets import open_net
 from cnnviz.formats.schema import NetParameter
 from cnnviz.formats.wire import encode_header, encode_varint
 
@@ -87,6 +88,31 @@ def test_snapshots_agree_with_caffe(reference, case):
     assert seen >= 10
 
 
+@pytest.mark.parametrize("case", SNAPSHOTS)
+def test_snapshots_load_into_their_net(reference, case):
+    import cnnviz
+
+    net = cnnviz.Net(str(reference / f"files/{case}_net.prototxt"), cnnviz.TEST)
+    net.copy_from(str(reference / "files" / SNAPSHOTS[case]))
+    expected = np.load(reference / f"files/{case}_expected.npz")
+    for name, blobs in net.params.items():
+        for i, blob in enumerate(blobs):
+            assert np.array_equal(blob.data, expected[f"param:{name}:{i}"]), (name, i)
+
+
+def test_what_hdf5_left_out_must_be_shared(reference):
+    from cnnviz.engine.graph import build_graph
+    from cnnviz.engine.weights_check import check_weights_fit
+    from cnnviz.formats.prototxt import parse_net
+
+    weights = read_weights(reference / "files" / SNAPSHOTS["snap_sgd_h5"])
+    text = (reference / "files/snap_sgd_h5_net.prototxt").read_text()
+    check_weights_fit(build_graph(parse_net(text)), weights)
+    own = build_graph(parse_net(text.replace("shared", "", 1)))
+    with pytest.raises(WeightsError, match=r"layer 'group_ip1b' has 1 parameter blob\(s\), the net wants 2"):
+        check_weights_fit(own, weights)
+
+
 @pytest.mark.parametrize("age", ["v0", "v1"])
 def test_legacy_files_agree_with_caffe(reference, age):
     weights = read_weights(reference / f"files/legacy_{age}.caffemodel")
@@ -117,6 +143,7 @@ def test_the_net_in_a_file_is_upgraded(reference):
     ]
     assert not any(layer.blobs for layer in net.layer)
     assert net.layer[1].convolution_param.num_output == 3
+    assert open_net(net.path).proto == net.proto
 
 
 @pytest.mark.parametrize(

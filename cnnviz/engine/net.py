@@ -393,7 +393,8 @@ class Net:
         check_weights_fit(self.graph, weights, origin)
         for name, blobs in self.params.items():
             for blob, array in zip(blobs, weights.get(name, ()), strict=False):
-                blob.data[...] = np.asarray(array).reshape(blob.shape)
+                if array is not None:  # HDF5 leaves out blobs that are shared with an earlier layer
+                    blob.data[...] = np.asarray(array).reshape(blob.shape)
 
     def share_with(self, other: Net) -> None:
         """Makes parameters of equal layer names use the memory of ``other``: a test net's weights."""

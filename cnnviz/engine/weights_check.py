@@ -32,10 +32,16 @@ def check_weights_fit(
     origin = origin or str(getattr(weights, "path", "weights"))
     for node in graph.layers:
         if node.params and node.name in weights:
-            blobs = zip(weights[node.name], node.param_shapes, strict=False)
-            # An HDF5 file leaves out blobs that are shared with an earlier layer.
-            found = [wanted if blob is None else blob.shape for blob, wanted in blobs]
-            found += [blob.shape for blob in weights[node.name][len(found) :]]
+            blobs: list[np.ndarray | None] = list(weights[node.name])
+            if getattr(weights, "shared_left_out", False):
+                blobs += [None] * (len(node.params) - len(blobs))
+            found = []
+            for i, blob in enumerate(blobs):
+                if blob is not None:
+                    found.append(blob.shape)
+                elif i < len(node.params) and node.params[i].owner != (node.index, i):
+                    # An HDF5 file leaves out blobs that are shared with an earlier layer.
+                    found.append(node.param_shapes[i])
             check_blobs_fit(node.name, found, node.param_shapes, origin)
 
 
