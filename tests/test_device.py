@@ -76,7 +76,7 @@ def test_the_environment_chooses():
 
 def test_build_errors_name_the_file():
     with pytest.raises(DeviceError, match=r"probe.cl does not build on"):
-        get_device().kernel("probe", "probe", (("count", "1 2 3"),))
+        get_device().kernel("probe", "probe", defines=(("count", "1 2 3"),))
 
 
 def test_scratch_grows_and_is_shared():

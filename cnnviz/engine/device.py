@@ -380,14 +380,29 @@ class Device:
 
     # Kernels
 
-    def kernel(self, source: str, name: str, defines: tuple[tuple[str, Any], ...] = ()) -> Any:
-        """Returns the kernel ``name`` of kernels/``source``.cl built with ``-D`` for each define."""
+    def kernel(
+        self, source: str, name: str, args: Sequence[Any] = (), defines: tuple[tuple[str, Any], ...] = ()
+    ) -> Any:
+        """Returns the kernel ``name`` of kernels/``source``.cl built with ``-D`` for each define.
+
+        ``args`` of the first call tell the types of all later ones.
+        """
         key = (source, name, defines)
         kernel = self._kernels.get(key)
         if kernel is None:
-            program = self._program(source, defines)
-            kernel = self._kernels[key] = self._cl.Kernel(program, name)
+            kernel = self._cl.Kernel(self._program(source, defines), name)
+            # Told once: finding out the type of each number at each launch takes longer than the launch.
+            kernel.set_scalar_arg_dtypes([self._scalar_type(arg) for arg in args])
+            self._kernels[key] = kernel
         return kernel
+
+    def _scalar_type(self, arg: Any) -> np.dtype | None:
+        """The type of a number as a kernel gets it; None for a buffer."""
+        if isinstance(arg, (bool, int)):
+            return np.dtype(np.int32)
+        if isinstance(arg, float):
+            return self.dtype
+        return arg.dtype if isinstance(arg, np.generic) else None
 
     def _program(self, source: str, defines: tuple[tuple[str, Any], ...]) -> Any:
         key = (source, defines)
@@ -435,7 +450,8 @@ class Device:
             global_size: work items. A plain number is rounded up to whole work groups, so the
                 kernel must compare its index with a count; a tuple is taken as it is.
             args: buffers; Python ints and bools become int, floats the device's element type,
-                NumPy scalars stay, None is a null pointer.
+                NumPy scalars stay, None is a null pointer; a kernel's types are those of its first
+                launch.
             local_size: work group; chosen if not given.
             defines: (name, value) pairs fixed at build time.
         """
@@ -447,13 +463,8 @@ class Device:
             global_size = (-(-global_size // local_size[0]) * local_size[0],)
         elif min(global_size) <= 0:
             return
-        kernel = self.kernel(source, name, defines)
-        for index, arg in enumerate(args):
-            if isinstance(arg, (bool, int)):
-                arg = np.int32(arg)
-            elif isinstance(arg, float):
-                arg = self.dtype.type(arg)
-            kernel.set_arg(index, arg)
+        kernel = self.kernel(source, name, args, defines)
+        kernel.set_args(*args)
         try:
             self._cl.enqueue_nd_range_kernel(self.queue, kernel, global_size, local_size)
         except (self._cl.MemoryError, self._cl.RuntimeError) as error:
