@@ -245,17 +245,17 @@ def _scale(axes: Axes, lines: list[ChartLine], quantity: str, x_axis: str, log_s
     if log_scale and len(positive):
         axes.set_yscale("log", nonpositive="mask")
         decades = math.log10(positive.max() / positive.min())
-        subs = (1.0,) if decades > 2 else (1.0, 2.0, 5.0) if decades > 1 else tuple(range(1, 10))
+        subs = (1.0,) if decades > 2.9 else (1.0, 2.0, 5.0) if decades > 1 else tuple(range(1, 10))
         axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
-        axes.yaxis.set_major_locator(MaxNLocator(6))
+        axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
         low, high = axes.get_ylim()
         if len(y) and quantity == "Test accuracy" and y.min() >= 0:
             axes.set_ylim(max(low, 0.0), min(high, 1.02) if y.max() <= 1 else high)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
-    axes.xaxis.set_major_locator(MaxNLocator(7, integer=x_axis == "Iters"))
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=x_axis == "Iters"))
     largest = max((float(np.nanmax(line.x)) for line in lines if np.isfinite(line.x).any()), default=0.0)
     unit, sign = (1e6, "M") if largest >= 2e6 else (1e3, "k") if largest >= 1e4 else (1, "")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / unit:.6g}{sign if v else ''}"))
