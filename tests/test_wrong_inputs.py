@@ -1,0 +1,97 @@
+"""Wrong inputs give one sentence on stderr, exit code 1 and no traceback, whatever the command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import cnnviz
+
+NET = """name: "net"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 8 dim: 8 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 3 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "ip" type: "InnerProduct" bottom: "conv" top: "ip"
+  inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.prototxt").write_text(NET)
+    (tmp_path / "type.prototxt").write_text(NET.replace('"Convolution"', '"Convolutoin"'))
+    (tmp_path / "bottom.prototxt").write_text(NET.replace('bottom: "conv"', 'bottom: "convv"'))
+    (tmp_path / "other.prototxt").write_text(NET.replace("num_output: 3", "num_output: 5"))
+    (tmp_path / "noise.prototxt").write_text("layer { name: 'a' ]\n")
+    (tmp_path / "image.png").write_text("this is no picture")
+    (tmp_path / "empty.log").write_text("nothing\n" * 3)
+    net = cnnviz.Net("net.prototxt", cnnviz.TEST)
+    net.save("net.caffemodel")
+    whole = (tmp_path / "net.caffemodel").read_bytes()
+    (tmp_path / "short.caffemodel").write_bytes(whole[: len(whole) - 100])
+    return tmp_path
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "cnnviz", *arguments], capture_output=True, text=True, env={**os.environ}
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ("draw missing.prototxt o.svg", "missing.prototxt: cannot be read: no such file or directory."),
+        ("draw noise.prototxt o.svg", "noise.prototxt:1:"),
+        ("draw image.png o.svg", "image.png"),
+        ("draw net.prototxt o.xyz", "o.xyz: unknown picture format '.xyz'"),
+        ("draw net.prototxt nowhere/o.svg", "nowhere/o.svg: cannot be written: no such file or directory."),
+        ("time --model type.prototxt", "type.prototxt:3: layer 'conv' (Convolutoin): "
+         "unknown type 'Convolutoin'; did you mean 'Convolution'?"),
+        ("time --model bottom.prototxt", "bottom.prototxt:5: layer 'ip' (InnerProduct): "
+         "unknown bottom 'convv'; did you mean 'conv'?"),
+        ("weights other.prototxt net.caffemodel o.png", "net.caffemodel: layer 'conv' weight "
+         "is (3, 1, 3, 3), the net wants (5, 1, 3, 3)."),
+        ("weights net.prototxt short.caffemodel o.png", "short.caffemodel: ends inside layer 'ip'"),
+        ("weights net.prototxt net.prototxt o.png", "net.prototxt"),
+        ("features net.prototxt net.caffemodel image.png --out maps", "image.png: is not an image"),
+        ("features net.prototxt missing.caffemodel image.png --out maps", "missing.caffemodel: "),
+        ("plot 6 o.png empty.log", "empty.log: no line says"),
+        ("plot 8 o.png empty.log", "8"),
+        ("plot 6 o.png missing.log", "missing.log: cannot be read"),
+        ("train --solver missing.prototxt", "missing.prototxt: cannot be read"),
+        ("train --solver net.prototxt", "this is a net definition, not a solver"),
+        ("test --model net.prototxt --weights short.caffemodel", "short.caffemodel: ends inside layer 'ip'"),
+        ("gallery net.prototxt --image image.png --out o.html", "give the .caffemodel"),
+        ("demo net.prototxt", "net.prototxt"),
+        ("time --model net.prototxt --device abacus", "No OpenCL device matches 'abacus'"),
+    ],
+)  # fmt: skip
+def test_one_sentence(folder, arguments, message):
+    result = run(*arguments.split())
+    assert result.returncode == 1, (result.stdout, result.stderr)
+    lines = [line for line in result.stderr.splitlines() if "Error: " in line]
+    assert len(lines) == 1 and message in lines[0], result.stderr
+    assert "Traceback" not in result.stderr
+    assert not [name for name in os.listdir(folder) if name.startswith(("o.", "."))], "nothing half written"
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    from cnnviz.cli import main
+
+    monkeypatch.setattr(main.cnnviz_command, "main", lambda **options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main.main()
+
+
+def test_a_nan_in_the_weights_is_shown_not_fatal(folder):
+    net = cnnviz.Net("net.prototxt", cnnviz.TEST)
+    net.params["conv"][0].data[0, 0, 0, 0] = np.nan
+    net.save("nan.caffemodel")
+    assert run("weights", "net.prototxt", "nan.caffemodel", "o.png").returncode == 0
