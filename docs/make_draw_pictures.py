@@ -1,0 +1,88 @@
+"""Makes the pictures of draw.md; run from the checkout: python docs/make_draw_pictures.py
+
+The picture of the interactive page is made where Chromium is installed, and left as it is elsewhere.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from cnnviz.formats.prototxt import parse_net
+from cnnviz.plots.graph import draw_net
+
+DOCS = Path(__file__).resolve().parent
+PICTURES = DOCS / "pictures"
+sys.path.insert(0, str(DOCS.parent / "tests"))
+
+import big_nets  # noqa: E402
+
+BODY = """
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+  convolution_param { num_output: 20 kernel_size: 5 } }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1"
+  pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
+layer { name: "conv2" type: "Convolution" bottom: "pool1" top: "conv2"
+  convolution_param { num_output: 50 kernel_size: 5 } }
+layer { name: "pool2" type: "Pooling" bottom: "conv2" top: "pool2"
+  pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
+layer { name: "ip1" type: "InnerProduct" bottom: "pool2" top: "ip1" inner_product_param { num_output: 500 } }
+layer { name: "relu1" type: "ReLU" bottom: "ip1" top: "ip1" }
+layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2" inner_product_param { num_output: 10 } }
+"""
+LENET = f"""
+name: "LeNet"
+layer {{ name: "digits" type: "DummyData" top: "data" top: "label" include {{ phase: TRAIN }}
+  dummy_data_param {{ shape {{ dim: 64 dim: 1 dim: 28 dim: 28 }} shape {{ dim: 64 }} }} }}
+layer {{ name: "digits" type: "DummyData" top: "data" top: "label" include {{ phase: TEST }}
+  dummy_data_param {{ shape {{ dim: 100 dim: 1 dim: 28 dim: 28 }} shape {{ dim: 100 }} }} }}
+{BODY}
+layer {{ name: "accuracy" type: "Accuracy" bottom: "ip2" bottom: "label" top: "accuracy"
+  include {{ phase: TEST }} }}
+layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "ip2" bottom: "label" top: "loss" }}
+"""
+DEPLOY = f"""
+name: "LeNet"
+layer {{ name: "data" type: "Input" top: "data"
+  input_param {{ shape {{ dim: 1 dim: 1 dim: 28 dim: 28 }} }} }}
+{BODY}
+layer {{ name: "prob" type: "Softmax" bottom: "ip2" top: "prob" }}
+"""
+RESNET_152 = big_nets.resnet((3, 8, 36, 3))
+
+
+def draw(name: str, text: str, **options) -> None:
+    draw_net(parse_net(text), PICTURES / name, **options)
+    print(f"{name}: {(PICTURES / name).stat().st_size // 1000} kB")
+
+
+def photograph(name: str, text: str, box: str) -> None:
+    """Shows the interactive page with the panel of ``box`` open, as a browser paints it."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "net.html"
+        draw_net(parse_net(text), page)
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,720"]
+        flags += [f"--user-data-dir={folder}/profile", f"--screenshot={PICTURES / name}"]
+        subprocess.run([browser, *flags, f"{page.as_uri()}#{box}"], check=True, capture_output=True)
+    print(f"{name}: {(PICTURES / name).stat().st_size // 1000} kB")
+
+
+def main() -> None:
+    PICTURES.mkdir(exist_ok=True)
+    draw("draw-lenet.svg", DEPLOY, rankdir="LR", columns="auto")
+    draw("draw-phases.svg", LENET, both_phases=True)
+    draw("draw-blocks.svg", RESNET_152, columns="auto")
+    draw("draw-costs.svg", big_nets.densenet(), columns="auto", color_by="macs", style="dark")
+    broken = DEPLOY.replace('bottom: "pool1"', 'bottom: "pool"').replace('"ReLU"', '"Relu"')
+    draw("draw-fault.svg", broken, rankdir="LR", columns="auto")
+    photograph("draw-page.png", RESNET_152, "net0-layer9")
+
+
+if __name__ == "__main__":
+    main()
