@@ -47,9 +47,14 @@ def test_layers_unknown_to_either_side_are_no_fault():
 
 
 def test_blobs_left_out_by_sharing_are_no_fault():
-    check_weights_fit(graph(), {"conv1": [None, np.zeros(20)]})
+    first = NET.replace("convolution_param", 'param { name: "w" } convolution_param')
+    second = first.split("\n")[2:4]
+    both = build_graph(parse_net(first + "\n".join(second).replace('"conv1"', '"conv2"')))
+    check_weights_fit(both, {"conv2": [None, np.zeros(20)]})
     with pytest.raises(WeightsError, match="has 3 parameter blob"):
-        check_weights_fit(graph(), {"conv1": [None, np.zeros(20), np.zeros(1)]})
+        check_weights_fit(both, {"conv2": [None, np.zeros(20), np.zeros(1)]})
+    with pytest.raises(WeightsError, match="has 1 parameter blob"):
+        check_weights_fit(both, {"conv1": [None, np.zeros(20)]})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 
 from cnnviz.errors import FileError, NetError
 from cnnviz.formats import upgrade
-from cnnviz.formats.files import read_bytes, write_text
+from cnnviz.formats.files import describe_os_error, write_text
 from cnnviz.formats.schema import NetParameter, SolverParameter
 from cnnviz.formats.sniff import looks_like_text, reject_other_kinds
 from cnnviz.formats.text_format import ParsedText, Unknown, format_text, parse_text
@@ -220,19 +220,30 @@ def write_prototxt(path: str | os.PathLike, definition: NetDefinition | SolverDe
 
 def _read_text(path: str | os.PathLike, wanted: str) -> str:
     """Returns the text of a file in UTF-8, UTF-16 (with a mark) or, failing these, Latin-1."""
-    data = read_bytes(path)
-    reject_other_kinds(data[:512], path, wanted)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+            reject_other_kinds(head, path, wanted)
+            if head and not looks_like_text(head):
+                raise _binary(path, wanted)
+            data = head + file.read()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
-    if b"\0" in data or (data and not looks_like_text(data[:512])):
-        raise FileError(
-            f"{path}: is a binary file, perhaps a caffemodel, not {wanted}. "
-            "Give the .prototxt that belongs to it."
-        )
+    if b"\0" in data:
+        raise _binary(path, wanted)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:  # comments in the author's own encoding; names are ASCII nearly always
         return data.decode("latin-1")
+
+
+def _binary(path: str | os.PathLike, wanted: str) -> FileError:
+    return FileError(
+        f"{path}: is a binary file, perhaps a caffemodel, not {wanted}. "
+        "Give the .prototxt that belongs to it."
+    )
 
 
 def _is_solver(proto: NetParameter, parsed: ParsedText) -> bool:

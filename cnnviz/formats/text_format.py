@@ -93,12 +93,21 @@ class ParsedText:
     notes: list[str] = field(default_factory=list)
 
 
+def is_repeated(descriptor: Any) -> bool:
+    """Returns True if the field takes a list; protobuf before 7 and after 6 say so differently."""
+    return descriptor.is_repeated if hasattr(descriptor, "is_repeated") else descriptor.label == 3
+
+
+def _is_required(descriptor: Any) -> bool:
+    return descriptor.is_required if hasattr(descriptor, "is_required") else descriptor.label == 2
+
+
 class _Field:
     """What the parser needs of a field's descriptor, looked up once."""
 
     def __init__(self, descriptor: Any):
         self.name = descriptor.name
-        self.repeated = descriptor.is_repeated
+        self.repeated = is_repeated(descriptor)
         self.kind = descriptor.cpp_type
         self.is_message = self.kind == _MESSAGE
         self.is_bytes = descriptor.type == FieldDescriptor.TYPE_BYTES
@@ -116,7 +125,7 @@ def _table(message: Any) -> tuple[dict[str, _Field], list[str]]:
     descriptor = message.DESCRIPTOR
     if descriptor.full_name not in _tables:
         fields = {f.name: _Field(f) for f in descriptor.fields}
-        _tables[descriptor.full_name] = fields, [f.name for f in descriptor.fields if f.is_required]
+        _tables[descriptor.full_name] = fields, [f.name for f in descriptor.fields if _is_required(f)]
     return _tables[descriptor.full_name]
 
 
@@ -469,7 +478,7 @@ def _format_fields(
 ) -> None:
     for descriptor, values in message.ListFields():
         name = descriptor.name
-        repeated = descriptor.is_repeated
+        repeated = is_repeated(descriptor)
         for index, value in enumerate(values if repeated else (values,)):
             if descriptor.cpp_type != _MESSAGE:
                 lines.append(f"{indent}{name}: {_format_scalar(descriptor, value)}\n")

@@ -14,7 +14,7 @@ from typing import Any
 
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, SolverParameter, V1LayerParameter
-from cnnviz.formats.text_format import Unknown, parse_text
+from cnnviz.formats.text_format import Unknown, is_repeated, parse_text
 
 _V0_TYPES = {
     "accuracy": "ACCURACY",
@@ -243,7 +243,7 @@ def _upgrade_v0_layer(v0: Any, v1: V1LayerParameter) -> None:
 
 def _copy(value: Any, target: Any, name: str) -> None:
     """Sets field ``name`` of ``target``; one value becomes a list of one where a list is wanted."""
-    if target.DESCRIPTOR.fields_by_name[name].is_repeated:
+    if is_repeated(target.DESCRIPTOR.fields_by_name[name]):
         getattr(target, name).extend(value if hasattr(value, "extend") else [value])
     elif hasattr(value, "CopyFrom"):
         getattr(target, name).CopyFrom(value)
