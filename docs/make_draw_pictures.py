@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from PIL import Image
+
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.graph import draw_net
 
@@ -70,6 +72,7 @@ def photograph(name: str, text: str, box: str) -> None:
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,720"]
         flags += [f"--user-data-dir={folder}/profile", f"--screenshot={PICTURES / name}"]
         subprocess.run([browser, *flags, f"{page.as_uri()}#{box}"], check=True, capture_output=True)
+    Image.open(PICTURES / name).convert("RGB").quantize(48).save(PICTURES / name, optimize=True)
     print(f"{name}: {(PICTURES / name).stat().st_size // 1000} kB")
 
 

@@ -275,7 +275,8 @@
     const wanted = decodeURIComponent(location.hash.slice(1));
     if (nodes.has(wanted)) {
       choose(wanted, true);
-      requestAnimationFrame(() => root.scrollIntoView());
+      // The browser scrolls to the box itself, which lies in the stage, once it has loaded.
+      window.addEventListener("load", () => setTimeout(() => root.scrollIntoView(), 0));
     }
   }
 
