@@ -90,7 +90,7 @@ def check_gradients(
     phase: int | str = "TRAIN",
     samples: int = 20,
     step: float = 1e-5,
-    tolerance: float = 1e-4,
+    tolerance: float = 1e-3,
     device: Device | None = None,
     seed: int = 1,
 ) -> GradientReport:
@@ -128,7 +128,7 @@ def _check_net(
 ) -> GradientReport:
     names = net._layer_names
     if layer is not None and layer not in names:
-        raise NetError(f"the net has no layer {layer!r}{did_you_mean(layer, names)}.")
+        raise NetError(f"{net.graph.path}: the net has no layer {layer!r}{did_you_mean(layer, names)}")
     report = GradientReport(tolerance)
     random = np.random.default_rng(seed)
     # One layer after the other runs forward, so that each is checked with what it will see in the net.
@@ -284,7 +284,7 @@ class _LayerProbe:
         found += [
             (f"param {i}", blob, None, blob.read_diff())
             for i, blob in enumerate(self.layer.blobs)
-            if self.layer.param_propagate_down[i]
+            if self.layer.param_propagate_down[i] and self.node.params[i].spec.lr_mult
         ]
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from layer_harness import Case, integers
+from layer_harness import Case, given, integers, uniform
 
 
 def softmax_loss(divisor, ignore=None):
@@ -16,6 +16,41 @@ def softmax_loss(divisor, ignore=None):
         return -picked[counts].sum() / max(1, divisor(counts.sum(), len(x)))
 
     return reference
+
+
+def sigmoid_loss(x, t):
+    p = 1 / (1 + np.exp(-x))
+    return -(t * np.log(p) + (1 - t) * np.log(1 - p))
+
+
+def hinge(power):
+    def reference(x, t):
+        side = np.where(np.arange(x.shape[1]) == t[:, None], -1, 1)
+        return (np.maximum(0, 1 + side * x) ** power).sum() / len(x)
+
+    return reference
+
+
+def smooth_l1(sigma):
+    def reference(a, b, inside=1, outside=1):
+        d = np.abs(inside * (a - b))
+        return (outside * np.where(d < sigma**-2, (sigma * d) ** 2 / 2, d - sigma**-2 / 2)).sum() / len(a)
+
+    return reference
+
+
+def contrastive(margin, legacy):
+    def reference(a, b, similar):
+        d2 = ((a - b) ** 2).sum(axis=1)
+        far = np.maximum(0, margin - d2) if legacy else np.maximum(0, margin - np.sqrt(d2)) ** 2
+        return np.where(similar != 0, d2, far).sum() / (2 * len(a))
+
+    return reference
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
 
 
 LABELS = {1: integers(0, 5)}
@@ -35,4 +70,47 @@ CASES = [
     Case("SoftmaxWithLoss", "probabilities too", [(7, 5), (7,)], fills=LABELS, tops=2,
          reference=lambda x, t: [softmax_loss(lambda valid, n: valid)(x, t),
                                  np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)]),
+    Case("SoftmaxWithLoss", "fixed divisor", [(7, 5), (7,)], fills=LABELS,
+         params="loss_param { normalization: PRE_FIXED pre_fixed_normalizer: 4 }",
+         reference=softmax_loss(lambda valid, n: 4)),
+    Case("SigmoidCrossEntropyLoss", "default", [(3, 4, 2), (3, 4, 2)], fills={1: uniform(0, 1)},
+         reference=lambda x, t: sigmoid_loss(x, t).sum() / 3),
+    Case("SigmoidCrossEntropyLoss", "ignored, valid", [(3, 4), (3, 4)],
+         "loss_param { ignore_label: 2 normalization: VALID }", fills={1: integers(0, 3)},
+         reference=lambda x, t: sigmoid_loss(x, t)[t != 2].mean()),
+    Case("SigmoidCrossEntropyLoss", "large scores", [(3, 4), (3, 4)], gradient=False,
+         fills={0: uniform(-200, 200), 1: given(np.ones(12))},
+         reference=lambda x, t: np.maximum(-x, 0).sum() / 3),
+    Case("EuclideanLoss", "default", [(3, 4, 2), (3, 4, 2)],
+         reference=lambda a, b: ((a - b) ** 2).sum() / 6),
+    Case("EuclideanLoss", "weighted, other axes", [(3, 4), (3, 2, 2)], "loss_weight: 0.5",
+         reference=lambda a, b: ((a.ravel() - b.ravel()) ** 2).sum() / 6),
+    Case("L1Loss", "default", [(3, 4, 2), (3, 4, 2)], reference=lambda a, b: np.abs(a - b).sum() / 3),
+    Case("SmoothL1Loss", "default", [(3, 5), (3, 5)], fills={0: uniform(-2, 2)}, reference=smooth_l1(1)),
+    Case("SmoothL1Loss", "sigma, inside weights", [(3, 5)] * 3, "smooth_l1_loss_param { sigma: 1.5 }",
+         reference=smooth_l1(1.5)),
+    Case("SmoothL1Loss", "inside and outside weights", [(2, 3, 4)] * 4, reference=smooth_l1(1)),
+    Case("HingeLoss", "L1", [(7, 5), (7,)], fills=LABELS, reference=hinge(1)),
+    Case("HingeLoss", "L2", [(7, 5), (7,)], "hinge_loss_param { norm: L2 }", fills=LABELS,
+         reference=hinge(2)),
+    Case("MultinomialLogisticLoss", "default", [(7, 5), (7,)], fills=LABELS | {0: uniform(0.1, 1)},
+         reference=lambda p, t: -np.log(p[np.arange(7), t.astype(int)]).mean()),
+    Case("InfogainLoss", "third bottom", [(7, 5), (7,), (5, 5)], fills=LABELS,
+         reference=lambda x, t, h: -(h[t.astype(int)] * np.log(softmax(x))).sum() / 7),
+    Case("InfogainLoss", "axis, ignored label, batch size", [(2, 5, 3), (2, 3), (1, 1, 5, 5)],
+         "loss_param { ignore_label: 1 normalization: BATCH_SIZE }", fills=LABELS,
+         reference=lambda x, t, h: -(
+             np.where((t != 1)[..., None], h[0, 0][t.astype(int)], 0)
+             * np.log(softmax(x)).transpose(0, 2, 1)).sum() / 2),
+    Case("SoftmaxCrossEntropyLoss", "default", [(7, 5), (7, 5)], fills={1: uniform(0, 1)},
+         reference=lambda x, t: -(t * np.log(softmax(x))).sum() / 7),
+    Case("SoftmaxCrossEntropyLoss", "spatial, batch size, two tops", [(2, 5, 3, 2)] * 2,
+         "loss_param { normalization: BATCH_SIZE }", tops=2, fills={1: uniform(0, 1)},
+         reference=lambda x, t: [-(t * np.log(softmax(x))).sum() / 2, softmax(x)]),
+    Case("ContrastiveLoss", "default", [(5, 3), (5, 3), (5,)], fills={2: integers(0, 2)},
+         params="contrastive_loss_param { margin: 2 }", reference=contrastive(2, False),
+         slack=1e-3),  # as Caffe, backward divides by d + 1e-4
+    Case("ContrastiveLoss", "legacy", [(5, 3), (5, 3), (5,)], fills={2: integers(0, 2)},
+         params="contrastive_loss_param { margin: 2 legacy_version: true }",
+         reference=contrastive(2, True)),
 ]  # fmt: skip

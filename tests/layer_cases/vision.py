@@ -129,4 +129,19 @@ CASES = [
          "accuracy_param { top_k: 2 ignore_label: 1 }", fills={0: apart(), 1: integers(0, 5)}, gradient=False,
          reference=lambda x, t: np.mean(
              [t[i] in np.argsort(x[i[0], :, i[1], i[2]])[-2:] for i in np.ndindex(*t.shape) if t[i] != 1])),
+    Case("ArgMax", "default", [(3, 4, 5)], fills=DISTINCT, gradient=False,
+         reference=lambda x: x.reshape(3, -1).argmax(1).reshape(3, 1, 1)),
+    Case("ArgMax", "top 3 with values", [(2, 7)], "argmax_param { top_k: 3 out_max_val: true }",
+         fills=DISTINCT, gradient=False, reference=lambda x: np.stack(
+             [np.argsort(-x)[:, :3], -np.sort(-x)[:, :3]], axis=1)),
+    Case("ArgMax", "axis", [ODD], "argmax_param { axis: 1 top_k: 2 }", fills=DISTINCT, gradient=False,
+         reference=lambda x: np.argsort(-x, axis=1)[:, :2]),
+    Case("ArgMax", "axis, values", [ODD], "argmax_param { axis: -1 out_max_val: true }", fills=DISTINCT,
+         gradient=False, reference=lambda x: x.max(axis=3, keepdims=True)),
+    Case("SPP", "max", [(2, 3, 9, 7)], "spp_param { pyramid_height: 3 }", fills=DISTINCT),
+    Case("SPP", "ave", [(2, 3, 8, 8)], "spp_param { pyramid_height: 2 pool: AVE }",
+         reference=lambda x: np.concatenate(
+             [x.mean((2, 3)), x.reshape(2, 3, 2, 4, 2, 4).mean((3, 5)).reshape(2, -1)], axis=1)),
+    Case("SPP", "one level", [(2, 3, 5, 4)], "spp_param { pyramid_height: 1 }", fills=DISTINCT,
+         reference=lambda x: x.max((2, 3), keepdims=True)),
 ]  # fmt: skip

@@ -56,8 +56,9 @@ class LabelLoss(Loss):
         self.has_ignore_label = options.HasField("ignore_label")
         self.ignore_label = options.ignore_label
         self.normalization = self._mode(options)
-        if self.normalization == LossParameter.PRE_FIXED:
-            raise NetError("normalization PRE_FIXED is not supported; use FULL, VALID, BATCH_SIZE or NONE")
+        self.fixed = options.pre_fixed_normalizer
+        if self.normalization == LossParameter.PRE_FIXED and not self.fixed > 0:
+            raise NetError("pre_fixed_normalizer, which PRE_FIXED divides by, must be greater than 0")
 
     def _mode(self, options: Any) -> int:
         if options.HasField("normalization") or not options.HasField("normalize"):
@@ -100,5 +101,6 @@ class LabelLoss(Loss):
             LossParameter.FULL: items,
             LossParameter.BATCH_SIZE: self.outer,
             LossParameter.NONE: 1,
+            LossParameter.PRE_FIXED: self.fixed,
         }[self.normalization]
         self.device.launch("loss", "loss_mean", 1, float(divisor), self.totals, top.mutable_device_data)

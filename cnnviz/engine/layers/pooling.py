@@ -27,7 +27,8 @@ class Pooling(Layer):
         stride, or stride_h and stride_w: step between windows; default 1.
         pad, or pad_h and pad_w: pixels added on each side, less than the kernel; default 0.
         global_pooling: the window is the whole plane.
-        round_mode: CEIL (default) or FLOOR of (H + 2 pad - kernel) / stride.
+        round_mode: CEIL (default) or FLOOR of (H + 2 pad - kernel) / stride; so does ceil_mode: false.
+        pad_l, pad_r, pad_t, pad_b: refused; the pads of both sides are equal here.
         engine: accepted and not used.
 
     Bottom: x (N, C, H, W).
@@ -60,6 +61,8 @@ class Pooling(Layer):
             raise NetError("global_pooling takes the whole plane: leave kernel_size away")
         if self.is_global and (self.pad != (0, 0) or self.stride != (1, 1)):
             raise NetError("global_pooling takes the whole plane: leave pad and stride away")
+        if any(options.HasField(f"pad_{side}") for side in "lrtb"):
+            raise NetError("pad_l, pad_r, pad_t and pad_b are not supported; use pad, or pad_h and pad_w")
         if not self.is_global and min(self.kernel) == 0:
             raise NetError("the kernel's size is 0; give at least 1")
         if min(self.stride) == 0:
@@ -75,12 +78,19 @@ class Pooling(Layer):
         if len(bottom[0]) != 4:
             raise NetError(f"wants a bottom (N, C, H, W), not {bottom[0]}")
         num, channels, height, width = bottom[0]
-        kernel = (height, width) if self.is_global else self.kernel
-        ceil = self.param.pooling_param.round_mode == PoolingParameter.CEIL
-        self.window = pooling.pooling_window((height, width), kernel, self.stride, self.pad, ceil)
+        self.window = self._window(height, width)
+        if self.param.top[:1] == self.param.bottom[:1]:
+            # Caffe builds such a net, in which the blob shrinks twice; here it can be drawn but not run.
+            self.window = self._window(self.window.pooled_h, self.window.pooled_w)
         self.planes = num * channels
         shape = (num, channels, self.window.pooled_h, self.window.pooled_w)
         return [shape] * max(1, len(self.param.top))
+
+    def _window(self, height: int, width: int) -> pooling.Window:
+        kernel = (height, width) if self.is_global else self.kernel
+        options = self.param.pooling_param
+        ceil = options.round_mode == PoolingParameter.CEIL and options.ceil_mode
+        return pooling.pooling_window((height, width), kernel, self.stride, self.pad, ceil)
 
     def top_has_gradient(self, top_index: int) -> bool:
         return top_index == 0

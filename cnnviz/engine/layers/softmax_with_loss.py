@@ -24,7 +24,8 @@ class SoftmaxWithLoss(LabelLoss):
     loss_param:
         ignore_label: items with this label add nothing and get no gradient; default: none.
         normalization: D is the number of labels that are not ignored (VALID, the default), of all
-            labels (FULL), of entries before the axis (BATCH_SIZE), or 1 (NONE). PRE_FIXED is refused.
+            labels (FULL), of entries before the axis (BATCH_SIZE), 1 (NONE), or pre_fixed_normalizer
+            (PRE_FIXED; default 1).
         normalize: used if normalization is not given: true is VALID, false BATCH_SIZE.
 
     Bottom: scores x (N, C, ...); labels (N, ...), one integer in [0, C) for each item and position.

@@ -1,0 +1,44 @@
+"""cnnviz check"""
+
+from __future__ import annotations
+
+import click
+
+from cnnviz.cli.options import device_option, phase_option
+
+
+@click.command()
+@click.argument("net", metavar="NET")
+@click.option("--layer", metavar="NAME", help="Check this layer only.")
+@phase_option
+@click.option("--samples", type=click.IntRange(1), default=20, show_default=True,
+              help="Elements of each blob to compare.")  # fmt: skip
+@click.option("--overfit", is_flag=True, help="Also try whether the net learns one batch by heart.")
+@device_option
+def command(net: str, layer: str | None, phase: str | None, samples: int, overfit: bool,
+            device: str | None) -> None:  # fmt: skip
+    """Check every gradient of a net against differences, and the loss it starts with.
+
+    NET is a prototxt; default phase: TRAIN. Backward is compared in double precision with
+    (f(x + h) - f(x - h)) / 2h for every layer that has one. The initial loss of a softmax should be near
+    log(classes). Exit status 1 if a gradient is wrong.
+
+    \b
+    Example:
+      cnnviz check lenet_train.prototxt
+      cnnviz check lenet_train.prototxt --layer conv2 --samples 200
+    """
+    from cnnviz.engine.device import get_device
+    from cnnviz.engine.gradient_check import check_gradients, check_initial_loss, overfit_small_sample
+
+    chosen = get_device(device)
+    state = phase or "TRAIN"
+    report = check_gradients(net, layer, phase=state, samples=samples, device=chosen)
+    click.echo(report.to_text())
+    if layer is None:
+        for loss in check_initial_loss(net, state, chosen):
+            click.echo(loss.to_text())
+    if overfit:
+        click.echo(overfit_small_sample(net, phase=state, device=chosen).to_text())
+    if not report.passed:
+        raise click.exceptions.Exit(1)

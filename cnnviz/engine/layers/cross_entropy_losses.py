@@ -1,0 +1,237 @@
+"""Losses that are logarithms of probabilities, beside SoftmaxWithLoss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layer import positive_axis
+from cnnviz.engine.layers._loss import LabelLoss, Loss
+from cnnviz.engine.ops.ranges import row_range
+from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.engine.ops.softmax import softmax_forward
+from cnnviz.errors import NetError
+from cnnviz.formats.binaryproto import read_mean
+from cnnviz.formats.schema import LayerParameter, LossParameter
+
+
+class SigmoidCrossEntropyLoss(LabelLoss):
+    """loss = -1/D sum of t log p + (1 - t) log(1 - p),  p = 1 / (1 + exp(-x))
+
+    loss_param:
+        ignore_label: elements with int(t) equal to it add nothing; default: none.
+        normalization: D is N (BATCH_SIZE, the default), the number of elements that are not ignored
+            (VALID), of all elements (FULL), 1 (NONE), or pre_fixed_normalizer (PRE_FIXED).
+        normalize: used if normalization is not given: true is VALID, false BATCH_SIZE.
+
+    Bottom: scores x (N, ...); targets t, in [0, 1], as many in each of N items. Only x gets a gradient.
+    Top: the loss (); the same as a second top, optional, is refused.
+    Raises: NetError if the bottoms differ in size.
+    Source: Caffe's SigmoidCrossEntropyLossLayer.
+    """
+
+    type = "SigmoidCrossEntropyLoss"
+    default_normalization = LossParameter.BATCH_SIZE
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        top = super().shapes(bottom)
+        x, target = bottom
+        self.set_sizes(x[0], 1, math.prod(x[1:]), target, math.prod(target))
+        return top
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        x, target = bottom[0].device_data, bottom[1].device_data
+        count = self.items
+        self.launch("sigmoid_forward", count, count, *self.ignoring, x, target, self.item_losses)
+        self.mean_to_top(count, top[0])
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            x, target, dx = bottom[0].device_data, bottom[1].device_data, bottom[0].mutable_device_diff
+            count = self.items
+            args = (*self.ignoring, x, target, self.totals, top[0].device_diff, dx)
+            self.launch("sigmoid_backward", count, count, *args)
+
+
+class MultinomialLogisticLoss(Loss):
+    """loss = -1/N sum over n of log p[n, label[n]]
+
+    p is kept from falling below 1e-20, in the gradient too.
+
+    Bottom: probabilities p (N, C, ...), seen as N rows; labels (N), integers in [0, C). Only p gets a
+        gradient. A label that is no class makes the loss NaN.
+    Top: the loss ().
+    Raises: NetError unless there is one label per item.
+    Source: Caffe's MultinomialLogisticLossLayer.
+    """
+
+    type = "MultinomialLogisticLoss"
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        top = super().shapes(bottom)
+        if math.prod(bottom[1]) != bottom[0][0]:
+            raise NetError(f"has labels {bottom[1]} for {bottom[0][0]} items; give one label for each")
+        self.num, self.classes = bottom[0][0], math.prod(bottom[0][1:])
+        return top
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        losses = self.device.scratch(self.num, "losses")
+        data = (bottom[0].device_data, bottom[1].device_data)
+        self.launch("multinomial_forward", self.num, self.num, self.classes, *data, losses)
+        self.sum_to_top(losses, self.num, 1 / self.num, top[0])
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            count = bottom[0].count
+            data = (bottom[0].device_data, bottom[1].device_data)
+            args = (1 / self.num, *data, top[0].device_diff, bottom[0].mutable_device_diff)
+            self.launch("multinomial_backward", count, count, self.classes, *args)
+
+
+class _SoftmaxInside(LabelLoss):
+    """Base: items are (outer, inner) pairs, and softmax is taken over the axis between."""
+
+    num_top = (1, 2)
+
+    def top_has_gradient(self, top_index: int) -> bool:
+        return top_index == 0
+
+    def find_axis(self, axis: int, x: Shape) -> None:
+        axis = positive_axis(axis, x)
+        self.outer, self.classes, self.inner = math.prod(x[:axis]), x[axis], math.prod(x[axis + 1 :])
+
+    def compute_prob(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        softmax_forward(self.device, self.outer, self.classes, self.inner, bottom[0].device_data, self.prob)
+        if len(top) > 1:
+            self.device.copy(top[1].mutable_device_data, self.prob, top[1].count * self.device.dtype.itemsize)
+
+    @property
+    def prob(self) -> Any:
+        return self.kept.get("prob", self.items * self.classes)
+
+    def launch_items(self, kernel: str, *args: Any) -> None:
+        size, options = row_range(self.inner, self.outer)
+        self.launch(kernel, size, self.outer, self.classes, self.inner, *args, **options)
+
+
+class InfogainLoss(_SoftmaxInside):
+    """loss = -1/D sum over items of sum over c of H[label, c] log p[c],  p = softmax(x)
+
+    H says how much each prediction is worth for each label; the unit matrix gives SoftmaxWithLoss. p is
+    kept from falling below 1e-20.
+
+    infogain_loss_param:
+        source: a .binaryproto or .npy file with H (C, C), if there is no third bottom.
+        axis: the axis of the classes; default 1.
+    loss_param:
+        ignore_label, normalization: as of SoftmaxWithLoss (default VALID); normalize is refused.
+
+    Bottom: scores x (N, C, ...); labels (N, ...); H with C x C elements, optional. Only x gets a
+        gradient. A label that is no class makes the loss NaN.
+    Top: the loss (); p of the shape of x, optional, through which no gradient flows.
+    Raises: NetError if H is not C x C or missing, or the labels are not as many as the items.
+    Source: Caffe's InfogainLossLayer.
+    """
+
+    type = "InfogainLoss"
+    num_bottom = (2, 3)
+
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        if param.loss_param.HasField("normalize"):
+            raise NetError("takes no normalize; give normalization instead")
+        self._matrix: Any = None
+
+    def allow_force_backward(self, bottom_index: int) -> bool:
+        return bottom_index == 0
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        top = super().shapes(bottom)
+        x, labels = bottom[:2]
+        self.find_axis(self.param.infogain_loss_param.axis, x)
+        self.set_sizes(self.outer, self.classes, self.inner, labels, math.prod(labels))
+        if len(bottom) < 3:
+            self._load_matrix()
+        elif math.prod(bottom[2]) != self.classes**2:
+            raise NetError(f"bottom 2 is {bottom[2]}, wanted is a matrix {self.classes} x {self.classes}")
+        return top + ([x] if len(self.param.top) > 1 else [])
+
+    def _load_matrix(self) -> None:
+        source = self.param.infogain_loss_param.source
+        if not source:
+            raise NetError("has no matrix; give infogain_loss_param.source or a third bottom")
+        if self._matrix is None:
+            self._matrix = read_mean(source)
+        if self._matrix.size != self.classes**2:
+            raise NetError(
+                f"{source} holds {self._matrix.size} numbers, wanted is a matrix "
+                f"{self.classes} x {self.classes}"
+            )
+
+    def setup(self) -> None:
+        if self._matrix is not None:
+            self._uploaded = self.device.upload(self._matrix.astype(self.device.dtype), "infogain matrix")
+
+    def _matrix_buffer(self, bottom: Sequence[Blob]) -> Any:
+        return bottom[2].device_data if len(bottom) > 2 else self._uploaded
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self.compute_prob(bottom, top)
+        data = (self.prob, bottom[1].device_data, self._matrix_buffer(bottom))
+        self.launch_items("infogain_forward", *self.ignoring, *data, self.item_losses)
+        self.mean_to_top(self.items, top[0])
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if not propagate_down[0]:
+            return
+        matrix, sums = self._matrix_buffer(bottom), self.device.scratch(self.classes, "rows")
+        row_sums(self.device, self.classes, self.classes, matrix, sums)
+        data = (self.prob, bottom[1].device_data, matrix, sums, self.totals)
+        dx = bottom[0].mutable_device_diff
+        self.launch_items("infogain_backward", *self.ignoring, *data, top[0].device_diff, dx)
+
+
+class SoftmaxCrossEntropyLoss(_SoftmaxInside):
+    """loss = -1/D sum over items of sum over c of t[c] log p[c],  p = softmax(x)
+
+    Softmax with a distribution t as the target, e.g. smoothed labels or another net's output. p is kept
+    from falling below 1e-20.
+
+    softmax_param:
+        axis: the axis of the classes; default 1.
+    loss_param:
+        normalization: D is the number of items (VALID, the default, and FULL), of entries before the
+            axis (BATCH_SIZE), 1 (NONE), or pre_fixed_normalizer (PRE_FIXED). ignore_label is refused.
+
+    Bottom: scores x (N, C, ...); targets t of the same shape. Only x gets a gradient.
+    Top: the loss (); p of the shape of x, optional, through which no gradient flows.
+    Raises: NetError if the bottoms differ in shape.
+    Source: Hinton et al. 2015 for its use in distillation.
+    """
+
+    type = "SoftmaxCrossEntropyLoss"
+
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        if self.has_ignore_label:
+            raise NetError("takes no ignore_label: its targets are distributions")
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        top = super().shapes(bottom)
+        x, target = bottom
+        if x != target:
+            raise NetError(f"bottom 1 is {target}, wanted is the shape of bottom 0, {x}")
+        self.find_axis(self.param.softmax_param.axis, x)
+        return top + ([x] if len(self.param.top) > 1 else [])
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self.compute_prob(bottom, top)
+        self.launch_items("soft_target_forward", self.prob, bottom[1].device_data, self.item_losses)
+        self.mean_to_top(self.items, top[0])
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            args = (self.prob, bottom[1].device_data, self.totals, top[0].device_diff)
+            self.launch_items("soft_target_backward", *args, bottom[0].mutable_device_diff)

@@ -1,0 +1,52 @@
+"""HingeLoss: one against all, with a margin of 1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layers._loss import Loss
+from cnnviz.errors import NetError
+from cnnviz.formats.schema import HingeLossParameter
+
+
+class HingeLoss(Loss):
+    """loss = 1/N sum over n and c of m^p,  m = max(0, 1 - d x[n, c]), d = 1 for the label, else -1
+
+    hinge_loss_param:
+        norm: L1 (default): p = 1; L2: p = 2, the squared hinge.
+
+    Bottom: scores x (N, C, ...), seen as N rows; labels (N), integers in [0, C). Only x gets a gradient.
+    Top: the loss ().
+    Raises: NetError unless there is one label per item.
+    Source: Caffe's HingeLossLayer.
+    """
+
+    type = "HingeLoss"
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        top = super().shapes(bottom)
+        if math.prod(bottom[1]) != bottom[0][0]:
+            raise NetError(f"has labels {bottom[1]} for {bottom[0][0]} items; give one label for each")
+        self.classes = math.prod(bottom[0][1:])
+        self.scale = 1 / max(1, bottom[0][0])
+        return top
+
+    @property
+    def _squared(self) -> bool:
+        return self.param.hinge_loss_param.norm == HingeLossParameter.L2
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        count = bottom[0].count
+        losses = self.device.scratch(count, "losses")
+        data = (bottom[0].device_data, bottom[1].device_data)
+        self.launch("hinge_forward", count, count, self.classes, self._squared, *data, losses)
+        self.sum_to_top(losses, count, self.scale, top[0])
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            count = bottom[0].count
+            data = (bottom[0].device_data, bottom[1].device_data)
+            args = (self._squared, self.scale, *data, top[0].device_diff, bottom[0].mutable_device_diff)
+            self.launch("hinge_backward", count, count, self.classes, *args)
