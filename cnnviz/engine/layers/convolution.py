@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layer import positive_axis
 from cnnviz.engine.layers._base_convolution import BaseConvolution, window_of
 from cnnviz.engine.ops.im2col import Axes
 from cnnviz.engine.ops.plain_convolution import Geometry
+from cnnviz.errors import NetError
 
 
 class Convolution(BaseConvolution):
@@ -60,3 +62,39 @@ class Convolution(BaseConvolution):
                 self.op.backward_weights(x.device_data, y.device_diff, dw, db)
             if down:
                 self.op.backward_data(y.device_diff, self.blobs[0].device_data, x.mutable_device_diff)
+
+
+class DepthwiseConvolution(Convolution):
+    """A convolution of each channel by itself: group is the number of channels
+
+    convolution_param:
+        as of Convolution; num_output is a multiple of the channels; group is not used.
+
+    Bottom: one or more x of one shape (N, C, H, W).
+    Top: as many y of shape (N, num_output, ...), sized as by Convolution.
+    Parameters: weights (num_output, 1, kernel_h, kernel_w), bias (num_output).
+    Raises: NetError if num_output is not a multiple of the channels.
+    Source: Howard et al. 2017 (MobileNet); forks of Caffe.
+    """
+
+    type = "DepthwiseConvolution"
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        self.group = bottom[0][positive_axis(self.param.convolution_param.axis, bottom[0])]
+        if not self.group or self.num_output % self.group:
+            raise NetError(f"num_output {self.num_output} is not a multiple of the {self.group} channels")
+        return super().shapes(bottom)
+
+
+class ConvolutionDepthwise(DepthwiseConvolution):
+    """A convolution of each channel by itself: another fork's name for DepthwiseConvolution
+
+    convolution_param:
+        as of DepthwiseConvolution.
+
+    Bottom: one or more x of one shape (N, C, H, W).
+    Top: as many y of shape (N, num_output, ...), sized as by Convolution.
+    Source: forks of Caffe, e.g. for ShuffleNet.
+    """
+
+    type = "ConvolutionDepthwise"

@@ -88,9 +88,14 @@ class Channels:
         """Writes a where x > 0, else a slope[c]."""
         self._map("channel_leak", a, x, slope, y)
 
-    def normalize_backward(self, x: Any, mean: Any, inverse: Any, dy: Any, dx: Any) -> None:
-        """Writes the gradient of y = (x - mean[c]) inverse[c] where mean and inverse depend on x."""
+    def normalized_sums(self, x: Any, mean: Any, inverse: Any, dy: Any) -> tuple[Any, Any]:
+        """Returns work buffers with each channel's sums of dy, and of dy (x - mean[c]) inverse[c]."""
         sum_dy = self.device.scratch(self.dim, "channels sum_dy")
         sum_dyx = self.device.scratch(self.dim, "channels sum_dyx")
         self._reduce("channel_normalized_sums", x, mean, inverse, dy, sum_dy, sum_dyx)
+        return sum_dy, sum_dyx
+
+    def normalize_backward(self, x: Any, mean: Any, inverse: Any, dy: Any, dx: Any) -> None:
+        """Writes the gradient of y = (x - mean[c]) inverse[c] where mean and inverse depend on x."""
+        sum_dy, sum_dyx = self.normalized_sums(x, mean, inverse, dy)
         self._map("channel_normalize_backward", x, mean, inverse, sum_dy, sum_dyx, dy, dx)

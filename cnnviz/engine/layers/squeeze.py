@@ -1,0 +1,56 @@
+"""Squeeze and ExpandDims: axes of one element taken away or put in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnnviz.engine.blob import Shape
+from cnnviz.engine.layer import positive_axis
+from cnnviz.engine.layers._shape import SameElements, refuse_in_place
+from cnnviz.errors import NetError
+
+
+class Squeeze(SameElements):
+    """Takes away axes of size 1.
+
+    squeeze_param:
+        axis: those to take away; negative counts from the end; default: all of size 1.
+
+    Bottom: one of any shape.
+    Top: the same elements.
+    Raises: NetError if a named axis is not of size 1, or in place.
+    Source: forks of Caffe, for nets converted from elsewhere.
+    """
+
+    type = "Squeeze"
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        refuse_in_place(self.param)
+        shape = bottom[0]
+        axes = {positive_axis(axis, shape) for axis in self.param.squeeze_param.axis}
+        for axis in axes:
+            if shape[axis] != 1:
+                raise NetError(f"axis {axis} of the bottom {shape} has {shape[axis]} elements, not 1")
+        gone = axes or {axis for axis, size in enumerate(shape) if size == 1}
+        return [tuple(size for axis, size in enumerate(shape) if axis not in gone)]
+
+
+class ExpandDims(SameElements):
+    """Puts in an axis of size 1.
+
+    expand_dims_param:
+        axis: its place in the top; negative counts from the end; default 0.
+
+    Bottom: one of any shape.
+    Top: the same elements, one axis more.
+    Raises: NetError if the top would have no such axis, or in place.
+    Source: forks of Caffe, for nets converted from elsewhere.
+    """
+
+    type = "ExpandDims"
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        refuse_in_place(self.param)
+        shape = bottom[0]
+        axis = positive_axis(self.param.expand_dims_param.axis, (*shape, 1))
+        return [(*shape[:axis], 1, *shape[axis:])]
