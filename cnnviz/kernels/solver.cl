@@ -23,7 +23,7 @@ inline Dtype gradient(const Dtype w, const Dtype dw, const Dtype scale, const Dt
     if (i >= count) return; \
     const Dtype g = gradient(w[i], dw[i], scale, decay, l1);
 
-#define END(update) { const Dtype u = (update); dw[i] = u; w[i] -= u; }
+#define END(value) { const Dtype update = (value); dw[i] = update; w[i] -= update; }
 
 // h = momentum h + rate g;  update = h
 __kernel void sgd(ARGS, __global Dtype *h, const Dtype momentum)
