@@ -274,6 +274,7 @@ def test_of_two_layers_with_one_name_the_one_with_weights_counts(opened):
     "blob, what",
     [
         (floats(1, 2) + shape(3), "the shape (3,) wants 3 numbers, but 2 are there"),
+        (floats(1, 2) + field(6, b"1234"), "the shape (2,) wants 2 numbers, but 1 are there"),
         (shape(20, 500), "the shape (20, 500) wants 10000 numbers, but 0 are there"),
         (floats(1, 2) + shape(-1, -2), "the shape (-1, -2) has a negative axis"),
         (floats(1) + shape(2**31 - 1, 2**31 - 1), f"wants {(2**31 - 1) ** 2} numbers, but 1 are there"),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import logging
+import random
 import struct
 
 import numpy as np
 import pytest
+from google.protobuf import text_format
+from google.protobuf.descriptor import FieldDescriptor
 
 from cnnviz.errors import CnnvizError, FileError, NetError
 from cnnviz.formats import prototxt
@@ -22,8 +25,15 @@ from cnnviz.formats.prototxt import (
     to_text,
     write_prototxt,
 )
-from cnnviz.formats.schema import BlobProto, ConvolutionParameter, LayerParameter, PoolingParameter
-from cnnviz.formats.text_format import MAX_DEPTH, format_float, format_text, parse_text
+from cnnviz.formats.schema import (
+    BlobProto,
+    ConvolutionParameter,
+    LayerParameter,
+    NetParameter,
+    PoolingParameter,
+    SolverParameter,
+)
+from cnnviz.formats.text_format import MAX_DEPTH, format_float, format_text, is_repeated, parse_text
 
 LAYER = 'layer { name: "a" type: "Input" top: "a" }\n'
 
@@ -366,6 +376,48 @@ def test_every_float_reads_back():
     ]
 
 
+def filled(message, chance: random.Random, depth: int = 0):
+    """Sets fields of ``message`` at random, to values of every kind."""
+    makers = {
+        FieldDescriptor.CPPTYPE_BOOL: lambda f: chance.random() < 0.5,
+        FieldDescriptor.CPPTYPE_INT32: lambda f: chance.randrange(-(2**31), 2**31),
+        FieldDescriptor.CPPTYPE_INT64: lambda f: chance.randrange(-(2**63), 2**63),
+        FieldDescriptor.CPPTYPE_UINT32: lambda f: chance.randrange(2**32),
+        FieldDescriptor.CPPTYPE_FLOAT: lambda f: chance.choice(
+            (chance.gauss(0, 1), 1e30, -0.0, float("inf"))
+        ),
+        FieldDescriptor.CPPTYPE_DOUBLE: lambda f: chance.gauss(0, 1),
+        FieldDescriptor.CPPTYPE_ENUM: lambda f: chance.choice(f.enum_type.values).number,
+        FieldDescriptor.CPPTYPE_STRING: lambda f: "".join(chance.choices("a\"'\\\n\t\x01é图🐱# {", k=5)),
+    }
+    for f in message.DESCRIPTOR.fields:
+        if chance.random() < 0.7 and f.name not in ("min", "max"):  # which Clip requires
+            continue
+        for _ in range(chance.randrange(1, 4) if is_repeated(f) else 1):
+            if f.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:
+                if depth < 4:
+                    child = getattr(message, f.name)
+                    child.add() if is_repeated(f) else child.SetInParent()
+                    filled(child[-1] if is_repeated(f) else child, chance, depth + 1)
+            elif is_repeated(f):
+                getattr(message, f.name).append(makers[f.cpp_type](f))
+            else:
+                setattr(message, f.name, makers[f.cpp_type](f))
+    return message
+
+
+def test_random_messages_survive_and_google_reads_the_same():
+    chance = random.Random(1)
+    for _ in range(40):
+        message = filled(chance.choice((NetParameter, SolverParameter))(), chance)
+        text = format_text(message)
+        ours, theirs = type(message)(), type(message)()
+        parsed = parse_text(text, ours, "x")
+        text_format.Parse(text, theirs)
+        assert ours == message and theirs == message
+        assert not parsed.unknown and not parsed.notes
+
+
 @pytest.mark.parametrize(
     "content, message",
     [
@@ -470,6 +522,22 @@ def test_every_valid_file_survives_a_round_trip(real):
         if not is_solver:
             assert not definition.proto.layers and not definition.proto.input
             assert len(definition.lines) == len(definition.layer)
+
+
+def test_google_reads_the_same_from_them(real):
+    compared = 0
+    for row in real_files(real)[::8]:
+        text = (real / "prototxt" / row["file"]).read_bytes().decode("utf-8-sig")
+        kind = SolverParameter if row["kind"] == "solver" else NetParameter
+        ours, theirs = kind(), kind()
+        try:
+            text_format.Parse(text, theirs, allow_unknown_field=True)
+        except text_format.ParseError:  # it knows no unknown values of enums
+            continue
+        parse_text(text, ours, row["file"])
+        assert ours == theirs, row["file"]
+        compared += 1
+    assert compared > 50
 
 
 def test_invalid_files_say_where(real):

@@ -166,9 +166,8 @@ def _dims(reader: WireReader, shape: Field) -> list[int]:
 
 def _checked_shape(reader: WireReader, blob: StoredBlob, dims: list[int] | None) -> tuple[int, ...]:
     counts = {number: sum(run.count for run in runs) for number, runs in blob.runs.items()}
-    if dims is None:  # no shape at all: a flat row of what is there
-        return (max(counts.values(), default=0),)
-    shape = tuple(dims)
+    # No shape at all stands for a flat row of what is there.
+    shape = (max(counts.values(), default=0),) if dims is None else tuple(dims)
     if any(dim < 0 for dim in shape):
         reader.fail(f"the shape {shape} has a negative axis", blob.start)
     if any(dim > _LONGEST_AXIS for dim in shape):
