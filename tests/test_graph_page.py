@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -10,9 +12,12 @@ from html import escape
 from html.parser import HTMLParser
 
 import big_nets
+import numpy as np
 import pytest
+from PIL import Image
 
 from cnnviz.formats.prototxt import parse_net
+from cnnviz.plots._weight_facts import weight_facts
 from cnnviz.plots.graph import draw_net, net_picture
 
 BROWSER = next(
@@ -71,6 +76,30 @@ def test_a_dark_page_stays_dark(tmp_path):
     draw_net(parse_net(big_nets.resnet()), tmp_path / "dark.html", style="dark")
     text = (tmp_path / "dark.html").read_text(encoding="utf-8")
     assert "color-scheme: dark;" in text and "prefers-color-scheme" not in text
+
+
+def test_weights_are_shown_in_the_panel_if_given(tmp_path, real):
+    net = real / "caffemodels/lenet_everpeace/lenet.prototxt"
+    plain, shown = tmp_path / "plain.html", tmp_path / "shown.html"
+    draw_net(net, plain)
+    draw_net(net, shown, weights=real / "caffemodels/lenet_everpeace/lenet_iter_5000.caffemodel")
+    assert "data:image/png" not in plain.read_text(encoding="utf-8")
+    text = shown.read_text(encoding="utf-8")
+    assert text.count("data:image/png") == 2  # conv1 and conv2
+    assert "20×1×5×5, mean" in text and "50 filters, the strongest channel of each" in text
+
+
+def test_what_is_told_of_weights():
+    weights = np.zeros((3, 2, 3, 3), np.float32)
+    weights[0, 1] = [[2, 0, 0], [0, -1, 0], [0, 0, 0]]
+    weights[1, 0, 0, 0] = np.nan
+    facts = weight_facts([weights, np.ones(3, np.float32)])
+    assert facts.texts[0] == "3×2×3×3, mean 0.0189, deviation 0.303, from -1 to 2, 96% zeros, 1 not finite"
+    assert facts.texts[1] == "3, mean 1, deviation 0, from 1 to 1"
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(facts.picture.partition(",")[2]))))
+    assert picture[:3, :3].tolist() == [[255, 128, 128], [128, 64, 128], [128, 128, 128]]  # channel 1
+    assert facts.caption == "3 filters, the strongest channel of each"
+    assert weight_facts([np.ones((4, 3, 1, 1), np.float32)]).picture == ""
 
 
 def in_browser(page: str, folder, script: str) -> dict:

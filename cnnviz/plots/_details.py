@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnviz.analysis.summary import LayerSummary
+from cnnviz.plots._weight_facts import WeightFacts
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class LayerDetail:
         text: its definition as prototxt.
         unknown: fields of its file that the schema lacks.
         fault: why it cannot work, or None.
+        weights: what is told of its weights, or None if none were given.
     """
 
     box: str
@@ -27,3 +29,4 @@ class LayerDetail:
     text: str
     unknown: Sequence[str]
     fault: str | None
+    weights: WeightFacts | None = None

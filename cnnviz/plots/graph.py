@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from cnnviz.analysis.summary import LayerSummary, NetSummary, short_number, summarize, summary_text
 from cnnviz.engine.graph import Graph, GraphLayer, build_graph
 from cnnviz.errors import CnnvizError, FileError, did_you_mean
+from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.files import write_bytes, write_text
 from cnnviz.formats.model_file import read_model
 from cnnviz.formats.prototxt import NetDefinition, to_text
@@ -24,6 +27,7 @@ from cnnviz.plots._layout import DIRECTIONS, layered_layout
 from cnnviz.plots._render_svg import svg_text
 from cnnviz.plots._scene import Scene
 from cnnviz.plots._text import NO_BREAK, visible, wrap
+from cnnviz.plots._weight_facts import weight_facts
 
 PHASES = ("TRAIN", "TEST")
 METRICS = ("parameters", "macs", "memory", "time")
@@ -47,6 +51,7 @@ def draw_net(
     layout: str = "own",
     columns: int | str = 1,
     costs: bool = True,
+    weights: str | os.PathLike | Mapping[str, Sequence[np.ndarray]] | None = None,
     dpi: float = 150,
 ) -> str:
     """Draws the graph of a net and returns it as SVG text.
@@ -74,6 +79,8 @@ def draw_net(
         columns: how many columns (rows, for "LR" and "RL") a long net is broken into, as on a page of a
             newspaper; "auto" for a picture of a wide screen's shape.
         costs: whether boxes have the line with MACs, memory and receptive field.
+        weights: a caffemodel or what ``read_weights`` gave; the interactive page then tells the statistics
+            of each layer's weights and shows filters. Other formats do not use it.
         dpi: dots per inch of a PNG, where 72 shows a pixel as a pixel.
     Raises:
         FileError: a file cannot be read or written, or the suffix is no known format.
@@ -85,6 +92,7 @@ def draw_net(
     picture = net_picture(
         net, phase=phase, level=level, stages=stages, rankdir=rankdir, fold=fold, color_by=color_by,
         times=times, both_phases=both_phases, layout=layout, columns=columns, costs=costs,
+        weights=weights if suffix == "html" else None,
     )  # fmt: skip
     text = svg_text(picture.scene, look)
     if path is not None:
@@ -120,6 +128,7 @@ def net_picture(
     layout: str = "own",
     columns: int | str = 1,
     costs: bool = True,
+    weights: str | os.PathLike | Mapping[str, Sequence[np.ndarray]] | None = None,
     prefix: str = "net",
 ) -> NetPicture:
     """Works out the picture of a net without rendering it; arguments as for ``draw_net``.
@@ -131,7 +140,9 @@ def net_picture(
     drawing = _Drawing(fold, color_by, times or {}, costs, prefix)
     for graph, unknown in _graphs(net, phase, level, stages, both_phases):
         drawing.add(graph, unknown)
-    return NetPicture(drawing.scene(rankdir, _engine(layout, columns)), drawing.details(), drawing.summaries)
+    stored = read_weights(weights) if isinstance(weights, (str, os.PathLike)) else weights or {}
+    scene = drawing.scene(rankdir, _engine(layout, columns))
+    return NetPicture(scene, drawing.details(stored), drawing.summaries)
 
 
 def _suffix(path: str | os.PathLike | None) -> str:
@@ -266,7 +277,7 @@ class _Drawing:
         folded = fold_graph(graph, chains=bool(self.fold), blocks=self.fold is True)
         self.nets.append(_Net(graph, summarize(graph), folded, unknown))
 
-    def details(self) -> list[LayerDetail]:
+    def details(self, weights: Mapping[str, Sequence[np.ndarray]]) -> list[LayerDetail]:
         """Returns what the interactive page tells of each layer; copies of a block share the box drawn."""
         found = []
         for index, net in enumerate(self.nets):
@@ -276,9 +287,11 @@ class _Drawing:
             for unit, content in enumerate(net.folded.units):
                 box = self._key(index, shown.get(unit, unit))
                 for i in content.layers:
-                    text = to_text(net.graph.layers[i].param)
-                    fault = fault_of(net.graph.layers[i])
-                    found.append(LayerDetail(box, index, net.summary.layers[i], text, net.unknown[i], fault))
+                    layer, row = net.graph.layers[i], net.summary.layers[i]
+                    blobs = [blob for blob in weights.get(layer.name, ()) if blob is not None]
+                    facts = weight_facts(blobs) if blobs else None
+                    text, fault = to_text(layer.param), fault_of(layer)
+                    found.append(LayerDetail(box, index, row, text, net.unknown[i], fault, facts))
         return sorted(found, key=lambda detail: (detail.panel, detail.row.index))
 
     def _key(self, index: int, unit: int) -> str:

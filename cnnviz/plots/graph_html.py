@@ -171,6 +171,8 @@ def _panel_data(detail: LayerDetail) -> dict:
         "fault": visible(detail.fault or ""),
         "facts": [[name, visible(value)] for name, value in _facts(detail)],
         "text": detail.text,
+        "picture": detail.weights.picture if detail.weights else "",
+        "caption": detail.weights.caption if detail.weights else "",
     }
 
 
@@ -190,6 +192,8 @@ def _facts(detail: LayerDetail) -> Iterable[tuple[str, str]]:
     if row.field is not None:
         size, stride, offset = (pair_text(v) for v in (row.field.size, row.field.stride, row.field.offset))
         yield "receptive field", f"{size}, stride {stride}, first centre {offset}"
+    if detail.weights is not None:
+        yield from (("weights" if i == 0 else "", text) for i, text in enumerate(detail.weights.texts))
     if row.line:
         yield "line", str(row.line)
     yield from (("not in the schema", " ".join(text.split())) for text in detail.unknown)

@@ -117,6 +117,13 @@
         element("dt", name, list);
         element("dd", value, list);
       });
+      if (layer.picture) {
+        const figure = element("figure", null, section);
+        const image = element("img", null, figure);
+        image.src = layer.picture;
+        image.alt = layer.caption;
+        element("figcaption", layer.caption, figure);
+      }
       element("pre", layer.text, section).tabIndex = 0;
     }
 
