@@ -84,8 +84,14 @@ class Comparison:
 
     @property
     def signs(self) -> list[Sign]:
-        """The signs of training that can be read here; docs/weights.md says how far to trust them."""
-        return [sign for sign in (self._noise_sign(), self._class_sign(), self._rank_sign()) if sign]
+        """The signs of training that can be read here; docs/weights.md says how far to trust them.
+
+        Where noise goes, nothing else is asked: the other signs hold once filters have a structure.
+        """
+        noise = self._noise_sign()
+        if noise and noise.direction:
+            return [noise]
+        return [sign for sign in (noise, self._class_sign(), self._rank_sign()) if sign]
 
     def _noise_sign(self) -> Sign | None:
         judged = [drift for drift in self.layers if drift.after.judged]
@@ -107,14 +113,14 @@ class Comparison:
         return Sign(f"{last.title}: {apart} of {last.after.count} outputs less like their nearest", direction)
 
     def _rank_sign(self) -> Sign | None:
-        """Filters that have left noise behind go on to differ; noise itself has a high rank."""
-        clean = [d for d in self.layers if not any("noisy" in h.marks for h in (d.before, d.after))]
-        if not clean:
+        """Convolutions that have left noise behind go on to differ; noise itself has a high rank."""
+        judged = [drift for drift in self.layers if drift.after.judged]
+        if not judged or any("noisy" in h.marks for side in _sides(judged) for h in side):
             return None
-        change = [drift.after.rank - drift.before.rank for drift in clean]
+        change = [drift.after.rank - drift.before.rank for drift in judged]
         up, down = sum(c > 0 for c in change), sum(c < 0 for c in change)
-        direction = _majority(up, down, len(clean))
-        return Sign(f"effective rank rises in {up} of {len(clean)} layers without noisy filters", direction)
+        direction = _majority(up, down, len(judged))
+        return Sign(f"effective rank rises in {up} of {len(judged)} convolutions", direction)
 
     @property
     def verdict(self) -> str:
