@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import filecmp
 import mmap
-import os
-import signal
 import struct
 import subprocess
 import sys
@@ -372,7 +370,7 @@ def test_an_interrupted_write_leaves_the_old_file_or_the_new_one(tmp_path):
         with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE) as process:
             process.stdout.readline()  # one file is there
             time.sleep(delay)
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
         array = read_weights(path)["a"][0]
         assert array.size == 1_000_000 and (array == array[0]).all()
 

@@ -220,6 +220,12 @@ def test_safetensors_that_do_not_fit(tmp_path, entry):
         open_weights(tmp_path / "w.safetensors")
 
 
+def test_a_net_without_weights(tmp_path):
+    write_weights(tmp_path / "w.caffemodel", parse_net('layer { name: "relu" }').proto, [[]])
+    with pytest.raises(WeightsError, match="holds no weights, so there is nothing to convert"):
+        convert_weights(tmp_path / "w.caffemodel", tmp_path / "w.npz")
+
+
 def test_an_unknown_ending(reference, tmp_path):
     with pytest.raises(
         FileError, match=r"the ending '\.onnx' names no kind of weights file; use one of \.caffemodel"

@@ -56,7 +56,8 @@ def save_weights(path: str | os.PathLike, weights: Weights, net: NetDefinition |
             weights only, which is enough to load it into a net.
     Raises:
         FileError: the ending is none of these, or the file cannot be written.
-        WeightsError: ``net`` has none of the layers, or shared weights cannot be found without it.
+        WeightsError: there are no weights, ``net`` has none of their layers, or shared weights cannot
+            be found without it.
         MissingDependencyError: .h5 is meant and h5py is not installed.
     """
     suffix = Path(path).suffix.lower()
@@ -64,6 +65,8 @@ def save_weights(path: str | os.PathLike, weights: Weights, net: NetDefinition |
         known = ", ".join((".caffemodel", ".h5", *_WRITERS))
         raise FileError(f"{path}: the ending {suffix!r} names no kind of weights file; use one of {known}.")
     blobs = _complete(weights, net)
+    if not blobs:
+        raise WeightsError(f"{weights.path}: holds no weights, so there is nothing to convert.")
     if suffix in _WRITERS:
         _WRITERS[suffix](path, weights, blobs)
         return
