@@ -93,13 +93,14 @@ def test_what_is_told_of_weights():
     weights = np.zeros((3, 2, 3, 3), np.float32)
     weights[0, 1] = [[2, 0, 0], [0, -1, 0], [0, 0, 0]]
     weights[1, 0, 0, 0] = np.nan
-    facts = weight_facts([weights, np.ones(3, np.float32)])
-    assert facts.texts[0] == "3×2×3×3, mean 0.0189, deviation 0.303, from -1 to 2, 96% zeros, 1 not finite"
+    facts = weight_facts([weights, np.ones(3, np.float32)], True)
+    assert facts.texts[0] == "3×2×3×3, mean 0.0189, deviation 0.307, from -1 to 2, 96% zeros, 1 not finite"
     assert facts.texts[1] == "3, mean 1, deviation 0, from 1 to 1"
     picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(facts.picture.partition(",")[2]))))
     assert picture[:3, :3].tolist() == [[255, 128, 128], [128, 64, 128], [128, 128, 128]]  # channel 1
     assert facts.caption == "3 filters, the strongest channel of each"
-    assert weight_facts([np.ones((4, 3, 1, 1), np.float32)]).picture == ""
+    assert weight_facts([weights], False).picture == ""
+    assert weight_facts([np.ones((4, 3, 1, 1), np.float32)], True).picture == ""
 
 
 def in_browser(page: str, folder, script: str) -> dict:

@@ -24,14 +24,17 @@ class WeightFacts:
     caption: str = ""
 
 
-def weight_facts(blobs: Sequence[np.ndarray]) -> WeightFacts:
+def weight_facts(blobs: Sequence[np.ndarray], has_filters: bool) -> WeightFacts:
     """Returns what to tell of the parameter blobs of one layer.
 
     The picture has one tile for each of the first 64 filters of a convolution: in colour where they read
     three channels (the first taken as blue), else the channel with the most energy.
+
+    Args:
+        has_filters: whether the first blob is that of a convolution; files of 2014 give all blobs four axes.
     """
     texts = tuple(_statistics(blob) for blob in blobs)
-    if not blobs or blobs[0].ndim != 4 or max(blobs[0].shape[2:]) < 2 or not blobs[0].size:
+    if not (has_filters and blobs and blobs[0].ndim == 4) or max(blobs[0].shape[2:]) < 2 or not blobs[0].size:
         return WeightFacts(texts)
     filters = np.nan_to_num(blobs[0][:MOST_FILTERS].astype(np.float32), posinf=0, neginf=0)
     is_color = filters.shape[1] == 3

@@ -289,7 +289,8 @@ class _Drawing:
                 for i in content.layers:
                     layer, row = net.graph.layers[i], net.summary.layers[i]
                     blobs = [blob for blob in weights.get(layer.name, ()) if blob is not None]
-                    facts = weight_facts(blobs) if blobs else None
+                    has_filters = look_of.kind_of(layer.type) == "convolution"
+                    facts = weight_facts(blobs, has_filters) if blobs else None
                     text, fault = to_text(layer.param), fault_of(layer)
                     found.append(LayerDetail(box, index, row, text, net.unknown[i], fault, facts))
         return sorted(found, key=lambda detail: (detail.panel, detail.row.index))
