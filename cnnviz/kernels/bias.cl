@@ -1,35 +1,48 @@
 // Biases of Convolution and InnerProduct: y of shape (outer, channels, inner).
 //   bias_add:       y[o, c, i] += bias[c]
 //   bias_gradient:  db[c] += sum over o, i of dy[o, c, i]
-// Host: engine/ops/bias.py. One work item per element of y; per channel for the gradient, which adds in
-// order of o and i, so results repeat.
+// Host: engine/ops/bias.py. Work items: bias_add (i, o * channels + c), or (c, o) where inner is 1;
+// bias_gradient one per channel, which adds in order, sixteen neighbours at once, so results repeat.
 
 #ifndef Dtype
 #define Dtype float
 #endif
+#define JOIN_(x, y) x##y
+#define JOIN(x, y) JOIN_(x, y)
 
-__kernel void bias_add(const int count, const int channels, const int inner,
-                       __global const Dtype *bias, __global Dtype *y)
+__kernel void bias_add(const int channels, __global const Dtype *bias, __global Dtype *y)
 {
-    const int i = get_global_id(0);
-    if (i < count) y[i] += bias[i / inner % channels];
+    const size_t i = get_global_id(0), plane = get_global_id(1);
+    y[plane * get_global_size(0) + i] += bias[plane % channels];
 }
 
-__kernel void bias_gradient(const int outer, const int channels, const int inner,
-                            __global const Dtype *dy, __global Dtype *db)
+__kernel void bias_add_rows(__global const Dtype *bias, __global Dtype *y)
 {
-    const int c = get_global_id(0);
-    if (c >= channels) return;
-    Dtype sum = 0;
+    const size_t c = get_global_id(0);
+    y[get_global_id(1) * get_global_size(0) + c] += bias[c];
+}
+
+__kernel void bias_gradient(const int outer, const int inner, __global const Dtype *dy, __global Dtype *db)
+{
+    const int c = get_global_id(0), channels = get_global_size(0);
+    JOIN(Dtype, 16) sums = 0;
+    Dtype rest = 0;
     for (int o = 0; o < outer; o++) {
         __global const Dtype *row = dy + (o * channels + c) * inner;
-        // Sixteen partial sums: shorter rounding chains, and lanes for processors that have them.
-        Dtype part[16] = {0};
         int i = 0;
-        for (; i + 16 <= inner; i += 16)
-            for (int lane = 0; lane < 16; lane++) part[lane] += row[i + lane];
-        for (; i < inner; i++) part[0] += row[i];
-        for (int lane = 0; lane < 16; lane++) sum += part[lane];
+        for (; i + 16 <= inner; i += 16) sums += JOIN(vload, 16)(0, row + i);
+        for (; i < inner; i++) rest += row[i];
     }
+    const JOIN(Dtype, 8) eight = sums.lo + sums.hi;
+    const JOIN(Dtype, 4) four = eight.lo + eight.hi;
+    db[c] += rest + (four.x + four.y) + (four.z + four.w);
+}
+
+// The same where inner is 1: neighbouring items read neighbouring addresses.
+__kernel void bias_gradient_rows(const int outer, __global const Dtype *dy, __global Dtype *db)
+{
+    const size_t c = get_global_id(0), channels = get_global_size(0);
+    Dtype sum = 0;
+    for (int o = 0; o < outer; o++) sum += dy[o * channels + c];
     db[c] += sum;
 }

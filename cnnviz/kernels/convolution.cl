@@ -5,10 +5,11 @@
 //
 //   spread           copies x with its padding, one image per phase of the stride, so that what one tap of the
 //                    window sees along a row of y lies without gaps; all strides are 1 from there on
-//   pack_turned      the weights of backward_data: turned by 180 degrees, channels exchanged
+//   pack_exchanged   the weights of backward_data, where bottom and top have changed places
 //   convolve         forward and backward_data: panels of pixels times panels of filters
 //   convolve_planes  the same where each channel has a filter of its own
 //   weight_gradient  lane by lane products of rows of dy and x
+//   paint            adds what each pixel of the top gives to the bottom, where the stride is not 1
 //
 // A tap is one (c, kh, kw); taps[] holds how far behind a pixel's first place in the spread image it reads.
 // Each sum is made by one work item in an order that sizes alone decide, so results repeat.
@@ -39,65 +40,74 @@ inline int ceil_div(int a, int b)
 
 // to[plane, phase_h, phase_w, i, j] = from[plane, i stride_h + phase_h - pad_h, j stride_w + phase_w - pad_w],
 // 0 outside. Behind each plane's phases zeros fill up to plane_size, behind the last one `slack` more.
-// Work items: (plane, phase_h).
-__kernel void spread(const int height, const int width, const int stride_h, const int stride_w,
+// Work items: (worker, phase_h); each worker takes its share of the planes.
+__kernel void spread(const int planes, const int height, const int width, const int stride_h, const int stride_w,
                      const int pad_h, const int pad_w, const int rows, const int cols, const int phases_w,
                      const int plane_size, const int slack, __global const Dtype *from, __global Dtype *to)
 {
-    const int plane = get_global_id(0), phase_h = get_global_id(1);
-    const int phases_h = get_global_size(1), planes = get_global_size(0);
-    from += plane * height * width;
-    to += (size_t)plane * plane_size;
-    for (int phase_w = 0; phase_w < phases_w; phase_w++) {
-        __global Dtype *image = to + (phase_h * phases_w + phase_w) * rows * cols;
-        // Columns begin to end of the copy are inside the image.
-        const int begin = clamp(ceil_div(pad_w - phase_w, stride_w), 0, cols);
-        const int end = clamp(ceil_div(width + pad_w - phase_w, stride_w), begin, cols);
-        for (int i = 0; i < rows; i++) {
-            __global Dtype *row = image + i * cols;
-            const int h = i * stride_h + phase_h - pad_h;
-            const int inside = h >= 0 && h < height;
-            const int left = inside ? begin : cols, right = inside ? end : cols;
-            __global const Dtype *source = from + h * width + phase_w - pad_w;
-            for (int j = 0; j < left; j++) row[j] = 0;
-            if (stride_w == 1)
-                for (int j = left; j < right; j++) row[j] = source[j];
-            else
-                for (int j = left; j < right; j++) row[j] = source[j * stride_w];
-            for (int j = right; j < cols; j++) row[j] = 0;
+    const long worker = get_global_id(0), workers = get_global_size(0);
+    const int phase_h = get_global_id(1), phases_h = get_global_size(1);
+    const int last = planes * (worker + 1) / workers;
+    for (int plane = planes * worker / workers; plane < last; plane++) {
+        __global Dtype *images = to + (size_t)plane * plane_size;
+        for (int phase_w = 0; phase_w < phases_w; phase_w++) {
+            __global Dtype *image = images + (phase_h * phases_w + phase_w) * rows * cols;
+            // Columns begin to end of the copy are inside the image.
+            const int begin = clamp(ceil_div(pad_w - phase_w, stride_w), 0, cols);
+            const int end = clamp(ceil_div(width + pad_w - phase_w, stride_w), begin, cols);
+            for (int i = 0; i < rows; i++) {
+                __global Dtype *row = image + i * cols;
+                const int h = i * stride_h + phase_h - pad_h;
+                const int inside = h >= 0 && h < height;
+                const int left = inside ? begin : cols, right = inside ? end : cols;
+                __global const Dtype *source = from + (plane * height + h) * width + phase_w - pad_w;
+                for (int j = 0; j < left; j++) row[j] = 0;
+                if (stride_w == 1)
+                    for (int j = left; j < right; j++) row[j] = source[j];
+                else
+                    for (int j = left; j < right; j++) row[j] = source[j * stride_w];
+                for (int j = right; j < cols; j++) row[j] = 0;
+            }
         }
-    }
-    if (phase_h == phases_h - 1) {
-        const int end = plane_size + (plane == planes - 1 ? slack : 0);
-        for (int i = phases_h * phases_w * rows * cols; i < end; i++) to[i] = 0;
+        if (phase_h == phases_h - 1) {
+            const int end = plane_size + (plane == planes - 1 ? slack : 0);
+            for (int i = phases_h * phases_w * rows * cols; i < end; i++) images[i] = 0;
+        }
     }
 }
 
-// panels[g, p, (o, k), i] = w[g group_output + o, p ROWS + i, taps - 1 - k], where o counts a group's filters
-// and taps is the window's pixels. Work items: (panel, o, group).
-__kernel void pack_turned(const int group_channels, const int group_output, const int taps,
-                          __global const Dtype *w, __global Dtype *panels)
+// panels[g, p, (o, k), i] = w[g group_output + o, p ROWS + i, k], where o counts a group's filters and k the
+// window's pixels. Work items: (panel, group).
+__kernel void pack_exchanged(const int group_channels, const int group_output, const int taps,
+                             __global const Dtype *w, __global Dtype *panels)
 {
-    const int panel = get_global_id(0), o = get_global_id(1), group = get_global_id(2);
-    w += (group * group_output + o) * group_channels * taps;
-    panels += (((size_t)group * get_global_size(0) + panel) * group_output + o) * taps * ROWS;
-    for (int k = 0; k < taps; k++)
-        for (int i = 0; i < ROWS; i++) {
-            const int c = panel * ROWS + i;
-            panels[k * ROWS + i] = c < group_channels ? w[c * taps + taps - 1 - k] : 0;
+    const int panel = get_global_id(0), group = get_global_id(1);
+    w += (group * group_output * group_channels + panel * ROWS) * taps;
+    panels += ((size_t)group * get_global_size(0) + panel) * group_output * taps * ROWS;
+    const int filled = min(ROWS, group_channels - panel * ROWS);
+    for (int o = 0; o < group_output; o++) {
+        for (int k = 0; k < taps; k++) {
+            for (int i = 0; i < filled; i++) panels[k * ROWS + i] = w[i * taps + k];
+            for (int i = filled; i < ROWS; i++) panels[k * ROWS + i] = 0;
         }
+        w += group_channels * taps;
+        panels += taps * ROWS;
+    }
 }
 
 // Pixels of all images in a row are cut into panels of COLS. A work item takes its share of the jobs (panel,
 // part of the filters): it copies what the panel's pixels see into `work`, tap by tap, where it stays in the
 // cache while all filters of the part are multiplied with it.
 // x is spread, or plain where neither padding nor stride asks for more; x_count is its length: reads of whole
-// vectors must not pass it. Work items: (worker, group).
+// vectors must not pass it. Weight (o, k) lies at w[o * w_start + i * w_row + k * w_k] for the tile's row i, where
+// o is the tile's first filter: in panels, or as the layer has them, and then the last tile is drawn back to
+// last_filter, so that it ends with the filters. Work items: (worker, group).
 __kernel void convolve(const int depth, const int num, const int out_count, const int out_width,
                        const int group_output, const int parts,
                        __global const Dtype *x, const int x_count, const int x_image, const int x_group,
                        const int x_width, __global const int *taps, const int last_tap,
-                       __global const Dtype *weights, __global const Dtype *bias,
+                       __global const Dtype *w, const int w_group, const int w_start, const int w_row,
+                       const int w_k, const int last_filter, __global const Dtype *bias,
                        __global Dtype *y, __global Dtype *work)
 {
     const int worker = get_global_id(0), workers = get_global_size(0);
@@ -107,7 +117,7 @@ __kernel void convolve(const int depth, const int num, const int out_count, cons
     __global Dtype *panel = work + (size_t)(group * workers + worker) * (depth * COLS + LANES);
     x += group * x_group;
     const int readable = x_count - group * x_group;
-    weights += (size_t)group * tiles * ROWS * depth;
+    w += group * w_group;
     y += group * group_output * out_count;
     if (bias) bias += group * group_output;
 
@@ -146,8 +156,10 @@ __kernel void convolve(const int depth, const int num, const int out_count, cons
         }
         const int part = job % parts;
         for (int tile = tiles * part / parts; tile < tiles * (part + 1) / parts; tile++) {
-            const int o = tile * ROWS;
-            __global const Dtype *a = weights + (size_t)o * depth, *b = panel;
+            // A filter that the tile before has made as well gets the same value once more from another worker
+            // at most: both write the same.
+            const int o = min(tile * ROWS, last_filter);
+            __global const Dtype *a = w + (size_t)o * w_start, *b = panel;
             Vector sum[ROWS][VECTORS];
             #pragma unroll
             for (int i = 0; i < ROWS; i++) {
@@ -161,11 +173,11 @@ __kernel void convolve(const int depth, const int num, const int out_count, cons
                 for (int j = 0; j < VECTORS; j++) v[j] = load(j, b);
                 #pragma unroll
                 for (int i = 0; i < ROWS; i++) {
-                    const Vector u = a[i];
+                    const Vector u = a[i * w_row];
                     #pragma unroll
                     for (int j = 0; j < VECTORS; j++) sum[i][j] = fma(u, v[j], sum[i][j]);
                 }
-                a += ROWS;
+                a += w_k;
                 b += COLS;
             }
             __global Dtype *to = y + o * out_count;
@@ -294,4 +306,41 @@ __kernel void weight_gradient(const int depth, const int num, const int group_ou
         for (int j = 0; j < TAPS; j++)
             if (o + i < group_output && k + j < depth)
                 dw[(group * group_output + o + i) * depth + k + j] += sum_lanes(sum[i][j]);
+}
+
+inline int first_inside(int from, int stride)
+{
+    return max(0, ceil_div(-from, stride));
+}
+
+// dx[plane, o stride - pad + k dilation] += w[c, k] dy[plane, o]           if there is w (depthwise), else
+//                                        += columns[plane, k, o]
+// A work item paints whole planes, so that no two write one place. Work items: planes, from plane_offset of dx.
+__kernel void paint(const int height, const int width, const int kernel_h, const int kernel_w,
+                    const int stride_h, const int stride_w, const int pad_h, const int pad_w,
+                    const int dilation_h, const int dilation_w, const int out_height, const int out_width,
+                    const int channels, __global const Dtype *from, __global const Dtype *w,
+                    __global Dtype *dx, const int plane_offset)
+{
+    const int plane = get_global_id(0), out_count = out_height * out_width, taps = kernel_h * kernel_w;
+    dx += (size_t)(plane + plane_offset) * height * width;
+    from += (size_t)plane * out_count * (w ? 1 : taps);
+    if (w) w += plane % channels * taps;
+    for (int i = 0; i < height * width; i++) dx[i] = 0;
+    for (int k = 0; k < taps; k++) {
+        const int h = k / kernel_w * dilation_h - pad_h, col = k % kernel_w * dilation_w - pad_w;
+        const int top = first_inside(h, stride_h), left = first_inside(col, stride_w);
+        const int bottom = min(out_height, ceil_div(height - h, stride_h));
+        const int right = min(out_width, ceil_div(width - col, stride_w));
+        const Dtype weight = w ? w[k] : 1;
+        for (int i = top; i < bottom; i++) {
+            __global Dtype *to = dx + (h + i * stride_h) * width + col;
+            __global const Dtype *source = from + i * out_width;
+            if (stride_w == 1)
+                for (int j = left; j < right; j++) to[j] += weight * source[j];
+            else
+                for (int j = left; j < right; j++) to[j * stride_w] += weight * source[j];
+        }
+        if (!w) from += out_count;
+    }
 }

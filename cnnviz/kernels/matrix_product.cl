@@ -28,17 +28,17 @@
 #define store JOIN(vstore, LANES)
 
 // panels[p][l][i] = matrix[(p * width + i) * step + l * k_step], 0 behind the matrix's end.
-// Work items: (panel, block of BLOCK steps of k, product of the batch).
-#define BLOCK 64
+// Work items: (panel, part of k, product of the batch).
 __kernel void pack(const int count, const int width, const int k,
                    __global const Dtype *matrix, const int offset, const int step, const int k_step,
                    const int batch_step, __global Dtype *panels)
 {
-    const int first = get_global_id(0) * width, start = get_global_id(1) * BLOCK;
-    const int end = min(start + BLOCK, k), filled = min(width, count - first);
+    const int first = get_global_id(0) * width, filled = min(width, count - first);
+    const long part = get_global_id(1), parts = get_global_size(1);
     matrix += offset + get_global_id(2) * batch_step + first * step;
     panels += (get_global_id(2) * get_global_size(0) + get_global_id(0)) * (size_t)k * width;
-    for (int l = start; l < end; l++) {
+    const int end = k * (part + 1) / parts;
+    for (int l = k * part / parts; l < end; l++) {
         __global const Dtype *from = matrix + l * k_step;
         __global Dtype *to = panels + l * width;
         if (step == 1)

@@ -43,7 +43,7 @@ class _Spread:
         slack: zeros behind the last channel, so that whole vectors can be read.
     """
 
-    def __init__(self, device: Device, geometry: Geometry):
+    def __init__(self, device: Device, geometry: Geometry, turned: bool):
         self.device = device
         self.window = w = geometry.window
         self.planes = geometry.num * geometry.channels
@@ -57,33 +57,27 @@ class _Spread:
         self.is_plain = self.phases == (1, 1) and not any(w.pad) and (self.rows, self.cols) == w.spatial
         # Rows read past the last are DEEP - 1 of convolve_planes, or one and a vector of weight_gradient.
         self.slack = 4 * self.cols + 2 * tile_of(device).lanes
-        taps = self._taps(geometry.group_channels)
+        taps = self._taps(geometry.group_channels, turned)
         self.last_tap = int(taps.max())
         self.taps = device.upload(taps, "taps")
 
-    def _taps(self, channels: int) -> np.ndarray:
-        """Offsets of the taps (c, kh, kw) of one group in the spread image."""
+    def _taps(self, channels: int, turned: bool) -> np.ndarray:
+        """Offsets of the taps (c, kh, kw) of one group in the spread image; (c, -kh, -kw) if ``turned``."""
         w = self.window
         reach_h, reach_w = (np.arange(k) * d for k, d in zip(w.kernel, w.dilation, strict=True))
         phase = (reach_h % w.stride[0] * self.phases[1])[:, None] + reach_w % w.stride[1]
         inside = (reach_h // w.stride[0] * self.cols)[:, None] + reach_w // w.stride[1]
-        tap = phase * (self.rows * self.cols) + inside
-        return (np.arange(channels)[:, None] * self.plane + tap.ravel()).ravel().astype(np.int32)
+        tap = (phase * (self.rows * self.cols) + inside).ravel()
+        tap = tap[::-1] if turned else tap
+        return (np.arange(channels)[:, None] * self.plane + tap).ravel().astype(np.int32)
 
     def make(self, x: Any) -> tuple[Any, int]:
         """Returns the spread image and its length in elements."""
         count = self.planes * self.plane + self.slack
         spread = self.device.scratch(count, "spread image")
         w = self.window
-        self.device.launch(
-            "convolution",
-            "spread",
-            (self.planes, self.phases[0]),
-            *(*w.spatial, *w.stride, *w.pad, self.rows, self.cols, self.phases[1]),
-            *(self.plane, self.slack, x, spread),
-            local_size=(1, 1),
-            defines=tile_of(self.device).defines,
-        )
+        sizes = (*w.spatial, *w.stride, *w.pad, self.rows, self.cols, self.phases[1], self.plane, self.slack)
+        _launch_spread(self.device, self.planes, self.phases[0], sizes, x, spread)
         return spread, count
 
     def take(self, x: Any) -> tuple[Any, int]:
@@ -91,18 +85,40 @@ class _Spread:
         return (x, self.planes * self.plane) if self.is_plain else self.make(x)
 
 
-class FastConvolution(PlainConvolution):
-    """Convolution over one or two spatial axes on a CPU, to the interface of PlainConvolution."""
+def _launch_spread(
+    device: Device, planes: int, phases_h: int, sizes: tuple[int, ...], x: Any, spread: Any
+) -> None:
+    device.launch(
+        "convolution",
+        "spread",
+        (min(planes, _workers(device)), phases_h),
+        *(planes, *sizes, x, spread),
+        local_size=(1, 1),
+        defines=tile_of(device).defines,
+    )
 
-    def __init__(self, device: Device, geometry: Geometry):
+
+def _workers(device: Device) -> int:
+    return device.info.units * _WORKERS_PER_UNIT
+
+
+class FastConvolution(PlainConvolution):
+    """Convolution over one or two spatial axes on a CPU, to the interface of PlainConvolution.
+
+    Args:
+        turned: whether the filters are turned by 180 degrees, as backward_data needs them.
+    """
+
+    def __init__(self, device: Device, geometry: Geometry, turned: bool = False):
         super().__init__(device, geometry)
+        self._turned = turned
         self._flat = _with_two_axes(geometry)
         self._tile = tile_of(device)
         self._is_depthwise = geometry.group_channels == geometry.group_output == 1
 
     @functools.cached_property
     def _spread(self) -> _Spread:
-        return _Spread(self.device, self._flat)
+        return _Spread(self.device, self._flat, self._turned)
 
     @functools.cached_property
     def _back(self) -> FastConvolution:
@@ -110,33 +126,67 @@ class FastConvolution(PlainConvolution):
         g, w = self._flat, self._flat.window
         pad = tuple(d * (k - 1) - p for k, d, p in zip(w.kernel, w.dilation, w.pad, strict=True))
         window = Window(w.out_spatial, w.kernel, w.stride, pad, w.dilation)
-        return FastConvolution(self.device, Geometry(g.num, g.num_output, window, g.group, g.channels))
+        back = Geometry(g.num, g.num_output, window, g.group, g.channels)
+        return FastConvolution(self.device, back, turned=True)
 
     def forward(self, x: Any, w: Any, bias: Any | None, y: Any) -> None:
         if self._is_depthwise:
             self._convolve_planes(x, w, bias, y)
             return
-        g = self.geometry
-        panels = packed(self.device, "weights", self._tile.rows, g.group_output, g.depth, w, g.group)
-        self._convolve(x, panels, bias, y)
+        g, rows = self.geometry, self._tile.rows
+        if g.group_output < rows:  # a tile needs so many, be they zero
+            panels = packed(self.device, "weights", rows, g.group_output, g.depth, w, g.group)
+            weights = (panels, *self._panel_layout())
+        else:
+            weights = (w, g.group_output * g.depth, g.depth, g.depth, 1, g.group_output - rows)
+        self._convolve(x, weights, bias, y)
+
+    def _panel_layout(self) -> tuple[int, ...]:
+        """The kernel's arguments after packed weights: elements per group, filter, row, tap; no last tile."""
+        g, rows = self.geometry, self._tile.rows
+        return -(-g.group_output // rows) * rows * g.depth, g.depth, 1, rows, g.group_output
 
     def backward_data(self, dy: Any, w: Any, dx: Any) -> None:
-        if set(self.geometry.window.stride) != {1} or self._is_depthwise:
-            super().backward_data(dy, w, dx)
-            return
-        g = self.geometry
-        panel_count = -(-g.group_channels // self._tile.rows)
+        if set(self._flat.window.stride) != {1}:
+            if self._is_depthwise:
+                self._paint(self.geometry.num * self.geometry.channels, dy, w, dx, 0)
+            else:
+                super().backward_data(dy, w, dx)
+        elif self._is_depthwise:
+            self._back._convolve_planes(dy, w, None, dx)
+        else:
+            self._back._convolve(dy, (self._exchanged(w), *self._back._panel_layout()), None, dx)
+
+    def _exchanged(self, w: Any) -> Any:
+        """Returns the weights with bottom and top exchanged, in panels."""
+        g, rows = self.geometry, self._tile.rows
+        panel_count = -(-g.group_channels // rows)
         depth = g.group_output * g.window.kernel_count
-        panels = self.device.scratch(g.group * panel_count * self._tile.rows * depth, "packed weights")
+        panels = self.device.scratch(g.group * panel_count * rows * depth, "packed weights")
         self.device.launch(
             "convolution",
-            "pack_turned",
-            (panel_count, g.group_output, g.group),
+            "pack_exchanged",
+            (panel_count, g.group),
             *(g.group_channels, g.group_output, g.window.kernel_count, w, panels),
-            local_size=(1, 1, 1),
+            local_size=(1, 1),
             defines=self._tile.defines,
         )
-        self._back._convolve(dy, panels, None, dx)
+        return panels
+
+    def _add_columns(self, column: Any, dx: Any, n: int) -> None:
+        self._paint(self.geometry.channels, column, None, dx, n * self.geometry.channels)
+
+    def _paint(self, planes: int, source: Any, w: Any | None, dx: Any, plane_offset: int) -> None:
+        window = self._flat.window
+        self.device.launch(
+            "convolution",
+            "paint",
+            (planes,),
+            *(*window.spatial, *window.kernel, *window.stride, *window.pad, *window.dilation),
+            *(*window.out_spatial, self.geometry.channels, source, w, dx, plane_offset),
+            local_size=(1,),
+            defines=self._tile.defines,
+        )
 
     def backward_weights(self, x: Any, dy: Any, dw: Any | None, db: Any | None) -> None:
         g, window, spread = self.geometry, self._flat.window, self._spread
@@ -149,14 +199,9 @@ class FastConvolution(PlainConvolution):
         length = -(-window.out_spatial[0] * spread.cols // self._tile.lanes) * self._tile.lanes
         planes = g.num * g.num_output
         wide = self.device.scratch(planes * length, "wide gradient")
-        self.device.launch(
-            "convolution",
-            "spread",
-            (planes, 1),
-            *(*window.out_spatial, 1, 1, 0, 0, window.out_spatial[0], spread.cols, 1, length, 0, dy, wide),
-            local_size=(1, 1),
-            defines=self._tile.defines,
-        )
+        height, width = window.out_spatial
+        sizes = (height, width, 1, 1, 0, 0, height, spread.cols, 1, length, 0)
+        _launch_spread(self.device, planes, 1, sizes, dy, wide)
         image, _ = spread.make(x)
         self.device.launch(
             "convolution",
@@ -169,13 +214,12 @@ class FastConvolution(PlainConvolution):
             defines=(*self._tile.defines, ("FILTERS", filters)),
         )
 
-    def _convolve(self, x: Any, panels: Any, bias: Any | None, y: Any) -> None:
+    def _convolve(self, x: Any, weights: tuple[Any, ...], bias: Any | None, y: Any) -> None:
         g, window, spread, tile = self.geometry, self._flat.window, self._spread, self._tile
         image, count = spread.take(x)
         pixel_panels = -(-g.num * window.out_count // tile.cols)
         parts = self._parts(pixel_panels)
-        most = self.device.info.units * _WORKERS_PER_UNIT
-        workers = min(pixel_panels * parts, -(-most // g.group))
+        workers = min(pixel_panels * parts, -(-_workers(self.device) // g.group))
         work = self.device.scratch(g.group * workers * (g.depth * tile.cols + tile.lanes), "pixel panels")
         self.device.launch(
             "convolution",
@@ -183,7 +227,7 @@ class FastConvolution(PlainConvolution):
             (workers, g.group),
             *(g.depth, g.num, window.out_count, window.out_spatial[1], g.group_output, parts),
             *(image, count, g.channels * spread.plane, g.group_channels * spread.plane, spread.cols),
-            *(spread.taps, spread.last_tap, panels, bias, y, work),
+            *(spread.taps, spread.last_tap, *weights, bias, y, work),
             local_size=(1, 1),
             defines=tile.defines,
         )

@@ -11,7 +11,7 @@ from cnnviz.engine.ops.tile import tile_of
 _NO_LIMIT = 2**31 - 1
 _GROUP_SIDE, _GROUP_TILE = 16, 64  # of matrix_product_tiled.cl
 _ROWS_OF_A = 4  # A_ROWS of matrix_product.cl
-_PACK_BLOCK = 64  # BLOCK of matrix_product.cl
+_PACK_AT_LEAST = 8192  # elements for one work item
 
 
 class _Matrix(NamedTuple):
@@ -161,7 +161,7 @@ def _packed(device: Device, slot: str, width: int, count: int, k: int, matrix: _
     device.launch(
         "matrix_product",
         "pack",
-        (panel_count, -(-k // _PACK_BLOCK), batch),
+        (panel_count, max(1, k * width // _PACK_AT_LEAST), batch),
         *(count, width, k, *matrix, panels),
         local_size=(1, 1, 1),
         defines=tile_of(device).defines,

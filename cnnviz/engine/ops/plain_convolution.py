@@ -101,7 +101,7 @@ class PlainConvolution:
                 c_step=self._column_step,
             )
             if not self._is_pointwise:
-                self._columns.col2im(g.channels, column, dx, start)
+                self._add_columns(column, dx, n)
 
     def backward_weights(self, x: Any, dy: Any, dw: Any | None, db: Any | None) -> None:
         """Adds to dw and db the gradients by w and bias; None leaves one out."""
@@ -133,6 +133,11 @@ class PlainConvolution:
         column = self._work()
         self._columns.im2col(g.channels, x, column, start)
         return column, 0
+
+    def _add_columns(self, column: Any, dx: Any, n: int) -> None:
+        """Overwrites image ``n`` of dx: each pixel with the sum of what the column matrix has for it."""
+        g = self.geometry
+        self._columns.col2im(g.channels, column, dx, n * g.channels * g.window.in_count)
 
     def _work(self) -> Any:
         return self.device.scratch(self._column_count, "columns")
