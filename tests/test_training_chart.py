@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import warnings
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -322,6 +324,24 @@ def test_svg_keeps_text_and_escapes_it(tmp_path):
     plot_training_log(6, run([3, 2]), tmp_path / "a.svg", title="<b>loss & more")
     text = (tmp_path / "a.svg").read_text()
     assert "&lt;b&gt;loss &amp; more" in text and "<b>" not in text
+
+
+def test_control_characters_do_not_break_svg(tmp_path):
+    log = log_of("Iteration 0, Testing net (#0)\nTest net output #0: acc\x01 = 0.5", path="a\x02.log")
+    plot_training_log(0, log, tmp_path / "a.svg", title="b\x03")
+    text = (tmp_path / "a.svg").read_text()
+    ElementTree.fromstring(text)
+    assert "a\ufffd" in text and "b\ufffd" in text
+
+
+@pytest.mark.parametrize(
+    "losses", [[1e308, 1, -1e308], [1e-320, 0, 0], [0, 0, 0], [-3, -2, -1], [3.4e38, 1e-45], [7]]
+)
+@pytest.mark.parametrize("log_scale", [None, True, False])
+def test_absurd_numbers_still_make_a_chart(losses, log_scale):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_legible(plot_training_log(6, run(losses), log_scale=log_scale))
 
 
 def test_unknown_format_and_unwritable_path(tmp_path):

@@ -116,7 +116,7 @@ def chart_lines(
     for log, name in zip(logs, log_names(logs), strict=True):
         curves = _chosen_curves(log, quantity, outputs)
         for label, parts in curves.items():
-            segments = [(_x_of(curve, x_axis), np.array(curve.values)) for _, curve in parts]
+            segments = [(_x_of(curve, x_axis), _y_of(curve)) for _, curve in parts]
             line = ChartLine(name, label, segments)
             line.marks = _marks(log, line, parts, x_axis, quantity)
             lines.append(line)
@@ -297,6 +297,13 @@ def _nothing_to_plot(quantity: str, logs: Sequence[TrainingLog], outputs: Sequen
 
 def _x_of(curve: Curve, x_axis: str) -> np.ndarray:
     return np.array(curve.iterations if x_axis == "Iters" else curve.seconds)
+
+
+def _y_of(curve: Curve) -> np.ndarray:
+    """The values as 32-bit floats can have them: larger ones are infinite, smaller ones zero."""
+    y = np.array(curve.values)
+    y = np.where(np.abs(y) > np.finfo(np.float32).max, np.copysign(np.inf, y), y)
+    return np.where(np.abs(y) < np.finfo(np.float32).smallest_subnormal, 0.0, y)
 
 
 def _marks(

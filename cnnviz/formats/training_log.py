@@ -53,7 +53,7 @@ _WORDS = (
     b"*** Aborted",
 )
 _ITERATION = re.compile(
-    rb"Iteration (\d+)(?:[^I]*?\bloss = ([^\s,]+)|, lr = ([^\s,]+)|, Testing net(?: \(#(\d+)\))?)"
+    rb"Iteration (\d{1,15})(?:[^I\d][^I]*?\bloss = ([^\s,]+)|, lr = ([^\s,]+)|, Testing net(?: \(#(\d+)\))?)"
 )
 _OUTPUT = re.compile(rb"T\w+ net output(?: mAP)? (#\d+: (?:.+?)) = (\S+)( \(\* \S+ = \S+ loss\))?")
 # Versions before outputs had names print only a number with each.
@@ -66,6 +66,7 @@ _DISPLAY = re.compile(
     re.MULTILINE,
 )
 _COLOR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
+_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NO_ROW = (-1.0, math.nan)
 _EVENTS = (
     ("snapshot", b"Snapshotting "),
@@ -225,7 +226,7 @@ class TrainingLog:
     @property
     def name(self) -> str:
         """The file's name without its last suffix, as legends show it."""
-        return Path(self.path).stem or self.path
+        return readable(Path(self.path).stem or self.path)
 
     @property
     def events(self) -> list[Event]:
@@ -454,6 +455,7 @@ class LogReader:
         names = [column[0] for column in rest[0::3]]
         if (
             iterations[0] < self._iteration
+            or iterations[-1] >= 1e15
             or any(after <= before for before, after in pairwise(iterations))
             or not segment.train.starts_row(iterations[0])
             or any(len(set(column)) > 1 for column in rest[0::3])
@@ -521,7 +523,7 @@ class LogReader:
         self._rate = value
 
     def _read_multistep(self, line: bytes) -> None:
-        match = re.search(rb"MultiStep Status: Iteration (\d+)(.*)", line)
+        match = re.search(rb"MultiStep Status: Iteration (\d{1,15})(.*)", line)
         if match is not None:
             text = match[0].decode("utf-8", "replace")
             self._add_event("multistep", float(match[1]), text, self._clock.seconds(line))
@@ -563,7 +565,7 @@ class LogReader:
             text = (found if kind in ("failure", "early stop", "done") else b"") + tail
             text = (text.split() or [b""])[-1] if kind == "snapshot" else text.strip()
             readable = text.decode("utf-8", "replace")
-            number = re.search(r"_iter_(\d+)", readable) if kind in ("snapshot", "restore") else None
+            number = re.search(r"_iter_(\d{1,15})", readable) if kind in ("snapshot", "restore") else None
             iteration = float(number[1]) if number is not None else self._iteration
             if kind == "restore" and self._segment.has_data:
                 self._new_segment()
@@ -744,8 +746,13 @@ def _lines_with_words(data: bytes) -> list[tuple[int, int, int, int]]:
     return sorted(found.values())
 
 
+def readable(text: str) -> str:
+    """Returns ``text`` with a sign in place of what no text may hold: control characters, half letters."""
+    return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def _output_name(key: bytes) -> str:
-    return key.partition(b": ")[2].decode("utf-8", "replace")
+    return readable(key.partition(b": ")[2].decode("utf-8", "replace"))
 
 
 def _number(text: bytes) -> float | None:

@@ -32,7 +32,7 @@ from cnnviz.analysis.training import (
 )
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.files import write_text
-from cnnviz.formats.training_log import TrainingLog
+from cnnviz.formats.training_log import TrainingLog, readable
 from cnnviz.plots.style import Theme, fit_fonts, new_figure, save_figure, style_axes, theme
 
 WIDTH_IN, HEIGHT_IN = 8.0, 4.5
@@ -106,7 +106,7 @@ def plot_training_log(
         raise CnnvizError(f"smooth is {smooth:g}, wanted 0 (none) up to, but below, 1")
     read = as_logs(logs)
     lines = chart_lines(number, read, outputs)
-    heading = title if title is not None else chart_name(number)
+    heading = readable(title) if title is not None else chart_name(number)
     figure = draw_chart(number, lines, theme(style), smooth, log_scale, heading)
     if path is not None:
         if Path(path).suffix.lower() in (".html", ".htm"):
@@ -226,7 +226,7 @@ def _draw_line(
 
 def _moves_in_steps(y: np.ndarray) -> bool:
     """Whether a learning rate keeps its value from one display to the next most of the time."""
-    return len(y) > 2 and int(np.count_nonzero(np.diff(y) == 0)) >= len(y) // 2
+    return len(y) > 2 and int(np.count_nonzero(y[1:] == y[:-1])) >= len(y) // 2
 
 
 def _lone_points(y: np.ndarray) -> np.ndarray:
@@ -241,24 +241,43 @@ def _scale(axes: Axes, lines: list[ChartLine], quantity: str, x_axis: str, log_s
     positive = y[y > 0]
     if log_scale is None:
         log_scale = quantity != "Test accuracy" and len(positive) == len(y) > 2 and _wants_log_axis(y)
-    axes.margins(x=0.015, y=0.06)
     if log_scale and len(positive):
-        axes.set_yscale("log", nonpositive="mask")
-        decades = math.log10(positive.max() / positive.min())
-        subs = (1.0,) if decades > 2.9 else (1.0, 2.0, 5.0) if decades > 1 else tuple(range(1, 10))
-        axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
-        axes.yaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        _scale_log(axes, positive)
     else:
-        axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
-        low, high = axes.get_ylim()
+        low, high = _padded(y, 0.06)
         if len(y) and quantity == "Test accuracy" and y.min() >= 0:
-            axes.set_ylim(max(low, 0.0), min(high, 1.02) if y.max() <= 1 else high)
+            low, high = max(low, -0.01), min(high, 1.02) if y.max() <= 1 else high
+        axes.set_ylim(low, high)
+        axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
+    x = np.concatenate([line.x for line in lines])
+    axes.set_xlim(*_padded(x[np.isfinite(x)], 0.015))
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=x_axis == "Iters"))
-    largest = max((float(np.nanmax(line.x)) for line in lines if np.isfinite(line.x).any()), default=0.0)
-    unit, sign = (1e6, "M") if largest >= 2e6 else (1e3, "k") if largest >= 1e4 else (1, "")
+    last = axes.get_xlim()[1]
+    unit, sign = (1e6, "M") if last >= 2e6 else (1e3, "k") if last >= 1e4 else (1, "")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / unit:.6g}{sign if v else ''}"))
+
+
+def _scale_log(axes: Axes, positive: np.ndarray) -> None:
+    low, high = _padded(np.log10(positive), 0.06)
+    axes.set_ylim(10**low, 10**high)
+    axes.set_yscale("log", nonpositive="mask")
+    subs = (1.0,) if high - low > 3.3 else (1.0, 2.0, 5.0) if high - low > 1.1 else tuple(range(1, 10))
+    axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _padded(values: np.ndarray, share: float) -> tuple[float, float]:
+    """Returns limits a ``share`` wider than ``values`` on either side, never empty."""
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    # Closer numbers than this have no ticks that differ.
+    if high - low <= 1e-6 * max(abs(low), abs(high)):
+        wide = 0.05 * max(abs(low), abs(high)) or 0.5
+        return low - wide, high + wide
+    return low - share * (high - low), high + share * (high - low)
 
 
 def _wants_log_axis(y: np.ndarray) -> bool:

@@ -27,7 +27,7 @@ from cnnviz.analysis.training import (
     chart_number,
     thinned,
 )
-from cnnviz.formats.training_log import TrainingLog
+from cnnviz.formats.training_log import TrainingLog, readable
 from cnnviz.plots.style import Theme, render, theme
 from cnnviz.plots.training import draw_chart
 
@@ -53,7 +53,7 @@ def training_svg(
     """
     number = chart_number(chart_type)
     lines = chart_lines(number, as_logs(logs), outputs)
-    return _svg(number, lines, style, smooth, log_scale, title or chart_name(number))[0]
+    return _svg(number, lines, style, smooth, log_scale, readable(title) if title else chart_name(number))[0]
 
 
 def training_page(
