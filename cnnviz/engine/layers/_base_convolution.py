@@ -24,7 +24,7 @@ def window_of(param: ConvolutionParameter, spatial: Axes) -> Window:
     stride = _per_axis(param, "stride", "stride", len(spatial), 1)
     if 0 in stride:
         raise NetError(f"stride is {_by(stride)}; each must be at least 1")
-    pad = _per_axis(param, "pad", "pad", len(spatial), 0)
+    pad = _four_pads(param, len(spatial)) or _per_axis(param, "pad", "pad", len(spatial), 0)
     dilation = _per_axis(param, "dilation", None, len(spatial), 1)
     if 0 in dilation:
         raise NetError(f"dilation is {_by(dilation)}; each must be at least 1")
@@ -50,6 +50,20 @@ def _per_axis(
     if len(values) == axes:
         return tuple(values)
     return (values[0] if values else int(default or 0),) * axes
+
+
+def _four_pads(param: ConvolutionParameter, axes: int) -> Axes | None:
+    """Reads pads given for each border, as forks write them; None if there are none."""
+    names = ("pad_t", "pad_b", "pad_l", "pad_r")
+    if not any(param.HasField(name) for name in names):
+        return None
+    top, low, left, right = (getattr(param, name) for name in names)
+    if axes != 2 or top != low or left != right:
+        raise NetError(
+            f"pads of {top} above, {low} below, {left} left and {right} right differ; put a Pad layer before "
+            "the layer and give it no pad"
+        )
+    return top, left
 
 
 def _by(sizes: Axes) -> str:

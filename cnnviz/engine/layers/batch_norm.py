@@ -8,9 +8,10 @@ import cnnviz
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Weight
 from cnnviz.engine.layers._kept import KeepsBottom
+from cnnviz.engine.ops.add import add
 from cnnviz.engine.ops.channels import Channels
 from cnnviz.errors import NetError
-from cnnviz.formats.schema import LayerParameter
+from cnnviz.formats.schema import FillerParameter, LayerParameter
 
 
 class BatchNorm(KeepsBottom):
@@ -25,10 +26,15 @@ class BatchNorm(KeepsBottom):
         use_global_stats: true takes the stored statistics, false the batch's; default by phase.
         moving_average_fraction: f; default 0.999.
         eps: added to the variance; default 1e-5.
+        scale_bias: whether a factor and a shift for each channel are learned here too, as forks have
+            it: y = scale_c (x - mean_c) / sqrt(variance_c + eps) + bias_c; default false.
+        scale_filler, bias_filler: how these start; default constant 1 and 0.
+        filler: refused; no fork says what it fills.
 
     Bottom: (N, C, ...); channels are axis 1, a bottom of one axis is one channel.
     Top: of the same shape; may be the bottom (in place).
-    Parameters: sums of means (C), sums of variances (C), their weight (1); not learned: lr_mult is 0.
+    Parameters: sums of means (C), sums of variances (C), their weight (1), not learned: lr_mult is 0;
+        then scale (C) and bias (C) with scale_bias.
     Raises: NetError if a param entry asks for another lr_mult.
     Source: Ioffe and Szegedy 2015; Caffe's BatchNormLayer.
     """
@@ -39,6 +45,8 @@ class BatchNorm(KeepsBottom):
         super().__init__(param, phase)
         self._fix_lr_mult(param)
         given = param.batch_norm_param
+        if given.HasField("filler"):
+            raise NetError("batch_norm_param.filler is not supported; use scale_filler or bias_filler")
         self._stored = given.use_global_stats if given.HasField("use_global_stats") else phase == cnnviz.TEST
 
     @staticmethod
@@ -57,7 +65,12 @@ class BatchNorm(KeepsBottom):
         return [bottom[0]]
 
     def weights(self, bottom: Sequence[Shape]) -> list[Weight]:
-        return [Weight((self._dim,)), Weight((self._dim,)), Weight((1,))]
+        given, shape = self.param.batch_norm_param, (self._dim,)
+        statistics = [Weight(shape), Weight(shape), Weight((1,))]
+        if not given.scale_bias:
+            return statistics
+        scale = given.scale_filler if given.HasField("scale_filler") else FillerParameter(value=1)
+        return [*statistics, Weight(shape, scale), Weight(shape, given.bias_filler)]
 
     def setup(self) -> None:
         self._mean, self._variance, self._inverse = (
@@ -76,30 +89,40 @@ class BatchNorm(KeepsBottom):
         mean, variance = self._mean.mutable_device_data, self._variance.mutable_device_data
         x = bottom[0].device_data
         if self._stored:
-            stored = [blob.device_data for blob in self.blobs]
+            stored = [blob.device_data for blob in self.blobs[:3]]
             self.launch("batch_norm_stored", dim, dim, *stored, mean, variance)
         else:
             channels.moments(x, mean, variance)
             self._remember(channels.size)
         inverse = self._inverse.mutable_device_data
         self.launch("batch_norm_inverse", dim, dim, self.param.batch_norm_param.eps, variance, inverse)
-        channels.affine(x, top[0].mutable_device_data, shift=mean, factor=inverse)
+        y = top[0].mutable_device_data
+        channels.affine(x, y, shift=mean, factor=inverse)
+        if self.param.batch_norm_param.scale_bias:
+            channels.affine(y, y, factor=self.blobs[3].device_data, bias=self.blobs[4].device_data)
 
     def _remember(self, size: int) -> None:
         fraction = self.param.batch_norm_param.moving_average_fraction
         correction = size / (size - 1) if size > 1 else 1.0
-        sums = [blob.mutable_device_data for blob in self.blobs]
+        sums = [blob.mutable_device_data for blob in self.blobs[:3]]
         batch = self._mean.device_data, self._variance.device_data
         self.launch("batch_norm_update", self._dim, self._dim, fraction, correction, *batch, *sums[:2])
         self.launch("batch_norm_count", 1, fraction, sums[2])
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        channels, dy = self._channels(bottom[0]), top[0].device_diff
+        x, mean, inverse = self.kept_bottom(bottom[0]), self._mean.device_data, self._inverse.device_data
+        learns = self.param.batch_norm_param.scale_bias
+        if learns:
+            sums = channels.normalized_sums(x, mean, inverse, dy)
+            for blob, total in zip(self.blobs[3:], reversed(sums), strict=True):
+                add(self.device, self._dim, blob.device_diff, total, blob.mutable_device_diff)
         if not propagate_down[0]:
             return
-        channels = self._channels(bottom[0])
-        dy, inverse, dx = top[0].device_diff, self._inverse.device_data, bottom[0].mutable_device_diff
+        dx = bottom[0].mutable_device_diff
         if self._stored:
             channels.affine(dy, dx, factor=inverse)
         else:
-            x = self.kept_bottom(bottom[0])
-            channels.normalize_backward(x, self._mean.device_data, inverse, dy, dx)
+            channels.normalize_backward(x, mean, inverse, dy, dx)
+        if learns:
+            channels.affine(dx, dx, factor=self.blobs[3].device_data)

@@ -23,7 +23,8 @@ class Convolution(BaseConvolution):
         kernel_size: sides of the window in pixels, once or once per spatial axis; or kernel_h and
             kernel_w for two axes; required.
         stride: pixels from one window to the next; default 1; or stride_h, stride_w.
-        pad: zeros around the image; default 0; or pad_h, pad_w.
+        pad: zeros around the image; default 0; or pad_h, pad_w; or, as forks write it, pad_t and pad_b,
+            pad_l and pad_r, equal by pairs.
         dilation: pixels from one tap of the window to the next; default 1.
         group: parts into which the channels of bottom and top are cut; default 1.
         bias_term: whether there is a bias; default true.

@@ -204,6 +204,7 @@ class SoftmaxCrossEntropyLoss(_SoftmaxInside):
     loss_param:
         normalization: D is the number of items (VALID, the default, and FULL), of entries before the
             axis (BATCH_SIZE), 1 (NONE), or pre_fixed_normalizer (PRE_FIXED). ignore_label is refused.
+        normalize: used if normalization is not given: true is VALID, false BATCH_SIZE.
 
     Bottom: scores x (N, C, ...); targets t of the same shape. Only x gets a gradient.
     Top: the loss (); p of the shape of x, optional, through which no gradient flows.

@@ -21,6 +21,7 @@ class Data(DataLayer):
         backend: LMDB or LEVELDB, for databases; default what the folder holds.
         rand_skip: skip fewer than so many items at the start, drawn at random; default 0.
         prefetch: batches prepared ahead; default 4.
+        shuffle, threads, parser_threads, force_encoded_color: accepted, change nothing.
     transform_param:
         scale (1), mean_file or mean_value (none), crop_size (0: none), mirror (False), force_color and
         force_gray (False): see Transformer.

@@ -22,6 +22,7 @@ class ImageData(DataLayer):
         is_color: True gives B, G, R, False grey; default True.
         shuffle: random order, a new one for each round; default False.
         rand_skip: skip fewer than so many pictures at the start, drawn at random; default 0.
+        scale, mean_file, crop_size, mirror: the old place of what transform_param says.
     transform_param: as for Data.
 
     Bottom: none.
