@@ -198,6 +198,13 @@ def test_divergence_and_parting_are_marked_only_where_clear():
     assert "diverges" not in kinds(run([2, 1.5, 1.2, 3, 1, 0.9, 0.8, 0.7, 0.7, 0.7]))
 
 
+def test_marks_after_the_last_display_are_inside():
+    log = log_of("Iteration 0, loss = 2\nIteration 20, loss = 1\nSnapshotting to a_iter_27.caffemodel")
+    figure = plot_training_log(6, log)
+    (sign,) = parts(figure, "mark-snapshot")
+    assert sign.get_xdata()[0] == 27 < figure.axes[0].get_xlim()[1]
+
+
 def test_log_axis():
     wide = run([100, 10, 1, 0.5])
     narrow = run([2, 1.5, 1, 0.8])

@@ -250,7 +250,7 @@ def _scale(axes: Axes, lines: list[ChartLine], quantity: str, x_axis: str, log_s
         axes.set_ylim(low, high)
         axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
-    x = np.concatenate([line.x for line in lines])
+    x = np.concatenate([line.x for line in lines] + [[mark.x for mark in line.marks] for line in lines])
     axes.set_xlim(*_padded(x[np.isfinite(x)], 0.015))
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=x_axis == "Iters"))
     last = axes.get_xlim()[1]
