@@ -18,6 +18,7 @@ LANE = 9.0  # between lines that go on side by side
 FOOT = 14.0  # from a column's end to the nearest lane
 MOST_LANES = 3
 MOST_COLUMNS = 12
+SEARCH_STEPS = 24
 WIDE_SCREEN = 16 / 9
 
 
@@ -79,14 +80,32 @@ def _crossing(route: Route, y: float) -> int | None:
 
 
 def _cuts(layout: Layout, gaps: Sequence[_Gap], count: int) -> list[_Gap]:
-    """Chooses the gaps that part ``layout`` into columns of nearly equal height."""
+    """Chooses the gaps that part ``layout`` into at most ``count`` columns of the least height."""
+    low, high = layout.height / count, layout.height
+    for _ in range(SEARCH_STEPS):
+        middle = (low + high) / 2
+        if len(_filled(layout, gaps, middle)) < count:
+            high = middle
+        else:
+            low = middle
+    # A part that cannot be cut sets the height of all: nothing is gained by columns lower than that.
+    cuts = _filled(layout, gaps, high)
+    tops, ends = [0.0, *(cut.bottom for cut in cuts)], [*(cut.top for cut in cuts), layout.height]
+    return _filled(layout, gaps, max(end - top for top, end in zip(tops, ends, strict=True)))
+
+
+def _filled(layout: Layout, gaps: Sequence[_Gap], height: float) -> list[_Gap]:
+    """Fills columns of ``height`` one after the other; a part that cannot be cut makes its column higher."""
     cuts: list[_Gap] = []
-    for k in range(1, count):
-        wanted = layout.height * k / count
-        best = min(gaps, key=lambda gap: abs(gap.middle - wanted) + gap.cost, default=None)
-        if best is not None and best not in cuts and abs(best.middle - wanted) < layout.height / count / 2:
-            cuts.append(best)
-    return sorted(cuts, key=lambda gap: gap.top)
+    start = 0.0
+    while layout.height - start > height:
+        later = [gap for gap in gaps if gap.top > start]
+        fitting = [gap for gap in later if gap.top - start <= height] or later[:1]
+        if not fitting:
+            break
+        cuts.append(max(fitting, key=lambda gap: gap.top - gap.cost))
+        start = cuts[-1].bottom
+    return cuts
 
 
 def _broken(layout: Layout, sizes: Mapping[Node, tuple[float, float]], cuts: Sequence[_Gap]) -> Layout:
