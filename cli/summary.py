@@ -25,10 +25,9 @@ def command(model: str, phase: str | None, level: int, stages: tuple[str, ...], 
       cnnviz summary lenet.prototxt
       cnnviz summary resnet50.prototxt --csv > resnet50.csv
     """
-    from cnnviz.analysis.summary import summarize, summary_csv, summary_json, summary_text
-    from cnnviz.engine.graph import build_graph
+    from cnnviz.analysis.summary import graph_to_show, summarize, summary_csv, summary_json, summary_text
     from cnnviz.formats.model_file import read_model
 
-    graph = build_graph(read_model(model), phase or "TEST", level, stages, splits=False, strict=False)
+    graph = graph_to_show(read_model(model), phase, level, stages)
     write = {"json": summary_json, "csv": summary_csv}.get(form or "", summary_text)
     click.echo(write(summarize(graph)), nl=False)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz.analysis.receptive_field import ReceptiveField, receptive_fields
-from cnnviz.engine.graph import Graph, GraphLayer
+from cnnviz.engine.graph import Graph, GraphLayer, build_graph
 from cnnviz.errors import FileError
 from cnnviz.formats.files import read_bytes
+from cnnviz.formats.prototxt import NetDefinition
 
 BYTES = 4  # of a 32-bit float
 # Types whose parameter blobs are running statistics: saved with the net, but not learned.
@@ -90,6 +91,19 @@ class NetSummary:
     def unknown(self) -> int:
         """Number of layers with a top of unknown shape: the totals leave these out."""
         return sum(None in layer.shapes for layer in self.layers)
+
+
+def graph_to_show(
+    definition: NetDefinition, phase: int | str | None = None, level: int = 0, stages: Iterable[str] = ()
+) -> Graph:
+    """Returns the graph of a net for pictures and tables: as it is written, faults recorded and not raised.
+
+    Args:
+        phase: by default TEST, or TRAIN where that has fewer faults (nets written for training only).
+    """
+    phases = ("TEST", "TRAIN") if phase is None else (phase,)
+    graphs = [build_graph(definition, p, level, tuple(stages), splits=False, strict=False) for p in phases]
+    return min(graphs, key=lambda graph: sum(layer.fault is not None for layer in graph.layers))
 
 
 def summarize(graph: Graph) -> NetSummary:

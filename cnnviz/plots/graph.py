@@ -11,8 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnviz.analysis.summary import LayerSummary, NetSummary, short_number, summarize, summary_text
-from cnnviz.engine.graph import Graph, GraphLayer, build_graph
+from cnnviz.analysis.summary import (
+    LayerSummary,
+    NetSummary,
+    graph_to_show,
+    short_number,
+    summarize,
+    summary_text,
+)
+from cnnviz.engine.graph import Graph, GraphLayer
 from cnnviz.errors import CnnvizError, FileError, did_you_mean
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.files import write_bytes, write_text
@@ -189,15 +196,8 @@ def _graphs(net, phase, level, stages, both: bool) -> list[tuple[Graph, list[lis
     if isinstance(net, Graph):
         return [(net, [[] for _ in net.layers])]
     definition = net if isinstance(net, NetDefinition) else read_model(net)
-    phases = PHASES if both or phase is None else (phase,)
-    graphs = [build_graph(definition, p, level, tuple(stages), splits=False, strict=False) for p in phases]
-    if phase is None and not both:
-        graphs = [min(reversed(graphs), key=_faults)]
+    graphs = [graph_to_show(definition, p, level, stages) for p in (PHASES if both else (phase,))]
     return [(graph, _unknown_fields(definition, graph)) for graph in graphs]
-
-
-def _faults(graph: Graph) -> int:
-    return sum(fault_of(layer) is not None for layer in graph.layers)
 
 
 def _unknown_fields(definition: NetDefinition, graph: Graph) -> list[list[str]]:
