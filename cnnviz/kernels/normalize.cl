@@ -1,0 +1,76 @@
+// y[n, c, i] = scale[c] x[n, c, i] / norm;  norm = sqrt(eps + sum of x^2), over the channels for each (n, i),
+// or over the whole item n
+// dx = (g - x (sum of x g) / norm^2) / norm with g = scale dy;  dscale[c] += sum over n, i of dy x / norm
+// Host: engine/layers/normalize.py. `norms` is the number of norms per item: inner or 1; `shared`: one scale.
+// In place: not; the host keeps a copy of x.
+
+#ifndef Dtype
+#define Dtype float
+#endif
+
+// sums[n, i] = eps + sum over c of x g scale. One work item per (i, n).
+__kernel void normalize_sums(const int num, const int channels, const int inner, const int shared,
+                             const Dtype eps, __global const Dtype *x, __global const Dtype *g,
+                             __global const Dtype *scale, __global Dtype *sums)
+{
+    const int i = get_global_id(0), n = get_global_id(1);
+    if (i >= inner || n >= num) return;
+    Dtype sum = eps;
+    for (int c = 0; c < channels; ++c) {
+        const size_t at = ((size_t)n * channels + c) * inner + i;
+        sum += x[at] * g[at] * (scale ? scale[shared ? 0 : c] : 1);
+    }
+    sums[n * inner + i] = sum;
+}
+
+// The same for a whole item in place of its positions: out of normalize_sums' results. One work item per n.
+__kernel void normalize_join(const int num, const int inner, const Dtype extra, __global const Dtype *sums,
+                             __global Dtype *joined)
+{
+    const int n = get_global_id(0);
+    if (n >= num) return;
+    Dtype sum = extra;
+    for (int i = 0; i < inner; ++i) sum += sums[n * inner + i];
+    joined[n] = sum;
+}
+
+#define ELEMENT \
+    const int at = get_global_id(0); \
+    if (at >= count) return; \
+    const int i = at % inner, n = at / inner / channels, c = at / inner - n * channels; \
+    const int k = norms == 1 ? n : n * inner + i; \
+    const Dtype norm = sqrt(squares[k]), factor = scale[shared ? 0 : c];
+
+#define SIZES const int count, const int channels, const int inner, const int norms, const int shared
+
+__kernel void normalize_forward(SIZES, __global const Dtype *x, __global const Dtype *squares,
+                                __global const Dtype *scale, __global Dtype *y)
+{
+    ELEMENT
+    y[at] = factor * x[at] / norm;
+}
+
+__kernel void normalize_backward(SIZES, __global const Dtype *x, __global const Dtype *squares,
+                                 __global const Dtype *dots, __global const Dtype *scale,
+                                 __global const Dtype *dy, __global Dtype *dx)
+{
+    ELEMENT
+    dx[at] = (factor * dy[at] - x[at] * dots[k] / squares[k]) / norm;
+}
+
+// dscale[c] += sum of dy x / norm. One work item per channel, or one for all if the scale is shared.
+__kernel void normalize_scale(const int num, const int channels, const int inner, const int norms,
+                              const int shared, __global const Dtype *x, __global const Dtype *squares,
+                              __global const Dtype *dy, __global Dtype *dscale)
+{
+    const int mine = get_global_id(0);
+    if (mine >= (shared ? 1 : channels)) return;
+    Dtype sum = 0;
+    for (int n = 0; n < num; ++n)
+        for (int c = shared ? 0 : mine; c < (shared ? channels : mine + 1); ++c)
+            for (int i = 0; i < inner; ++i) {
+                const size_t at = ((size_t)n * channels + c) * inner + i;
+                sum += dy[at] * x[at] / sqrt(squares[norms == 1 ? n : n * inner + i]);
+            }
+    dscale[mine] += sum;
+}
