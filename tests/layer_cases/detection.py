@@ -52,6 +52,63 @@ def psroi_pooling(dim, k, scale):
     return reference
 
 
+def prior_boxes(sizes, image, variances, clip=False):
+    """Boxes of the given (width, height) around the middle of each of 2 x 3 cells."""
+
+    def reference(x, data):
+        rows = []
+        for i, j in np.ndindex(2, 3):
+            y, x = (i + 0.5) * image[0] / 2, (j + 0.5) * image[1] / 3
+            for width, height in sizes:
+                box = [(x - width / 2) / image[1], (y - height / 2) / image[0],
+                       (x + width / 2) / image[1], (y + height / 2) / image[0]]  # fmt: skip
+                rows.append(np.clip(box, 0, 1) if clip else box)
+        return np.stack([np.ravel(rows), np.tile(variances, len(rows))])[None]
+
+    return reference
+
+
+# Four priors, of which the first two overlap by 0.6.
+PRIORS = [[0, 0, 0.4, 0.4], [0.1, 0, 0.5, 0.4], [0.5, 0.5, 0.9, 0.9], [0.1, 0.6, 0.4, 0.9]]
+VARIANCES = [[0.1, 0.1, 0.2, 0.2]] * 4
+SSD_PRIORS = given([PRIORS, VARIANCES])
+SCORES = given([[0.1, 0.9, 0.0, 0.2, 0.8, 0.0, 0.3, 0.1, 0.6, 0.9, 0.05, 0.05]])
+DETECTED = [[0, 1, 0.9, *PRIORS[0]], [0, 2, 0.6, *PRIORS[2]]]
+
+
+def center_size(codes):
+    """Boxes of codes relative to PRIORS."""
+    p = np.array(PRIORS)
+    size, center = p[:, 2:] - p[:, :2], (p[:, 2:] + p[:, :2]) / 2
+    codes = np.reshape(codes, (4, 4)) * VARIANCES
+    middle, half = center + codes[:, :2] * size, np.exp(codes[:, 2:]) * size / 2
+    return np.hstack([middle - half, middle + half])
+
+
+def first_boxes(codes, scores, priors):
+    """All three boxes of class 1 and 2 above 0.5 when boxes move little."""
+    boxes = center_size(codes)
+    return np.array([[0, 1, 0.9, *boxes[0]], [0, 1, 0.8, *boxes[1]], [0, 2, 0.6, *boxes[2]]])[None, None]
+
+
+def multi_box_loss(codes, scores, priors, truth):
+    """One true box, the same as prior 2, of class 1: one match and two negatives of three classes."""
+    target = np.zeros(4)
+    difference = codes.reshape(2, 4, 4)[0, 2] - target
+    near = np.abs(difference) < 1
+    boxes = np.where(near, difference**2 / 2, np.abs(difference) - 0.5).sum()
+    s = scores.reshape(2, 4, 3)[0]
+    loss = np.log(np.exp(s).sum(axis=1, keepdims=True)) - s
+    negatives = np.sort(loss[[0, 1, 3], 0])[-2:].sum()
+    return boxes + loss[2, 1] + negatives
+
+
+TRUTH = given([[0, 1, 0, 0.5, 0.5, 0.9, 0.9, 0], [-1, 0, 0, 0, 0, 0, 0, 0]])
+TRUTHS = given(
+    [[0, 1, 0, 0.5, 0.5, 0.9, 0.9, 0], [0, 2, 1, 0.02, 0, 0.45, 0.4, 1], [1, 1, 0, 0, 0.5, 0.4, 1, 0]]
+)
+SSD = [(2, 16), (2, 12), (1, 2, 16)]
+
 ROIS = {1: given([[0, 0, 0, 11, 9], [1, 2, 4, 7, 6], [1, 5, 1, 5, 1], [0, 9, 8, 20, 20]])}
 
 CASES = [
@@ -77,4 +134,36 @@ CASES = [
     Case("PSROIPooling", "half scale", [(2, 18, 6, 7), (4, 5)],
          "psroi_pooling_param { output_dim: 2 group_size: 3 spatial_scale: 0.5 }", fills=ROIS,
          reference=psroi_pooling(2, 3, 0.5)),
+    Case("PriorBox", "squares and ratios", [(1, 4, 2, 3), (1, 3, 40, 60)],
+         "prior_box_param { min_size: 10 max_size: 22.5 aspect_ratio: 4 variance: 0.1 variance: 0.1 "
+         "variance: 0.2 variance: 0.2 }", gradient=False,
+         reference=prior_boxes([(10, 10), (220**0.5,) * 2, (220**0.5 * 2, 220**0.5 / 2),
+                                (220**0.5 / 2, 220**0.5 * 2)], (40, 60), [0.1, 0.1, 0.2, 0.2])),
+    Case("PriorBox", "clipped, no flip, image size given", [(1, 4, 2, 3), (1, 3, 5, 5)],
+         "prior_box_param { min_size: 30 min_size: 8 aspect_ratio: 4 aspect_ratio: 1 flip: false clip: true "
+         "img_h: 40 img_w: 60 }", gradient=False,
+         reference=prior_boxes([(30, 30), (60, 15), (8, 8), (16, 4)], (40, 60), [0.1] * 4, clip=True)),
+    Case("DetectionOutput", "suppressed", [(1, 16), (1, 12), (1, 2, 16)],
+         "detection_output_param { num_classes: 3 nms_param { nms_threshold: 0.5 } "
+         "confidence_threshold: 0.2 }", gradient=False, takes_nan=False,
+         fills={0: given(np.zeros(16)), 1: SCORES, 2: SSD_PRIORS},
+         reference=lambda *bottoms: np.array(DETECTED)[None, None]),
+    Case("DetectionOutput", "moved boxes", [(1, 16), (1, 12), (1, 2, 16)],
+         "detection_output_param { num_classes: 3 code_type: CENTER_SIZE keep_top_k: 3 "
+         "nms_param { nms_threshold: 0.95 top_k: 2 } confidence_threshold: 0.5 }", gradient=False,
+         fills={1: SCORES, 2: SSD_PRIORS}, reference=first_boxes),
+    Case("DetectionOutput", "nothing found", [(2, 16), (2, 12), (1, 2, 16)],
+         "detection_output_param { num_classes: 3 confidence_threshold: 2 }", gradient=False,
+         fills={2: SSD_PRIORS},
+         reference=lambda *bottoms: np.array([[0] + [-1] * 6, [1] + [-1] * 6])[None, None]),
+    Case("MultiBoxLoss", "one match", [*SSD, (1, 1, 2, 8)],
+         "multibox_loss_param { num_classes: 3 code_type: CENTER_SIZE neg_pos_ratio: 2 }",
+         fills={2: SSD_PRIORS, 3: TRUTH}, reference=multi_box_loss),
+    Case("MultiBoxLoss", "logistic, L2, corners", [*SSD, (1, 1, 3, 8)],
+         "multibox_loss_param { num_classes: 3 conf_loss_type: LOGISTIC loc_loss_type: L2 loc_weight: 2 }",
+         fills={2: SSD_PRIORS, 3: TRUTHS}),
+    Case("MultiBoxLoss", "no mining, bipartite, easy boxes", [*SSD, (1, 1, 3, 8)],
+         "multibox_loss_param { num_classes: 3 mining_type: NONE match_type: BIPARTITE "
+         "use_difficult_gt: false code_type: CORNER_SIZE } loss_param { normalization: BATCH_SIZE }",
+         fills={2: SSD_PRIORS, 3: TRUTHS}),
 ]  # fmt: skip

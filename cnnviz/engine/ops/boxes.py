@@ -1,0 +1,120 @@
+"""Boxes of detectors, on the host: arrays (n, 4) of xmin, ymin, xmax, ymax."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnnviz.formats.schema import PriorBoxParameter
+
+CORNER, CENTER_SIZE, CORNER_SIZE = (
+    PriorBoxParameter.CORNER,
+    PriorBoxParameter.CENTER_SIZE,
+    PriorBoxParameter.CORNER_SIZE,
+)
+
+
+def _centers(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns centres and sizes, (n, 2) each."""
+    return (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+
+
+def decode(codes: np.ndarray, priors: np.ndarray, variances: np.ndarray, code_type: int) -> np.ndarray:
+    """Returns the boxes that ``codes`` say relative to the priors.
+
+    Args:
+        codes: (n, 4) predictions.
+        variances: (n, 4) factors of the codes; ones where the codes hold them already.
+        code_type: CORNER: offsets of the corners; CENTER_SIZE: of the centre in the prior's size, and
+            the size's logarithm; CORNER_SIZE: of the corners in the prior's size.
+    """
+    scaled = codes * variances
+    center, size = _centers(priors)
+    if code_type == CORNER:
+        return priors + scaled
+    if code_type == CORNER_SIZE:
+        return priors + scaled * np.tile(size, 2)
+    middle = center + scaled[:, :2] * size
+    half = np.exp(scaled[:, 2:]) * size / 2
+    return np.hstack([middle - half, middle + half])
+
+
+def encode(boxes: np.ndarray, priors: np.ndarray, variances: np.ndarray, code_type: int) -> np.ndarray:
+    """Returns the codes of ``boxes``: the inverse of ``decode``."""
+    center, size = _centers(priors)
+    if code_type == CORNER:
+        return (boxes - priors) / variances
+    if code_type == CORNER_SIZE:
+        return (boxes - priors) / np.tile(size, 2) / variances
+    middle, box_size = _centers(boxes)
+    return np.hstack([(middle - center) / size, np.log(box_size / size)]) / variances
+
+
+def areas(boxes: np.ndarray) -> np.ndarray:
+    """Returns the boxes' areas, 0 for one whose corners are exchanged."""
+    return np.prod(np.maximum(boxes[..., 2:] - boxes[..., :2], 0), axis=-1)
+
+
+def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Returns intersection over union (n, m) of boxes a (n, 4) with boxes b (m, 4)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.prod(np.maximum(high - low, 0), axis=2)
+    union = areas(a)[:, None] + areas(b)[None] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def suppress(
+    boxes: np.ndarray, scores: np.ndarray, least_score: float, threshold: float, eta: float, top_k: int
+) -> list[int]:
+    """Returns the indices of the boxes that remain, best first: greedy non-maximum suppression.
+
+    Args:
+        least_score: only scores above it take part.
+        threshold: a box that overlaps a better one by more is dropped.
+        eta: factor of the threshold after each box kept, while it is above 0.5.
+        top_k: most boxes that take part, -1 for all.
+    """
+    order = np.flatnonzero(scores > least_score)
+    order = order[np.argsort(-scores[order], kind="stable")]
+    if top_k > -1:
+        order = order[:top_k]
+    kept: list[int] = []
+    for index in order:
+        if kept and overlaps(boxes[index : index + 1], boxes[kept]).max() > threshold:
+            continue
+        kept.append(int(index))
+        if eta < 1 and threshold > 0.5:
+            threshold *= eta
+    return kept
+
+
+def match(
+    truths: np.ndarray, priors: np.ndarray, threshold: float | None, usable: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Assigns priors to true boxes.
+
+    Every true box gets the prior that overlaps it most (the largest overlap first, each prior once);
+    with a ``threshold`` each other prior gets the true box it overlaps most, if by so much.
+
+    Args:
+        usable: which priors may be assigned.
+
+    Returns:
+        For each prior the index of its true box or -1, and its largest overlap with any.
+    """
+    table = overlaps(priors, truths)
+    table[~usable] = 0
+    best = table.max(axis=1, initial=0)
+    matched = np.full(len(priors), -1)
+    pool = table.copy()
+    for _ in range(len(truths)):
+        prior, truth = np.unravel_index(pool.argmax(), pool.shape)
+        if not pool[prior, truth] > 1e-6:
+            break
+        matched[prior] = truth
+        pool[prior] = -1
+        pool[:, truth] = -1
+    if threshold is not None and len(truths):
+        free = (matched < 0) & usable & (best >= threshold) & (best > 1e-6)
+        matched[free] = table[free].argmax(axis=1)
+    return matched, best
