@@ -19,6 +19,8 @@ ORDERS = ("file", "norm", "similarity")
 _WINDOW_TYPES = {"Convolution", "Deconvolution"}
 _LARGEST_WINDOW = 11  # a (1, 1, H, W) blob of unknown type up to this size is taken for a convolution
 _BLOCK = 1024  # rows of cosines worked out at once
+_MOST_ROWS = 8192  # whose cosines are kept all together: 256 MB
+_MOST_RANK = 1024  # rows of the matrices whose singular values are worked out
 _MOST_PRODUCTS = 4e10  # multiply-adds spent on the cosines of one layer before columns are left out
 
 
@@ -207,8 +209,12 @@ def effective_rank(filters: np.ndarray, group: int = 1) -> tuple[float, int]:
     It counts the directions that the filters use: 1 if all are multiples of one, the highest value if
     all directions are used alike.
 
+    Of a matrix with more than 1024 rows and columns, evenly spread rows are taken, not more than 1024.
+
     Source: Roy and Vetterli, "The effective rank", 2007, here with energies s^2 for s.
     """
+    if group == 1 and min(len(filters), filters[0].size) > _MOST_RANK:
+        filters = filters[:: math.ceil(len(filters) / _MOST_RANK)]
     matrices = filters.reshape(group, len(filters) // group, -1)
     rows, columns = matrices.shape[1:]
     matrices = matrices.astype(np.float64 if filters.size <= 1 << 22 else np.float32)
@@ -232,16 +238,20 @@ def order_filters(filters: np.ndarray, order: str = "file") -> np.ndarray:
         raise CnnvizError(
             f"unknown order {order!r}, wanted file, norm or similarity{did_you_mean(order, ORDERS)}"
         )
+    if order == "file":
+        return np.arange(len(filters))
     matrix = np.nan_to_num(filters.reshape(len(filters), -1), nan=0, posinf=0, neginf=0)
     norms = np.linalg.norm(matrix, axis=1)
-    if order == "file":
-        return np.arange(len(matrix))
     if order == "norm":
         return np.argsort(-norms, kind="stable")
     rows = _unit_rows(matrix)
+    # All cosines at once are a fast product, as long as they fit the memory.
+    cosines = rows @ rows.T if len(rows) <= _MOST_ROWS else None
     chain = [int(norms.argmax())]
     is_left = np.ones(len(rows), bool)
     while len(chain) < len(rows):
-        is_left[chain[-1]] = False
-        chain.append(int(np.where(is_left, rows @ rows[chain[-1]], -2).argmax()))
+        last = chain[-1]
+        is_left[last] = False
+        near = rows @ rows[last] if cosines is None else cosines[last]
+        chain.append(int(np.where(is_left, near, -2).argmax()))
     return np.array(chain)

@@ -32,14 +32,14 @@ THRESHOLDS = {
     "duplicate": 0.9,  # near-duplicates: cosine of two filters
     "dead": 0.01,  # dead: norm relative to the layer's median
     "outlier": 10.0,  # outlier: norm relative to the layer's median
-    "saturated": 0.05,  # saturated: share of a filter's numbers that sit on the layer's extreme value
+    "saturated": 0.05,  # saturated: share of a filter's numbers that sit on its extreme values
     "low_rank": 0.1,  # low rank: effective rank relative to the highest possible
 }
 FILTER_FINDINGS = {
     "not finite": "holds nan or inf: the training diverged, or the file is damaged",
     "dead": "hardly any weight: the filter answers nothing but its bias",
     "constant": "all weights equal: never trained, or filled with a constant",
-    "saturated": "many weights at the layer's extreme value: clipped or coarsely quantised",
+    "saturated": "many weights at the filter's extreme values: clipped or coarsely quantised",
     "outlier": "a norm far above the other filters' of the layer",
     "noisy": "cannot be told from white noise: too little training, overfitting or too little weight decay",
     "near-duplicate": "nearly the same as another filter of the layer",
@@ -73,6 +73,7 @@ class LayerHealth:
 
     Attributes:
         not_finite: how many numbers of a filter are nan or inf; they count as 0 elsewhere.
+        extreme: share of a filter's numbers that equal its highest or lowest one.
         noise, spread: see ``noise_scores``; nan for fully connected layers and tiny windows.
         nearest, cosine, overlap: see ``nearest_filters``.
         rank, highest_rank: see ``effective_rank``.
@@ -171,8 +172,8 @@ def _finite(filters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _share_at_extremes(flat: np.ndarray) -> np.ndarray:
-    """Returns the share of each row's numbers that equal the layer's highest or lowest one."""
-    low, high = flat.min(), flat.max()
+    """Returns the share of each row's numbers that equal its highest (if > 0) or lowest (if < 0) one."""
+    low, high = flat.min(axis=1, keepdims=True), flat.max(axis=1, keepdims=True)
     return ((flat == low) & (low < 0) | (flat == high) & (high > 0)).mean(axis=1)
 
 

@@ -189,8 +189,8 @@ class _Section:
 
     Attributes:
         kind: "color" and "grid" (a tile a filter), "rows" (a row a filter) or "matrix".
-        filters: (N, C, H, W), or (N, D) for a matrix, all of them in the order of drawing.
-        numbers: (N,) their numbers in the file.
+        filters: (N, C, H, W), or (N, D) for a matrix, in the order of the file.
+        numbers: (N,) their numbers in the order of drawing.
         shown: how many filters, and how many channels or columns, are drawn.
         columns: of tiles; for "rows", of blocks of rows.
         tile: a tile's longer side; width and height: of the drawing.
@@ -220,6 +220,11 @@ class _Section:
         return _HEADING + max(self.height + _BAR, side)
 
     @property
+    def shown_filters(self) -> np.ndarray:
+        """The filters that are drawn, in the order of drawing."""
+        return self.filters[self.numbers[: self.shown[0]]]
+
+    @property
     def note(self) -> str:
         """What is left out, in words."""
         count, inner = self.shown
@@ -243,7 +248,7 @@ def _plan(section: _Section, banks: Sequence[FilterBank], limit: int) -> _Sectio
         filters = filters.reshape(len(filters), *bank.reads)
     if filters.ndim == 4 and math.prod(filters.shape[2:]) == 1:
         filters = filters.reshape(filters.shape[:2])
-    section.filters = filters[section.numbers]
+    section.filters = filters
     if filters.ndim == 2:
         return _plan_matrix(section)
     if filters.shape[1] == 3 and section.is_first:
@@ -342,7 +347,8 @@ def draw_title(figure: Figure, title: tuple[str, str], subtitle: str, look: Them
     name = fit(title[0], room, 17, bold=True)
     inch_text(figure, MARGIN, MARGIN - 0.05, name, 17, look.text, weight="bold")
     inch_text(figure, MARGIN, MARGIN + 0.31, fit(title[1], room, 10), 10, look.text)
-    inch_text(figure, MARGIN, MARGIN + 0.53, fit(subtitle, room, 9), 9, look.muted)
+    top = MARGIN + (0.53 if title[1] else 0.34)
+    inch_text(figure, MARGIN, top, fit(subtitle, room, 9), 9, look.muted)
 
 
 def _draw_section(figure: Figure, section: _Section, top: float) -> None:
@@ -387,7 +393,7 @@ def _divisors(section: _Section) -> np.ndarray | None:
     """What each filter shown is divided by; None for one scale."""
     if section.normalize == "layer":
         return None
-    return np.array([largest(one) for one in section.filters[: section.shown[0]]])
+    return np.array([largest(one) for one in section.shown_filters])
 
 
 def _layer_scale(section: _Section) -> ColorScale:
@@ -423,12 +429,12 @@ def _draw_grid(figure: Figure, section: _Section, top: float) -> ColorScale:
     numbers = [str(n) for n in section.numbers[:count]] if section.strip else None
     if section.kind == "color":
         step = -1 if section.channel_order == "bgr" else 1
-        tiles = section.filters[:count, ::step].transpose(0, 2, 3, 1)
+        tiles = section.shown_filters[:, ::step].transpose(0, 2, 3, 1)
         scale = None
         shown_scale = gray_scale(1.0 if divisors is not None else largest(section.bank.filters) or 1.0)
         divisors = divisors if divisors is not None else np.full(count, shown_scale.high)
     else:
-        tiles = section.filters[:count, 0]
+        tiles = section.shown_filters[:, 0]
         scale = shown_scale = _layer_scale(section)
     tile_grid(
         axes,
@@ -446,12 +452,12 @@ def _draw_grid(figure: Figure, section: _Section, top: float) -> ColorScale:
 
 def _draw_rows(figure: Figure, section: _Section, top: float) -> ColorScale:
     count, channels = section.shown
-    divisors, scale = _divisors(section), _layer_scale(section)
+    divisors, scale, filters = _divisors(section), _layer_scale(section), section.shown_filters
     per_block = math.ceil(count / section.columns)
     places = _marked(section, count)
     for block, start in enumerate(range(0, count, per_block)):
         stop = min(count, start + per_block)
-        tiles = section.filters[start:stop, :channels].reshape(-1, *section.filters.shape[2:])
+        tiles = filters[start:stop, :channels].reshape(-1, *filters.shape[2:])
         left = MARGIN + _GUTTER + block * (section.width + _GUTTER + _BLOCK_GAP)
         layout = tile_layout(len(tiles), tiles.shape[1], tiles.shape[2], channels, gap=_ROW_GAP)
         axes = inch_axes(figure, left, top, section.width, layout.height_at(section.width))
@@ -530,7 +536,7 @@ def _write_numbers(
 def _draw_matrix(figure: Figure, section: _Section, top: float) -> ColorScale:
     rows, columns = section.shown
     scale, divisors = _layer_scale(section), _divisors(section)
-    values = section.filters[:rows, :columns]
+    values = section.shown_filters[:, :columns]
     if divisors is not None:
         values = values / np.where(divisors > 0, divisors, 1)[:, None]
     axes = inch_axes(figure, MARGIN + _GUTTER, top, section.width, section.height)
