@@ -43,7 +43,7 @@ from cnnviz.cli.options import dpi_option, style_option
     type=click.Choice(["text", "json"]),
     is_flag=False,
     flag_value="text",
-    help="Print the health of the filters (or the drift); OUT may be left out.  [text|json]",
+    help="Print the health of the filters (or the drift); OUT may be left out.",
 )
 @style_option
 @dpi_option

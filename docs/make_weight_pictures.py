@@ -70,8 +70,9 @@ def main() -> None:
         )
         plot_weight_filmstrip(snapshots, out("filmstrip"), layer="conv1", dpi=80)
     for picture in PICTURES.glob("weights_*.png"):
-        # Noise does not compress: a palette makes a third of it.
-        Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
+        # Noise does not compress, and a palette makes a third of it; elsewhere it would spoil the marks.
+        if picture.stat().st_size > 200_000:
+            Image.open(picture).convert("RGB").quantize(256).save(picture, optimize=True)
 
 
 if __name__ == "__main__":
