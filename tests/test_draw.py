@@ -436,3 +436,8 @@ def test_the_command_takes_measured_times(tmp_path):
     )
     assert done.exit_code == 0, done.output
     assert "4 ms" in texts((tmp_path / "t.svg").read_text(encoding="utf-8"))
+
+
+def test_a_data_layer_without_its_data_says_so():
+    text = 'layer { name: "d" type: "Data" top: "data" data_param { source: "nowhere" batch_size: 5 } }'
+    assert box(picture_of(text), "d")[-2:] == ["data: shape unknown", "its data is absent here"]

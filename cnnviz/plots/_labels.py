@@ -86,6 +86,8 @@ def unit_labels(facts: UnitFacts, costs: bool = True) -> list[Label]:
         labels.append(
             Label(f"and {len(facts.unknown) - MOST_UNKNOWN} more unknown fields", 9.5, role="muted")
         )
+    if getattr(host.layer, "absent", None):
+        labels.append(Label("its data is absent here", 9.5, role="muted"))
     if is_foreign(host):
         text = "code of its own, not run" if host.type == "Python" else "type not built in"
         labels.append(Label(text, 9.5, role="muted"))
@@ -229,7 +231,7 @@ def _shape_labels(facts: UnitFacts) -> list[Label]:
     for i, top in enumerate(last.tops[:MOST_TOPS]):
         shape = _shape_range([rows[-1].shapes[i] for rows in copies])
         if len(last.tops) == 1 and parameters:
-            shape += f" · {_together(f'{parameters} params')}"
+            shape += f"{NO_BREAK}· {_together(f'{parameters} params')}"
         if len(last.tops) > 1 or top not in names | {"(automatic)"}:
             labels += _wrapped(f"{visible(top)}: {shape}", 10.5, role="muted", most=2)
         else:
@@ -269,7 +271,7 @@ def _cost_labels(facts: UnitFacts) -> list[Label]:
     if all(field is not None and max(field.size) > 1 for field in fields):
         sizes = [math.ceil(max(field.size)) for field in fields if field is not None]
         parts.append(f"field {sizes[0]}" if len(set(sizes)) == 1 else f"field {min(sizes)}–{max(sizes)}")
-    return _wrapped(" · ".join(map(_together, parts)), 9.5, role="muted", most=2) if parts else []
+    return _wrapped(f"{NO_BREAK}· ".join(map(_together, parts)), 9.5, role="muted", most=2) if parts else []
 
 
 def _together(text: str) -> str:

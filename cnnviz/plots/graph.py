@@ -441,7 +441,7 @@ def _totals(summary: NetSummary) -> str:
         parts.append(f"batch of {batch}")
     if summary.unknown:
         parts.append(f"{summary.unknown} layers of unknown shape left out")
-    return " · ".join(part.replace(" ", NO_BREAK) for part in parts)
+    return f"{NO_BREAK}· ".join(part.replace(" ", NO_BREAK) for part in parts)
 
 
 def _block_labels(net: _Net, block: Block) -> tuple[tuple[Label, ...], str]:
