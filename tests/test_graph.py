@@ -103,6 +103,20 @@ def test_faults_are_one_sentence_with_the_place(text, message):
     assert str(error.value) == message
 
 
+def test_a_value_that_the_schema_lacks_is_drawn_but_not_run():
+    text = 'layer { name: "p" type: "Softmax" bottom: "data" top: "p" softmax_param { engine: MKL2017 } }\n'
+    assert graph(text).shapes["p"] == (2, 3)
+    text = (
+        'layer { name: "p" type: "Eltwise" bottom: "data" bottom: "data" top: "p" '
+        "eltwise_param { operation: MEAN } }"
+    )
+    with pytest.raises(
+        NetError, match=r"layer 'p' \(Eltwise\): unknown value in 'operation: MEAN' of eltwise_param"
+    ):
+        graph(text)
+    assert graph(text, strict=False).shapes["p"] == (2, 3)
+
+
 def test_a_broken_net_can_still_be_drawn():
     g = graph(
         'layer { name: "x" type: "Nonsense" bottom: "data" top: "x" }\n'
