@@ -104,11 +104,11 @@ __kernel void pack_exchanged(const int group_channels, const int group_output, c
 // last_filter, so that it ends with the filters. Work items: (worker, group).
 __kernel void convolve(const int depth, const int num, const int out_count, const int out_width,
                        const int group_output, const int parts,
-                       __global const Dtype *x, const int x_count, const int x_image, const int x_group,
-                       const int x_width, __global const int *taps, const int last_tap,
-                       __global const Dtype *w, const int w_group, const int w_start, const int w_row,
-                       const int w_k, const int last_filter, __global const Dtype *bias,
-                       __global Dtype *y, __global Dtype *work)
+                       __global const Dtype *restrict x, const int x_count, const int x_image, const int x_group,
+                       const int x_width, __global const int *restrict taps, const int last_tap,
+                       __global const Dtype *restrict w, const int w_group, const int w_start, const int w_row,
+                       const int w_k, const int last_filter, __global const Dtype *restrict bias,
+                       __global Dtype *restrict y, __global Dtype *restrict work)
 {
     const int worker = get_global_id(0), workers = get_global_size(0);
     const int group = get_global_id(1), groups = get_global_size(1);
@@ -149,9 +149,16 @@ __kernel void convolve(const int depth, const int num, const int out_count, cons
                     }
             } else {
                 // A store may run over into the next piece, which is written later.
-                for (int k = 0; k < depth; k++)
-                    for (int r = 0; r < pieces; r++)
-                        store(load(0, x + from[r] + taps[k]), 0, panel + k * COLS + at[r]);
+                #define COPY(r) store(load(0, x + from[r] + taps[k]), 0, panel + k * COLS + at[r])
+                if (pieces == 2)
+                    for (int k = 0; k < depth; k++) { COPY(0); COPY(1); }
+                else if (pieces == 3)
+                    for (int k = 0; k < depth; k++) { COPY(0); COPY(1); COPY(2); }
+                else if (pieces == 4)
+                    for (int k = 0; k < depth; k++) { COPY(0); COPY(1); COPY(2); COPY(3); }
+                else
+                    for (int k = 0; k < depth; k++)
+                        for (int r = 0; r < pieces; r++) COPY(r);
             }
         }
         const int part = job % parts;
