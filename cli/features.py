@@ -16,33 +16,42 @@ METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integ
 @click.argument("weights")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--out", required=True, metavar="DIR", help="Folder for the pictures; it is made.")
-@click.option("--layer", "layers", multiple=True, metavar="NAME", help="Show this layer; may be repeated. "
-              "Default: each that changes the maps.")  # fmt: skip
+@click.option("--layer", "layers", multiple=True, metavar="NAME", help="Show this layer, or those of a "
+              "pattern like 'fire*/concat'; may be repeated. Default: each that changes maps.")  # fmt: skip
 @click.option("--top", type=click.IntRange(1), metavar="K", help="Show the K most active maps only.")
 @click.option("--by", type=click.Choice(["mean", "energy"]), default="mean", show_default=True,
               help="What --top calls active.")  # fmt: skip
 @click.option("--normalize", type=click.Choice(["tile", "layer"]), default="tile", show_default=True,
               help="Scale each map by itself, or all of a layer together.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(1), default=64, show_default=True, help="Most maps of a layer.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Most maps of a layer. Default: 64, "
+              "fewer for deep nets.")  # fmt: skip
 @click.option("--overlay", is_flag=True, help="Lay the maps over the image.")
 @click.option("--attribution", "methods", multiple=True, type=click.Choice([*METHODS, "all"]),
               help="Also show which pixels speak for the class; may be repeated.")  # fmt: skip
 @click.option("--class", "target", type=int, metavar="N", help="The class to explain; default: the best.")
-@click.option("--maximize", type=int, metavar="N", help="Also make an image that excites class N.")
+@click.option("--maximize", "wishes", multiple=True, metavar="N|LAYER[:CHANNEL]", help="Also make an input "
+              "that excites class N, a channel or the channels of a layer; may be repeated.")  # fmt: skip
+@click.option("--top-images", "ranked", multiple=True, metavar="LAYER", help="Also show which patches of the "
+              "images excite the channels of a layer most; may be repeated.")  # fmt: skip
 @click.option("--classes", metavar="FILE", help="Names of the classes, one per line.")
 @click.option("--mean", metavar="B,G,R|FILE", help="Mean to take away: numbers, .binaryproto or .npy. "
               "Default: what the net's data layer says.")  # fmt: skip
 @click.option("--scale", type=float, help="Factor after the mean. Default: what the data layer says, or 1.")
+@click.option("--train-model", metavar="FILE", help="Prototxt of the training net: its data layer tells mean "
+              "and scale.")  # fmt: skip
 @click.option("--rgb", is_flag=True, help="The net wants R, G, B; Caffe's habit is B, G, R.")
 @click.option("--stretch", is_flag=True, help="Use the whole image; default: cut the middle out.")
 @click.option("--size", metavar="H,W", help="Height and width of the net's input.")
 @click.option("--npz", is_flag=True, help="Also write the numbers, as NAME.npz.")
+@click.option("--npy", "blobs", multiple=True, metavar="BLOB", help="Also write this blob, as NAME_BLOB.npy; "
+              "may be repeated.")  # fmt: skip
 @click.option("--format", "suffix", default="png", show_default=True, help="Format of the pictures.")
 @style_option
 @dpi_option
 @device_option
-def command(model, weights, images, out, layers, top, by, normalize, limit, overlay, methods, target,
-            maximize, classes, mean, scale, rgb, stretch, size, npz, suffix, style, dpi, device) -> None:  # fmt: skip
+def command(model, weights, images, out, layers, top, by, normalize, limit, overlay, methods, target, wishes,
+            ranked, classes, mean, scale, train_model, rgb, stretch, size, npz, blobs, suffix, style, dpi,
+            device) -> None:  # fmt: skip
     """Show what a net makes of images: maps of every layer, predictions, attributions.
 
     MODEL is a prototxt, in deploy form or the one for training; IMAGE is a picture or a folder.
@@ -51,19 +60,26 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
     Example:
       cnnviz features deploy.prototxt net.caffemodel cat.jpg --mean 104,117,123 --out maps
       cnnviz features deploy.prototxt net.caffemodel cat.jpg --attribution gradcam --out maps
+      cnnviz features deploy.prototxt net.caffemodel pictures/ --top-images conv2 --out maps
     """
-    from cnnviz.analysis.preprocessing import load_pictures, parse_size, preprocessing_from_options
-    from cnnviz.cli.progress import steps
+    from cnnviz.analysis.preprocessing import (
+        find_pictures,
+        load_picture,
+        parse_size,
+        preprocessing_from_options,
+    )
+    from cnnviz.cli.progress import bar, steps
     from cnnviz.engine.device import get_device
     from cnnviz.formats.prototxt import read_net
     from cnnviz.plots.feature_files import FeatureWriter
 
     definition = read_net(model)
+    trained = read_net(train_model) if train_model else definition
     writer = FeatureWriter(
         definition,
         weights,
         Path(out),
-        preprocessing=preprocessing_from_options(definition, mean, scale, rgb, stretch),
+        preprocessing=preprocessing_from_options(trained, mean, scale, rgb, stretch),
         class_names=classes,
         size=parse_size(size) if size else None,
         device=get_device(device),
@@ -77,10 +93,13 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
         dpi=dpi,
         suffix=suffix,
         npz=npz,
+        blobs=blobs,
     )  # fmt: skip
-    for path, picture in steps(load_pictures(list(images)), "images"):
-        result = writer.write(path, picture)
-        best = ", ".join(f"{share:.1%} {name}" for _, name, share in result.predictions[:3])
-        click.echo(f"{path}: {best or 'no class scores'}")
-    if maximize is not None:
-        click.echo(writer.write_maximized(maximize))
+    paths = find_pictures(images)
+    for path in steps(paths, "images"):
+        result = writer.write(path, load_picture(path))
+        click.echo(f"{path}: {', '.join(result.texts()[:3]) or 'no class scores'}")
+    for layer in ranked:
+        click.echo(writer.write_top_images(layer, paths, bar(f"images for {layer}")))
+    for wish in wishes:
+        click.echo(writer.write_maximized(wish, bar(f"inputs for {wish}")))

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from cnnviz.analysis.attribution import attribute
 from cnnviz.analysis.features import ImageFeatures, Looker
 from cnnviz.analysis.filters import Report, filter_report
-from cnnviz.analysis.preprocessing import Preprocessing, load_pictures, preprocessing_of
+from cnnviz.analysis.preprocessing import Preprocessing, find_pictures, load_picture, preprocessing_of
 from cnnviz.analysis.summary import NetSummary, short_number
 from cnnviz.engine.device import Device
 from cnnviz.engine.graph import build_graph
@@ -108,7 +108,7 @@ def build_gallery(
         definition,
         read_weights(weights) if weights is not None else None,
         str(weights or ""),
-        load_pictures([str(image) for image in images])[:MOST_IMAGES] if images else [],
+        [(p, load_picture(p)) for p in find_pictures(images)[:MOST_IMAGES]] if images else [],
         [read_log(log) for log in logs],
         progress or (lambda what: None),
     )

@@ -44,7 +44,7 @@ def test_the_gradient_is_the_scores_slope(looker):
         up = score(looker, 3)
         looker.net.blobs["data"].data[...] = picture - step * direction
         down = score(looker, 3)
-        want = float((gradient * direction[0]).sum())
+        want = float((gradient * direction).sum())
         assert (up - down) / (2 * step) == pytest.approx(want, rel=0.1, abs=0.05)
 
 
@@ -99,7 +99,7 @@ def test_guided_backpropagation_keeps_no_more_than_the_gradient_allows(looker):
 
 def test_maximized_input_raises_the_score(looker):
     before = score(looker, 7)
-    values = maximize_activation(looker, 7, steps=16)
+    values = maximize_activation(looker, 7, steps=16).values
     looker.net.blobs["data"].data[0] = values
     assert score(looker, 7) > before + 5
 

@@ -128,7 +128,7 @@ def test_attribution_figure_names_its_methods(looker, digit):
     found = [attribute(looker, method) for method in ("saliency", "gradcam")]
     figure = attribution_figure(features.seen, found, look=theme("dark"), name="digit.png")
     texts = [t.get_text() for t in figure.texts]
-    assert {"image", "saliency", "gradcam", "digit.png: why '3'?"} <= set(texts)
+    assert {"image", "saliency", "Grad-CAM", "digit.png: what speaks for class 3?"} <= set(texts)
 
 
 # Preprocessing
@@ -184,6 +184,6 @@ def test_command(demo, tmp_path):
         assert {f"digit_{digit}.npz", f"digit_{digit}_attribution.png", f"digit_{digit}_features.png"} <= set(
             names
         )
-    assert "digit_3.png: " in printed and "class_3.png" in names
+    assert "digit_3.png: " in printed and "excites_class_3.png" in names
     with np.load(tmp_path / "out" / "digit_3.npz") as arrays:
         assert arrays["conv1"].shape == (20, 24, 24) and arrays["relu1"].shape == (500,)

@@ -42,19 +42,10 @@ def score_blob(looker: Looker) -> tuple[str, int]:
 
     Raises CnnvizError if the net does not classify.
     """
-    nodes = looker.net.graph.layers
-    for node in reversed(nodes):
-        if node.type == "Softmax" and _is_flat(looker, node.tops[0]):
-            return node.bottoms[0], _writer(looker, node.bottoms[0])
-    for name in looker.net.outputs:
-        if _is_flat(looker, name) and looker.net.blobs[name].count > 1:
-            return name, _writer(looker, name)
-    raise CnnvizError("The net gives no class scores, so nothing can be attributed to a class.")
-
-
-def _is_flat(looker: Looker, blob: str) -> bool:
-    shape = looker.net.blobs[blob].shape
-    return len(shape) >= 2 and int(np.prod(shape[2:])) == 1
+    name = looker.score_blob()
+    if name is None:
+        raise CnnvizError("The net gives no class scores, so nothing can be attributed to a class.")
+    return name, _writer(looker, name)
 
 
 def _writer(looker: Looker, blob: str) -> int:
@@ -62,8 +53,7 @@ def _writer(looker: Looker, blob: str) -> int:
 
 
 def _target(looker: Looker, target: int | None) -> int:
-    blob, _ = score_blob(looker)
-    scores = looker.net.blobs[blob].read_data()[0].reshape(-1)
+    scores = _scores(looker)[0]
     if target is None:
         return int(scores.argmax())
     if not 0 <= target < scores.size:
@@ -71,36 +61,50 @@ def _target(looker: Looker, target: int | None) -> int:
     return target
 
 
+def _scores(looker: Looker) -> np.ndarray:
+    """(N, classes) of the last forward pass."""
+    values = looker.net.blobs[score_blob(looker)[0]].read_data()
+    return values.reshape(len(values), -1)
+
+
 def input_gradient(
     looker: Looker, target: int, change: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 ) -> np.ndarray:
-    """Returns d score / d input, (C, H, W), after a forward pass.
+    """Returns d score / d input, (N, C, H, W), after a forward pass; each picture's by itself.
 
     Args:
         looker: has run forward on the picture.
         target: the class.
         change: called at each rectifier with (gradient above, gradient below); its result goes on.
     """
-    _seed_gradient(looker, target)
-    _, last = score_blob(looker)
+    blob, last = score_blob(looker)
+    _seed_gradient(looker, blob, target)
+    return _gradient_from(looker, last, change)
+
+
+def _gradient_from(
+    looker: Looker, last: int, change: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+) -> np.ndarray:
+    net = looker.net
     for index in range(last, -1, -1):
-        node = looker.net.graph.layers[index]
+        node = net.graph.layers[index]
         if change is None or node.type not in _RECTIFIERS:
-            looker.net.backward_layer(index)
+            net.backward_layer(index)
             continue
-        above = looker.net.blobs[node.tops[0]].read_diff()
-        looker.net.backward_layer(index)
-        below = looker.net.blobs[node.bottoms[0]]
+        above = net.blobs[node.tops[0]].read_diff()
+        net.backward_layer(index)
+        below = net.blobs[node.bottoms[0]]
         below.diff[...] = change(above, below.read_diff())
-    return looker.net.blobs[looker.input].read_diff()[0]
+    return net.blobs[looker.input].read_diff()
 
 
-def _seed_gradient(looker: Looker, target: int) -> None:
-    """Puts 1 at the target's score; every other blob's gradient starts at 0."""
-    for blob in looker.net.blobs.values():
-        blob.clear_diff()
-    name, _ = score_blob(looker)
-    looker.net.blobs[name].diff.reshape(-1)[target] = 1
+def _seed_gradient(looker: Looker, blob: str, channel: int) -> None:
+    """Makes the mean of a channel of each picture what the gradient is of; all other diffs become 0."""
+    for other in looker.net.blobs.values():
+        other.clear_diff()
+    diff = looker.net.blobs[blob].diff
+    flat = diff.reshape(diff.shape[0], diff.shape[1], -1)
+    flat[:, channel] = 1 / flat.shape[2]
 
 
 def _reduce(gradient: np.ndarray) -> np.ndarray:
@@ -112,7 +116,7 @@ def saliency(looker: Looker, target: int | None = None) -> Attribution:
     """|d score / d pixel|, the greatest over the colours. Source: Simonyan et al. 2013."""
     looker.net.run_forward()
     chosen = _target(looker, target)
-    return _made(looker, "saliency", _reduce(input_gradient(looker, chosen)), chosen)
+    return _made(looker, "saliency", _reduce(input_gradient(looker, chosen)[0]), chosen)
 
 
 def guided_backpropagation(looker: Looker, target: int | None = None) -> Attribution:
@@ -123,7 +127,7 @@ def guided_backpropagation(looker: Looker, target: int | None = None) -> Attribu
     looker.net.run_forward()
     chosen = _target(looker, target)
     gradient = input_gradient(looker, chosen, lambda above, below: np.where(above > 0, below, 0))
-    return _made(looker, "guided", _reduce(gradient), chosen)
+    return _made(looker, "guided", _reduce(gradient[0]), chosen)
 
 
 def deconvolution(looker: Looker, target: int | None = None) -> Attribution:
@@ -134,7 +138,7 @@ def deconvolution(looker: Looker, target: int | None = None) -> Attribution:
     looker.net.run_forward()
     chosen = _target(looker, target)
     gradient = input_gradient(looker, chosen, lambda above, below: np.maximum(above, 0))
-    return _made(looker, "deconvolution", _reduce(gradient), chosen)
+    return _made(looker, "deconvolution", _reduce(gradient[0]), chosen)
 
 
 def integrated_gradients(looker: Looker, target: int | None = None, steps: int = 32) -> Attribution:
@@ -144,15 +148,17 @@ def integrated_gradients(looker: Looker, target: int | None = None, steps: int =
     Source: Sundararajan et al. 2017.
     """
     blob = looker.net.blobs[looker.input]
-    picture = blob.read_data()
     looker.net.run_forward()
     chosen = _target(looker, target)
+    picture = blob.read_data()
+    shares = (np.arange(steps, dtype=np.float32) + 0.5) / steps
     total = np.zeros(picture.shape[1:], np.float64)
-    for step in range(steps):
-        blob.data[...] = picture * ((step + 0.5) / steps)
-        looker.net.run_forward()
-        total += input_gradient(looker, chosen)
-    blob.data[...] = picture
+    with looker.batch(min(steps, looker.most_at_once())) as size:
+        for start in range(0, steps, size):
+            part = shares[start : start + size]
+            blob.data[: len(part)] = picture * part[:, None, None, None]
+            looker.net.run_forward()
+            total += input_gradient(looker, chosen)[: len(part)].sum(axis=0)
     looker.net.run_forward()
     values = (picture[0] * total / steps).sum(axis=0)
     return _made(looker, "integrated", values, chosen, signed=True)
@@ -170,8 +176,8 @@ def grad_cam(looker: Looker, target: int | None = None, layer: str | None = None
     chosen = _target(looker, target)
     index = _map_layer(looker, layer)
     blob = looker.net.blobs[looker.net.graph.layers[index].tops[0]]
-    _seed_gradient(looker, chosen)
-    _, last = score_blob(looker)
+    scores, last = score_blob(looker)
+    _seed_gradient(looker, scores, chosen)
     for i in range(last, index, -1):
         looker.net.backward_layer(i)
     maps, gradient = blob.read_data()[0], blob.read_diff()[0]
@@ -217,24 +223,30 @@ def occlusion(
     Source: Zeiler and Fergus 2014.
     """
     blob = looker.net.blobs[looker.input]
-    picture = blob.read_data()
-    name, last = score_blob(looker)
+    _, last = score_blob(looker)
     looker.net.run_forward(0, last)
     chosen = _target(looker, target)
-    whole = _score(looker, name, chosen)
+    whole = float(_scores(looker)[0, chosen])
+    picture = blob.read_data()
     height, width = picture.shape[2:]
     window = window or max(2, min(height, width) // 8)
     stride = stride or max(1, window // 2)
+    places = [
+        (slice(top, top + window), slice(left, left + window))
+        for top in _starts(height, window, stride)
+        for left in _starts(width, window, stride)
+    ]
     total, hidden = np.zeros((height, width)), np.zeros((height, width))
-    for top in _starts(height, window, stride):
-        for left in _starts(width, window, stride):
-            place = (slice(top, top + window), slice(left, left + window))
+    with looker.batch(min(len(places), looker.most_at_once())) as size:
+        for start in range(0, len(places), size):
+            part = places[start : start + size]
             blob.data[...] = picture
-            blob.data[0][:, place[0], place[1]] = 0
+            for k, (rows, columns) in enumerate(part):
+                blob.data[k, :, rows, columns] = 0
             looker.net.run_forward(0, last)
-            total[place] += whole - _score(looker, name, chosen)
-            hidden[place] += 1
-    blob.data[...] = picture
+            for place, score in zip(part, _scores(looker)[:, chosen], strict=False):
+                total[place] += whole - float(score)
+                hidden[place] += 1
     looker.net.run_forward()
     return _made(looker, "occlusion", total / np.maximum(hidden, 1), chosen, signed=True)
 
@@ -246,33 +258,99 @@ def _starts(size: int, window: int, stride: int) -> Sequence[int]:
     return starts
 
 
-def _score(looker: Looker, blob: str, target: int) -> float:
-    return float(looker.net.blobs[blob].read_data()[0].reshape(-1)[target])
+@dataclass
+class Excitation:
+    """An input made to excite one channel.
+
+    Attributes:
+        layer, channel: which; layer is None for a class score.
+        values: the input, (C, H, W).
+        before, after: mean of the channel for the noise at the start and for ``values``.
+    """
+
+    layer: str | None
+    channel: int
+    values: np.ndarray
+    before: float
+    after: float
 
 
 def maximize_activation(
-    looker: Looker, target: int, steps: int = 64, rate: float = 1.0, blur: float = 0.5, seed: int = 0
-) -> np.ndarray:
-    """Returns an input (C, H, W) that excites a class: gradient ascent from faint noise.
+    looker: Looker,
+    channel: int,
+    layer: str | None = None,
+    steps: int = 64,
+    rate: float = 1.0,
+    blur: float = 0.5,
+    seed: int = 0,
+) -> Excitation:
+    """Returns an input that excites a class, or a channel of a layer: gradient ascent from faint noise.
 
-    Each step adds ``rate`` times the gradient divided by its mean size, and every fourth step blurs a
-    little (standard deviation ``blur`` pixels), without which only high frequencies grow.
-    Sources: Simonyan et al. 2013; Yosinski et al. 2015.
+    Each step adds ``rate`` times the gradient divided by its mean size, moved by a few pixels to and
+    fro, and every fourth step blurs a little, without which only high frequencies grow.
+
+    Args:
+        looker: made with gradients=True; what is in its input is left there.
+        channel: the class, or the channel of ``layer``, whose mean is raised.
+        layer: default: the class scores.
+        steps: forward and backward passes.
+        rate: mean change of a pixel in a step, in units of the input divided by its scale.
+        blur: standard deviation in pixels.
+        seed: of the noise and the moves.
+
+    Raises:
+        CnnvizError: the layer or the channel does not exist.
+
+    Sources: Simonyan et al. 2013; Yosinski et al. 2015; Olah et al. 2017 for the moves.
     """
+    blob_name, last = score_blob(looker) if layer is None else _blob_of(looker, layer)
+    check_channel(looker, blob_name, channel, layer)
     blob = looker.net.blobs[looker.input]
-    before = blob.read_data()
-    noise = np.random.default_rng(seed).normal(0, 0.1, blob.shape)
-    blob.data[...] = noise
-    _target(looker, target)
-    _, last = score_blob(looker)
+    picture = blob.read_data()
+    random = np.random.default_rng(seed)
+    scale = looker.preprocessing.scale
+    values = random.normal(0, 4 * scale, blob.shape[1:]).astype(np.float32)
+    reach = max(1, min(blob.shape[2:]) // 32)
+    results = []
     for step in range(steps):
-        looker.net.run_forward(0, last)
-        gradient = input_gradient(looker, target)
-        values = blob.read_data()[0] + rate * gradient / (np.abs(gradient).mean() + 1e-12)
-        blob.data[0] = _blurred(values, blur) if step % 4 == 3 else values
-    result = blob.read_data()[0]
-    blob.data[...] = before
-    return result
+        move = random.integers(-reach, reach + 1, 2)
+        blob.data[0] = np.roll(values, move, (1, 2))
+        results.append(_channel_mean(looker, blob_name, last, channel))
+        _seed_gradient(looker, blob_name, channel)
+        gradient = np.roll(_gradient_from(looker, last)[0], -move, (1, 2))
+        size = float(np.abs(gradient).mean())
+        if size == 0:  # a dead channel: no step leads up
+            break
+        values = values + rate * scale * gradient / size
+        values = _blurred(values, blur) if step % 4 == 3 else values
+    blob.data[0] = values
+    after = _channel_mean(looker, blob_name, last, channel)
+    blob.data[...] = picture
+    return Excitation(layer, channel, np.asarray(values, np.float32), results[0], after)
+
+
+def _blob_of(looker: Looker, layer: str) -> tuple[str, int]:
+    """The blob that a layer writes, and the last layer that changes it in place."""
+    index = looker.layer_index(layer)
+    node = looker.net.graph.layers[index]
+    if not node.tops:
+        raise NetError(f"the layer {layer!r} writes no blob.")
+    return node.tops[0], index
+
+
+def check_channel(looker: Looker, blob: str, channel: int, layer: str | None) -> None:
+    """Raises CnnvizError if a blob has no such channel."""
+    shape = looker.net.blobs[blob].shape
+    count = shape[1] if len(shape) > 1 else 0
+    if not 0 <= channel < count:
+        what, where = ("Class", "the net") if layer is None else ("Channel", f"layer {layer!r}")
+        kinds = "classes" if layer is None else "channels"
+        raise CnnvizError(f"{what} {channel} is out of range: {where} has {count} {kinds}.")
+
+
+def _channel_mean(looker: Looker, blob: str, last: int, channel: int) -> float:
+    looker.net.run_forward(0, last)
+    return float(looker.net.blobs[blob].read_data()[0, channel].mean())
 
 
 def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cnnviz.errors import CnnvizError, FileError
+from cnnviz.formats.files import describe_os_error
 from cnnviz.formats.images import load_image, resize_image
 from cnnviz.formats.prototxt import NetDefinition
+from cnnviz.formats.schema import LayerParameter, Phase
 
 GREY = (0.299, 0.587, 0.114)
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
+
+log = logging.getLogger("cnnviz")
 
 
 @dataclass(frozen=True)
@@ -85,20 +92,34 @@ def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
 
 
 def preprocessing_of(definition: NetDefinition) -> Preprocessing:
-    """Returns what the transform_param of the net's data layer says (its TEST one if there are two)."""
-    result = Preprocessing()
-    for layer in definition.proto.layer:
-        if not layer.HasField("transform_param"):
-            continue
-        param = layer.transform_param
-        result = replace(result, scale=param.scale)
-        if param.mean_value:
-            result = replace(result, mean=np.array(param.mean_value, np.float32))
-        elif param.mean_file and os.path.exists(param.mean_file):
-            from cnnviz.formats.binaryproto import read_mean
+    """Returns what the transform_param of the net's data layer says: the TEST one's if there are two.
 
-            result = replace(result, mean=read_mean(param.mean_file))
-    return result
+    A mean_file is looked for where the file says and beside the prototxt; one that is not there is
+    left out with a warning.
+    """
+    layers = [layer for layer in definition.proto.layer if layer.HasField("transform_param")]
+    if not layers:
+        return Preprocessing()
+    param = max(layers, key=_is_for_test).transform_param
+    mean = np.array(param.mean_value, np.float32) if param.mean_value else None
+    if mean is None and param.mean_file:
+        mean = _mean_of_file(param.mean_file, definition.path)
+    return Preprocessing(mean, param.scale)
+
+
+def _is_for_test(layer: LayerParameter) -> int:
+    phases = [rule.phase for rule in layer.include if rule.HasField("phase")]
+    return 2 if Phase.Value("TEST") in phases else 1 if not phases else 0
+
+
+def _mean_of_file(name: str, prototxt: str) -> np.ndarray | None:
+    from cnnviz.formats.binaryproto import read_mean
+
+    for path in (name, os.path.join(os.path.dirname(prototxt), os.path.basename(name))):
+        if os.path.isfile(path):
+            return read_mean(path)
+    log.warning("%s: the mean file %s is not there; give it with --mean.", prototxt, name)
+    return None
 
 
 def preprocessing_from_options(
@@ -107,11 +128,12 @@ def preprocessing_from_options(
     """Returns what the command line's options say; what they leave open, the net's data layer says.
 
     Args:
+        definition: the net, or the one it was trained as if that alone has a data layer.
         mean: numbers such as "104,117,123", or the path of a .binaryproto or .npy file.
 
     Raises CnnvizError or FileError if the mean is neither.
     """
-    result = preprocessing_of(definition)
+    result = Preprocessing() if mean is not None and scale is not None else preprocessing_of(definition)
     if mean is not None:
         result = replace(result, mean=_parse_mean(mean))
     if scale is not None:
@@ -143,21 +165,31 @@ def parse_size(text: str) -> tuple[int, int]:
     raise CnnvizError(f"A size is HEIGHT,WIDTH in pixels, such as 227,227, not {text!r}.")
 
 
-def load_pictures(paths: list[str]) -> list[tuple[str, np.ndarray]]:
-    """Returns (path, picture) of files, and of all pictures in folders, in order of name.
+def find_pictures(paths: Sequence[str | os.PathLike]) -> list[str]:
+    """Returns the files among ``paths`` and, of folders among them, all pictures in order of name.
 
-    Raises FileError if a folder holds no picture or a file is none.
+    Raises FileError if a folder holds no picture or cannot be read.
     """
-    found = []
-    for path in paths:
+    found: list[str] = []
+    for path in [os.fspath(path) for path in paths]:
         if not os.path.isdir(path):
-            found.append((path, load_image(path, None)))
+            found.append(path)
             continue
-        files = [os.path.join(path, name) for name in sorted(os.listdir(path))]
-        pictures = [
-            f for f in files if f.lower().endswith((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif"))
-        ]
+        try:
+            names = sorted(os.listdir(path))
+        except OSError as error:
+            raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
+        pictures = [os.path.join(path, name) for name in names if name.lower().endswith(_PICTURES)]
         if not pictures:
-            raise FileError(f"{path}: holds no picture (png, jpg, bmp, webp, gif).")
-        found += [(f, load_image(f, None)) for f in pictures]
-    return [(path, image[..., :3] if image.ndim == 3 else image) for path, image in found]
+            raise FileError(f"{path}: holds no picture ({', '.join(_PICTURES)}).")
+        found += pictures
+    return found
+
+
+def load_picture(path: str | os.PathLike) -> np.ndarray:
+    """Returns a picture as (H, W) or (H, W, 3), RGB, without transparency.
+
+    Raises FileError if it is none.
+    """
+    image = load_image(path, None)
+    return image[..., :3] if image.ndim == 3 else image

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
+from numpy.lib.format import write_array
 
-from cnnviz.analysis.attribution import attribute, maximize_activation
-from cnnviz.analysis.features import ImageFeatures, Looker
+from cnnviz.analysis.attribution import Excitation, attribute, check_channel, maximize_activation
+from cnnviz.analysis.features import ImageFeatures, Looker, class_text
 from cnnviz.analysis.preprocessing import Preprocessing
+from cnnviz.analysis.top_images import top_images
 from cnnviz.engine.device import Device
-from cnnviz.errors import FileError
-from cnnviz.formats.files import atomic_write, describe_os_error, write_bytes
-from cnnviz.formats.images import encode_image
+from cnnviz.errors import CnnvizError, FileError, did_you_mean
+from cnnviz.formats.files import atomic_write, describe_os_error
 from cnnviz.formats.prototxt import NetDefinition
+from cnnviz.plots.excitation import as_picture, excitation_figure, top_images_figure
 from cnnviz.plots.features import attribution_figure, features_figure
-from cnnviz.plots.style import save_figure, theme
+from cnnviz.plots.style import picture_format, save_figure, theme
+
+MOST_EXCITATIONS = 24  # channels of a layer for which inputs are made
+
+Track = Callable[[Iterable], Iterable]
 
 
 class FeatureWriter:
@@ -30,8 +37,11 @@ class FeatureWriter:
         methods: attributions to draw; target: the class they explain, default the most probable.
         layers, figure_options: what features_figure shows, and how.
         suffix: format of the pictures; npz: whether the numbers are written too.
+        blobs: names of blobs that are written as NAME_BLOB.npy each.
 
-    Raises FileError if the folder cannot be made.
+    Raises:
+        FileError: the folder cannot be made, or the format is none.
+        CnnvizError: unknown blob; see Looker for more.
     """
 
     def __init__(
@@ -52,11 +62,17 @@ class FeatureWriter:
         dpi: float = 150,
         suffix: str = "png",
         npz: bool = False,
+        blobs: Sequence[str] = (),
     ):
+        picture_format(f"--format .{suffix.lstrip('.')}")
         self.looker = Looker(definition, weights, preprocessing, class_names, size, device, gradients=True)
         self.folder, self.layers, self.methods, self.target = folder, layers, methods, target
         self.figure_options = dict(figure_options or {})
         self.look, self.dpi, self.suffix, self.npz = theme(style), dpi, suffix.lstrip("."), npz
+        self.blobs = blobs
+        for name in blobs:
+            if name not in self.looker.net.blobs:
+                raise CnnvizError(f"The net has no blob {name!r}{did_you_mean(name, self.looker.net.blobs)}.")
         self._stems: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -71,22 +87,58 @@ class FeatureWriter:
         save_figure(figure, self._path(stem, "features"), self.dpi)
         if self.npz:
             self._write_numbers(stem, features)
+        for name in self.blobs:
+            self._write_array(
+                self.folder / f"{stem}_{_plain(name)}.npy", self.looker.net.blobs[name].read_data()
+            )
         if self.methods:
             found = [attribute(self.looker, method, self.target) for method in self.methods]
             figure = attribution_figure(features.seen, found, look=self.look, name=Path(path).name)
             save_figure(figure, self._path(stem, "attribution"), self.dpi)
         return features
 
-    def write_maximized(self, target: int) -> Path:
-        """Writes an image that excites a class; returns its path."""
-        values = maximize_activation(self.looker, target)
-        centred = values / (3 * values.std() + 1e-12) * 127.5 + 127.5
-        planes = np.clip(np.rint(centred), 0, 255).astype(np.uint8)
-        if len(planes) == 3 and self.looker.preprocessing.channel_order == "bgr":
-            planes = planes[::-1]
-        image = planes[0] if len(planes) == 1 else planes.transpose(1, 2, 0)
-        path = self.folder / f"class_{target}.png"
-        write_bytes(path, encode_image(np.ascontiguousarray(image), "png"))
+    def write_maximized(self, wish: str, track: Track = iter) -> Path:
+        """Writes inputs made to excite a class ("7"), a channel ("conv2:7") or the channels of a layer.
+
+        Returns the picture's path.
+
+        Raises CnnvizError if there is no such class, layer or channel.
+        """
+        layer, channels = self._channels(wish)
+        found: list[Excitation] = []
+        for channel in track(channels):
+            found.append(maximize_activation(self.looker, channel, layer))
+        order = self.looker.preprocessing.channel_order
+        labels = [
+            f"channel {e.channel}" if layer else class_text(e.channel, self.looker.class_name(e.channel))
+            for e in found
+        ]
+        figure = excitation_figure(
+            [as_picture(e.values, order) for e in found], found, labels, look=self.look
+        )
+        what = f"{_plain(layer)}_{channels[0]}" if layer and len(channels) == 1 else _plain(layer or "")
+        path = self.folder / f"excites_{what or f'class_{channels[0]}'}.{self.suffix}"
+        save_figure(figure, path, self.dpi)
+        return path
+
+    def _channels(self, wish: str) -> tuple[str | None, list[int]]:
+        """The layer (None for classes) and the channels of "7", "conv2:7" or "conv2"."""
+        names = self.looker.net._layer_names
+        head, _, tail = wish.rpartition(":")
+        if wish not in names and wish.isdigit():
+            return None, [int(wish)]
+        if wish not in names and head and tail.isdigit():
+            return head, [int(tail)]
+        index = self.looker.layer_index(wish)
+        blob = self.looker.net.graph.layers[index].tops[0]
+        check_channel(self.looker, blob, 0, wish)
+        return wish, list(range(min(MOST_EXCITATIONS, self.looker.net.blobs[blob].shape[1])))
+
+    def write_top_images(self, layer: str, paths: Sequence[str], track: Track = iter) -> Path:
+        """Writes the patches of the pictures that excite the channels of a layer; returns the path."""
+        found = top_images(self.looker, layer, paths, track=track)
+        path = self.folder / f"top_images_{_plain(layer)}.{self.suffix}"
+        save_figure(top_images_figure(found, look=self.look), path, self.dpi)
         return path
 
     def _stem(self, path: str) -> str:
@@ -102,7 +154,20 @@ class FeatureWriter:
         return self.folder / f"{stem}_{kind}.{self.suffix}"
 
     def _write_numbers(self, stem: str, features: ImageFeatures) -> None:
-        """One array per layer; "/" in a name becomes "_", as zip members take it for a folder."""
-        arrays = {maps.layer.split(" + ")[-1].replace("/", "_"): maps.values for maps in features.maps}
-        with atomic_write(self.folder / f"{stem}.npz") as file:
-            np.savez(file, **arrays)
+        """One array per layer, by the name of the last layer that wrote it."""
+        arrays = {_plain(maps.layer.split(" + ")[-1]): maps.values for maps in features.maps}
+        # Not numpy.savez, whose own arguments would clash with layers called "file" and the like.
+        with atomic_write(self.folder / f"{stem}.npz") as file, ZipFile(file, "w") as archive:
+            for name, values in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    write_array(member, values, allow_pickle=False)
+
+    @staticmethod
+    def _write_array(path: Path, values: np.ndarray) -> None:
+        with atomic_write(path) as file:
+            write_array(file, values, allow_pickle=False)
+
+
+def _plain(name: str) -> str:
+    """A layer's or blob's name as part of a file name: what is no letter, digit, dash or dot becomes "_"."""
+    return "".join(c if c.isalnum() or c in "-." else "_" for c in name)[:80]

@@ -1,0 +1,142 @@
+"""The pictures of a folder that excite the channels of a layer most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnviz.analysis.features import Looker
+from cnnviz.analysis.preprocessing import load_picture
+from cnnviz.errors import CnnvizError
+from cnnviz.formats.images import resize_image
+
+PATCH = 64  # pixels of a crop's side
+_OUTSIDE = 127  # grey of what a field holds of the padding
+
+
+@dataclass
+class Patch:
+    """What excites a channel.
+
+    Attributes:
+        value: the channel's largest activation on the picture.
+        path: the picture.
+        unit: (row, column) of the map, (0, 0) for fully connected layers.
+        pixels: what the unit sees, uint8 (PATCH, PATCH, 3), as the net saw it.
+    """
+
+    value: float
+    path: str
+    unit: tuple[int, int]
+    pixels: np.ndarray
+
+
+@dataclass
+class TopImages:
+    """The best patches of each channel.
+
+    Attributes:
+        layer: its name; size: (rows, columns) of pixels that a unit sees, or None for all of the picture.
+        channels: their numbers; patches: for each the best, greatest first; total: channels there are.
+        images: how many pictures were looked at.
+    """
+
+    layer: str
+    size: tuple[float, float] | None
+    channels: list[int]
+    patches: list[list[Patch]]
+    total: int
+    images: int
+
+
+def top_images(
+    looker: Looker,
+    layer: str,
+    paths: Sequence[str],
+    count: int = 9,
+    channels: Sequence[int] | None = None,
+    most: int = 32,
+    track: Callable[[Iterable[str]], Iterable[str]] = iter,
+) -> TopImages:
+    """Finds the ``count`` pictures that excite each channel most, one patch of each picture.
+
+    Pictures are read one at a time, twice: once to compare, once (the winners) to cut out.
+
+    Args:
+        looker: the net.
+        layer: its name.
+        paths: files.
+        channels: default: the first ``most``.
+        track: wraps the pictures to show progress.
+
+    Raises:
+        NetError: unknown layer. CnnvizError: a channel that the layer lacks. FileError: no picture.
+    """
+    last = looker.layer_index(layer)
+    field = looker.fields[last]
+    blob = looker.net.graph.layers[last].tops[0]
+    best: list[list[tuple[float, str, tuple[int, int]]]] = []
+    chosen: list[int] = []
+    total = 0
+    for path in track(paths):
+        looker.show(load_picture(path))
+        looker.net.run_forward(0, last)
+        values = looker.item(blob)
+        maps = values.reshape(len(values), -1)
+        if not best:
+            total = len(maps)
+            chosen = _checked(channels, total, layer, most)
+            best = [[] for _ in chosen]
+        for ranking, channel in zip(best, chosen, strict=True):
+            place = int(np.nan_to_num(maps[channel], nan=-np.inf).argmax())
+            unit = divmod(place, values.shape[2]) if values.ndim == 3 else (0, 0)
+            ranking.append((float(maps[channel, place]), path, unit))
+            ranking.sort(key=lambda entry: -entry[0])
+            del ranking[count:]
+    patches = _cut_out(looker, best, field)
+    size = field.size if field is not None else None
+    return TopImages(layer, size, chosen, patches, total, len(paths))
+
+
+def _checked(channels: Sequence[int] | None, total: int, layer: str, most: int) -> list[int]:
+    if channels is None:
+        return list(range(min(total, most)))
+    for channel in channels:
+        if not 0 <= channel < total:
+            raise CnnvizError(f"Channel {channel} is out of range: layer {layer!r} has {total} channels.")
+    return list(channels)
+
+
+def _cut_out(looker: Looker, best, field) -> list[list[Patch]]:
+    """Reads every winner once more and cuts out what its units see."""
+    wanted: dict[str, list[tuple[int, int]]] = {}
+    for row, ranking in enumerate(best):
+        for column, (_, path, _) in enumerate(ranking):
+            wanted.setdefault(path, []).append((row, column))
+    found: dict[tuple[int, int], Patch] = {}
+    for path, places in wanted.items():
+        seen = looker.show(load_picture(path))
+        for row, column in places:
+            value, _, unit = best[row][column]
+            box = (0.0, 0.0, *seen.shape[:2]) if field is None else field.box(*unit)
+            found[row, column] = Patch(value, path, unit, _crop(seen, box))
+    return [[found[row, k] for k in range(len(ranking))] for row, ranking in enumerate(best)]
+
+
+def _crop(seen: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+    """The box of a picture, PATCH pixels high and wide; what lies outside the picture is grey."""
+    top, left, bottom, right = (int(np.floor(v + 0.5)) for v in box)
+    height, width = seen.shape[:2]
+    picture = seen if seen.ndim == 3 else np.repeat(seen[..., None], 3, axis=2)
+    # A field may be far larger than the picture: only a margin of the picture's own size is kept.
+    top, left = max(top, -height), max(left, -width)
+    bottom, right = min(bottom, 2 * height), min(right, 2 * width)
+    patch = np.full((bottom - top, right - left, 3), _OUTSIDE, np.uint8)
+    inner = picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    patch[max(-top, 0) :, max(-left, 0) :][: inner.shape[0], : inner.shape[1]] = inner
+    if max(patch.shape[:2]) < PATCH // 2:  # few pixels stay sharp squares
+        zoom = PATCH // max(patch.shape[:2])
+        patch = patch.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    return resize_image(patch, PATCH, PATCH)
