@@ -2,18 +2,22 @@
 // set of constants per channel.
 //   channel_moments:  mean[c] = E x,  variance[c] = E (x - mean[c])^2
 //   channel_sums:     sums[c] = keep sums[c] + scale sum TERM, with TERM of a, b one of those below
+//   channel_normalized_sums:  sum_dy[c] = sum dy,  sum_dyx[c] = sum dy (x - mean[c]) inverse[c]
 //   channel_affine:   y = (x - shift[c]) factor[c] + bias[c], each of the three if HAS_... is defined
 //   channel_leak:     y = a where x > 0, else a slope[c]
 //   channel_normalize_backward:  dx = inverse[c] (dy - sum_dy[c] / m - (x - mean[c]) inverse[c] sum_dyx[c] / m)
 // Host: engine/ops/channels.py.
-// Sums: one work group of LOCAL items per channel, neighbours read neighbouring elements, partial sums are
-// joined in a fixed order. With BY_COLUMN (inner is 1) one work item per channel instead, so that
-// neighbours again read neighbouring elements. Maps: one work item (column, row) per element of the rows
-// of length inner, or with BY_COLUMN of the rows of length dim; groups may reach beyond. Maps work in
-// place: y may be x, dx may be dy.
+// Sums, three ways that each read neighbouring elements together and add in a fixed order: LANES > 1, for
+// processors: one work item per channel that adds vectors of LANES; else a work group of LOCAL items per
+// channel; BY_COLUMN, for inner = 1: one work item per channel, whose neighbour is the next channel.
+// Maps: one work item (i, c, o), or with BY_COLUMN (c, o); groups may reach beyond. Maps work in place:
+// y may be x, dx may be dy.
 
 #ifndef Dtype
 #define Dtype float
+#endif
+#ifndef LANES
+#define LANES 1
 #endif
 #ifndef LOCAL
 #define LOCAL 16
@@ -25,24 +29,57 @@
 #define PLAIN(a, b) (a)
 #define ABSOLUTE(a, b) fabs(a)
 #define PRODUCT(a, b) ((a) * (b))
-#define PRODUCT_BELOW_ZERO(a, b) ((b) <= 0 ? (a) * (b) : 0)
+#define PRODUCT_BELOW_ZERO(a, b) ((b) <= 0 ? (a) * (b) : 0 * (a))
 
-#ifdef BY_COLUMN
-#define FOR_CHANNEL \
-    const int c = get_global_id(0), item = 0; \
+// ADD_UP(sum, WHAT): sum = the sum over the channel of WHAT(AT), where AT(p) is p's element.
+#define ONE(p) p[i]
+#if defined(BY_COLUMN)
+
+#define FOR_CHANNEL                                                                            \
+    const size_t c = get_global_id(0), item = 0;                                               \
     if (c >= dim) return;
-#define EACH(i) for (int i = c; i < outer * dim; i += dim)
-#define JOIN(sum) (sum)
-#else
-#define FOR_CHANNEL \
-    __local Dtype partial[LOCAL]; \
-    const int c = get_group_id(0), item = get_local_id(0);
-#define EACH(i) \
-    for (int start = c * inner; start < outer * dim * inner; start += dim * inner) \
-        for (int i = start + item; i < start + inner; i += LOCAL)
-#define JOIN(sum) join(sum, partial)
+#define ADD_UP(sum, WHAT)                                                                      \
+    for (int o = 0; o < outer; o++) {                                                          \
+        const size_t i = (size_t)o * dim + c;                                                  \
+        sum += WHAT(ONE);                                                                      \
+    }
 
-Dtype join(const Dtype mine, __local Dtype *partial)
+#elif LANES > 1
+
+#define JOIN_NAMES(a, b) a##b
+#define NAME(a, b) JOIN_NAMES(a, b)
+#define Lanes NAME(Dtype, LANES)
+#define MANY(p) NAME(vload, LANES)(0, p + i)
+#define FOR_CHANNEL const size_t c = get_global_id(0), item = 0;
+#define ADD_UP(sum, WHAT)                                                                      \
+    {                                                                                          \
+        Lanes many = 0;                                                                        \
+        for (int o = 0; o < outer; o++) {                                                      \
+            size_t i = ((size_t)o * dim + c) * inner;                                          \
+            const size_t end = i + inner;                                                      \
+            for (; i + LANES <= end; i += LANES) many += WHAT(MANY);                           \
+            for (; i < end; i++) sum += WHAT(ONE);                                             \
+        }                                                                                      \
+        Dtype parts[LANES];                                                                    \
+        NAME(vstore, LANES)(many, 0, parts);                                                   \
+        for (int lane = 0; lane < LANES; lane++) sum += parts[lane];                           \
+    }
+
+#else
+
+#define FOR_CHANNEL                                                                            \
+    __local Dtype partial[LOCAL];                                                              \
+    const size_t c = get_group_id(0), item = get_local_id(0);
+#define ADD_UP(sum, WHAT)                                                                      \
+    {                                                                                          \
+        for (int o = 0; o < outer; o++) {                                                      \
+            const size_t start = ((size_t)o * dim + c) * inner;                                \
+            for (size_t i = start + item; i < start + inner; i += LOCAL) sum += WHAT(ONE);     \
+        }                                                                                      \
+        sum = joined(sum, partial);                                                            \
+    }
+
+Dtype joined(const Dtype mine, __local Dtype *partial)
 {
     const int item = get_local_id(0);
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -54,34 +91,40 @@ Dtype join(const Dtype mine, __local Dtype *partial)
     barrier(CLK_LOCAL_MEM_FENCE);
     return partial[0];
 }
+
 #endif
+
+#define VALUE(AT) AT(x)
+#define SQUARE(AT) ((AT(x) - center) * (AT(x) - center))
 
 __kernel void channel_moments(const int outer, const int dim, const int inner, __global const Dtype *x,
                               __global Dtype *mean, __global Dtype *variance)
 {
     FOR_CHANNEL
     const Dtype m = (Dtype)outer * inner;
-    Dtype sum = 0;
-    EACH(i) sum += x[i];
-    const Dtype center = JOIN(sum) / m;
-    sum = 0;
-    EACH(i) sum += (x[i] - center) * (x[i] - center);
-    const Dtype spread = JOIN(sum) / m;
+    Dtype sum = 0, squares = 0;
+    ADD_UP(sum, VALUE)
+    const Dtype center = sum / m;
+    ADD_UP(squares, SQUARE)
     if (item == 0) {
         mean[c] = center;
-        variance[c] = spread;
+        variance[c] = squares / m;
     }
 }
+
+#define TERM_OF(AT) TERM(AT(a), AT(b))
 
 __kernel void channel_sums(const int outer, const int dim, const int inner, __global const Dtype *a,
                            __global const Dtype *b, const Dtype scale, const int keep, __global Dtype *sums)
 {
     FOR_CHANNEL
     Dtype sum = 0;
-    EACH(i) sum += TERM(a[i], b[i]);
-    const Dtype total = JOIN(sum);
-    if (item == 0) sums[c] = (keep ? sums[c] : 0) + scale * total;
+    ADD_UP(sum, TERM_OF)
+    if (item == 0) sums[c] = (keep ? sums[c] : 0) + scale * sum;
 }
+
+#define SLOPE(AT) AT(dy)
+#define SLOPE_TIMES_X(AT) (AT(dy) * (AT(x) - center))
 
 __kernel void channel_normalized_sums(const int outer, const int dim, const int inner,
                                       __global const Dtype *x, __global const Dtype *mean,
@@ -91,29 +134,24 @@ __kernel void channel_normalized_sums(const int outer, const int dim, const int 
     FOR_CHANNEL
     const Dtype center = mean[c];
     Dtype sum = 0, sum_x = 0;
-    EACH(i)
-    {
-        sum += dy[i];
-        sum_x += dy[i] * (x[i] - center);
-    }
-    const Dtype total = JOIN(sum);
-    const Dtype total_x = JOIN(sum_x) * inverse[c];
+    ADD_UP(sum, SLOPE)
+    ADD_UP(sum_x, SLOPE_TIMES_X)
     if (item == 0) {
-        sum_dy[c] = total;
-        sum_dyx[c] = total_x;
+        sum_dy[c] = sum;
+        sum_dyx[c] = sum_x * inverse[c];
     }
 }
 
 #ifdef BY_COLUMN
-#define FOR_ELEMENT \
-    const size_t c = get_global_id(0), row = get_global_id(1); \
-    if (c >= dim || row >= outer) return; \
-    const size_t i = row * dim + c;
+#define FOR_ELEMENT                                                                            \
+    const size_t c = get_global_id(0), o = get_global_id(1);                                   \
+    if (c >= dim || o >= outer) return;                                                        \
+    const size_t i = o * dim + c;
 #else
-#define FOR_ELEMENT \
-    const size_t column = get_global_id(0), row = get_global_id(1); \
-    if (column >= inner || row >= outer * dim) return; \
-    const size_t i = row * inner + column, c = row % dim;
+#define FOR_ELEMENT                                                                            \
+    const size_t column = get_global_id(0), c = get_global_id(1), o = get_global_id(2);        \
+    if (column >= inner || c >= dim) return;                                                   \
+    const size_t i = (o * dim + c) * inner + column;
 #endif
 
 __kernel void channel_affine(const int outer, const int dim, const int inner, __global const Dtype *x,

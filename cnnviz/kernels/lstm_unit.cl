@@ -11,7 +11,7 @@
 Dtype sigmoid(const Dtype x) { return 1 / (1 + exp(-x)); }
 
 #define FOR_CELL                                                                               \
-    const int d = get_global_id(0), n = get_global_id(1);                                      \
+    const size_t d = get_global_id(0), n = get_global_id(1);                                      \
     if (d >= dim || n >= num) return;                                                          \
     const int cell = n * dim + d, gate = gates_at + 4 * n * dim + d;                           \
     const Dtype i = sigmoid(gates[gate]);                                                      \

@@ -13,9 +13,9 @@ __kernel void recurrent_continue(const int num, const int dim, __global const Dt
                                  const int cont_at, __global const Dtype *before, const int before_at,
                                  __global Dtype *after, const int after_at)
 {
-    const int d = get_global_id(0), n = get_global_id(1);
+    const size_t d = get_global_id(0), n = get_global_id(1);
     if (d >= dim || n >= num) return;
-    const int i = n * dim + d;
+    const size_t i = n * dim + d;
     after[after_at + i] = cont[cont_at + n] * before[before_at + i];
 }
 
@@ -24,9 +24,9 @@ __kernel void recurrent_gather_diff(const int num, const int dim, __global const
                                     __global const Dtype *dnext, const int next_at, __global Dtype *dh,
                                     const int dh_at)
 {
-    const int d = get_global_id(0), n = get_global_id(1);
+    const size_t d = get_global_id(0), n = get_global_id(1);
     if (d >= dim || n >= num) return;
-    const int i = n * dim + d;
+    const size_t i = n * dim + d;
     dh[dh_at + i] = dy[dy_at + i] + (has_next ? cont[cont_at + n] * dnext[next_at + i] : 0);
 }
 

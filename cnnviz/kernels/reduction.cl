@@ -16,8 +16,8 @@
 __kernel void reduction_backward(const int rows, const int width, const Dtype coeff,
                                  __global const Dtype *x, __global const Dtype *dy, __global Dtype *dx)
 {
-    const int i = get_global_id(0), row = get_global_id(1);
+    const size_t i = get_global_id(0), row = get_global_id(1);
     if (i >= width || row >= rows) return;
-    const int at = row * width + i;
+    const size_t at = row * width + i;
     dx[at] = coeff * dy[row] * SLOPE(x[at]);
 }

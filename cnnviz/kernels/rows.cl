@@ -10,7 +10,7 @@
 __kernel void take_rows(const int rows, const int width, __global const int *indices,
                         __global const Dtype *source, __global Dtype *target)
 {
-    const int i = get_global_id(0), row = get_global_id(1);
+    const size_t i = get_global_id(0), row = get_global_id(1);
     if (i < width && row < rows) target[row * width + i] = source[indices[row] * width + i];
 }
 
@@ -18,7 +18,7 @@ __kernel void add_rows(const int rows, const int width, __global const int *ends
                        __global const int *order, const int keep, __global const Dtype *source,
                        __global Dtype *target)
 {
-    const int i = get_global_id(0), row = get_global_id(1);
+    const size_t i = get_global_id(0), row = get_global_id(1);
     if (i >= width || row >= rows) return;
     Dtype sum = keep ? target[row * width + i] : 0;
     for (int k = row ? ends[row - 1] : 0; k < ends[row]; k++) sum += source[order[k] * width + i];

@@ -9,7 +9,7 @@
 __kernel void tile_backward(const int outer, const int tiles, const int inner, __global const Dtype *dy,
                             __global Dtype *dx)
 {
-    const int i = get_global_id(0), o = get_global_id(1);
+    const size_t i = get_global_id(0), o = get_global_id(1);
     if (i >= inner || o >= outer) return;
     Dtype sum = 0;
     for (int t = 0; t < tiles; t++) sum += dy[(o * tiles + t) * inner + i];

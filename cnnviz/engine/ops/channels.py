@@ -10,6 +10,9 @@ from typing import Any
 from cnnviz.engine.device import Device
 from cnnviz.engine.ops.ranges import row_range
 
+_GROUP = 256
+"""Work items that add up one channel together on a GPU."""
+
 
 @dataclass(frozen=True)
 class Channels:
@@ -37,23 +40,23 @@ class Channels:
 
     def _reduce(self, kernel: str, *args: Any, defines: tuple[tuple[str, Any], ...] = ()) -> None:
         shape = (self.outer, self.dim, self.inner)
+        size: int | tuple[int, ...]
+        options: dict[str, Any]
         if self._by_column:
-            self.device.launch(
-                "channels", kernel, self.dim, *shape, *args, defines=(*defines, ("BY_COLUMN", 1))
-            )
-            return
-        local = 16 if self.device.is_cpu else 256
-        self.device.launch(
-            "channels", kernel, (self.dim * local,), *shape, *args,
-            local_size=(local,), defines=(*defines, ("LOCAL", local)),
-        )  # fmt: skip
+            way, size, options = ("BY_COLUMN", 1), self.dim, {}
+        elif self.device.is_cpu:
+            way, size, options = ("LANES", 16), (self.dim,), {"local_size": (1,)}
+        else:
+            way, size, options = ("LOCAL", _GROUP), (self.dim * _GROUP,), {"local_size": (_GROUP,)}
+        self.device.launch("channels", kernel, size, *shape, *args, defines=(*defines, way), **options)
 
     def _map(self, kernel: str, *args: Any, defines: tuple[tuple[str, Any], ...] = ()) -> None:
-        width, rows = (self.dim, self.outer) if self._by_column else (self.inner, self.outer * self.dim)
-        if self._by_column:
-            defines = (*defines, ("BY_COLUMN", 1))
-        size, options = row_range(width, rows)
         shape = (self.outer, self.dim, self.inner)
+        if self._by_column:
+            size, options = row_range(self.dim, self.outer)
+            defines = (*defines, ("BY_COLUMN", 1))
+        else:
+            size, options = row_range(self.inner, self.dim, self.outer)
         self.device.launch("channels", kernel, size, *shape, *args, defines=defines, **options)
 
     def moments(self, x: Any, mean: Any, variance: Any) -> None:

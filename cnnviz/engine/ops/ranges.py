@@ -22,7 +22,7 @@ def row_range(width: int, rows: int, planes: int = 1) -> tuple[tuple[int, ...], 
 
 
 def _piece(count: int, most: int) -> int:
-    """Returns a group size that cuts ``count`` into equal pieces, a multiple of 8 above 16."""
+    """Returns a group size that cuts ``count`` into equal pieces, a multiple of 16 above 16."""
     pieces = -(-max(count, 1) // most)
     size = -(-max(count, 1) // pieces)
-    return size if size <= 16 else min(most, -(-size // 8) * 8)
+    return size if size <= 16 else min(most, -(-size // 16) * 16)

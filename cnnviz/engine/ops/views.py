@@ -14,8 +14,10 @@ from typing import Any
 from cnnviz.engine.device import Device
 from cnnviz.engine.ops.ranges import row_range
 
-_AXES = 4
+_AXES = 3
 """Axes that one launch handles; more are looped over on the host."""
+_LONG_ROW = 2**16
+"""Bytes from which on a row is best copied by itself."""
 
 
 @dataclass(frozen=True)
@@ -77,22 +79,27 @@ def scatter(device: Device, view: View, source: Any, target: Any) -> None:
 def _run(device: Device, kernel: str, view: View, source: Any, target: Any, dense_start: int) -> None:
     if view.count == 0:
         return
-    if len(view.shape) > _AXES:
+    if view.strides in ((), (1,)):
+        _copy(device, kernel == "gather", view, source, target, dense_start)
+    elif len(view.shape) > _AXES or _has_long_rows(device, view):
         size, stride = view.shape[0], view.strides[0]
         for i in range(size):
             part = View(view.shape[1:], view.strides[1:], view.start + i * stride)
             _run(device, kernel, part, source, target, dense_start + i * part.count)
-        return
-    if view.strides in ((), (1,)):
-        _copy(device, kernel == "gather", view, source, target, dense_start)
-        return
-    missing = _AXES - len(view.shape)
-    n0, n1, n2, n3 = [1] * missing + list(view.shape)
-    whole, options = row_range(n3, n2, n0 * n1)
-    strides = (0,) * missing + view.strides
-    device.launch(
-        "views", kernel, whole, n1, n2, n3, *strides, view.start, dense_start, source, target, **options
-    )
+    else:
+        missing = _AXES - len(view.shape)
+        n0, n1, n2 = [1] * missing + list(view.shape)
+        strides = (0,) * missing + view.strides
+        whole, options = row_range(n2, n1, n0)
+        defines = (("UNIT_STEP", 1),) if strides[-1] == 1 else ()
+        numbers = (n1, n2, *strides, view.start, dense_start)
+        device.launch("views", kernel, whole, *numbers, source, target, defines=defines, **options)
+
+
+def _has_long_rows(device: Device, view: View) -> bool:
+    if len(view.shape) != 2 or view.strides[1] != 1:
+        return False
+    return view.shape[1] * device.dtype.itemsize >= _LONG_ROW
 
 
 def _copy(device: Device, reads_view: bool, view: View, source: Any, target: Any, dense_start: int) -> None:

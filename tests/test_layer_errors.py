@@ -1,0 +1,97 @@
+"""Wrong parameters and bottoms are refused with one sentence, before any device is needed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from cnnviz.engine.graph import build_graph
+from cnnviz.errors import NetError
+from cnnviz.formats.prototxt import parse_net
+
+# type, shapes of the bottoms, number of tops, parameters, what the error says
+ROWS = [
+    ("Dropout", [(2, 3)], 1, "dropout_param { dropout_ratio: 1.5 }", "dropout_ratio is 1.5"),
+    ("ReLU", [(2, 3)], 1, "relu_param { relu6: true negative_slope: 0.1 }", "give one of them"),
+    ("Exp", [(2,)], 1, "exp_param { base: -2 }", "exp_param.base is -2"),
+    ("Log", [(2,)], 1, "log_param { base: 1 }", "log_param.base is 1"),
+    ("PReLU", [(4,)], 1, "", "has no channels"),
+    ("NoisyReLU", [(4,)], 1, "noisy_relu_param { deviation: -1 }", "below 0"),
+    ("RReLU", [(4,)], 1, "rrelu_param { lb: 5 ub: 4 }", "0 < lb <= ub"),
+    ("Eltwise", [(2, 3), (2, 4)], 1, "", "bottom 1 is (2, 4), bottom 0 is (2, 3)"),
+    ("Eltwise", [(2,), (2,)], 1, "eltwise_param { operation: PROD coeff: 1 coeff: 1 }", "SUM only"),
+    ("Eltwise", [(2,), (2,)], 1, "eltwise_param { coeff: 1 }", "1 coeff for 2 bottoms"),
+    ("Concat", [(2, 3), (1, 3)], 1, "", "may differ along axis 1 only"),
+    ("Concat", [(2, 3), (2, 3)], 1, "concat_param { axis: 1 concat_dim: 1 }", "give axis only"),
+    ("Concat", [(2, 3), (2, 3)], 1, "concat_param { axis: 2 }", "axis 2 is out of range"),
+    ("Slice", [(2, 5)], 2, "", "do not divide the 5 elements"),
+    ("Slice", [(2, 5)], 2, "slice_param { slice_point: 1 slice_point: 2 }", "2 slice_point for 2 tops"),
+    ("Slice", [(2, 5)], 2, "slice_param { slice_point: 5 }", "must grow and lie inside"),
+    ("Flatten", [(2, 5, 3)], 1, "flatten_param { axis: 2 end_axis: 1 }", "end_axis 1 lies before axis 2"),
+    ("Reshape", [(2, 3)], 1, "reshape_param { shape { dim: 4 dim: 2 } }", "8 elements, the bottom"),
+    ("Reshape", [(2, 3)], 1, "reshape_param { shape { dim: -1 dim: -1 } }", "several -1"),
+    ("Reshape", [(2, 3)], 1, "reshape_param { shape { dim: 4 dim: -1 } }", "cannot be divided into 4"),
+    ("Reshape", [(2, 3)], 1, "reshape_param { shape { dim: 2 dim: 3 dim: 0 } }", "has no axis 2"),
+    ("BatchNorm", [(2, 3)], 1, "param { lr_mult: 1 }", "set lr_mult: 0"),
+    ("BatchNorm", [(2, 3)], 1, "batch_norm_param { filler { value: 1 } }", "use scale_filler"),
+    ("Scale", [(2, 3), (3, 2)], 1, "", "reach beyond"),
+    ("Scale", [(2, 3, 4), (4, 3)], 1, "", "bottom 1 is (4, 3)"),
+    ("Bias", [(2, 3)], 1, "bias_param { num_axes: -2 }", "num_axes is -2"),
+    ("Crop", [(2, 3, 2, 5), (2, 3, 3, 5)], 1, "", "3 elements from 0 on reach beyond axis 2"),
+    ("Crop", [(2, 3, 5, 5), (2, 3, 3, 3)], 1, "crop_param { axis: 1 offset: 0 offset: 1 }", "for 3 cut"),
+    ("Tile", [(2, 3)], 1, "tile_param { tiles: 0 }", "at least 1"),
+    ("Reduction", [(2, 3)], 1, "reduction_param { axis: 2 }", "axis 2 is out of range"),
+    ("Filter", [(2, 3), (3,)], 1, "", "other numbers of items"),
+    ("Filter", [(2, 3), (2, 3)], 1, "", "one number for each item"),
+    ("BatchReindex", [(2, 3), (2, 2)], 1, "", "wanted is one axis"),
+    ("Embed", [(2,)], 1, "embed_param { num_output: 3 }", "input_dim is missing"),
+    ("MVN", [(5,)], 1, "", "has no maps"),
+    ("LSTM", [(4, 2, 3), (4, 2)], 1, "", "num_output is missing"),
+    ("LSTM", [(4, 2, 3), (4, 3)], 1, "recurrent_param { num_output: 5 }", "wanted is (4, 2)"),
+    ("LSTM", [(4, 2, 3), (4, 2)], 3, "recurrent_param { num_output: 5 expose_hidden: true }", "4 to 5"),
+    ("RNN", [(4, 2, 3), (4, 2), (3, 1)], 1, "recurrent_param { num_output: 5 }", "wanted are 2 sequences"),
+    ("LSTMUnit", [(1, 2, 3), (1, 2, 9), (1, 2)], 2, "", "wanted is (1, 2, 12)"),
+    ("Permute", [(2, 3)], 1, "permute_param { order: 0 order: 0 }", "at most once"),
+    ("ShuffleChannel", [(2, 4)], 1, "shuffle_channel_param { group: 3 }", "4 channels cannot be"),
+    ("Squeeze", [(2, 3)], 1, "squeeze_param { axis: 1 }", "has 3 elements, not 1"),
+    ("Pad", [(2, 3)], 1, "pad_param { paddings: 1 }", "wanted are 4"),
+    ("CropCenter", [(2, 3)], 1, "crop_center_param { crop_size: 1 }", "leave nothing"),
+    ("Axpy", [(2, 4), (2, 3, 5), (2, 3, 5)], 1, "", "one factor for each channel"),
+    ("DepthwiseConvolution", [(1, 3, 5, 5)], 1, "convolution_param { num_output: 4 kernel_size: 3}", "multi"),
+    ("Convolution", [(1, 3, 5, 5)], 1, "convolution_param { num_output: 4 kernel_size: 3 pad_l: 1}", "a Pad"),
+    ("Python", [(2,)], 1, 'python_param { module: "os" layer: "system" }', "not allowed to run"),
+]  # fmt: skip
+
+
+def text(type: str, bottoms: list, tops: int, params: str) -> str:
+    lines = []
+    for i, shape in enumerate(bottoms):
+        dims = " ".join(f"dim: {size}" for size in shape)
+        lines.append(
+            f'layer {{ name: "x{i}" type: "Input" top: "x{i}" input_param {{ shape {{ {dims} }} }} }}'
+        )
+    names = " ".join(f'bottom: "x{i}"' for i in range(len(bottoms)))
+    names += " " + " ".join(f'top: "y{i}"' for i in range(tops))
+    return "\n".join([*lines, f'layer {{ name: "l" type: "{type}" {names} {params} }}'])
+
+
+@pytest.mark.parametrize("type, bottoms, tops, params, message", ROWS, ids=lambda value: str(value)[:40])
+def test_is_refused_with_a_sentence(type, bottoms, tops, params, message):
+    with pytest.raises(NetError, match=re.escape(message)) as raised:
+        build_graph(parse_net(text(type, bottoms, tops, params)), "TRAIN")
+    said = str(raised.value)
+    assert f"layer 'l' ({type}): " in said
+    assert said.endswith(".")
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "type", ["Split", "Concat", "Slice", "Flatten", "Reshape", "Crop", "Tile", "Permute"]
+)
+def test_what_cannot_work_in_place_says_so(type):
+    bottoms = 'bottom: "x" bottom: "z"' if type == "Crop" else 'bottom: "x"'
+    net = f"""layer {{ name: "i" type: "Input" top: "x" top: "z" input_param {{ shape {{ dim: 1 dim: 1 }} }}}}
+        layer {{ name: "l" type: "{type}" {bottoms} top: "x" tile_param {{ tiles: 1 }} }}"""
+    with pytest.raises(NetError, match="cannot work in place on 'x'"):
+        build_graph(parse_net(net))
