@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
 
@@ -25,6 +25,9 @@ from cnnviz.plots._details import LayerDetail
 from cnnviz.plots._render_svg import svg_element, xml
 from cnnviz.plots._scene import Scene, color_of
 from cnnviz.plots._text import FONTS, visible
+
+# Name of a layer -> (text, address) of each place that shows more of it.
+Links = Mapping[str, Sequence[tuple[str, str]]]
 
 UI_ROLES = ("background", "panel", "text", "muted", "grid", "edge", "accent", "warning")
 
@@ -67,16 +70,27 @@ def page_text(
     )
 
 
-def graph_section(scene: Scene, details: Sequence[LayerDetail], summaries: Sequence[NetSummary]) -> str:
-    """Returns one graph with its tools, panel and table, for a page with graph_css and graph_script."""
+def graph_section(
+    scene: Scene,
+    details: Sequence[LayerDetail],
+    summaries: Sequence[NetSummary],
+    links: Links | None = None,
+) -> str:
+    """Returns one graph with its tools, panel and table, for a page with graph_css and graph_script.
+
+    Args:
+        links: places of the page that show more of a layer, for its row and its panel.
+    """
+    links = links or {}
     first_row: dict[str, str] = {}
     for detail in details:
         first_row.setdefault(detail.box, f"#{_row_id(scene, detail)}")
     svg = svg_element(scene, _paint, first_row)
-    data = json.dumps([_panel_data(d) for d in details], ensure_ascii=False, separators=(",", ":"))
+    data = json.dumps([_panel_data(d, links) for d in details], ensure_ascii=False, separators=(",", ":"))
     data = data.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     tables = "".join(
-        _table(scene, [d for d in details if d.panel == i], summary) for i, summary in enumerate(summaries)
+        _table(scene, [d for d in details if d.panel == i], summary, links)
+        for i, summary in enumerate(summaries)
     )
     name = escape(scene.title)
     return f"""<div class="cnnviz-graph" id="{escape(scene.prefix)}-graph">
@@ -161,9 +175,10 @@ def _row_id(scene: Scene, detail: LayerDetail) -> str:
     return f"{scene.prefix}{detail.panel}-row{detail.row.index}"
 
 
-def _panel_data(detail: LayerDetail) -> dict:
+def _panel_data(detail: LayerDetail, links: Links) -> dict:
     row = detail.row
     return {
+        "links": [list(link) for link in links.get(row.name, ())],
         "box": detail.box,
         "name": visible(row.name),
         "type": visible(row.type),
@@ -199,12 +214,13 @@ def _facts(detail: LayerDetail) -> Iterable[tuple[str, str]]:
     yield from (("not in the schema", " ".join(text.split())) for text in detail.unknown)
 
 
-def _table(scene: Scene, details: Sequence[LayerDetail], summary: NetSummary) -> str:
-    rows = "".join(_table_row(scene, detail) for detail in details)
+def _table(scene: Scene, details: Sequence[LayerDetail], summary: NetSummary, links: Links) -> str:
+    rows = "".join(_table_row(scene, detail, links) for detail in details)
+    more = '<th scope="col">more</th>' if links else ""
     totals = (
         f'<tr><th scope="row" colspan="3">{len(summary.layers)} layers</th>'
         f'<td class="n">{summary.parameters:,}</td><td class="n">{short_number(summary.macs)}</td>'
-        f'<td class="n">{short_number(summary.memory, "B")}</td><td colspan="2"></td></tr>'
+        f'<td class="n">{short_number(summary.memory, "B")}</td><td colspan="{3 if links else 2}"></td></tr>'
     )
     caption = xml(
         f"{summary.name or 'Net'}, {summary.phase} phase: {'; '.join(map(_squeeze, total_lines(summary)))}"
@@ -214,7 +230,7 @@ def _table(scene: Scene, details: Sequence[LayerDetail], summary: NetSummary) ->
 <thead><tr><th scope="col">layer</th><th scope="col">type</th><th scope="col">top shape</th>\
 <th scope="col" class="n">parameters</th><th scope="col" class="n">MACs</th>\
 <th scope="col" class="n">memory</th><th scope="col" class="n">field</th>\
-<th scope="col" class="n">stride</th></tr></thead>
+<th scope="col" class="n">stride</th>{more}</tr></thead>
 <tbody>
 {rows}</tbody>
 <tfoot>{totals}</tfoot>
@@ -226,7 +242,7 @@ def _squeeze(text: str) -> str:
     return " ".join(text.split())
 
 
-def _table_row(scene: Scene, detail: LayerDetail) -> str:
+def _table_row(scene: Scene, detail: LayerDetail, links: Links) -> str:
     row: LayerSummary = detail.row
     fault = f' <span class="fault">{xml(visible(detail.fault))}</span>' if detail.fault else ""
     shapes = ", ".join(map(shape_text, row.shapes))
@@ -239,8 +255,14 @@ def _table_row(scene: Scene, detail: LayerDetail) -> str:
         pair_text(row.field.stride) if row.field else "",
     ]
     cells = "".join(f'<td class="n">{number}</td>' for number in numbers)
+    if links:
+        cells += f"<td>{_link_texts(links.get(row.name, ()))}</td>"
     return (
         f'<tr id="{xml(_row_id(scene, detail))}" data-box="{xml(detail.box)}">'
         f'<th scope="row"><a href="#{xml(detail.box)}">{xml(visible(row.name))}</a>{fault}</th>'
         f"<td>{xml(visible(row.type))}</td><td>{shapes}</td>{cells}</tr>\n"
     )
+
+
+def _link_texts(links: Iterable[tuple[str, str]]) -> str:
+    return " ".join(f'<a href="{xml(address)}">{xml(text)}</a>' for text, address in links)

@@ -112,6 +112,11 @@
       const heading = element("h3", layer.name + " ", section);
       element("small", layer.type, heading);
       if (layer.fault) element("p", layer.fault, section).className = "fault";
+      const more = layer.links.length ? element("p", null, section) : null;
+      layer.links.forEach(([text, address]) => {
+        element("a", text, more).href = address;
+        more.append(" ");
+      });
       const list = element("dl", null, section);
       layer.facts.forEach(([name, value]) => {
         element("dt", name, list);
