@@ -1,6 +1,7 @@
-// Backward of pooling.cl for CPUs: one work item per plane scatters each dy inside its own plane, which
-// stays in the cache, in the order of the outputs: results repeat. Host: engine/ops/pooling.py. Same windows,
-// ties and results as in pooling.cl.
+// pooling.cl for CPUs: one work item per plane, which stays in the cache. Forward takes 16 neighbouring outputs at
+// a time, one pixel of their windows after the other; backward scatters each dy inside its own plane, in the
+// order of the outputs: results repeat. Host: engine/ops/pooling.py. Same windows, ties and results as in
+// pooling.cl.
 
 #ifndef Dtype
 #define Dtype float
@@ -8,7 +9,7 @@
 
 #define WINDOW const int height, const int width, const int pooled_h, const int pooled_w, \
                const int kernel_h, const int kernel_w, const int stride_h, const int stride_w, \
-               const int pad_h, const int pad_w
+               const int pad_h, const int pad_w, const int end_h, const int end_w
 
 #define PLANE_ITEM \
     const size_t plane = get_global_id(0); \
@@ -17,14 +18,86 @@
 // See pooling.cl.
 inline int area(const int ph, const int pw, WINDOW, const int padding_counts)
 {
-    const int edge_h = padding_counts ? pad_h : 0, edge_w = padding_counts ? pad_w : 0;
     const int h = ph * stride_h - pad_h, w = pw * stride_w - pad_w;
-    const int size_h = min(h + kernel_h, height + edge_h) - max(h, -edge_h);
-    const int size_w = min(w + kernel_w, width + edge_w) - max(w, -edge_w);
-    return max(size_h * size_w, 1);
+    const int last_h = min(h + kernel_h, height + (padding_counts ? end_h : 0));
+    const int last_w = min(w + kernel_w, width + (padding_counts ? end_w : 0));
+    return max((last_h - (padding_counts ? h : max(h, 0))) * (last_w - (padding_counts ? w : max(w, 0))), 1);
 }
 
-#define SIZES height, width, pooled_h, pooled_w, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w
+#define SIZES height, width, pooled_h, pooled_w, kernel_h, kernel_w, stride_h, stride_w, \
+              pad_h, pad_w, end_h, end_w
+
+#define JOIN(a, b) a##b
+#define VECTOR(type) JOIN(type, 16)
+#define Dtype16 VECTOR(Dtype)
+
+// For each 16 outputs from pw0 on in row ph: START, then for each pixel of their windows, in row order, TAKE with
+// `value`, the pixels, and `at`, the position of the first, `step` between them; then END. Lanes behind the row's
+// end compute with what lies there. Where a lane would read outside of the row (or of the buffer) the pixels are
+// fetched one by one, `missing` standing for those outside.
+#define FOR_WINDOWS(START, TAKE, END, missing) \
+    const size_t size = get_global_size(0) * height * width; \
+    for (int ph = 0; ph < pooled_h; ++ph) \
+        for (int pw0 = 0; pw0 < pooled_w; pw0 += 16) { \
+            const int lanes = min(16, pooled_w - pw0), h0 = ph * stride_h - pad_h; \
+            START \
+            for (int h = max(h0, 0); h < min(h0 + kernel_h, height); ++h) \
+                for (int j = 0; j < kernel_w; ++j) { \
+                    const int w = pw0 * stride_w - pad_w + j, at = h * width + w; \
+                    const int inside = w >= 0 && w + (lanes - 1) * stride_w < width && in + at + 32 <= size; \
+                    Dtype16 value; \
+                    if (inside && stride_w == 1) value = vload16(0, x + in + at); \
+                    else if (inside && stride_w == 2) \
+                        value = (Dtype16)(vload16(0, x + in + at).even, vload16(0, x + in + at + 16).even); \
+                    else { \
+                        Dtype pixels[16]; \
+                        for (int k = 0; k < 16; ++k) { \
+                            const int column = w + k * stride_w; \
+                            pixels[k] = k < lanes && column >= 0 && column < width \
+                                ? x[in + h * width + column] : (missing); \
+                        } \
+                        value = vload16(0, pixels); \
+                    } \
+                    TAKE \
+                } \
+            __global Dtype *target = y + out + ph * pooled_w + pw0; \
+            END \
+        }
+
+// Writes the lanes that are outputs.
+#define STORE(vector, type, to) \
+    if (lanes == 16) vstore16(vector, 0, to); \
+    else { \
+        type parts[16]; \
+        vstore16(vector, 0, parts); \
+        for (int k = 0; k < lanes; ++k) (to)[k] = parts[k]; \
+    }
+
+__kernel void max_forward(WINDOW, __global const Dtype *x, __global Dtype *y, __global int *index)
+{
+    PLANE_ITEM
+    const int16 steps = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) * stride_w;
+    FOR_WINDOWS(
+        Dtype16 best = -FLT_MAX;
+        int16 winner = -1;,
+        const int16 wins = convert_int16(value > best);
+        winner = select(winner, at + steps, wins);
+        best = select(best, value, value > best);,
+        STORE(best, Dtype, target)
+        STORE(winner, int, index + out + ph * pooled_w + pw0),
+        -FLT_MAX)
+}
+
+__kernel void ave_forward(WINDOW, __global const Dtype *x, __global Dtype *y, const int padding_counts)
+{
+    PLANE_ITEM
+    FOR_WINDOWS(
+        Dtype16 sum = 0;,
+        sum += value;,
+        STORE(sum, Dtype, target)
+        for (int k = 0; k < lanes; ++k) target[k] /= area(ph, pw0 + k, SIZES, padding_counts);,
+        0)
+}
 
 __kernel void index_backward(WINDOW, __global const int *restrict index, __global const Dtype *restrict dy,
                              __global Dtype *restrict dx, const int add)

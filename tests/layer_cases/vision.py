@@ -101,6 +101,13 @@ CASES = [
     Case("Pooling", "ave without padding in the divisor", [ODD],
          "pooling_param { pool: AVE_EXC_PAD kernel_size: 3 stride: 2 pad: 1 }",
          reference=pool(mean_of_pixels, (3, 3), (2, 2), (1, 1))),
+    Case("Pooling", "max, padded behind only", [ODD],
+         "pooling_param { kernel_size: 3 stride: 2 pad_b: 1 pad_r: 1 ceil_mode: false }",
+         reference=lambda x: pool(maximum, (3, 3), (2, 2), ceil=False)(
+             np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=-99)), fills=DISTINCT),
+    Case("Pooling", "ave, padded by side", [ODD],
+         "pooling_param { pool: AVE kernel_size: 3 stride: 2 pad_t: 1 pad_l: 0 pad_b: 0 pad_r: 2 }",
+         reference=lambda x: pool(mean, (3, 3), (2, 2))(np.pad(x, ((0, 0), (0, 0), (1, 0), (0, 2))))),
     Case("Pooling", "ave global", [ODD], "pooling_param { pool: AVE global_pooling: true }",
          reference=lambda x: x.mean(axis=(2, 3), keepdims=True)),
     Case("Pooling", "stochastic in test", [ODD],

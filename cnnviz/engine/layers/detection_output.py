@@ -36,7 +36,7 @@ class DetectionOutput(Layer):
             written.
 
     Bottom: box predictions (N, 4 P) for P priors (with share_location false (N, 4 P classes)); scores
-        (N, P classes); priors (1, 2, 4 P). Further bottoms are not supported.
+        (N, P classes); priors (1, 2, 4 P); the image, optional and not used.
     Top: y (1, 1, K, 7), K the number of boxes: item, class, score, xmin, ymin, xmax, ymax; K = N and all
         -1 but the item if there is none. Its shape changes with every forward.
     Raises: NetError if the bottoms do not fit together.
@@ -44,7 +44,7 @@ class DetectionOutput(Layer):
     """
 
     type = "DetectionOutput"
-    num_bottom = (3, 3)
+    num_bottom = (3, 4)
     has_backward = False
 
     def __init__(self, param: LayerParameter, phase: int):
@@ -60,7 +60,7 @@ class DetectionOutput(Layer):
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         options = self.param.detection_output_param
-        boxes, scores, priors = bottom
+        boxes, scores, priors = bottom[:3]
         if len(priors) < 3 or priors[1] != 2 or priors[2] % 4:
             raise NetError(f"bottom 2 is {priors}, wanted are priors (1, 2, 4 P)")
         self.priors, self.classes = priors[2] // 4, options.num_classes

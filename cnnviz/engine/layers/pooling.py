@@ -28,7 +28,7 @@ class Pooling(Layer):
         pad, or pad_h and pad_w: pixels added on each side, less than the kernel; default 0.
         global_pooling: the window is the whole plane.
         round_mode: CEIL (default) or FLOOR of (H + 2 pad - kernel) / stride; so does ceil_mode: false.
-        pad_l, pad_r, pad_t, pad_b: refused; the pads of both sides are equal here.
+        pad_l, pad_r, pad_t, pad_b: pads that differ by side, instead of pad.
         engine: accepted and not used.
 
     Bottom: x (N, C, H, W).
@@ -51,6 +51,9 @@ class Pooling(Layer):
         self.is_global = options.global_pooling
         self.stride = _pair(options, "stride", 1)
         self.pad = _pair(options, "pad", 0)
+        self.end = self.pad
+        if any(options.HasField(f"pad_{side}") for side in "tlbr"):
+            self.pad, self.end = (options.pad_t, options.pad_l), (options.pad_b, options.pad_r)
         self.kernel = (0, 0) if self.is_global else _pair(options, "kernel", None)
         self._kept = Kept(self)
         self._check(options)
@@ -59,15 +62,13 @@ class Pooling(Layer):
         kernel_given = any(options.HasField(f) for f in ("kernel_size", "kernel_h", "kernel_w"))
         if self.is_global and kernel_given:
             raise NetError("global_pooling takes the whole plane: leave kernel_size away")
-        if self.is_global and (self.pad != (0, 0) or self.stride != (1, 1)):
+        if self.is_global and (any(self.pad + self.end) or self.stride != (1, 1)):
             raise NetError("global_pooling takes the whole plane: leave pad and stride away")
-        if any(options.HasField(f"pad_{side}") for side in "lrtb"):
-            raise NetError("pad_l, pad_r, pad_t and pad_b are not supported; use pad, or pad_h and pad_w")
         if not self.is_global and min(self.kernel) == 0:
             raise NetError("the kernel's size is 0; give at least 1")
         if min(self.stride) == 0:
             raise NetError("stride is 0; give at least 1")
-        if self.method == PoolingParameter.STOCHASTIC and self.pad != (0, 0):
+        if self.method == PoolingParameter.STOCHASTIC and any(self.pad + self.end):
             raise NetError("STOCHASTIC pooling has no pad; use MAX or AVE")
         if self.method == PoolingParameter.AVE_TF:
             raise NetError("pool AVE_TF is not supported; use AVE or AVE_EXC_PAD")
@@ -90,7 +91,7 @@ class Pooling(Layer):
         kernel = (height, width) if self.is_global else self.kernel
         options = self.param.pooling_param
         ceil = options.round_mode == PoolingParameter.CEIL and options.ceil_mode
-        return pooling.pooling_window((height, width), kernel, self.stride, self.pad, ceil)
+        return pooling.pooling_window((height, width), kernel, self.stride, self.pad, ceil, self.end)
 
     def top_has_gradient(self, top_index: int) -> bool:
         return top_index == 0

@@ -11,7 +11,10 @@ from cnnviz.errors import NetError
 
 
 class Window(NamedTuple):
-    """Planes of ``height`` x ``width`` pooled to ``pooled_h`` x ``pooled_w``; the kernels' arguments."""
+    """Planes of ``height`` x ``width`` pooled to ``pooled_h`` x ``pooled_w``; the kernels' arguments.
+
+    ``pad_h`` rows of padding lie before the first row, ``end_h`` behind the last one.
+    """
 
     height: int
     width: int
@@ -23,6 +26,8 @@ class Window(NamedTuple):
     stride_w: int
     pad_h: int
     pad_w: int
+    end_h: int
+    end_w: int
 
     @property
     def pooled_count(self) -> int:
@@ -35,8 +40,11 @@ def pooling_window(
     stride: tuple[int, int],
     pad: tuple[int, int],
     ceil: bool = True,
+    end: tuple[int, int] | None = None,
 ) -> Window:
     """Returns the window for planes of ``size``; all pairs are (height, width).
+
+    ``end`` is the pad behind the plane, by default that before it.
 
     Raises NetError if a pad is not less than its kernel, or nothing remains of the plane.
     """
@@ -46,18 +54,17 @@ def pooling_window(
                 f"pad {pad_size} is not less than the kernel's {axis} {kernel_size}: "
                 "some windows would hold padding alone"
             )
-    pooled = [
-        _pooled(s, k, st, p, ceil, any(pad)) for s, k, st, p in zip(size, kernel, stride, pad, strict=True)
-    ]
+    end = pad if end is None else end
+    pooled = [_pooled(size[i], kernel[i], stride[i], pad[i], end[i], ceil, any(pad + end)) for i in range(2)]
     if min(pooled) <= 0:
         raise NetError(
             f"the kernel {kernel[0]}x{kernel[1]} is larger than the bottom's {size[0]}x{size[1]} with its pad"
         )
-    return Window(*size, pooled[0], pooled[1], *kernel, *stride, *pad)
+    return Window(*size, pooled[0], pooled[1], *kernel, *stride, *pad, *end)
 
 
-def _pooled(size: int, kernel: int, stride: int, pad: int, ceil: bool, any_pad: bool) -> int:
-    steps = size + 2 * pad - kernel
+def _pooled(size: int, kernel: int, stride: int, pad: int, end: int, ceil: bool, any_pad: bool) -> int:
+    steps = size + pad + end - kernel
     pooled = (-(-steps // stride) if ceil else steps // stride) + 1
     # A last window that would begin beyond the plane and its pad at the start is dropped.
     if any_pad and (pooled - 1) * stride >= size + pad:
@@ -73,7 +80,7 @@ def _backward(device: Device, kernel: str, planes: int, window: Window, *args: A
     _launch(device, kernel, planes, (window.width, window.height), window, *args)
 
 
-_BY_PLANE = {"index_backward", "ave_backward"}
+_BY_PLANE = {"max_forward", "ave_forward", "index_backward", "ave_backward"}
 """Kernels that exist in pooling_planes.cl too."""
 
 
