@@ -26,8 +26,8 @@ def command(model: str, phase: str | None, level: int, stages: tuple[str, ...], 
       cnnviz summary resnet50.prototxt --csv > resnet50.csv
     """
     from cnnviz.analysis.summary import graph_to_show, summarize, summary_csv, summary_json, summary_text
-    from cnnviz.formats.model_file import read_model
+    from cnnviz.formats.nets import open_net
 
-    graph = graph_to_show(read_model(model), phase, level, stages)
+    graph = graph_to_show(open_net(model), phase, level, stages)
     write = {"json": summary_json, "csv": summary_csv}.get(form or "", summary_text)
     click.echo(write(summarize(graph)), nl=False)

@@ -11,7 +11,8 @@ from cnnviz.engine.graph import Graph, build_graph
 from cnnviz.engine.weights_check import check_weights_fit
 from cnnviz.errors import CnnvizError, WeightsError
 from cnnviz.formats.caffemodel import read_definition, read_weights
-from cnnviz.formats.prototxt import NetDefinition, read_net
+from cnnviz.formats.nets import open_net
+from cnnviz.formats.prototxt import NetDefinition
 
 AnyWeights = str | os.PathLike | Mapping[str, Sequence[np.ndarray]]
 AnyModel = str | os.PathLike | NetDefinition | Graph | None
@@ -32,7 +33,7 @@ def load_graph(model: AnyModel, weights: Mapping[str, Sequence[np.ndarray]]) -> 
     if model is None:
         return _graph_in(getattr(weights, "path", None))
     if isinstance(model, (str, os.PathLike)):
-        model = read_net(model)
+        model = open_net(model)
     graph = model if isinstance(model, Graph) else build_graph(model, splits=False, strict=False)
     check_weights_fit(graph, weights)
     names = [node.name for node in graph.layers if node.type not in ("Split", "Input")]

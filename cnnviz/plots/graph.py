@@ -19,7 +19,7 @@ from cnnviz.engine.graph import Graph, GraphLayer
 from cnnviz.errors import CnnvizError, FileError, did_you_mean
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.files import write_bytes, write_text
-from cnnviz.formats.model_file import read_model
+from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.plots import style as look_of
 from cnnviz.plots._compose import Engine
@@ -188,7 +188,7 @@ def _graphs(net, phase, level, stages, both: bool) -> list[tuple[Graph, list[lis
     """Returns the graphs to draw, each with the unknown fields of its layers as text."""
     if isinstance(net, Graph):
         return [(net, [[] for _ in net.layers])]
-    definition = net if isinstance(net, NetDefinition) else read_model(net)
+    definition = net if isinstance(net, NetDefinition) else open_net(net)
     graphs = [graph_to_show(definition, p, level, stages) for p in (PHASES if both else (phase,))]
     return [(graph, _unknown_fields(definition, graph)) for graph in graphs]
 
