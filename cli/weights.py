@@ -87,7 +87,8 @@ def command(model, weights, out, layers, order, normalize, rgb, limit, no_marks,
 
         shown = {"layers": layers or None, "normalize": normalize, "marks": not no_marks}
         plot_weights(weights=weights, path=out, **shown, **options)
-    click.echo(f"Wrote {out}")
+    if report is None:  # a report has the output to itself
+        click.echo(f"Wrote {out}")
 
 
 def _files(patterns: tuple[str, ...], first: str) -> list[str]:

@@ -49,7 +49,7 @@ def run(*arguments: str):
 def test_a_picture_is_drawn_in_the_given_size(folder):
     assert run("tiny.prototxt", "tiny_iter_10.caffemodel", "a.png", "--dpi", "50", "--style", "dark") == (
         0,
-        "",
+        "Wrote a.png\n",
     )
     first = Image.open("a.png")
     assert first.width == round(12.9 * 50)
@@ -67,7 +67,7 @@ def test_options_reach_the_picture(folder):
 
 
 def test_the_file_itself_may_be_the_model(folder):
-    assert run("-", "tiny_iter_10.caffemodel", "a.svg") == (0, "")
+    assert run("-", "tiny_iter_10.caffemodel", "a.svg") == (0, "Wrote a.svg\n")
     assert "5 outputs of 144 inputs (4×6×6)" in (folder / "a.svg").read_text(encoding="utf-8")
 
 
