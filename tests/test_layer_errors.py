@@ -34,7 +34,7 @@ ROWS = [
     ("Reshape", [(2, 3)], 1, "reshape_param { shape { dim: 4 dim: -1 } }", "cannot be divided into 4"),
     ("Reshape", [(2, 3)], 1, "reshape_param { shape { dim: 2 dim: 3 dim: 0 } }", "has no axis 2"),
     ("BatchNorm", [(2, 3)], 1, "param { lr_mult: 1 }", "set lr_mult: 0"),
-    ("BatchNorm", [(2, 3)], 1, "batch_norm_param { filler { value: 1 } }", "use scale_filler"),
+    ("BatchNorm", [(2, 3)], 1, "batch_norm_param { bias_filler { value: 1 } }", "scale_bias"),
     ("Scale", [(2, 3), (3, 2)], 1, "", "reach beyond"),
     ("Scale", [(2, 3, 4), (4, 3)], 1, "", "bottom 1 is (4, 3)"),
     ("Bias", [(2, 3)], 1, "bias_param { num_axes: -2 }", "num_axes is -2"),

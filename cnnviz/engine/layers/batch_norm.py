@@ -29,7 +29,8 @@ class BatchNorm(KeepsBottom):
         scale_bias: whether a factor and a shift for each channel are learned here too, as forks have
             it: y = scale_c (x - mean_c) / sqrt(variance_c + eps) + bias_c; default false.
         scale_filler, bias_filler: how these start; default constant 1 and 0.
-        filler: refused; no fork says what it fills.
+        filler: accepted, changes nothing; it belongs to a factor that one fork merges with the Scale
+            layer behind.
 
     Bottom: (N, C, ...); channels are axis 1, a bottom of one axis is one channel.
     Top: of the same shape; may be the bottom (in place).
@@ -43,10 +44,10 @@ class BatchNorm(KeepsBottom):
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
-        self._fix_lr_mult(param)
         given = param.batch_norm_param
-        if given.HasField("filler"):
-            raise NetError("batch_norm_param.filler is not supported; use scale_filler or bias_filler")
+        if not given.scale_bias and (given.HasField("scale_filler") or given.HasField("bias_filler")):
+            raise NetError("batch_norm_param has fillers for scale or bias, but not scale_bias: true")
+        self._fix_lr_mult(param)
         self._stored = given.use_global_stats if given.HasField("use_global_stats") else phase == cnnviz.TEST
 
     @staticmethod
