@@ -1,36 +1,24 @@
-// scale[c, h, w] = k + rate sum of x^2 over the window of (c, h, w);  y = x scale^-beta
+// scale = k + rate sum of x^2 over the window;  y = x scale^-beta
 // dx = dy scale^-beta - 2 rate beta x sum over the window of dy y / scale
-// Host: engine/layers/lrn.py. The window reaches radius_c channels and radius_s pixels to each side (one of
-// the two is 0) and is clipped at the borders. One work item per element as (pixel, channel, image), pixels
-// counted along the plane. In place: not; the host keeps a copy of x.
+// Host: engine/layers/lrn.py. The window is a line of 2 radius + 1 elements, clipped at the ends: of channels, or,
+// for a square of pixels, of columns made of sums over rows (lrn_row_sums). A blob is seen as (outer, dim, inner)
+// with the line along dim. One work item per element as (inner, dim, outer). In place: not; the host keeps a
+// copy of x.
 
 #ifndef Dtype
 #define Dtype float
 #endif
 
+#define SHAPE const int dim, const int inner, const int radius
+
 #define ITEM \
-    const int pixel = get_global_id(0), c = get_global_id(1), n = get_global_id(2); \
-    if (pixel >= height * width || c >= channels) return; \
-    const int size = height * width; \
-    const size_t at = ((size_t)n * channels + c) * size + pixel;
+    const int i = get_global_id(0), d = get_global_id(1); \
+    if (i >= inner || d >= dim) return; \
+    const size_t at = ((size_t)get_global_id(2) * dim + d) * inner + i;
 
-#define SHAPE const int channels, const int height, const int width, const int radius_c, const int radius_s
-
-// Adds term(j) for every position j of the window around (c, pixel).
-#define SUM_WINDOW(sum, term) \
-    if (radius_s == 0) { \
-        for (int d = -min(radius_c, c); d <= min(radius_c, channels - 1 - c); ++d) { \
-            const size_t j = at + (long)d * size; \
-            sum += term; \
-        } \
-    } else { \
-        const int h = pixel / width, w = pixel - h * width; \
-        for (int dh = -min(radius_s, h); dh <= min(radius_s, height - 1 - h); ++dh) \
-            for (int dw = -min(radius_s, w); dw <= min(radius_s, width - 1 - w); ++dw) { \
-                const size_t j = at + dh * width + dw; \
-                sum += term; \
-            } \
-    }
+#define EACH_IN_WINDOW \
+    for (int k = max(d - radius, 0); k <= min(d + radius, dim - 1); ++k)
+#define NEIGHBOUR (at + (long)(k - d) * inner)
 
 // scale^-beta; the usual beta needs no logarithm.
 inline Dtype shrink(const Dtype scale, const Dtype beta)
@@ -38,13 +26,34 @@ inline Dtype shrink(const Dtype scale, const Dtype beta)
     return beta == (Dtype)0.75 ? 1 / (sqrt(scale) * sqrt(sqrt(scale))) : pow(scale, -beta);
 }
 
-__kernel void lrn_forward(SHAPE, const Dtype k, const Dtype rate, const Dtype beta, __global const Dtype *x,
-                          __global Dtype *scale, __global Dtype *y)
+// Sums over windows along rows, of x or of its squares. One work item per element as (column, row).
+__kernel void lrn_row_sums(const int rows, const int width, const int radius, const int squared,
+                           __global const Dtype *x, __global Dtype *sums)
+{
+    const int w = get_global_id(0), row = get_global_id(1);
+    if (w >= width || row >= rows) return;
+    x += (size_t)row * width;
+    Dtype sum = 0;
+    // The same steps for all work items, so that neighbours run in the lanes of a vector.
+    for (int k = w - radius; k <= w + radius; ++k) {
+        const Dtype value = x[clamp(k, 0, width - 1)];
+        sum += k < 0 || k >= width ? 0 : squared ? value * value : value;
+    }
+    sums[(size_t)row * width + w] = sum;
+}
+
+// source: x, which is squared, or sums of squares over rows.
+__kernel void lrn_forward(SHAPE, const Dtype k_start, const Dtype rate, const Dtype beta, const int squared,
+                          __global const Dtype *source, __global const Dtype *x, __global Dtype *scale,
+                          __global Dtype *y)
 {
     ITEM
     Dtype sum = 0;
-    SUM_WINDOW(sum, x[j] * x[j])
-    const Dtype value = k + rate * sum;
+    EACH_IN_WINDOW {
+        const Dtype value = source[NEIGHBOUR];
+        sum += squared ? value * value : value;
+    }
+    const Dtype value = k_start + rate * sum;
     scale[at] = value;
     y[at] = x[at] * shrink(value, beta);
 }
@@ -57,12 +66,13 @@ __kernel void lrn_ratio(const int count, const Dtype beta, __global const Dtype 
     if (i < count) ratio[i] = dy[i] * x[i] * shrink(scale[i], beta) / scale[i];
 }
 
+// ratio: of lrn_ratio, or its sums over rows.
 __kernel void lrn_backward(SHAPE, const Dtype rate, const Dtype beta, __global const Dtype *x,
                            __global const Dtype *scale, __global const Dtype *ratio, __global const Dtype *dy,
                            __global Dtype *dx)
 {
     ITEM
     Dtype sum = 0;
-    SUM_WINDOW(sum, ratio[j])
+    EACH_IN_WINDOW sum += ratio[NEIGHBOUR];
     dx[at] = dy[at] * shrink(scale[at], beta) - 2 * rate * beta * x[at] * sum;
 }

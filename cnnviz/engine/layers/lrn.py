@@ -39,28 +39,28 @@ class LRN(Layer):
         size = options.local_size
         if size % 2 == 0:
             raise NetError(f"local_size is {size}; only odd sizes have a middle")
-        within = options.norm_region == LRNParameter.WITHIN_CHANNEL
-        radius = (size - 1) // 2
-        self.radii = (0, radius) if within else (radius, 0)
-        self.k = 1.0 if within else options.k
-        self.rate = options.alpha / (size * size if within else size)
+        self.within = options.norm_region == LRNParameter.WITHIN_CHANNEL
+        self.radius = (size - 1) // 2
+        self.k = 1.0 if self.within else options.k
+        self.rate = options.alpha / (size * size if self.within else size)
         self.beta = options.beta
         self._kept = Kept(self)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(bottom[0]) != 4:
             raise NetError(f"wants a bottom (N, C, H, W), not {bottom[0]}")
-        self.shape = bottom[0]
+        num, channels, height, width = bottom[0]
+        self.sizes = (num * channels, height, width) if self.within else (num, channels, height * width)
         return [bottom[0]]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        x = bottom[0].device_data
-        count = bottom[0].count
+        x, count = bottom[0].device_data, bottom[0].count
         if bottom[0] is top[0]:
             x = self._kept.get("x", count)
             self.device.copy(x, bottom[0].device_data, count * self.device.dtype.itemsize)
-        y = top[0].mutable_device_data
-        self._launch("lrn_forward", self.k, self.rate, self.beta, x, self._kept.get("scale", count), y)
+        source = self._row_sums(x, count, squared=True) if self.within else x
+        scale, y = self._kept.get("scale", count), top[0].mutable_device_data
+        self._launch("lrn_forward", self.k, self.rate, self.beta, not self.within, source, x, scale, y)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
@@ -70,9 +70,18 @@ class LRN(Layer):
         scale, ratio = self._kept.get("scale", count), self.device.scratch(count, "ratio")
         dy, dx = top[0].device_diff, bottom[0].mutable_device_diff
         self.launch("lrn_ratio", count, count, self.beta, x, scale, dy, ratio)
+        if self.within:
+            ratio = self._row_sums(ratio, count, squared=False)
         self._launch("lrn_backward", self.rate, self.beta, x, scale, ratio, dy, dx)
 
+    def _row_sums(self, x: Any, count: int, squared: bool) -> Any:
+        planes, height, width = self.sizes
+        sums = self.device.scratch(count, "row sums")
+        size, options = row_range(width, planes * height)
+        self.launch("lrn_row_sums", size, planes * height, width, self.radius, squared, x, sums, **options)
+        return sums
+
     def _launch(self, kernel: str, *args: Any) -> None:
-        num, channels, height, width = self.shape
-        size, options = row_range(height * width, channels, num)
-        self.launch(kernel, size, channels, height, width, *self.radii, *args, **options)
+        outer, dim, inner = self.sizes
+        size, options = row_range(inner, dim, max(outer, 1))
+        self.launch(kernel, size, dim, inner, self.radius, *args, **options)
