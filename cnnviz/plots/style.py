@@ -118,7 +118,8 @@ _TYPES = {
     "pooling": "treepoolmaxave gatedmaxave spp unpooling upsample upsampledarknet reorg interp "
     "resizebilinear resizenearestneighbor",
     "activation": "relu prelu rrelu elu selu gelu sigmoid tanh bnll swish hardswish hardsigmoid mish "
-    "softplus clip threshold apl atan dropout maxout softmax",
+    "softplus clip threshold apl atan dropout maxout softmax identity binarystep arctan bentidentity "
+    "softexponential sinusoid sinc gaussian",
     "normalization": "bn lrn mvn scale bias batchnorm lrnmap eltwiseaffine",
     "inner product": "innerproduct embed",
     "recurrent": "lstm rnn lstmunit gru recurrent",
@@ -126,7 +127,7 @@ _TYPES = {
     "arithmetic": "eltwise power exp log absval reduction add mul axpy gradientscaler",
     "shape": "concat slice split flatten reshape crop permute tile silence argmax filter batchreindex "
     "shufflechannel simplecrop cropcenter pad padding squeeze transpose unstack reverse expanddimsnd "
-    "depthtospace hdf5output",
+    "expanddims depthtospace hdf5output",
     "other": "priorbox detectionoutput python",
 }
 _KIND_BY_TYPE = {name: kind for kind, names in _TYPES.items() for name in names.split()}
