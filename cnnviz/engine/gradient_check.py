@@ -16,6 +16,7 @@ import numpy as np
 from cnnviz.engine.blob import Blob
 from cnnviz.engine.device import Device, get_device, list_devices
 from cnnviz.engine.layer import Layer
+from cnnviz.engine.layers.softmax_with_loss import SoftmaxWithLoss
 from cnnviz.engine.net import Net
 from cnnviz.engine.update_rules import Adam
 from cnnviz.errors import DeviceError, NetError, did_you_mean
@@ -402,7 +403,7 @@ def check_initial_loss(
         return [
             InitialLoss(node.name, float(fresh.blobs[node.tops[0]].read_data()), math.log(layer.classes))
             for node, layer in zip(fresh.graph.layers, fresh.layers, strict=True)
-            if node.type == "SoftmaxWithLoss"
+            if isinstance(layer, SoftmaxWithLoss)
         ]
     finally:
         fresh.close()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layer import Layer
+from cnnviz.engine.layer import Layer, positive_axis
 from cnnviz.engine.ops.kept import Kept
+from cnnviz.engine.ops.ranges import row_range
 from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.engine.ops.softmax import softmax_forward
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, LossParameter
 
@@ -49,6 +52,9 @@ class LabelLoss(Loss):
     """
 
     default_normalization = LossParameter.VALID
+    outer: int
+    classes: int
+    inner: int
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
@@ -104,3 +110,35 @@ class LabelLoss(Loss):
             LossParameter.PRE_FIXED: self.fixed,
         }[self.normalization]
         self.device.launch("loss", "loss_mean", 1, float(divisor), self.totals, top.mutable_device_data)
+
+
+class SoftmaxLoss(LabelLoss):
+    """Base: softmax is taken over an axis of bottom 0; its probabilities may be a second top."""
+
+    num_top = (1, 2)
+
+    def top_has_gradient(self, top_index: int) -> bool:
+        return top_index == 0
+
+    def find_axis(self, axis: int, x: Shape) -> None:
+        """Keeps the sizes before, of and behind the axis of the classes."""
+        axis = positive_axis(axis, x)
+        self.outer, self.classes, self.inner = math.prod(x[:axis]), x[axis], math.prod(x[axis + 1 :])
+
+    @property
+    def prob(self) -> Any:
+        """The buffer of the probabilities, which lasts from forward to backward."""
+        return self.kept.get("prob", self.items * self.classes)
+
+    def compute_prob(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Fills ``prob``, and top 1 if there is one."""
+        x, prob = bottom[0].device_data, self.prob
+        softmax_forward(self.device, self.outer, self.classes, self.inner, x, prob)
+        if len(top) > 1:
+            nbytes = top[1].count * self.device.dtype.itemsize
+            self.device.copy(top[1].mutable_device_data, prob, nbytes)
+
+    def launch_items(self, kernel: str, *args: Any) -> None:
+        """Launches a kernel with one work item per (inner, outer)."""
+        size, options = row_range(self.inner, self.outer)
+        self.launch(kernel, size, self.outer, self.classes, self.inner, *args, **options)

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layer import positive_axis
-from cnnviz.engine.layers._loss import LabelLoss, Loss
-from cnnviz.engine.ops.ranges import row_range
+from cnnviz.engine.layers._loss import LabelLoss, Loss, SoftmaxLoss
 from cnnviz.engine.ops.reduction import row_sums
-from cnnviz.engine.ops.softmax import softmax_forward
 from cnnviz.errors import NetError
 from cnnviz.formats.binaryproto import read_mean
 from cnnviz.formats.schema import LayerParameter, LossParameter
@@ -90,33 +87,7 @@ class MultinomialLogisticLoss(Loss):
             self.launch("multinomial_backward", count, count, self.classes, *args)
 
 
-class _SoftmaxInside(LabelLoss):
-    """Base: items are (outer, inner) pairs, and softmax is taken over the axis between."""
-
-    num_top = (1, 2)
-
-    def top_has_gradient(self, top_index: int) -> bool:
-        return top_index == 0
-
-    def find_axis(self, axis: int, x: Shape) -> None:
-        axis = positive_axis(axis, x)
-        self.outer, self.classes, self.inner = math.prod(x[:axis]), x[axis], math.prod(x[axis + 1 :])
-
-    def compute_prob(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        softmax_forward(self.device, self.outer, self.classes, self.inner, bottom[0].device_data, self.prob)
-        if len(top) > 1:
-            self.device.copy(top[1].mutable_device_data, self.prob, top[1].count * self.device.dtype.itemsize)
-
-    @property
-    def prob(self) -> Any:
-        return self.kept.get("prob", self.items * self.classes)
-
-    def launch_items(self, kernel: str, *args: Any) -> None:
-        size, options = row_range(self.inner, self.outer)
-        self.launch(kernel, size, self.outer, self.classes, self.inner, *args, **options)
-
-
-class InfogainLoss(_SoftmaxInside):
+class InfogainLoss(SoftmaxLoss):
     """loss = -1/D sum over items of sum over c of H[label, c] log p[c],  p = softmax(x)
 
     H says how much each prediction is worth for each label; the unit matrix gives SoftmaxWithLoss. p is
@@ -193,7 +164,7 @@ class InfogainLoss(_SoftmaxInside):
         self.launch_items("infogain_backward", *self.ignoring, *data, top[0].device_diff, dx)
 
 
-class SoftmaxCrossEntropyLoss(_SoftmaxInside):
+class SoftmaxCrossEntropyLoss(SoftmaxLoss):
     """loss = -1/D sum over items of sum over c of t[c] log p[c],  p = softmax(x)
 
     Softmax with a distribution t as the target, e.g. smoothed labels or another net's output. p is kept

@@ -149,9 +149,9 @@ class MultiBoxLoss(Loss):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns each prior's true box or -1, and which priors count in the second sum."""
         options = self.param.multibox_loss_param
-        usable = np.ones(len(priors), bool)
+        usable: np.ndarray = np.ones(len(priors), bool)
         if options.ignore_cross_boundary_bbox:
-            usable = (priors >= 0).all(axis=1) & (priors <= 1).all(axis=1)
+            usable = np.asarray(((priors >= 0) & (priors <= 1)).all(axis=1))
         every = options.match_type == MultiBoxLossParameter.PER_PREDICTION
         threshold = options.overlap_threshold if every else None
         matched, best = match(boxes[:, 3:7], priors, threshold, usable)

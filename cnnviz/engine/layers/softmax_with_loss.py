@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layer import positive_axis
-from cnnviz.engine.layers._loss import LabelLoss
-from cnnviz.engine.ops.ranges import row_range
-from cnnviz.engine.ops.softmax import softmax_forward
+from cnnviz.engine.layers._loss import SoftmaxLoss
 
 
-class SoftmaxWithLoss(LabelLoss):
+class SoftmaxWithLoss(SoftmaxLoss):
     """loss = -1/D sum over items of log p[label],  p = softmax(x)
 
     p is kept from falling below 1.18e-38, so that an item adds at most 87.3. D depends on normalization and
@@ -36,37 +32,22 @@ class SoftmaxWithLoss(LabelLoss):
     """
 
     type = "SoftmaxWithLoss"
-    num_top = (1, 2)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         loss = super().shapes(bottom)
         x, labels = bottom
-        axis = positive_axis(self.param.softmax_param.axis, x)
-        inner = math.prod(x[axis + 1 :])
-        self.set_sizes(math.prod(x[:axis]), x[axis], inner, labels, math.prod(labels))
+        self.find_axis(self.param.softmax_param.axis, x)
+        self.set_sizes(self.outer, self.classes, self.inner, labels, math.prod(labels))
         return loss + ([x] if len(self.param.top) > 1 else [])
 
-    def top_has_gradient(self, top_index: int) -> bool:
-        return top_index == 0
-
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        prob = self.prob
-        softmax_forward(self.device, self.outer, self.classes, self.inner, bottom[0].device_data, prob)
-        self._launch("softmax_loss_forward", prob, bottom[1].device_data, self.item_losses)
+        self.compute_prob(bottom, top)
+        data = (self.prob, bottom[1].device_data, self.item_losses)
+        self.launch_items("softmax_loss_forward", *self.ignoring, *data)
         self.mean_to_top(self.items, top[0])
-        if len(top) > 1:
-            nbytes = top[1].count * self.device.dtype.itemsize
-            self.device.copy(top[1].mutable_device_data, prob, nbytes)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            labels, dx = bottom[1].device_data, bottom[0].mutable_device_diff
-            self._launch("softmax_loss_backward", self.prob, labels, self.totals, top[0].device_diff, dx)
-
-    @property
-    def prob(self) -> Any:
-        return self.kept.get("prob", self.items * self.classes)
-
-    def _launch(self, kernel: str, *args: Any) -> None:
-        size, options = row_range(self.inner, self.outer)
-        self.launch(kernel, size, self.outer, self.classes, self.inner, *self.ignoring, *args, **options)
+            data = (self.prob, bottom[1].device_data, self.totals, top[0].device_diff)
+            dx = bottom[0].mutable_device_diff
+            self.launch_items("softmax_loss_backward", *self.ignoring, *data, dx)
