@@ -15,6 +15,10 @@ parameters are those of Caffe's prototxt files; a difference from Caffe is said 
 that is not here is drawn, and refused with its name when the net is run.
 
 In the formulas x is the bottom, y the top; N is the number of items, C of channels, H and W height and width.
+
+`cnnviz activations` draws the activation functions among them:
+
+![Curves, derivatives and formulas of the activation functions](images/activations.png)
 """
 _TITLES = {"Bottom": "Bottom", "Top": "Top", "Parameters": "Learned", "Raises": "Refused", "Source": "Source"}
 _SECTION = re.compile(rf"({'|'.join(_TITLES)}): (.*)")

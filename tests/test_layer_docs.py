@@ -15,6 +15,8 @@ from cnnviz.formats.schema import LayerParameter
 DOCS = Path(__file__).parent.parent / "docs"
 # Which program computes is no business of a net that runs here.
 NEEDS_NO_WORD = {"engine", "icnet"}
+# Messages of many types, which take what concerns them.
+SHARED = {"transform_param", "loss_param"}
 TYPES = layer_types()
 
 
@@ -36,7 +38,7 @@ def test_every_field_of_a_layers_parameters_is_described(name):
     text = described(name)
     if re.search(r"as (of|in) [A-Z]", text):
         return  # the other type's text says it
-    for section in set(re.findall(r"^(\w+_param):$", text, re.MULTILINE)) - {"transform_param"}:
+    for section in set(re.findall(r"^(\w+_param):$", text, re.MULTILINE)) - SHARED:
         fields = getattr(LayerParameter(), section).DESCRIPTOR.fields
         missing = [f.name for f in fields if not re.search(rf"\b{f.name}\b", text)]
         assert not set(missing) - NEEDS_NO_WORD, f"{name} says nothing of {section}'s {missing}"
