@@ -42,7 +42,7 @@ class MultiBoxLoss(Loss):
         map_object_to_agnostic: all true boxes are of class background_label_id + 1; default false.
         ignore_cross_boundary_bbox: priors that leave the image take no part; default false.
         share_location false, use_prior_for_matching false, encode_variance_in_target, bp_inside and
-        mining_type HARD_EXAMPLE with its parameters are refused.
+        mining_type HARD_EXAMPLE (with nms_param, sample_size, use_prior_for_nms) are refused.
     loss_param:
         normalization: D as above (VALID, the default), N (BATCH_SIZE), N P (FULL) or 1 (NONE).
         normalize: used if normalization is not given: true is VALID, false BATCH_SIZE.
