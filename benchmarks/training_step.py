@@ -181,7 +181,7 @@ def _torch_python() -> str | None:
     return sys.executable if importlib.util.find_spec("torch") else None
 
 
-def compare(name: str, layers: bool, seconds: float = 4.0) -> None:
+def compare(name: str, layers: bool, seconds: float = 2.0) -> None:
     """Prints the least step of both, taken in turns, and their ratio."""
     ours = Ours(name)
     other = None

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from cnnviz.engine.device import get_device
-from cnnviz.engine.ops import fast_convolution
+from cnnviz.engine.ops import fast_convolution, winograd
 from cnnviz.engine.ops.convolution import make_convolution
 from cnnviz.engine.ops.fast_convolution import FastConvolution
 from cnnviz.engine.ops.im2col import Im2col, Window
 from cnnviz.engine.ops.plain_convolution import Geometry, PlainConvolution
 from cnnviz.engine.ops.tile import Tile
+from cnnviz.engine.ops.winograd import WinogradConvolution
 
 GUARD = 29
 CANARY = 12345.0
@@ -119,9 +120,9 @@ class Guarded:
         return values[:-GUARD].reshape(self.shape)
 
 
-def check(device, g, make):
+def check(device, g, make, tolerance=40):
     # Uninitialised work memory may hold anything.
-    for slot in ("spread image", "wide gradient", "pixel panels", "columns"):
+    for slot in ("spread image", "wide gradient", "pixel panels", "columns", "transformed top"):
         device.fill(device.scratch(100_000, slot), math.nan, 100_000)
     x, w, bias, dy = arrays(g)
     want_y, want_dw, want_db, want_dx = expected(g, x, w, bias, dy)
@@ -136,7 +137,7 @@ def check(device, g, make):
     op.forward(inputs[0], inputs[1], inputs[2], y.buffer)
     op.backward_data(inputs[3], inputs[1], dx.buffer)
     op.backward_weights(inputs[0], inputs[3], dw.buffer, db.buffer)
-    eps = np.finfo(device.dtype).eps * 40
+    eps = np.finfo(device.dtype).eps * tolerance
     for name, got, want in (
         ("y", y, want_y), ("dx", dx, want_dx), ("dw", dw, want_dw + old_dw), ("db", db, want_db + old_db),
     ):  # fmt: skip
@@ -155,6 +156,24 @@ def device(request):
 @pytest.mark.parametrize("name", FLAT)
 def test_fast(device, name):
     check(device, FLAT[name], FastConvolution)
+
+
+WINOGRAD = {
+    "no pad": geometry(1, 8, (6, 7), 9, 3),
+    "pad": geometry(2, 11, (13, 13), 9, 3, pad=1),
+    "long rows": geometry(1, 9, (5, 71), 17, 3, pad=1),
+    "high": geometry(1, 9, (90, 3), 8, 3, pad=(1, 2)),
+    "many images": geometry(11, 8, (7, 9), 10, 3, pad=(0, 1)),
+    "many tiles": geometry(2, 16, (60, 68), 8, 3, pad=1),
+    "pad beyond the window": geometry(1, 8, (5, 6), 8, 3, pad=(4, 3)),
+}
+
+
+@pytest.mark.parametrize("name", WINOGRAD)
+def test_winograd(device, name, monkeypatch):
+    monkeypatch.setattr(winograd, "_CHUNK", 36 * 24 * 100)  # several chunks even of a few tiles
+    monkeypatch.setattr(winograd, "_LEAST_TILES", 50)
+    check(device, WINOGRAD[name], WinogradConvolution, tolerance=400)
 
 
 @pytest.mark.parametrize("name", FLAT | OTHERS)

@@ -77,7 +77,7 @@ class _Spread:
         spread = self.device.scratch(count, "spread image")
         w = self.window
         sizes = (*w.spatial, *w.stride, *w.pad, self.rows, self.cols, self.phases[1], self.plane, self.slack)
-        _launch_spread(self.device, self.planes, self.phases[0], sizes, x, spread)
+        launch_spread(self.device, self.planes, self.phases[0], sizes, x, spread)
         return spread, count
 
     def take(self, x: Any) -> tuple[Any, int]:
@@ -85,9 +85,10 @@ class _Spread:
         return (x, self.planes * self.plane) if self.is_plain else self.make(x)
 
 
-def _launch_spread(
+def launch_spread(
     device: Device, planes: int, phases_h: int, sizes: tuple[int, ...], x: Any, spread: Any
 ) -> None:
+    """Copies ``planes`` planes of x; ``sizes`` are the kernel's arguments from height to slack."""
     device.launch(
         "convolution",
         "spread",
@@ -201,7 +202,7 @@ class FastConvolution(PlainConvolution):
         wide = self.device.scratch(planes * length, "wide gradient")
         height, width = window.out_spatial
         sizes = (height, width, 1, 1, 0, 0, height, spread.cols, 1, length, 0)
-        _launch_spread(self.device, planes, 1, sizes, dy, wide)
+        launch_spread(self.device, planes, 1, sizes, dy, wide)
         image, _ = spread.make(x)
         self.device.launch(
             "convolution",

@@ -177,6 +177,26 @@ def packed(device: Device, slot: str, width: int, count: int, k: int, matrix: An
     return _packed(device, slot, width, count, k, _Matrix(matrix, 0, k, 1, count * k), batch)
 
 
+def product_of_panels(
+    device: Device, m: int, n: int, k: int, a: Any, panels: Any, c: Any, batch: int
+) -> None:
+    """Computes ``batch`` products C (m, n) = A (m, k) B on a CPU, where B lies in packed panels already.
+
+    m must be at least a tile's rows and n a multiple of its columns.
+    """
+    tile = tile_of(device)
+    device.launch(
+        "matrix_product",
+        "product_tile",
+        (-(-m // tile.rows), n // tile.cols, batch),
+        *(m, n, k, a, 0, m - tile.rows, k, k, 1, m * k),
+        *(panels, 0, _NO_LIMIT, k, tile.cols, n * k),
+        *(c, 0, m * n, 1.0, 0.0),
+        local_size=(1, 1, 1),
+        defines=tile.defines,
+    )
+
+
 def _turned(matrix: _Matrix) -> _Matrix:
     return matrix._replace(row=matrix.col, col=matrix.row)
 
