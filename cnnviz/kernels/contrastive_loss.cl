@@ -7,8 +7,9 @@
 #endif
 
 // One work item per pair; d2 is the sum of the row.
-__kernel void contrastive_forward(const int num, const int legacy, const Dtype margin, __global const Dtype *d2,
-                                  __global const Dtype *similar, __global Dtype *losses)
+__kernel void contrastive_forward(const int num, const int legacy, const Dtype margin,
+                                  __global const Dtype *d2, __global const Dtype *similar,
+                                  __global Dtype *losses)
 {
     const int n = get_global_id(0);
     if (n >= num) return;

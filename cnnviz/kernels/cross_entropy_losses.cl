@@ -9,8 +9,8 @@
 #define LEAST ((Dtype)1e-20)
 
 // loss = max(x, 0) - x t + log(1 + exp(-|x|)), 0 and not counted where t is ignored. Item: element.
-__kernel void sigmoid_forward(const int count, const int has_ignore, const int ignore, __global const Dtype *x,
-                              __global const Dtype *t, __global Dtype *losses)
+__kernel void sigmoid_forward(const int count, const int has_ignore, const int ignore,
+                              __global const Dtype *x, __global const Dtype *t, __global Dtype *losses)
 {
     const int i = get_global_id(0);
     if (i >= count) return;
@@ -20,8 +20,8 @@ __kernel void sigmoid_forward(const int count, const int has_ignore, const int i
 }
 
 // dx = (sigmoid(x) - t) dloss / divisor
-__kernel void sigmoid_backward(const int count, const int has_ignore, const int ignore, __global const Dtype *x,
-                               __global const Dtype *t, __global const Dtype *totals,
+__kernel void sigmoid_backward(const int count, const int has_ignore, const int ignore,
+                               __global const Dtype *x, __global const Dtype *t, __global const Dtype *totals,
                                __global const Dtype *dloss, __global Dtype *dx)
 {
     const int i = get_global_id(0);

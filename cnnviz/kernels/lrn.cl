@@ -1,9 +1,9 @@
 // scale = k + rate sum of x^2 over the window;  y = x scale^-beta
 // dx = dy scale^-beta - 2 rate beta x sum over the window of dy y / scale
-// Host: engine/layers/lrn.py. The window is a line of 2 radius + 1 elements, clipped at the ends: of channels, or,
-// for a square of pixels, of columns made of sums over rows (lrn_row_sums). A blob is seen as (outer, dim, inner)
-// with the line along dim. One work item per element as (inner, dim, outer). In place: not; the host keeps a
-// copy of x.
+// Host: engine/layers/lrn.py. The window is a line of 2 radius + 1 elements, clipped at the ends: of
+// channels, or, for a square of pixels, of columns made of sums over rows (lrn_row_sums). A blob is seen as
+// (outer, dim, inner) with the line along dim. One work item per element as (inner, dim, outer). In place:
+// not; the host keeps a copy of x.
 
 #ifndef Dtype
 #define Dtype float
@@ -59,8 +59,8 @@ __kernel void lrn_forward(SHAPE, const Dtype k_start, const Dtype rate, const Dt
 }
 
 // ratio = dy y / scale, for the window's sum of lrn_backward.
-__kernel void lrn_ratio(const int count, const Dtype beta, __global const Dtype *x, __global const Dtype *scale,
-                        __global const Dtype *dy, __global Dtype *ratio)
+__kernel void lrn_ratio(const int count, const Dtype beta, __global const Dtype *x,
+                        __global const Dtype *scale, __global const Dtype *dy, __global Dtype *ratio)
 {
     const int i = get_global_id(0);
     if (i < count) ratio[i] = dy[i] * x[i] * shrink(scale[i], beta) / scale[i];

@@ -1,7 +1,7 @@
-// pooling.cl for CPUs: one work item per plane, which stays in the cache. Forward takes 16 neighbouring outputs at
-// a time, one pixel of their windows after the other; backward scatters each dy inside its own plane, in the
-// order of the outputs: results repeat. Host: engine/ops/pooling.py. Same windows, ties and results as in
-// pooling.cl.
+// pooling.cl for CPUs: one work item per plane, which stays in the cache. Forward takes 16 neighbouring
+// outputs at a time, one pixel of their windows after the other; backward scatters each dy inside its own
+// plane, in the order of the outputs: results repeat. Host: engine/ops/pooling.py. Same windows, ties and
+// results as in pooling.cl.
 
 #ifndef Dtype
 #define Dtype float
@@ -31,9 +31,9 @@ inline int area(const int ph, const int pw, WINDOW, const int padding_counts)
 #define VECTOR(type) JOIN(type, 16)
 #define Dtype16 VECTOR(Dtype)
 
-// For each 16 outputs from pw0 on in row ph: START, then for each pixel of their windows, in row order, TAKE with
-// `value`, the pixels, and `at`, the position of the first, `step` between them; then END. Lanes behind the row's
-// end compute with what lies there. Where a lane would read outside of the row (or of the buffer) the pixels are
+// For each 16 outputs from pw0 on in row ph: START, then for each pixel of their windows, in row order, TAKE
+// with `value`, the 16 pixels, and `at`, the position of the first; then END. Lanes behind the row's end
+// compute with what lies there. Where a lane would read outside of the row (or of the buffer) the pixels are
 // fetched one by one, `missing` standing for those outside.
 #define FOR_WINDOWS(START, TAKE, END, missing) \
     const size_t size = get_global_size(0) * height * width; \

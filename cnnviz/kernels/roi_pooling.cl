@@ -60,7 +60,8 @@ __kernel void roi_pooling_backward(ARGS, __global const int *index, __global con
     }
 }
 
-// Position-sensitive: output (c, i, j) averages its bin of the bottom's channel (c pooled_h + i) pooled_w + j.
+// Position-sensitive: output (c, i, j) averages its bin of the bottom's channel
+// (c pooled_h + i) pooled_w + j.
 // The region keeps its fractions: from round(x1) scale to (round(x2) + 1) scale, at least 0.1 wide.
 #define FINE_REGION(r) \
     __global const Dtype *roi = rois + 5 * (r); \
@@ -83,7 +84,8 @@ __kernel void psroi_pooling_forward(ARGS, __global const Dtype *x, __global Dtyp
     FINE_BIN(i, j)
     Dtype sum = 0;
     if (item >= 0 && item < num && bottom > top && right > left) {
-        __global const Dtype *plane = x + ((size_t)item * channels + c * bins + i * pooled_w + j) * height * width;
+        const int channel = c * bins + i * pooled_w + j;
+        __global const Dtype *plane = x + ((size_t)item * channels + channel) * height * width;
         for (int h = top; h < bottom; ++h)
             for (int w = left; w < right; ++w) sum += plane[h * width + w];
         sum /= (bottom - top) * (right - left);

@@ -7,8 +7,8 @@
 #define Dtype float
 #endif
 
-__kernel void unpooling_forward(const int planes, const int count, const int out_count, __global const Dtype *x,
-                                __global const Dtype *mask, __global Dtype *y)
+__kernel void unpooling_forward(const int planes, const int count, const int out_count,
+                                __global const Dtype *x, __global const Dtype *mask, __global Dtype *y)
 {
     const int plane = get_global_id(0);
     if (plane >= planes) return;
