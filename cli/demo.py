@@ -21,22 +21,22 @@ def command(folder: str, device: str | None) -> None:
       cnnviz demo
       cnnviz weights cnnviz-demo/lenet_train_test.prototxt cnnviz-demo/lenet_iter_1200.caffemodel filters.png
     """
-    import sys
     import time
 
+    from cnnviz.cli.progress import announce, clear, show
     from cnnviz.engine.device import get_device
     from cnnviz.gallery.demo import run_demo
 
     chosen = get_device(device)
     click.echo(f"Training LeNet on {chosen.info.title}, 5,000 digits ...")
-    shown = sys.stderr.isatty()
 
     def progress(done: int, total: int) -> None:
-        if shown and (done % 10 == 0 or done == total):
-            click.echo(f"\riteration {done} of {total}", nl=done == total, err=True)
+        if done % 10 == 0 or done == total:
+            show(done, total, "iterations")
 
     start = time.perf_counter()
-    result = run_demo(folder, chosen, progress)
+    result = run_demo(folder, chosen, progress, announce)
+    clear()
     click.echo(
         f"Accuracy on 1,000 other digits: {result.accuracy:.4f}, after {time.perf_counter() - start:.0f} s"
     )

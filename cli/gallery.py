@@ -8,29 +8,42 @@ from cnnviz.cli.options import device_option
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", required=False)
 @click.argument("weights", required=False)
 @click.option(
     "--image", "images", multiple=True, metavar="IMG", help="A picture or a folder; may be repeated."
 )
 @click.option("--log", "logs", multiple=True, metavar="LOG", help="A training log; may be repeated.")
-@click.option("--out", required=True, metavar="PAGE.html", help="The page to write.")
+@click.option("--out", metavar="PAGE.html", help="The page to write.")
+@click.option("--index", metavar="DIR", help="Instead write DIR/index.html, a page over the pages in "
+              "DIR and the folders in it.")  # fmt: skip
 @click.option("--classes", metavar="FILE", help="Names of the classes, one per line.")
 @click.option("--mean", metavar="B,G,R|FILE", help="Mean to take away from images.")
 @click.option("--scale", type=float, help="Factor after the mean.")
+@click.option("--train-model", metavar="FILE", help="Prototxt of the training net: its data layer tells mean "
+              "and scale.")  # fmt: skip
 @click.option("--rgb", is_flag=True, help="The net wants R, G, B; Caffe's habit is B, G, R.")
 @click.option("--stretch", is_flag=True, help="Use the whole image; default: cut the middle out.")
 @click.option("--size", metavar="H,W", help="Height and width of the net's input.")
 @device_option
-def command(model, weights, images, logs, out, classes, mean, scale, rgb, stretch, size, device) -> None:
+def command(model, weights, images, logs, out, index, classes, mean, scale, train_model, rgb, stretch, size,
+            device) -> None:  # fmt: skip
     """Make one self-contained HTML page: graph, filters, feature maps, training curves.
 
     \b
     Example:
       cnnviz gallery deploy.prototxt net.caffemodel --image cat.jpg --log train.log --out net.html
+      cnnviz gallery --index pages
     """
+    if index is not None:
+        from cnnviz.gallery.index import build_index
+
+        click.echo(f"Wrote {build_index(index)}")
+        return
+    if model is None or out is None:
+        raise click.UsageError("Give MODEL and --out PAGE.html, or --index DIR.")
     from cnnviz.analysis.preprocessing import parse_size, preprocessing_from_options
-    from cnnviz.cli.progress import announce
+    from cnnviz.cli.progress import announce, clear
     from cnnviz.formats.prototxt import read_net
     from cnnviz.gallery.page import build_gallery
 
@@ -40,16 +53,18 @@ def command(model, weights, images, logs, out, classes, mean, scale, rgb, stretc
 
         chosen = get_device(device)
     definition = read_net(model)
+    trained = read_net(train_model) if train_model else definition
     build_gallery(
         definition,
         weights,
         images,
         logs,
         out,
-        preprocessing=preprocessing_from_options(definition, mean, scale, rgb, stretch),
+        preprocessing=preprocessing_from_options(trained, mean, scale, rgb, stretch),
         class_names=classes,
         size=parse_size(size) if size else None,
         device=chosen,
         progress=announce,
     )
+    clear()
     click.echo(f"Wrote {out}")

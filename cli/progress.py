@@ -31,6 +31,12 @@ def announce(what: str) -> None:
         click.echo(f"\r\x1b[K{what} ...", nl=False, err=True)
 
 
+def clear() -> None:
+    """Takes away what ``announce`` wrote last."""
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", nl=False, err=True)
+
+
 def bar(label: str) -> Callable[[Iterable], Iterable]:
     """Returns a wrapper of iterables that shows a bar on stderr, if that is a terminal."""
 

@@ -42,6 +42,7 @@ def run_demo(
     folder: str | Path,
     device: Device | None = None,
     progress: Callable[[int, int], None] | None = None,
+    announce: Callable[[str], None] | None = None,
 ) -> DemoResult:
     """Trains LeNet on 5,000 digits, tests it on 1,000 others, and writes the page of pictures.
 
@@ -49,6 +50,7 @@ def run_demo(
         folder: is made, and gets the digits, prototxts, snapshots, log and page.
         device: what to train on.
         progress: called with (iterations done, iterations in all).
+        announce: called with what is drawn next.
 
     Raises:
         FileError: the folder cannot be written.
@@ -73,6 +75,7 @@ def run_demo(
         logs=[log],
         path=page,
         device=device,
+        progress=announce,
     )
     return DemoResult(accuracy, page, weights, log)
 

@@ -1,8 +1,15 @@
-// Opens the card that a link names, and opens all cards for printing.
+// Opens the card that a link names, chooses the box of a graph that one names, and opens all for printing.
 (() => {
   const open = () => {
-    const card = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (card && card.tagName === "DETAILS") { card.open = true; card.scrollIntoView(); }
+    const place = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!place) return;
+    if (place.matches("a.node")) {
+      place.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
+      place.closest(".cnnviz-graph").scrollIntoView();
+      return;
+    }
+    for (let card = place.closest("details"); card; card = card.parentElement.closest("details")) card.open = true;
+    place.scrollIntoView();
   };
   addEventListener("hashchange", open);
   addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));

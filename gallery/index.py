@@ -1,0 +1,167 @@
+"""A page over several models: a card for each gallery page of a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from cnnviz.errors import CnnvizError, FileError
+from cnnviz.formats.files import describe_os_error, read_bytes, write_text
+from cnnviz.gallery.html import fill, template, text
+from cnnviz.plots.graph import NetPicture
+from cnnviz.plots.graph_html import graph_css
+from cnnviz.plots.style import KIND_COLORS, kind_of
+
+_MARK = '<script type="application/json" id="cnnviz-model">'
+_KINDS = list(KIND_COLORS)
+_MOST_BOXES = 400  # of a thumbnail
+_SIDE = 1000  # of a thumbnail's longer side, in its own units
+
+Box = tuple[int, int, int, int, int]
+
+
+@dataclass
+class ModelCard:
+    """What a page tells the index of its model.
+
+    Attributes:
+        title: the net's name; files: what it was made from.
+        facts: (name, value) pairs such as ("parameters", "1.2 M").
+        boxes: the graph in small: (left, top, width, height, kind) of each box.
+    """
+
+    title: str
+    files: str
+    facts: list[tuple[str, str]]
+    boxes: list[Box]
+
+
+def thumbnail(picture: NetPicture) -> list[Box]:
+    """Returns the boxes of a graph, its longer side scaled to 1000."""
+    scene = picture.scene
+    kinds = {detail.box: _KINDS.index(kind_of(detail.row.type)) for detail in reversed(picture.details)}
+    scale = _SIDE / max(scene.width, scene.height, 1)
+    return [
+        (
+            round(node.x * scale),
+            round(node.y * scale),
+            max(round(node.width * scale), 1),
+            max(round(node.height * scale), 1),
+            kinds.get(node.key, len(_KINDS) - 1),
+        )
+        for node in scene.nodes[:_MOST_BOXES]
+    ]
+
+
+def card_data(model: ModelCard) -> str:
+    """Returns the card as an element for the model's page; "<" is escaped, so it cannot end early."""
+    data = json.dumps(asdict(model), ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    return f"{_MARK}{data}</script>"
+
+
+def build_index(folder: str | os.PathLike, title: str = "Models") -> Path:
+    """Writes index.html over the gallery pages of a folder and the folders in it; returns its path.
+
+    Raises FileError if the folder cannot be read or holds no gallery page.
+    """
+    root = Path(folder)
+    target = root / "index.html"
+    found = []
+    for path in _pages(root):
+        model = _read_card(path)
+        if model is not None and path != target:
+            found.append((path.relative_to(root), model))
+    if not found:
+        raise FileError(
+            f"{folder}: holds no page made by cnnviz gallery. Make them first: "
+            f"cnnviz gallery MODEL --out {root / 'NAME.html'}"
+        )
+    if _read_card(target) is not None:
+        raise FileError(f"{target}: is a model's page; move it aside, the index goes there.")
+    models = "".join(_card(path, model) for path, model in found)
+    write_text(
+        target,
+        fill(
+            "index.html",
+            {
+                "TITLE": text(title),
+                "COUNT": f"{len(found)} model{'s' if len(found) > 1 else ''}",
+                "MODELS": models,
+                "ROWS": _table(found),
+                "GRAPH_CSS": graph_css([]),
+                "KINDS": "".join(f".k{i}{{fill:{color}}}" for i, color in enumerate(KIND_COLORS.values())),
+                "CSS": template("page.css"),
+            },
+        ),
+    )
+    return target
+
+
+def _pages(root: Path) -> list[Path]:
+    try:
+        if not root.is_dir():
+            raise FileError(f"{root}: is no folder; give the one that holds the pages.")
+        return sorted([*root.glob("*.html"), *root.glob("*/*.html")])
+    except OSError as error:
+        raise FileError(f"{root}: cannot be read: {describe_os_error(error)}.") from None
+
+
+def _read_card(path: Path) -> ModelCard | None:
+    """What a page tells of its model; None for a page that is not ours. It may hold anything."""
+    if not path.is_file():
+        return None
+    content = read_bytes(path).decode("utf-8", errors="replace")
+    match = re.search(re.escape(_MARK) + r"(.*?)</script>", content, re.DOTALL)
+    if match is None:
+        return None
+    try:
+        data = json.loads(match[1])
+        facts = [(str(name), str(value)) for name, value in data["facts"]][:12]
+        boxes = [_box(values) for values in data["boxes"][:_MOST_BOXES]]
+        return ModelCard(str(data["title"]), str(data["files"]), facts, boxes)
+    except (ValueError, KeyError, TypeError, CnnvizError):
+        return None
+
+
+def _box(values: list) -> Box:
+    left, top, width, height, kind = (int(value) for value in values)
+    if not 0 <= kind < len(_KINDS):
+        raise CnnvizError("unknown kind")
+    return left, top, width, height, kind
+
+
+def _card(path: Path, model: ModelCard) -> str:
+    address = escape(quote(path.as_posix()))
+    facts = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in model.facts)
+    return (
+        f'<li class="card"><a href="{address}">{_drawing(model)}<h2>{text(model.title)}</h2></a>'
+        f'<p class="facts">{text(model.files)}</p><dl class="numbers">{facts}</dl></li>\n'
+    )
+
+
+def _drawing(model: ModelCard) -> str:
+    width = max((left + across for left, _, across, _, _ in model.boxes), default=1)
+    height = max((top + down for _, top, _, down, _ in model.boxes), default=1)
+    boxes = "".join(
+        f'<rect class="k{kind}" x="{x}" y="{y}" width="{w}" height="{h}" rx="{min(w, h) // 6}"/>'
+        for x, y, w, h, kind in model.boxes
+    )
+    return f'<svg viewBox="0 0 {width} {height}" aria-hidden="true">{boxes}</svg>'
+
+
+def _table(found: list[tuple[Path, ModelCard]]) -> str:
+    """The same facts as a table, a column for each that some model has."""
+    names = list(dict.fromkeys(name for _, model in found for name, _ in model.facts))
+    head = "".join(f'<th scope="col">{text(name)}</th>' for name in names)
+    rows = ""
+    for path, model in found:
+        values = dict(model.facts)
+        cells = "".join(f"<td>{text(values.get(name, ''))}</td>" for name in names)
+        link = f'<a href="{escape(quote(path.as_posix()))}">{text(model.title)}</a>'
+        rows += f'<tr><th scope="row">{link}</th>{cells}</tr>'
+    return f'<thead><tr><th scope="col">model</th>{head}</tr></thead><tbody>{rows}</tbody>'
