@@ -37,6 +37,8 @@ class SyncedMemory:
 
     def host(self, write: bool) -> np.ndarray:
         """Returns the values as a flat array; ``write`` says that the caller may change them."""
+        if self.count == 0:  # some runtimes refuse to map nothing
+            return np.zeros(0, self.device.dtype)
         if self.device.shares_memory:
             if self._array is None:
                 self._array = self.device.map(self._allocated(), self.count)
