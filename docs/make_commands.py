@@ -12,11 +12,16 @@ from cnnviz.cli.main import cnnviz_command
 def reference() -> str:
     """Returns the command reference: the help of each command."""
     parts = ["# Commands\n\nMade from the help texts by `docs/make_commands.py`.\n"]
-    for name in cnnviz_command.list_commands(None):
-        command = cnnviz_command.get_command(None, name)
-        context = click.Context(
-            command, info_name=f"cnnviz {name}", terminal_width=100, max_content_width=100
-        )
+    group = click.Context(
+        cnnviz_command,
+        info_name="cnnviz",
+        terminal_width=100,
+        max_content_width=100,
+        **cnnviz_command.context_settings,
+    )
+    for name in cnnviz_command.list_commands(group):
+        command = cnnviz_command.get_command(group, name)
+        context = click.Context(command, parent=group, info_name=name)
         parts.append(f"## cnnviz {name}\n\n```\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
 

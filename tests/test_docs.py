@@ -28,7 +28,7 @@ def console_examples() -> list[tuple[str, str]]:
 
 def masked(text: str) -> list[str]:
     """Lines without what depends on the device: numbers of predictions and scores."""
-    return [re.sub(r"\d+(\.\d+)?%? *\w*", "#", line).rstrip() for line in text.strip().splitlines()]
+    return [re.sub(r"[\d.]+", "#", line).rstrip() for line in text.strip().splitlines()]
 
 
 def run(command: str, folder: Path) -> str:
