@@ -54,7 +54,8 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
             device) -> None:  # fmt: skip
     """Show what a net makes of images: maps of every layer, predictions, attributions.
 
-    MODEL is a prototxt, in deploy form or the one for training; IMAGE is a picture or a folder.
+    MODEL is a prototxt, in deploy form or the one for training, a solver's, or a caffemodel that holds
+    its net; IMAGE is a picture or a folder.
 
     \b
     Example:
@@ -70,11 +71,11 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
     )
     from cnnviz.cli.progress import bar, steps
     from cnnviz.engine.device import get_device
-    from cnnviz.formats.prototxt import read_net
+    from cnnviz.formats.nets import open_net
     from cnnviz.plots.feature_files import FeatureWriter
 
-    definition = read_net(model)
-    trained = read_net(train_model) if train_model else definition
+    definition = open_net(model)
+    trained = open_net(train_model) if train_model else definition
     writer = FeatureWriter(
         definition,
         weights,

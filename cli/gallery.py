@@ -30,6 +30,8 @@ def command(model, weights, images, logs, out, index, classes, mean, scale, trai
             device) -> None:  # fmt: skip
     """Make one self-contained HTML page: graph, filters, feature maps, training curves.
 
+    MODEL is a prototxt of a net or a solver; or a caffemodel, which gives net and weights.
+
     \b
     Example:
       cnnviz gallery deploy.prototxt net.caffemodel --image cat.jpg --log train.log --out net.html
@@ -44,7 +46,7 @@ def command(model, weights, images, logs, out, index, classes, mean, scale, trai
         raise click.UsageError("Give MODEL and --out PAGE.html, or --index DIR.")
     from cnnviz.analysis.preprocessing import parse_size, preprocessing_from_options
     from cnnviz.cli.progress import announce, clear
-    from cnnviz.formats.prototxt import read_net
+    from cnnviz.formats.nets import holds_text, open_net
     from cnnviz.gallery.page import build_gallery
 
     chosen = None
@@ -52,8 +54,10 @@ def command(model, weights, images, logs, out, index, classes, mean, scale, trai
         from cnnviz.engine.device import get_device
 
         chosen = get_device(device)
-    definition = read_net(model)
-    trained = read_net(train_model) if train_model else definition
+    definition = open_net(model)
+    if weights is None and not holds_text(model):
+        weights = model
+    trained = open_net(train_model) if train_model else definition
     build_gallery(
         definition,
         weights,

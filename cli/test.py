@@ -8,7 +8,7 @@ from cnnviz.cli.options import device_option, level_option, stage_option
 
 
 @click.command()
-@click.option("--model", required=True, metavar="FILE", help="The net's prototxt.")
+@click.option("--model", required=True, metavar="FILE", help="Prototxt of the net, or of a solver.")
 @click.option("--weights", required=True, metavar="FILE", help="The .caffemodel to test.")
 @click.option("--iterations", type=click.IntRange(1), default=50, show_default=True, help="Batches to run.")
 @level_option

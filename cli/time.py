@@ -8,7 +8,7 @@ from cnnviz.cli.options import device_option, level_option, phase_option, stage_
 
 
 @click.command()
-@click.option("--model", required=True, metavar="FILE", help="The net's prototxt.")
+@click.option("--model", required=True, metavar="FILE", help="Prototxt of the net, or of a solver.")
 @click.option("--weights", metavar="FILE", help="Weights to run with.")
 @click.option("--iterations", type=click.IntRange(1), default=50, show_default=True, help="Passes to time.")
 @phase_option

@@ -34,7 +34,7 @@ from cnnviz.formats.solverstate import SolverState, read_solverstate, write_solv
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 LARGEST_SEED = 60_000  # bytes: small files are damaged where it matters more often
 SLOW = 5.0  # seconds
-MEMORY = 512 * 2**20  # bytes beyond what the process has at the start
+MEMORY = 128 * 2**20  # bytes beyond what the process has at the start
 
 NET = """name: "fuzz"
 layer { name: "data" type: "Input" top: "data" input_param { shape: { dim: [1, 3, 8, 8] } } }

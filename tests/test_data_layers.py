@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ CASES = [
     "data_mean_value3", "data_mnist_style", "data_png", "data_png_leveldb", "data_raw", "data_resized",
     "data_scale", "image_data", "image_data_gray", "image_data_resize", "hdf5_data",
 ]  # fmt: skip
+RELATIVE_CASES = ["data_png", "data_mean_file", "data_gray_leveldb", "image_data", "hdf5_data"]
 TOLERANCES = {"data_jpg": 2, "data_resized": 1, "image_data_resize": 0.01}
 
 
@@ -69,6 +71,39 @@ def database(tmp_path):
         for i in range(5):
             writer.put(f"{i:08d}", array_to_datum(np.full((1, 4, 4), i, np.uint8), label=i))
     return tmp_path / "db"
+
+
+@pytest.mark.parametrize("case", RELATIVE_CASES)
+def test_files_are_found_beside_the_prototxt(reference, monkeypatch, tmp_path, case):
+    """From any folder: source, mean_file and what a list names."""
+    monkeypatch.chdir(tmp_path)
+    net = cnnviz.Net(reference / "files" / f"{case}.prototxt")
+    assert net.forward()["data"].any()
+    net.close()
+
+
+def test_the_current_folder_comes_before_the_prototxts(tmp_path, monkeypatch):
+    for folder, value in (("net/pictures", 1), ("here/pictures", 2)):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.new("L", (2, 2), value).save(tmp_path / folder / "a.png")
+        (tmp_path / folder / "../list.txt").write_text("a.png 0\n")
+    layer = "type: 'ImageData' top: 'x' image_data_param { source: 'list.txt' root_folder: 'pictures/' }"
+    (tmp_path / "net/net.prototxt").write_text(f"layer {{ name: 'data' {layer} }}")
+    for current, value in (("net", 1), ("here", 2), (".", 1)):
+        monkeypatch.chdir(tmp_path / current)
+        net = cnnviz.Net(tmp_path / "net/net.prototxt")
+        assert (net.forward()["x"] == value).all()
+        net.close()
+
+
+def test_windows_are_found_beside_the_prototxt(windows, tmp_path, monkeypatch):
+    layer = window_layer("windows.txt", "fg_fraction: 0.5").replace("./", "")
+    (tmp_path / "net.prototxt").write_text(f"layer {{ name: 'data' {layer} }}")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    net = cnnviz.Net(tmp_path / "net.prototxt")
+    assert net.forward()["y"].tolist() == [0, 0, 5, 5]
+    net.close()
 
 
 def test_the_label_may_be_left_out(database):
@@ -192,7 +227,7 @@ def test_hdf5_shuffle_and_faults(tmp_path):
     assert sorted(first) == sorted(second) == [0, 1, 2, 10, 11, 12, 13] and first != second
     for top, message in (
         ("y", "has no dataset 'y'"),
-        ("text", "dataset 'text' is object of shape"),
+        ("text", "/text holds no numbers"),
         ("short", "dataset 'short' has 2 rows, 'x' 3"),
     ):
         with pytest.raises(FileError, match=message):
@@ -270,7 +305,7 @@ def windows(tmp_path):
 def window_layer(windows, extra: str = "", transform: str = "") -> str:
     return (
         f"type: 'WindowData' top: 'x' top: 'y' window_data_param {{ source: '{windows}' batch_size: 4 "
-        f"root_folder: '{windows.parent}/' {extra} }} transform_param {{ crop_size: 10 {transform} }}"
+        f"root_folder: '{Path(windows).parent}/' {extra} }} transform_param {{ crop_size: 10 {transform} }}"
     )
 
 

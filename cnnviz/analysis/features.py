@@ -17,7 +17,8 @@ from cnnviz.engine.device import Device
 from cnnviz.engine.net import Net
 from cnnviz.errors import CnnvizError, NetError, did_you_mean
 from cnnviz.formats.files import read_bytes
-from cnnviz.formats.prototxt import NetDefinition, read_net
+from cnnviz.formats.nets import open_net
+from cnnviz.formats.prototxt import NetDefinition
 
 # Layers that show nothing new after the layer below.
 _SAME_MAPS = {"Split", "Dropout", "Flatten", "Reshape", "Silence", "Input", "Slice", "Permute", "PriorBox"}
@@ -129,7 +130,7 @@ class Looker:
     ):
         from cnnviz.formats.caffemodel import read_weights
 
-        definition = model if isinstance(model, NetDefinition) else read_net(model)
+        definition = model if isinstance(model, NetDefinition) else open_net(model)
         arrays = read_weights(weights)
         deployed = deploy(definition, arrays, size, force_backward=gradients)
         self.net = Net(deployed, "TEST", device=device)

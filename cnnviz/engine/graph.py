@@ -314,6 +314,7 @@ class _Builder:
         try:
             layer = create_layer(param, self.state.phase)
             node.layer = layer
+            layer.resolve = self.definition.resolve
             node.tops = self._top_names(node, layer)
             self._check_blob_counts(node, layer)
             layer.loss_weights = self._loss_weights(node, layer)

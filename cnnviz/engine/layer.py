@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -52,6 +52,7 @@ class Layer:
             place knows whether to keep its bottom.
         absent: why the data behind the layer cannot be read, None if it can: such a net can be drawn
             but not run.
+        resolve: gives the path of a file that the prototxt mentions; set by the graph.
     """
 
     type: ClassVar[str | None] = None
@@ -73,6 +74,7 @@ class Layer:
         self.param_propagate_down: list[bool] = []
         self.loss_weights: list[float] = []
         self.states: list[Blob] = []
+        self.resolve: Callable[[str], str] = str
 
     # Rules that need no device
 

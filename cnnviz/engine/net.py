@@ -23,7 +23,7 @@ from cnnviz.engine.graph import Graph, GraphLayer, build_graph
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.weights_check import check_blobs_fit, check_weights_fit
 from cnnviz.errors import NetError, did_you_mean
-from cnnviz.formats import prototxt
+from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import NetParameter, NetState
 
@@ -34,7 +34,8 @@ class Net:
     """A network that runs.
 
     Args:
-        file: path of a prototxt, or a NetDefinition.
+        file: path of a net's prototxt, of a solver's (its training net) or of a binary caffemodel (the net
+            in it, without weights); or a NetDefinition.
         phase: cnnviz.TRAIN or cnnviz.TEST, or its name.
         level, stages: the rest of the net's state.
         weights: path of a .caffemodel to copy weights from.
@@ -67,7 +68,7 @@ class Net:
         device: Device | None = None,
         seed: int | None = None,
     ):
-        definition = file if isinstance(file, NetDefinition) else prototxt.read_net(file)
+        definition = file if isinstance(file, NetDefinition) else open_net(file)
         self.definition = definition
         self.graph: Graph = build_graph(definition, phase, level, stages or (), state=state)
         self.device = device or get_device()

@@ -26,6 +26,8 @@ def read_bytes(path: str | os.PathLike) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
+    except ValueError:  # a zero byte in the name
+        raise FileError(f"{str(path)!r}: is no name of a file.") from None
 
 
 @contextlib.contextmanager

@@ -32,9 +32,16 @@ def open_hdf5(path: str | os.PathLike) -> Iterator[Any]:
         MissingDependencyError: h5py is not installed.
     """
     h5py = require("h5py", "hdf5", "reading HDF5")
+    map_file(path)  # for its errors: absent, empty
+    with named_damage(path), h5py.File(path, "r") as file:
+        yield file
+
+
+@contextmanager
+def named_damage(path: str | os.PathLike) -> Iterator[None]:
+    """Turns what h5py raises inside of the block for a damaged file into a FileError."""
     try:
-        with h5py.File(path, "r") as file:
-            yield file
+        yield
     except _H5_ERRORS as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].strip("'\"").lower()
         raise FileError(f"{path}: cannot be read as HDF5: {reason}. Fetch the file again.") from None
@@ -60,6 +67,18 @@ def group(path: str | os.PathLike, parent: Any, name: str) -> Any | None:
     found = _own(path, parent, name)
     if found is not None and not hasattr(found, "items"):
         raise FileError(f"{path}: {found.name} is a dataset, but a group was expected. Fetch the file again.")
+    return found
+
+
+def dataset(path: str | os.PathLike, parent: Any, name: str) -> Any | None:
+    """Returns the dataset of numbers ``name`` of ``parent``, not read yet, or None if there is none.
+
+    Raises FileError if it is of another kind, claims more than is there, or lies in another file.
+    """
+    found = _own(path, parent, name)
+    if found is None or not hasattr(found, "dtype"):
+        return None
+    _check_dataset(path, found, kinds="iufb")
     return found
 
 

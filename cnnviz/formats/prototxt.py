@@ -33,6 +33,21 @@ class _Definition:
             raise AttributeError(name)
         return getattr(self.proto, name)
 
+    def resolve(self, name: str) -> str:
+        """Returns the path of the file or folder ``name`` that this definition mentions.
+
+        Caffe takes it from the current folder; where nothing is there, the definition's folder is
+        tried, and then the folders above it (definitions often name files from Caffe's root).
+        """
+        if not name or os.path.exists(name) or os.path.isabs(name) or self.path == "<text>":
+            return name
+        folder = Path(self.path).resolve().parent
+        for base in (folder, *folder.parents):
+            if (base / name).exists():
+                return str(base / name)
+        beside = folder / Path(name).name
+        return str(beside) if beside.exists() else name
+
 
 @dataclass(eq=False)
 class NetDefinition(_Definition):
@@ -80,21 +95,6 @@ class SolverDefinition(_Definition):
     unknown: list[Unknown] = field(default_factory=list)
     upgraded: list[str] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
-
-    def resolve(self, name: str) -> str:
-        """Returns the path of the file ``name`` that this solver mentions.
-
-        Caffe takes it from the current directory; where no file is there, the solver's folder is
-        tried, and then the folders above it (solvers often name files from Caffe's root).
-        """
-        if os.path.exists(name) or os.path.isabs(name) or self.path == "<text>":
-            return name
-        folder = Path(self.path).resolve().parent
-        for base in (folder, *folder.parents):
-            if (base / name).exists():
-                return str(base / name)
-        beside = folder / Path(name).name
-        return str(beside) if beside.exists() else name
 
     def net(self) -> NetDefinition:
         """Returns the training net: ``net``, ``train_net``, ``net_param`` or ``train_net_param``.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,12 @@ from cnnviz.engine.data.transformer import Transformer
 from cnnviz.errors import FileError, did_you_mean, require
 from cnnviz.formats.cifar10 import TEST_FILE, TRAIN_FILES, read_cifar10, read_cifar10_folder
 from cnnviz.formats.databases import Database, datum_to_array, find_backend, open_database, parse_datum
-from cnnviz.formats.files import describe_os_error, read_bytes
+from cnnviz.formats.files import read_bytes
+from cnnviz.formats.hdf5 import dataset, named_damage, open_hdf5
 from cnnviz.formats.idx import is_idx, labels_path, read_digits
 from cnnviz.formats.images import load_image, resize_image, to_planes
+from cnnviz.formats.sniff import HDF5_MAGIC
+from cnnviz.formats.wire import map_file
 
 Item = tuple[np.ndarray, float]
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -126,20 +129,27 @@ class HDF5Source:
         source: a text file that lists HDF5 files, one a line, or an HDF5 file.
         names: the datasets to read.
         shuffle: whether files, and rows within a file, come in random order.
+        resolve: gives the paths of the files that the list names.
 
     Raises:
         FileError: unreadable, or a dataset is missing, not of numbers, or does not fit the others.
         MissingDependencyError: h5py is not installed.
     """
 
-    def __init__(self, source: str | os.PathLike, names: Sequence[str], shuffle: bool = False):
-        self._h5py = require("h5py", "hdf5", "reading HDF5")
+    def __init__(
+        self,
+        source: str | os.PathLike,
+        names: Sequence[str],
+        shuffle: bool = False,
+        resolve: Callable[[list[str]], list[str]] = list,
+    ):
+        require("h5py", "hdf5", "reading HDF5")
         self.names = list(names)
         self.shuffle = shuffle
-        self.paths = self._paths(source)
+        self.paths = self._paths(source, resolve)
         self.shapes: list[tuple[int, ...]] = []
-        with self._open(self.paths[0]) as first:
-            self.shapes = [first[name].shape[1:] for name in self.names]
+        with open_hdf5(self.paths[0]) as first:
+            self.shapes = [values.shape[1:] for values in self._datasets(self.paths[0], first)]
 
     def batches(self, size: int, random: np.random.Generator) -> Iterator[list[np.ndarray]]:
         """Yields for each name an array of ``size`` rows in float32, without end."""
@@ -152,65 +162,61 @@ class HDF5Source:
                 if not len(rows):
                     datasets, rows = next(files)
                 part, rows = rows[: size - filled], rows[size - filled :]
-                for dataset, out in zip(datasets, batch, strict=True):
-                    self._copy(dataset, part, out[filled : filled + len(part)])
+                for values, out in zip(datasets, batch, strict=True):
+                    self._copy(values, part, out[filled : filled + len(part)])
                 filled += len(part)
             yield batch
 
-    def _copy(self, dataset: Any, rows: np.ndarray, out: np.ndarray) -> None:
-        if not self.shuffle:
-            out[...] = dataset[rows[0] : rows[-1] + 1]
-            return
-        for row, target in zip(rows, out, strict=True):
-            target[...] = dataset[row]
+    def _copy(self, values: Any, rows: np.ndarray, out: np.ndarray) -> None:
+        with named_damage(values.file.filename):
+            if not self.shuffle:
+                out[...] = values[rows[0] : rows[-1] + 1]
+                return
+            for row, target in zip(rows, out, strict=True):
+                target[...] = values[row]
 
     def _files(self, random: np.random.Generator) -> Iterator[tuple[list[Any], np.ndarray]]:
         """Yields for each file in turn its datasets and the numbers of its rows in order."""
         while True:
             for i in self._order(len(self.paths), random):
-                with self._open(self.paths[i]) as file:
-                    datasets = [file[name] for name in self.names]
+                with open_hdf5(self.paths[i]) as file:
+                    datasets = self._datasets(self.paths[i], file)
                     yield datasets, self._order(len(datasets[0]), random)
 
     def _order(self, total: int, random: np.random.Generator) -> np.ndarray:
         return random.permutation(total) if self.shuffle else np.arange(total)
 
-    def _paths(self, source: str | os.PathLike) -> list[str]:
-        if self._h5py.is_hdf5(source):
+    def _paths(self, source: str | os.PathLike, resolve: Callable[[list[str]], list[str]]) -> list[str]:
+        if bytes(map_file(source)[: len(HDF5_MAGIC)]) == HDF5_MAGIC:
             return [str(source)]
         paths = [line for line in read_lines(source) if line]
         if not paths:
             raise FileError(f"{source}: lists no HDF5 file; write one path a line.")
-        return paths
+        return resolve(paths)
 
-    def _open(self, path: str) -> Any:
-        try:
-            file = self._h5py.File(path, "r")
-        except OSError as error:
-            reason = describe_os_error(error) if error.strerror else str(error)
-            raise FileError(f"{path}: cannot be read as HDF5: {reason}.") from None
+    def _datasets(self, path: str, file: Any) -> list[Any]:
+        """Returns the datasets of one file; those of the first file decide on the shapes of rows."""
+        found = []
         for i, name in enumerate(self.names):
-            self._check(path, name, file, self.shapes[i] if self.shapes else None)
-        return file
+            values = dataset(path, file, name)
+            if values is None:
+                hint = did_you_mean(name, file)
+                raise FileError(f"{path}: has no dataset {name!r}{hint}; tops are named like datasets.")
+            found.append(values)
+            self._check(
+                f"{path}: dataset {name!r}", values, found[0], self.shapes[i] if self.shapes else None
+            )
+        return found
 
-    def _check(self, path: str, name: str, file: Any, row_shape: tuple[int, ...] | None) -> None:
-        if name not in file or not isinstance(file[name], self._h5py.Dataset):
+    def _check(self, place: str, values: Any, first: Any, row_shape: tuple[int, ...] | None) -> None:
+        if not values.shape or not len(values):
+            raise FileError(f"{place} is of shape {values.shape}, wanted are rows of numbers.")
+        if len(values) != len(first):
             raise FileError(
-                f"{path}: has no dataset {name!r}{did_you_mean(name, file)}; tops are named like datasets."
+                f"{place} has {len(values)} rows, {self.names[0]!r} {len(first)}; all need the same."
             )
-        dataset = file[name]
-        place = f"{path}: dataset {name!r}"
-        if dataset.dtype.kind not in "fiub" or not dataset.shape:
-            raise FileError(
-                f"{place} is {dataset.dtype} of shape {dataset.shape}, wanted are rows of numbers."
-            )
-        rows = len(file[self.names[0]])
-        if len(dataset) != rows or rows == 0:
-            raise FileError(
-                f"{place} has {len(dataset)} rows, {self.names[0]!r} {rows}; all need the same, above 0."
-            )
-        if row_shape not in (None, dataset.shape[1:]):
-            raise FileError(f"{place} has rows of shape {dataset.shape[1:]}, the first file of {row_shape}.")
+        if row_shape not in (None, values.shape[1:]):
+            raise FileError(f"{place} has rows of shape {values.shape[1:]}, the first file of {row_shape}.")
 
 
 class BatchReader:

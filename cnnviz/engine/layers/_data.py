@@ -12,8 +12,16 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.data.prefetch import Prefetcher
 from cnnviz.engine.layer import Layer
 from cnnviz.errors import FileError, MissingDependencyError, NetError
+from cnnviz.formats.schema import LayerParameter
 
 Batch = list[np.ndarray]
+_FILES = {  # message of a layer's parameters -> its field that names a file
+    "transform_param": "mean_file",
+    "data_param": "source",
+    "image_data_param": "source",
+    "hdf5_data_param": "source",
+    "window_data_param": "source",
+}
 
 
 class DataLayer(Layer):
@@ -44,6 +52,22 @@ class DataLayer(Layer):
     def guess(self) -> list[Shape | None]:
         """Returns what the parameters tell of the shapes, without the batch axis."""
         return [None, ()]
+
+    def located_param(self) -> LayerParameter:
+        """Returns the parameters with the paths of the files that they name."""
+        located = LayerParameter()
+        located.CopyFrom(self.param)
+        for message, field in _FILES.items():
+            if located.HasField(message):
+                part = getattr(located, message)
+                setattr(part, field, self.resolve(getattr(part, field)))
+        return located
+
+    def resolve_all(self, names: Sequence[str]) -> list[str]:
+        """Returns the paths of files that a list names: all are looked for where the first one is."""
+        found = self.resolve(names[0])
+        folder = found.removesuffix(names[0]) if found.endswith(names[0]) else ""
+        return [folder + name for name in names]
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         size = self.batch_size()

@@ -44,8 +44,9 @@ class Data(DataLayer):
 
     def open(self) -> list[Shape]:
         self.close()
-        param = self.param.data_param
-        self._transformer = Transformer(self.param.transform_param, self.phase)
+        located = self.located_param()
+        param = located.data_param
+        self._transformer = Transformer(located.transform_param, self.phase)
         backend = DataParameter.DB.Name(param.backend) if param.HasField("backend") else None
         self._source = open_source(param.source, self._transformer.color, self.phase, backend)
         return [self._transformer.shape(self._source.first().shape), ()]

@@ -36,8 +36,8 @@ class HDF5Data(DataLayer):
     def open(self) -> list[Shape]:
         if self.param.HasField("transform_param"):
             raise NetError("HDF5Data does not transform; scale the data in the file and drop transform_param")
-        param = self.param.hdf5_data_param
-        self._source = HDF5Source(param.source, self.param.top, param.shuffle)
+        param = self.located_param().hdf5_data_param
+        self._source = HDF5Source(param.source, self.param.top, param.shuffle, self.resolve_all)
         return list(self._source.shapes)
 
     def guess(self) -> list[Shape | None]:

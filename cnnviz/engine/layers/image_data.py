@@ -38,12 +38,14 @@ class ImageData(DataLayer):
         return self.param.image_data_param.batch_size
 
     def open(self) -> list[Shape]:
-        param = self.param.image_data_param
+        located = self.located_param()
+        param = located.image_data_param
         size = (param.new_height, param.new_width)
         if any(size) and not all(size):
             raise NetError("new_height and new_width belong together; give both or none")
-        self._transformer = Transformer(self.param.transform_param, self.phase)
-        entries = read_image_list(param.source, param.root_folder)
+        self._transformer = Transformer(located.transform_param, self.phase)
+        names, labels = zip(*read_image_list(param.source, param.root_folder), strict=True)
+        entries = list(zip(self.resolve_all(names), labels, strict=True))
         self._source = ImageSource(entries, param.is_color, size if all(size) else None, param.shuffle)
         return [self._transformer.shape(self._source.first().shape), ()]
 

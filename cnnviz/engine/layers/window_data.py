@@ -40,8 +40,11 @@ class WindowData(DataLayer):
         return self.param.window_data_param.batch_size
 
     def open(self) -> list[Shape]:
-        param = self.param.window_data_param
-        self._sampler = WindowSampler(self.param, read_window_file(param.source, param.root_folder))
+        located = self.located_param()
+        param = located.window_data_param
+        file = read_window_file(param.source, param.root_folder)
+        file.images = self.resolve_all(file.images)
+        self._sampler = WindowSampler(located, file)
         return [self._sampler.shape, ()]
 
     def guess(self) -> list[Shape | None]:
