@@ -49,6 +49,8 @@ FLAT = {
     "many small images": geometry(7, 3, (4, 3), 17, 2),
     "wide": geometry(1, 2, (3, 70), 3, 3, pad=1),
     "many filters": geometry(1, 9, (6, 6), 67, 3, pad=1),
+    "few pixels": geometry(5, 4, (3, 3), 21, 3, pad=1),
+    "many filters of a group": geometry(3, 10, (9, 8), 340, 3, pad=1, group=2),
     "one axis": geometry(2, 3, (31,), 4, 5, stride=2, pad=3),
     "one pixel": geometry(1, 4, (1, 1), 3, 1),
 }  # fmt: skip
@@ -122,7 +124,7 @@ class Guarded:
 
 def check(device, g, make, tolerance=40):
     # Uninitialised work memory may hold anything.
-    for slot in ("spread image", "wide gradient", "pixel panels", "columns", "transformed top"):
+    for slot in ("spread image", "wide gradient", "pixel panels", "columns", "transformed top", "tap panels"):
         device.fill(device.scratch(100_000, slot), math.nan, 100_000)
     x, w, bias, dy = arrays(g)
     want_y, want_dw, want_db, want_dx = expected(g, x, w, bias, dy)
@@ -154,7 +156,8 @@ def device(request):
 
 
 @pytest.mark.parametrize("name", FLAT)
-def test_fast(device, name):
+def test_fast(device, name, monkeypatch):
+    monkeypatch.setattr(fast_convolution, "_PANEL_PIXELS", 150)  # so that images are taken in several parts
     check(device, FLAT[name], FastConvolution)
 
 

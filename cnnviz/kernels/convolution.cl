@@ -9,6 +9,7 @@
 //   convolve         forward and backward_data: panels of pixels times panels of filters
 //   convolve_planes  the same where each channel has a filter of its own
 //   weight_gradient  lane by lane products of rows of dy and x
+//   weight_gradient_panels  the same by panels of taps, for many filters or few pixels
 //   paint            adds what each pixel of the top gives to the bottom, where the stride is not 1
 //
 // A tap is one (c, kh, kw); taps[] holds how far behind a pixel's first place in the spread image it reads.
@@ -79,17 +80,20 @@ __kernel void spread(const int planes, const int height, const int width, const 
 // panels[g, p, (o, k), i] = w[g group_output + o, p ROWS + i, k], where o counts a group's filters and k the
 // window's pixels. Work items: (panel, group).
 __kernel void pack_exchanged(const int group_channels, const int group_output, const int taps,
-                             __global const Dtype *w, __global Dtype *panels)
+                             __global const Dtype *restrict w, __global Dtype *restrict panels)
 {
     const int panel = get_global_id(0), group = get_global_id(1);
     w += (group * group_output * group_channels + panel * ROWS) * taps;
     panels += ((size_t)group * get_global_size(0) + panel) * group_output * taps * ROWS;
     const int filled = min(ROWS, group_channels - panel * ROWS);
     for (int o = 0; o < group_output; o++) {
-        for (int k = 0; k < taps; k++) {
-            for (int i = 0; i < filled; i++) panels[k * ROWS + i] = w[i * taps + k];
-            for (int i = filled; i < ROWS; i++) panels[k * ROWS + i] = 0;
-        }
+        if (filled == ROWS)
+            for (int k = 0; k < taps; k++)
+                #pragma unroll
+                for (int i = 0; i < ROWS; i++) panels[k * ROWS + i] = w[i * taps + k];
+        else
+            for (int k = 0; k < taps; k++)
+                for (int i = 0; i < ROWS; i++) panels[k * ROWS + i] = i < filled ? w[i * taps + k] : 0;
         w += group_channels * taps;
         panels += taps * ROWS;
     }
@@ -313,6 +317,84 @@ __kernel void weight_gradient(const int depth, const int num, const int group_ou
         for (int j = 0; j < TAPS; j++)
             if (o + i < group_output && k + j < depth)
                 dw[(group * group_output + o + i) * depth + k + j] += sum_lanes(sum[i][j]);
+}
+
+// dw[o, tap] += sum over n, p of dy[n, o, p] x[n, p + taps[tap]] by panels of COLS taps: a work item takes its share
+// of the jobs (panel, part of the filters) and copies what the panel's taps see of `block` images into `work`,
+// pixel by pixel, where it stays in the cache while all filters of the part are multiplied with it.
+// The last tile of filters is drawn back to end with them; rows that another tile has made are left out.
+// Work items: (worker, group).
+__kernel void weight_gradient_panels(const int depth, const int num, const int block, const int out_height,
+                                     const int out_width, const int group_output, const int parts,
+                                     __global const Dtype *restrict x, const int x_image, const int x_group,
+                                     const int x_width, __global const int *restrict taps,
+                                     __global const Dtype *restrict dy, __global Dtype *restrict dw,
+                                     __global Dtype *restrict work)
+{
+    const int worker = get_global_id(0), workers = get_global_size(0);
+    const int group = get_global_id(1), filters = get_global_size(1) * group_output;
+    const int out_count = out_height * out_width, tiles = (group_output + ROWS - 1) / ROWS;
+    const long jobs = (long)((depth + COLS - 1) / COLS) * parts;
+    __global Dtype *panel = work + (size_t)(group * workers + worker) * block * out_count * COLS;
+    x += group * x_group;
+    dy += group * group_output * out_count;
+    dw += group * group_output * depth;
+    for (int job = jobs * worker / workers; job < jobs * (worker + 1) / workers; job++) {
+        const int first = job / parts * COLS, filled = min(COLS, depth - first), part = job % parts;
+        int tap[COLS];
+        for (int t = 0; t < COLS; t++) tap[t] = taps[min(first + t, depth - 1)];
+        for (int begin = 0; begin < num; begin += block) {
+            const int end = min(begin + block, num);
+            __global Dtype *to = panel;
+            for (int n = begin; n < end; n++)
+                for (int i = 0; i < out_height; i++) {
+                    __global const Dtype *from = x + (size_t)n * x_image + i * x_width;
+                    for (int j = 0; j < out_width; j++) {
+                        for (int t = 0; t < COLS; t++) to[t] = from[tap[t] + j];
+                        to += COLS;
+                    }
+                }
+            for (int tile = tiles * part / parts; tile < tiles * (part + 1) / parts; tile++) {
+                const int o = min(tile * ROWS, group_output - ROWS), skip = tile * ROWS - o;
+                __global const Dtype *b = panel;
+                Vector sum[ROWS][VECTORS];
+                #pragma unroll
+                for (int i = 0; i < ROWS; i++)
+                    #pragma unroll
+                    for (int j = 0; j < VECTORS; j++) sum[i][j] = 0;
+                for (int n = begin; n < end; n++) {
+                    __global const Dtype *a = dy + ((size_t)n * filters + o) * out_count;
+                    for (int p = 0; p < out_count; p++) {
+                        Vector v[VECTORS];
+                        #pragma unroll
+                        for (int j = 0; j < VECTORS; j++) v[j] = load(j, b);
+                        #pragma unroll
+                        for (int i = 0; i < ROWS; i++) {
+                            const Vector u = a[i * out_count];
+                            #pragma unroll
+                            for (int j = 0; j < VECTORS; j++) sum[i][j] = fma(u, v[j], sum[i][j]);
+                        }
+                        a++;
+                        b += COLS;
+                    }
+                }
+                #pragma unroll
+                for (int i = 0; i < ROWS; i++)
+                    if (i >= skip) {
+                        __global Dtype *row = dw + (o + i) * depth + first;
+                        if (filled == COLS) {
+                            #pragma unroll
+                            for (int j = 0; j < VECTORS; j++) store(load(j, row) + sum[i][j], j, row);
+                        } else {
+                            Dtype lanes[COLS];
+                            #pragma unroll
+                            for (int j = 0; j < VECTORS; j++) store(sum[i][j], j, lanes);
+                            for (int t = 0; t < filled; t++) row[t] += lanes[t];
+                        }
+                    }
+            }
+        }
+    }
 }
 
 inline int first_inside(int from, int stride)

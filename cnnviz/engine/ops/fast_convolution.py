@@ -24,6 +24,12 @@ from cnnviz.engine.ops.tile import tile_of
 _WORKERS_PER_UNIT = 8
 """Work items per processor core: enough that one that is late does not hold up the rest."""
 
+_MANY_FILTERS = 96
+"""Filters of a group from which the weights' gradient is made by panels."""
+
+_PANEL_PIXELS = 2048
+"""Pixels of a panel of taps: 256 KB of floats, which stay in a core's cache."""
+
 _FILTERS = 4
 """FILTERS of convolution.cl, but 1 where a group has no more."""
 
@@ -190,11 +196,38 @@ class FastConvolution(PlainConvolution):
         )
 
     def backward_weights(self, x: Any, dy: Any, dw: Any | None, db: Any | None) -> None:
-        g, window, spread = self.geometry, self._flat.window, self._spread
+        g, window = self.geometry, self._flat.window
         if db is not None:
             add_bias_gradient(self.device, g.num, g.num_output, window.out_count, dy, db)
         if dw is None:
             return
+        # Copying a panel of taps pays with many filters; adding up lanes only with many pixels.
+        if g.group_output >= _MANY_FILTERS or (g.group_output >= self._tile.rows and window.out_count <= 36):
+            self._weights_by_panels(x, dy, dw)
+        else:
+            self._weights_by_lanes(x, dy, dw)
+
+    def _weights_by_panels(self, x: Any, dy: Any, dw: Any) -> None:
+        g, window, spread, tile = self.geometry, self._flat.window, self._spread, self._tile
+        image, _ = spread.take(x)
+        panels = -(-g.depth // tile.cols)
+        parts = self._parts(panels)
+        workers = min(panels * parts, -(-_workers(self.device) // g.group))
+        block = min(g.num, max(1, _PANEL_PIXELS // window.out_count))
+        work = self.device.scratch(g.group * workers * block * window.out_count * tile.cols, "tap panels")
+        self.device.launch(
+            "convolution",
+            "weight_gradient_panels",
+            (workers, g.group),
+            *(g.depth, g.num, block, *window.out_spatial, g.group_output, parts),
+            *(image, g.channels * spread.plane, g.group_channels * spread.plane, spread.cols),
+            *(spread.taps, dy, dw, work),
+            local_size=(1, 1),
+            defines=tile.defines,
+        )
+
+    def _weights_by_lanes(self, x: Any, dy: Any, dw: Any) -> None:
+        g, window, spread = self.geometry, self._flat.window, self._spread
         filters = _FILTERS if g.group_output > 1 else 1
         # Rows of dy get the width of the spread image's, with zeros behind.
         length = -(-window.out_spatial[0] * spread.cols // self._tile.lanes) * self._tile.lanes
@@ -233,11 +266,11 @@ class FastConvolution(PlainConvolution):
             defines=tile.defines,
         )
 
-    def _parts(self, pixel_panels: int) -> int:
+    def _parts(self, panels: int) -> int:
         """Parts of the filters that are taken apart, so that few panels still feed all cores."""
         g = self.geometry
         tiles = -(-g.group_output // self._tile.rows)
-        wanted = -(-4 * self.device.info.units // (pixel_panels * g.group))
+        wanted = -(-4 * self.device.info.units // (panels * g.group))
         return max(1, min(wanted, tiles // 4))
 
     def _convolve_planes(self, x: Any, w: Any, bias: Any | None, y: Any) -> None:

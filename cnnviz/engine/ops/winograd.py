@@ -111,13 +111,13 @@ class _Pass:
         v = device.scratch(36 * g.channels * count, "transformed bottom")
         m = device.scratch(36 * g.num_output * count + self.tile.lanes, "transformed top")
         where = (first, last, self.tile_rows, self.tile_cols)
-        options = {"local_size": (1, 1), "defines": self.tile.defines}
         device.launch(
             "winograd",
             "winograd_bottom",
             (g.channels, 1),
             *(*where, panels, g.channels * self.plane, self.plane, self.tile_cols + 1, x, v),
-            **options,
+            local_size=(1, 1),
+            defines=self.tile.defines,
         )
         product_of_panels(device, g.num_output, count, g.channels, u, v, m, 36)
         device.launch(
@@ -125,5 +125,6 @@ class _Pass:
             "winograd_top",
             (g.num_output, 1),
             *(*where, count, *g.window.out_spatial, m, bias, y),
-            **options,
+            local_size=(1, 1),
+            defines=self.tile.defines,
         )
