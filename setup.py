@@ -32,7 +32,7 @@ extras = {
     "mat": ["scipy"],
 }
 extras["all"] = sorted({p for name in extras if name != "cpu" for p in extras[name]})
-extras["test"] = [*extras["all"], "pytest", "hypothesis", "ruff", "mypy"]
+extras["test"] = [*extras["all"], "pytest", "hypothesis", "ruff==0.17.*", "mypy==2.4.*"]
 
 setup(
     name="cnnviz",
@@ -45,7 +45,13 @@ setup(
     packages=packages(),
     package_dir=FOLDERS,
     package_data={
-        "cnnviz": ["py.typed", "kernels/*.cl", "plots/templates/*", "formats/*.proto", "engine/data/digits.*"],
+        "cnnviz": [
+            "py.typed",
+            "kernels/*.cl",
+            "plots/templates/*",
+            "formats/*.proto",
+            "engine/data/digits.*",
+        ],
         "cnnviz.gallery": ["templates/*", "templates/*/*"],
     },
     install_requires=[

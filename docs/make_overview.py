@@ -1,4 +1,7 @@
-"""Makes docs/images/overview.png out of a folder of the demonstration: python docs/make_overview.py [FOLDER]"""
+"""Makes docs/images/overview.png out of a folder of the demonstration.
+
+python docs/make_overview.py [FOLDER]
+"""
 
 from __future__ import annotations
 

@@ -73,9 +73,7 @@ def test_a_corner_is_counted_and_not_compared():
 
 def test_one_layer_alone_and_an_unknown_one():
     assert {g.layer for g in check_gradients(net(), "scores").gradients} == {"scores"}
-    with pytest.raises(
-        NetError, match=r"^small.prototxt: .* no layer 'score'; did you mean 'scores'"
-    ):
+    with pytest.raises(NetError, match=r"^small.prototxt: .* no layer 'score'; did you mean 'scores'"):
         check_gradients(net(), "score")
 
 

@@ -91,7 +91,8 @@ def test_drawing_and_plotting_need_no_opencl():
     code = (
         "import sys\nsys.modules['pyopencl'] = None\n"
         "import cnnviz\n"
-        "cnnviz.draw_net, cnnviz.plot_weights, cnnviz.plot_training_log, cnnviz.read_net, cnnviz.read_weights\n"
+        "cnnviz.draw_net, cnnviz.plot_weights, cnnviz.plot_training_log\n"
+        "cnnviz.read_net, cnnviz.read_weights\n"
         "from cnnviz.engine.graph import build_graph\nfrom cnnviz.formats.prototxt import parse_net\n"
         'g = build_graph(parse_net(\'layer { name: "a" type: "Input" top: "a" '
         "input_param { shape { dim: 2 } } }'))\nprint(g.shapes)"
@@ -101,7 +102,10 @@ def test_drawing_and_plotting_need_no_opencl():
 
 
 def test_no_opencl_is_one_sentence():
-    code = "import sys\nsys.modules['pyopencl'] = None\nfrom cnnviz.cli.main import main\nsys.argv = ['cnnviz', 'devices']\nmain()"
+    code = (
+        "import sys\nsys.modules['pyopencl'] = None\nsys.argv = ['cnnviz', 'devices']\n"
+        "from cnnviz.cli.main import main\nmain()"
+    )
     result = run_python(code)
     assert result.returncode == 1
     assert result.stderr.startswith("Error: ") and 'pip install "cnnviz[cpu]"' in result.stderr

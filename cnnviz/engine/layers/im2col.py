@@ -27,7 +27,7 @@ class Im2col(Layer):
 
     type = "Im2col"
 
-    window: Window | None = None
+    window: Window
     _op: Im2colOp | None = None
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
@@ -37,7 +37,7 @@ class Im2col(Layer):
             raise NetError(f"needs spatial axes behind axis {axis}; the bottom's shape is {bottom[0]}")
         window = window_of(self.param.convolution_param, spatial)
         check_fits(window)
-        if window != self.window:
+        if window != getattr(self, "window", None):
             self.window, self._op = window, None
         self.planes = math.prod(bottom[0][: axis + 1])
         channels = bottom[0][axis] * window.kernel_count
