@@ -18,6 +18,9 @@ import time
 
 import numpy as np
 
+REST = 0.4
+"""Seconds between turns: worker threads of the one that has just run go on spinning for a while."""
+
 POOL3 = "pooling_param { pool: %s kernel_size: 3 stride: 2 }"
 POOL2 = "pooling_param { pool: MAX kernel_size: 2 stride: 2 }"
 
@@ -181,7 +184,7 @@ def _torch_python() -> str | None:
     return sys.executable if importlib.util.find_spec("torch") else None
 
 
-def compare(name: str, layers: bool, seconds: float = 2.0) -> None:
+def compare(name: str, layers: bool, seconds: float = 5.0) -> None:
     """Prints the least step of both, taken in turns, and their ratio."""
     ours = Ours(name)
     other = None
@@ -197,10 +200,12 @@ def compare(name: str, layers: bool, seconds: float = 2.0) -> None:
     while time.perf_counter() < end or len(mine) < 8:
         mine += [ours.step() for _ in range(3)]
         if other:
+            time.sleep(REST)
             for _ in range(3):
                 other.stdin.write("step\n")
                 other.stdin.flush()
                 theirs.append(float(other.stdout.readline()))
+            time.sleep(REST)
     if other:
         other.stdin.close()
         other.wait()
