@@ -15,6 +15,7 @@ from cnnviz.analysis.features import Looker
 from cnnviz.analysis.filters import Report, filter_report
 from cnnviz.analysis.preprocessing import Preprocessing, find_pictures, load_picture, preprocessing_of
 from cnnviz.analysis.summary import NetSummary, short_number
+from cnnviz.analysis.training import chart_lines, chart_name
 from cnnviz.engine.device import Device
 from cnnviz.engine.graph import Graph, build_graph
 from cnnviz.engine.weights_check import check_weights_fit
@@ -174,8 +175,6 @@ def _facts(page: _Page, summary: NetSummary) -> list[tuple[str, str]]:
 
 
 def _best_accuracy(logs: Iterable[TrainingLog]) -> float | None:
-    from cnnviz.analysis.training import chart_lines
-
     try:
         lines = chart_lines(0, list(logs), None)
     except CnnvizError:
@@ -268,10 +267,22 @@ def _add_charts(page: _Page) -> None:
             svg = training_svg(kind, page.logs)
         except CnnvizError:  # a log without tests has no test charts
             continue
+        # The picture's own title is its axes; the words for those who do not see it are these.
+        svg = svg.replace('role="img"', f'role="img" aria-label="{text(_chart_words(kind, page.logs))}"', 1)
         charts.append(f'<div class="card"><div class="body">{svg}</div></div>')
     names = ", ".join(log.name for log in page.logs)
     words = f"From the training log{'s' if len(page.logs) > 1 else ''} {names}."
     page.add("training", "Training", words, f'<div class="charts">{"".join(charts)}</div>')
+
+
+def _chart_words(kind: int, logs: Sequence[TrainingLog]) -> str:
+    """What a chart shows: its name, and where each curve begins and ends."""
+    curves = [
+        f"{line.name} from {float(line.y[0]):.4g} to {float(line.y[-1]):.4g}"
+        for line in chart_lines(kind, list(logs), None)
+        if line.segments
+    ]
+    return f"{chart_name(kind)}: {'; '.join(curves)}"
 
 
 # The whole

@@ -69,6 +69,15 @@ def test_occlusion_is_a_masked_forward(looker):
     assert found.signed
 
 
+@pytest.mark.parametrize("method", ["occlusion", "integrated"])
+def test_batches_change_nothing(looker, method, monkeypatch):
+    together = attribute(looker, method, 3).values
+    monkeypatch.setattr(Looker, "most_at_once", lambda self: 1)
+    alone = attribute(looker, method, 3).values
+    assert np.allclose(together, alone, atol=1e-4 * np.abs(alone).max())
+    assert looker.net.blobs["data"].shape == (1, 1, 28, 28)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_picture_is_left_as_it_was(looker, method):
     before = looker.net.blobs["data"].read_data()

@@ -16,7 +16,7 @@ from cnnviz.analysis.preprocessing import (
 )
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError, NetError
-from cnnviz.formats.images import load_image
+from cnnviz.formats.images import encode_image, load_image
 from cnnviz.formats.prototxt import parse_net, read_net
 from cnnviz.plots.features import attribution_figure, features_figure, plot_features
 from cnnviz.plots.style import theme
@@ -176,7 +176,7 @@ def test_command(demo, tmp_path):
     arguments = [
         "features", str(folder / "lenet_train_test.prototxt"), str(result.weights),
         str(folder / "digits"), "--out", str(tmp_path / "out"), "--npz", "--attribution", "saliency",
-        "--dpi", "40", "--limit", "4", "--maximize", "3",
+        "--dpi", "40", "--limit", "4", "--maximize", "3", "--npy", "pool1", "--top-images", "conv1",
     ]  # fmt: skip
     printed = CliRunner().invoke(cnnviz_command, arguments, catch_exceptions=False).output
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
@@ -185,5 +185,40 @@ def test_command(demo, tmp_path):
             names
         )
     assert "digit_3.png: " in printed and "excites_class_3.png" in names
+    assert "top_images_conv1.png" in names
+    assert np.load(tmp_path / "out" / "digit_5_pool1.npy").shape == (1, 20, 12, 12)
     with np.load(tmp_path / "out" / "digit_3.npz") as arrays:
         assert arrays["conv1"].shape == (20, 24, 24) and arrays["relu1"].shape == (500,)
+
+
+def test_pictures_are_read_one_at_a_time(demo, tmp_path):
+    """The first picture is done when the second turns out to be none."""
+    folder, result = demo
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    arguments = [
+        "features", str(folder / "lenet_train_test.prototxt"), str(result.weights),
+        str(folder / "digits" / "digit_3.png"), str(tmp_path / "broken.png"),
+        "--out", str(tmp_path / "out"), "--dpi", "40", "--layer", "conv*", "--limit", "4",
+    ]  # fmt: skip
+    run = CliRunner().invoke(cnnviz_command, arguments)
+    assert "broken.png: is not an image" in str(run.exception)
+    assert (tmp_path / "out" / "digit_3_features.png").exists()
+
+
+def test_layers_may_be_called_anything(tmp_path):
+    """Names that are arguments of numpy.savez, or folders of an archive."""
+    import cnnviz
+
+    text = """input: "data" input_dim: 1 input_dim: 1 input_dim: 6 input_dim: 6
+    layer { name: "file" type: "Power" bottom: "data" top: "file" power_param { scale: 2 } }
+    layer { name: "../up" type: "Power" bottom: "file" top: "up" }"""
+    (tmp_path / "net.prototxt").write_text(text)
+    cnnviz.Net(tmp_path / "net.prototxt", "TEST").save(tmp_path / "net.caffemodel")
+    (tmp_path / "a.png").write_bytes(encode_image(np.full((6, 6), 3, np.uint8), "png"))
+    arguments = [
+        "features", str(tmp_path / "net.prototxt"), str(tmp_path / "net.caffemodel"), str(tmp_path / "a.png"),
+        "--out", str(tmp_path / "out"), "--npz", "--npy", "up", "--dpi", "40",
+    ]  # fmt: skip
+    assert "no class scores" in CliRunner().invoke(cnnviz_command, arguments, catch_exceptions=False).output
+    with np.load(tmp_path / "out" / "a.npz") as arrays:
+        assert arrays["file"].tolist() == [[[6.0] * 6] * 6] and ".._up" in arrays

@@ -25,7 +25,7 @@ from cnnviz.plots._scene import (
     place_labels,
     shift,
 )
-from cnnviz.plots._text import text_width, wrap
+from cnnviz.plots._text import text_width, visible, wrap
 
 Engine = Callable[..., Layout]
 
@@ -171,7 +171,7 @@ def _panel(panel: PanelPlan, direction: str, engine: Engine) -> _Picture:
         else:
             picture.nodes.append(panel.boxes[node].at(center))
     for route in layout.routes:
-        title = ", ".join(dict.fromkeys(edges[route.source, route.target]))
+        title = visible(", ".join(dict.fromkeys(edges[route.source, route.target])))
         ends = names[route.source], names[route.target]
         arrow = route.target not in pictures
         picture.links.append(link_between(ends, title, route, direction, arrow))

@@ -185,7 +185,7 @@ def _panel_data(detail: LayerDetail, links: Links) -> dict:
         "blobs": [visible(blob) for blob in (*row.bottoms, *row.tops)],
         "fault": visible(detail.fault or ""),
         "facts": [[name, visible(value)] for name, value in _facts(detail)],
-        "text": detail.text,
+        "text": "\n".join(map(visible, detail.text.split("\n"))),
         "picture": detail.weights.picture if detail.weights else "",
         "caption": detail.weights.caption if detail.weights else "",
     }
@@ -222,9 +222,8 @@ def _table(scene: Scene, details: Sequence[LayerDetail], summary: NetSummary, li
         f'<td class="n">{summary.parameters:,}</td><td class="n">{short_number(summary.macs)}</td>'
         f'<td class="n">{short_number(summary.memory, "B")}</td><td colspan="{3 if links else 2}"></td></tr>'
     )
-    caption = xml(
-        f"{summary.name or 'Net'}, {summary.phase} phase: {'; '.join(map(_squeeze, total_lines(summary)))}"
-    )
+    totals_text = "; ".join(map(_squeeze, total_lines(summary)))
+    caption = xml(f"{visible(summary.name) or 'Net'}, {summary.phase} phase: {totals_text}")
     return f"""<table>
 <caption>{caption}</caption>
 <thead><tr><th scope="col">layer</th><th scope="col">type</th><th scope="col">top shape</th>\
