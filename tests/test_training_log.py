@@ -219,7 +219,8 @@ def test_events():
     assert log.events[2].text.startswith("Check failed: fd")
 
 
-def test_runs_of_displays_read_like_single_lines(monkeypatch):
+@pytest.mark.parametrize("piece", [1 << 20, 9000])
+def test_runs_of_displays_read_like_single_lines(monkeypatch, piece):
     rows = []
     for i in [*range(40), *range(20, 60), *range(59, 80)]:
         time = f"1121 02:{i // 60:02d}:{i % 60:02d}.{i * 997 % 1000:03d}000"
@@ -238,22 +239,64 @@ def test_runs_of_displays_read_like_single_lines(monkeypatch):
         ]
     text = line("Solving Net") + "".join(rows)
     runs = []
-    find = training_log._runs_of_displays
+    read_displays = LogReader._read_displays
 
-    def spy(data):
-        for displays in find(data):
-            runs.append(len(displays))
-            yield displays
+    def spy(reader, displays, run):
+        done = read_displays(reader, displays, run)
+        runs.append(run.stop - run.start if done else 0)
+        return done
 
-    monkeypatch.setattr(training_log, "_runs_of_displays", spy)
-    fast = read(text)
-    monkeypatch.setattr(training_log, "_runs_of_displays", lambda data: [])
-    slow = read(text)
+    monkeypatch.setattr(LogReader, "_read_displays", spy)
+    fast = read(text, piece)
+    monkeypatch.setattr(training_log, "find_displays", lambda lines: None)
+    slow = read(text, piece)
     assert max(runs) > 5
     assert logs_json([fast]) == logs_json([slow])
     assert table_csv(fast.table("train")) == table_csv(slow.table("train"))
     assert fast.segments[0].tests[0].outputs.curves["acc"].values[0] == 0.5
     assert len(fast.segments) == 2 and fast.segments[1].train.curves["renamed"].iterations[0] == 70
+
+
+def test_real_displays_read_like_single_lines(real: Path, monkeypatch):
+    paths = sorted((real / "logs").glob("*.[lt][ox][gt]"))
+    assert len(paths) > 30
+    fast = {path.name: _all_of(path) for path in paths}
+    monkeypatch.setattr(training_log, "find_displays", lambda lines: None)
+    assert fast == {path.name: _all_of(path) for path in paths}
+
+
+def _all_of(path: Path) -> str:
+    try:
+        log = read_log(path)
+    except FileError as error:
+        return str(error)
+    return logs_json([log]) + table_csv(log.table("train")) + table_csv(log.table("test"))
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        "Iteration {i}Iteration {i}, loss = 7",  # two threads in one line
+        "Iteration {i} of I, loss = 7",
+        "Iteration {i}, mbox_loss = 7",
+        "Iteration {i}, loss = 7, loss = 8",
+        "Iteration {i}, a = 3, loss = 7",
+        "Iteration {i} (9 iter/s), loss = 7.123456789012345678901234",
+        "Iteration {i}",
+        "Iteration 1234567890123456, loss = 7",
+    ],
+)
+def test_strange_lines_among_displays_read_like_single_lines(monkeypatch, strange):
+    rows = []
+    for i in range(30):
+        rows += [
+            line(strange.format(i=i) if i == 15 else f"Iteration {i}, loss = {i / 7}"),
+            line(f"    Train net output #0: loss = {i / 7}" + ("," if i == 20 else "")),
+            line(f"Iteration {i}, lr = 0.01"),
+        ]
+    fast = read("".join(rows))
+    monkeypatch.setattr(training_log, "find_displays", lambda lines: None)
+    assert logs_json([fast]) == logs_json([read("".join(rows))])
 
 
 def test_no_iteration(tmp_path):

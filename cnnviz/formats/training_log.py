@@ -1,7 +1,8 @@
 """Training logs of Caffe and its forks: what the solver prints, as curves by name.
 
-The reader takes bytes in any pieces, looks only at lines that can matter, and keeps nothing but the
-numbers, so a log of any length can be read, and a log that still grows can be followed.
+The reader takes bytes in any pieces, looks only at lines that can matter, reads long runs of equal lines
+column by column (log_columns.py), and keeps nothing but the numbers, so a log of any length can be read, and
+a log that still grows can be followed.
 
 Form of a log (fields in brackets differ between versions and forks)::
 
@@ -27,31 +28,18 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from operator import lt
 from pathlib import Path
 
 import numpy as np
 
 from cnnviz.errors import FileError
 from cnnviz.formats.files import describe_os_error
+from cnnviz.formats.log_columns import LONGEST_LINE, Displays, Lines, find_displays, find_lines
 
 CHUNK = 1 << 21
-# No number of ours stands further right; a file without newlines must not fill the memory.
-LONGEST_LINE = 1 << 13
-
-# A line that has none of these words says nothing to us. Those of dense lines come first: a line is
-# read by the first of its words. Rare words are long where possible, as long ones are found faster.
-_WORDS = (
-    b"Iteration ",
-    b"Train net output",
-    b"Test ",
-    b"Solving",
-    b"Snapshotting ",
-    b"Optimization ",
-    b"Check failed",
-    b"ing from ",
-    b"*** Aborted",
-)
+# Shorter runs of displays are read faster line by line.
+_SHORTEST_RUN = 6
 _ITERATION = re.compile(
     rb"Iteration (\d{1,15})(?:[^I\d][^I]*?\bloss = ([^\s,]+)|, lr = ([^\s,]+)|, Testing net(?: \(#(\d+)\))?)"
 )
@@ -60,11 +48,9 @@ _OUTPUT = re.compile(rb"T\w+ net output(?: mAP)? (#\d+: (?:.+?)) = (\S+)( \(\* \
 _SCORE = re.compile(rb"Test score (#\d+): (\S+)")
 _TEST_LOSS = re.compile(rb"Test loss: (\S+)")
 _STAMP = re.compile(rb"[IWEF](\d{4})?(\d\d)(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{6})")
-_DISPLAY = re.compile(
-    rb"^([IWEF]\d{4,8} [\d:.]{15} [^\]\n]*\]) Iteration (\d+)[^I\n]*loss = [^\n]*\n"
-    rb"((?:[^\]\n]*\]     Train net output #[^\n]*\n)*)([^\]\n]*\]) Iteration \2, lr = [^\n]*\n",
-    re.MULTILINE,
-)
+# Where the seconds are in a stamp without year, "I1121 02:06:46.488291", and what each digit counts.
+_SECOND_DIGITS = [12, 13, 15, 16, 17, 18, 19, 20]
+_DIGIT_MICROSECONDS = 10 ** np.arange(7, -1, -1)
 _COLOR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NO_ROW = (-1.0, math.nan)
@@ -433,51 +419,49 @@ class LogReader:
         self.log.lines += data.count(b"\n")
         if b"\x1b" in data:
             data = _COLOR.sub(b"", data)
+        lines = find_lines(data)
         done = 0
-        for displays in _runs_of_displays(data):
-            self._read_lines(data[done : displays[0].start()])
-            done = displays[-1].end()
-            if not self._read_displays(displays, data):
-                self._read_lines(data[displays[0].start() : done])
-        self._read_lines(data[done:])
+        if (displays := find_displays(lines)) is not None:
+            for begin, end in displays.runs(_SHORTEST_RUN):
+                first, last = displays.lines(begin, end)
+                self._read_lines(lines, done, first)
+                if not self._read_displays(displays, slice(begin, end)):
+                    self._read_lines(lines, first, last)
+                done = last
+        self._read_lines(lines, done, len(lines.start))
         self.log.timed = self._clock.timed
 
-    def _read_displays(self, displays: list[re.Match], data: bytes) -> bool:
+    def _read_displays(self, displays: Displays, run: slice) -> bool:
         """Reads a run of displays at once, column by column; returns whether it was that regular."""
-        iterations_, losses_, *rest = zip(*(match.groups() for match in displays), strict=True)
-        try:
-            iterations, losses = array("d", map(float, iterations_)), array("d", map(float, losses_))
-            rates = array("d", map(float, rest.pop()))
-            values = [array("d", map(float, column)) for column in rest[1::3]]
-        except ValueError:
-            return False
         segment = self._segment
-        names = [column[0] for column in rest[0::3]]
+        numbers, losses, rates, *values = (array("d", column[run].tobytes()) for column in displays.columns)
+        names = [name for name, _ in displays.outputs]
         if (
-            iterations[0] < self._iteration
-            or iterations[-1] >= 1e15
-            or any(after <= before for before, after in pairwise(iterations))
-            or not segment.train.starts_row(iterations[0])
-            or any(len(set(column)) > 1 for column in rest[0::3])
+            numbers[0] < self._iteration
+            or not all(map(lt, numbers, numbers[1:]))
+            or not segment.train.starts_row(numbers[0])
             or len(set(names)) < len(names)
         ):
             return False
-        seconds, row_seconds = array("d"), array("d")
-        for match in displays:
-            seconds.append(self._clock.seconds(data, match.start()))
-            row_seconds.append(self._clock.seconds(data, match.end(2) + 1))
-        segment.loss.extend(iterations, seconds, losses)
-        segment.rate.extend(iterations, seconds, rates)
+        stamps = displays.stamps[run, : 2 if names else 1]
+        times = self._clock.seconds_of(stamps.ravel())
+        if times is None:
+            return False
+        seconds = times[:: stamps.shape[1]]
+        segment.loss.extend(numbers, seconds, losses)
+        segment.rate.extend(numbers, seconds, rates)
         if names:
-            segment.train.add_rows(iterations, row_seconds, array("d", [self._rate, *rates[:-1]]))
-        for name, column, weights in zip(names, values, rest[2::3], strict=True):
-            segment.train.extend(name, (iterations, seconds, column), weights[0].startswith(b" (* "))
-        self._iteration, self._rate, self._seen_iteration = iterations[-1], rates[-1], True
-        self._train_row = (iterations[-1], seconds[-1])
+            segment.train.add_rows(numbers, times[1::2], array("d", [self._rate, *rates[:-1]]))
+        for (name, is_loss), column in zip(displays.outputs, values, strict=True):
+            segment.train.extend(name, (numbers, seconds, column), is_loss)
+        self._iteration, self._rate, self._seen_iteration = numbers[-1], rates[-1], True
+        self._train_row = (numbers[-1], seconds[-1])
         return True
 
-    def _read_lines(self, data: bytes) -> None:
-        for start, word, at, end in _lines_with_words(data):
+    def _read_lines(self, lines: Lines, first: int, last: int) -> None:
+        data, part = lines.data, slice(first, last)
+        columns = (lines.start, lines.word, lines.at, lines.end)
+        for start, word, at, end in zip(*(column[part].tolist() for column in columns), strict=True):
             end = min(end, start + LONGEST_LINE)
             if word == 0:
                 # Two threads may have written into one line: the second form finds what is whole.
@@ -673,8 +657,29 @@ class _Clock:
             now = self._parse(match) if match is not None else self._last - self._shift
             if match is not None and match[1] is None:
                 self._minute = (data[at : at + 12], now - int(match[6]) * 1_000_000 - int(match[7]))
-        if not self.timed:
-            return math.nan
+        return self._held(now) if self.timed else math.nan
+
+    def seconds_of(self, stamps: np.ndarray) -> array | None:
+        """Returns what ``seconds`` would for each of ``stamps``, all without a year; None if one is not."""
+        digits = stamps.view(np.uint8).reshape(len(stamps), -1)[:, _SECOND_DIGITS] - np.uint8(ord("0"))
+        minutes = stamps.astype("S12")
+        changes = np.concatenate(([0], np.flatnonzero(minutes[1:] != minutes[:-1]) + 1))
+        matches = (_STAMP.match(stamp) for stamp in stamps[changes].tolist())
+        heads = [match for match in matches if match is not None and match[1] is None]
+        if (digits > 9).any() or len(heads) < len(changes):
+            return None
+        within = digits @ _DIGIT_MICROSECONDS
+        starts = np.array([self._parse(match) for match in heads]) - within[changes]
+        now = within + np.repeat(starts, np.diff(changes, append=len(stamps)))
+        if now[0] + self._shift < self._last or (np.diff(now) < 0).any():
+            return array("d", map(self._held, now.tolist()))
+        self._held(int(now[0]))
+        now += self._shift
+        self._last = int(now[-1])
+        return array("d", ((now - self._zero) / 1e6).tobytes())
+
+    def _held(self, now: int) -> float:
+        """Returns the seconds from zero to ``now``, held where it goes back."""
         now += self._shift
         if now < self._last:
             if self._last - now > 1_000_000:
@@ -703,47 +708,6 @@ def _days(year: int, month: int, day: int) -> int:
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) and year > 1900
     leaps = year // 4 - year // 100 + year // 400 if year > 1900 else 0
     return year * 365 + leaps - (leap and month <= 2) + lengths[min(max(month, 1), 12) - 1] + day
-
-
-def _runs_of_displays(data: bytes) -> Iterator[list[re.Match]]:
-    """Yields the runs of displays that follow each other without another line, if they are most of ``data``.
-
-    The lines of one source position differ only in their numbers, so a pattern made from the first
-    display, with the prefixes' widths in it, finds the others several times faster than a general one.
-    """
-    if data.count(b"Iteration ") * 8 < data.count(b"\n"):
-        return
-    first = _DISPLAY.search(data)
-    if first is None:
-        return
-    head, _, outputs, rate_head = first.groups()
-    pattern = rb"^[IWEF].{%d}\] Iteration (\d+).*loss = (.*)\n" % (len(head) - 2)
-    for line in outputs.splitlines():
-        pattern += rb".{%d}\]     Train net output (#\d+: \S+) = (\S+)(.*)\n" % line.index(b"]")
-    pattern += rb".{%d}\] Iteration \1, lr = ([^,\n]*).*\n" % (len(rate_head) - 1)
-    run: list[re.Match] = []
-    for match in re.finditer(pattern, data, re.MULTILINE):
-        if run and match.start() != run[-1].end():
-            yield run
-            run = []
-        run.append(match)
-    if run:
-        yield run
-
-
-def _lines_with_words(data: bytes) -> list[tuple[int, int, int, int]]:
-    """Returns (start, number of the word, where it is, end) of each line that has one of the words.
-
-    Searching the whole piece for each word is many times faster than looking at each line.
-    """
-    found: dict[int, tuple[int, int, int, int]] = {}
-    for number, word in enumerate(_WORDS):
-        at = data.find(word)
-        while at >= 0:
-            start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
-            found.setdefault(start, (start, number, at, end))
-            at = data.find(word, end)
-    return sorted(found.values())
 
 
 def readable(text: str) -> str:
