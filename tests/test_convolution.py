@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnnviz.engine.device import get_device
-from cnnviz.engine.ops import fast_convolution, winograd
+from cnnviz.engine.ops import fast_convolution, matrix_product, winograd
 from cnnviz.engine.ops.convolution import make_convolution
 from cnnviz.engine.ops.fast_convolution import FastConvolution
 from cnnviz.engine.ops.im2col import Im2col, Window
@@ -184,6 +184,12 @@ def test_plain(device, name):
     check(device, (FLAT | OTHERS)[name], PlainConvolution)
 
 
+@pytest.mark.parametrize("name", ["stride", "groups", "depthwise", "pointwise", "many filters", "three axes"])
+def test_plain_as_on_a_gpu(device, name, monkeypatch):
+    monkeypatch.setattr(matrix_product, "_way", lambda *shape: matrix_product.by_groups)
+    check(device, (FLAT | OTHERS)[name], PlainConvolution)
+
+
 @pytest.mark.parametrize("name", FLAT | OTHERS)
 def test_chosen(device, name):
     check(device, (FLAT | OTHERS)[name], make_convolution)
@@ -194,6 +200,36 @@ def test_tiles_of_other_processors(device, monkeypatch, lanes, rows):
     monkeypatch.setattr(fast_convolution, "tile_of", lambda device: Tile(lanes, rows, 2))
     for name in ("plain", "odd stride", "groups", "depthwise", "many filters", "many small images"):
         check(device, FLAT[name], FastConvolution)
+
+
+@pytest.mark.parametrize("name", ["odd stride", "dilation", "groups", "depthwise", "row window", "one image"])
+def test_gradients_by_central_differences(name):
+    device = get_device().with_dtype(np.float64)
+    g = FLAT[name]
+    rng = np.random.default_rng(5)
+    x, w, bias, dy = arrays(g)
+    op = make_convolution(device, g)
+
+    def weighted_sum(x, w, bias):
+        y = device.upload(np.zeros_like(dy))
+        op.forward(*map(device.upload, (x, w, bias)), y)
+        return np.vdot(dy, device.read(y, np.empty_like(dy)))
+
+    gradients = [device.upload(np.zeros_like(a)) for a in (x, w, bias)]
+    op.backward_data(device.upload(dy), device.upload(w), gradients[0])
+    op.backward_weights(device.upload(x), device.upload(dy), gradients[1], gradients[2])
+    for i, (array, gradient) in enumerate(zip((x, w, bias), gradients, strict=True)):
+        # Along one random direction the slope is the gradient's product with it.
+        direction = rng.standard_normal(array.shape)
+        ends = []
+        for step in (1e-3, -1e-3):
+            arguments = [x, w, bias]
+            arguments[i] = array + step * direction
+            ends.append(weighted_sum(*arguments))
+        slope = (ends[0] - ends[1]) / 2e-3
+        assert np.vdot(device.read(gradient, np.empty_like(array)), direction) == pytest.approx(
+            slope, rel=1e-8
+        )
 
 
 def test_results_repeat(device):

@@ -202,7 +202,9 @@ class FastConvolution(PlainConvolution):
         if dw is None:
             return
         # Copying a panel of taps pays with many filters; adding up lanes only with many pixels.
-        if g.group_output >= _MANY_FILTERS or (g.group_output >= self._tile.rows and window.out_count <= 36):
+        if g.group_output >= _MANY_FILTERS or (
+            g.group_output >= 2 * self._tile.rows and window.out_count <= 64
+        ):
             self._weights_by_panels(x, dy, dw)
         else:
             self._weights_by_lanes(x, dy, dw)
