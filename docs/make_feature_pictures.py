@@ -1,0 +1,104 @@
+"""Makes docs/pictures/features_*.png and gallery_*.png out of a folder of the demonstration.
+
+python docs/make_feature_pictures.py [FOLDER]
+
+The pictures of pages need Chromium; without it they stay as they are.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from click.testing import CliRunner
+from PIL import Image
+
+from cnnviz.cli.main import cnnviz_command
+from cnnviz.formats.idx import read_idx
+from cnnviz.formats.images import encode_image
+from cnnviz.gallery.demo import run_demo
+
+OUT = Path(__file__).parent / "pictures"
+COLORS = 64
+DIGITS = 200
+# Name of the picture -> the file that the command writes, and its options.
+FEATURES = {
+    "features_lenet": ("digit_3_features", ["--layer", "conv1", "--layer", "conv2", "--layer", "ip2"]),
+    "features_dark": ("digit_3_features", ["--layer", "conv1", "--style", "dark"]),
+    "features_top": ("digit_3_features", ["--layer", "conv2", "--top", "8"]),
+    "features_layer_scale": (
+        "digit_3_features",
+        ["--layer", "conv1", "--normalize", "layer", "--limit", "8"],
+    ),
+    "features_overlay": ("digit_3_features", ["--layer", "conv1", "--overlay", "--limit", "8"]),
+    "features_attribution": ("digit_3_attribution", ["--layer", "ip2", "--attribution", "all"]),
+    "features_maximize": ("excites_conv2", ["--layer", "ip2", "--maximize", "conv2"]),
+}
+BROWSER = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
+    "--virtual-time-budget=4000",
+]  # fmt: skip
+
+
+def run(*arguments: object) -> None:
+    CliRunner().invoke(cnnviz_command, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def keep(picture: Path, name: str, crop: tuple[int, int, int, int] | None = None) -> None:
+    """Writes a picture with few colours and so few bytes."""
+    image = Image.open(picture).convert("RGB")
+    image = image.crop(crop) if crop else image
+    image = image.quantize(COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    image.save(OUT / f"{name}.png", optimize=True)
+
+
+def feature_pictures(model: Path, weights: Path, folder: Path, work: Path) -> None:
+    digit = folder / "digits" / "digit_3.png"
+    for name, (made, options) in FEATURES.items():
+        run("features", model, weights, digit, "--out", work / name, "--dpi", 80, *options)
+        keep(work / name / f"{made}.png", name)
+    pictures = work / "digits"
+    pictures.mkdir()
+    for k, image in enumerate(read_idx(folder / "digits" / "test-images-idx3-ubyte")[:DIGITS]):
+        (pictures / f"{k:03}.png").write_bytes(encode_image(image, "png"))
+    out = work / "best"
+    options = ["--layer", "ip2", "--dpi", 80, "--top-images", "conv2"]
+    run("features", model, weights, pictures, "--out", out, *options)
+    found = Image.open(out / "top_images_conv2.png")
+    keep(out / "top_images_conv2.png", "features_top_images", (0, 0, found.width, min(found.height, 640)))
+
+
+def page_pictures(folder: Path, work: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        return
+    pages = work / "pages"
+    pages.mkdir()
+    shutil.copy(folder / "index.html", pages / "lenet.html")
+    run("gallery", "--index", pages)
+    for name, page in (("gallery_page", "lenet.html#features"), ("gallery_index", "index.html")):
+        shot = work / f"{name}.png"
+        command = [browser, *BROWSER, f"--user-data-dir={work / 'profile'}", f"--screenshot={shot}"]
+        command += ["--window-size=900,760", f"{pages.as_uri()}/{page}"]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        keep(shot, name)
+
+
+def main() -> None:
+    OUT.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        folder = Path(sys.argv[1]) if len(sys.argv) > 1 else work / "demo"
+        if len(sys.argv) < 2:
+            run_demo(folder)
+        model = folder / "lenet_train_test.prototxt"
+        weights = max(folder.glob("*.caffemodel"), key=lambda path: int(path.stem.rpartition("_")[2]))
+        feature_pictures(model, weights, folder, work)
+        page_pictures(folder, work)
+
+
+if __name__ == "__main__":
+    main()
