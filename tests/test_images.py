@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -93,6 +95,18 @@ def test_a_bomb_is_refused_before_it_unpacks():
     assert len(bomb.getvalue()) < 50_000
     with pytest.raises(FileError, match=f"has {side} x {side} pixels"):
         load_image(bomb.getvalue())
+
+
+def test_a_header_that_claims_more_than_the_file_can_hold():
+    liar = io.BytesIO()
+    Image.new("L", (1, 1)).save(liar, "PNG")
+    data = liar.getvalue().replace(struct.pack(">II", 1, 1), struct.pack(">II", 8000, 8000))
+    data = data[:29] + struct.pack(">I", zlib.crc32(data[12:29])) + data[33:]
+    with pytest.raises(FileError, match=r"its \d+ bytes cannot hold 8000 x 8000 pixels; fetch it again"):
+        load_image(data)
+    blank = io.BytesIO()
+    Image.new("RGB", (4000, 4000)).save(blank, "JPEG2000")
+    assert load_image(blank.getvalue()).shape == (4000, 4000, 3)
 
 
 def test_programs_are_never_started_for_a_picture():

@@ -17,17 +17,28 @@ def describe_os_error(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+@contextlib.contextmanager
+def open_to_read(path: str | os.PathLike) -> Iterator[IO[bytes]]:
+    """Gives the file ``path`` to read.
+
+    Raises FileError if it cannot be opened, or read inside of the block.
+    """
+    if "\0" in os.fsdecode(path):  # names come from files, which may be damaged
+        raise FileError(f"{os.fsdecode(path)!r}: is no name of a file.")
+    try:
+        with open(path, "rb") as file:
+            yield file
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
+
+
 def read_bytes(path: str | os.PathLike) -> bytes:
     """Returns the whole content of ``path``.
 
     Raises FileError if it cannot be read.
     """
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
-    except ValueError:  # a zero byte in the name
-        raise FileError(f"{str(path)!r}: is no name of a file.") from None
+    with open_to_read(path) as file:
+        return file.read()
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -14,10 +15,13 @@ from cnnviz.formats.files import read_bytes
 # Formats decoded inside Pillow: others start programs (EPS) or bring no pixels (PDF, MPO streams).
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "TGA")
 MAX_PIXELS = 1 << 26
+_MOST_PIXELS_PER_BYTE = 1 << 16  # an all blank JPEG 2000 comes near; a header that claims more lies
 # Red, green, blue in 1/32768: libpng cuts its weights and the sum off, OpenCV rounds for other formats.
 _LIBPNG_GREY = (9797, 19234, 3737, 0)
 _OPENCV_GREY = (9798, 19234, 3736, 16384)
 _COEFFICIENT_BITS = 11
+# Pillow warns of damage that it reads around; what it cannot read is an error of ours.
+warnings.filterwarnings("ignore", category=Warning, module=r"PIL\.")
 
 
 def load_image(
@@ -41,7 +45,7 @@ def load_image(
     name = name or ("image" if data is source else str(source))
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image.size, name)
+            _check_size(image.size, len(data), name)
             if color is False and image.format == "JPEG":
                 image.draft("L", None)  # the stored luminance itself, as libjpeg hands it to OpenCV
             grey_weights = _LIBPNG_GREY if image.format == "PNG" else _OPENCV_GREY
@@ -114,7 +118,11 @@ def from_planes(planes: np.ndarray) -> np.ndarray:
     return planes[0] if len(planes) == 1 else np.ascontiguousarray(planes[::-1].transpose(1, 2, 0))
 
 
-def _check_size(size: tuple[int, int], name: str) -> None:
+def _check_size(size: tuple[int, int], stored: int, name: str) -> None:
+    if size[0] * size[1] > stored * _MOST_PIXELS_PER_BYTE:
+        raise FileError(
+            f"{name}: its {stored} bytes cannot hold {size[0]} x {size[1]} pixels; fetch it again."
+        )
     if size[0] * size[1] > MAX_PIXELS:
         raise FileError(f"{name}: has {size[0]} x {size[1]} pixels, above {MAX_PIXELS}; scale it down.")
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cnnviz.errors import FileError
-from cnnviz.formats.files import describe_os_error
+from cnnviz.formats.files import open_to_read
 
 _PAGE_HEADER = struct.Struct("<QHHHH")  # number, unused, kind, end of pointers, start of nodes
 _META = struct.Struct("<II16x48xIHHQQQQQQQ")  # magic, version, (free list), main tree, last page, transaction
@@ -42,10 +42,8 @@ class LmdbFile:
         self.path = Path(path)
         file = self.path / "data.mdb" if self.path.is_dir() else self.path
         try:
-            with open(file, "rb") as handle:
+            with open_to_read(file) as handle:
                 self._map = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
-        except OSError as error:
-            raise FileError(f"{self.path}: cannot be read: {describe_os_error(error)}.") from None
         except ValueError:
             raise FileError(f"{file}: is empty, an LMDB has at least two pages.") from None
         self._read_meta()

@@ -10,7 +10,7 @@ from typing import Any
 
 from cnnviz.errors import FileError, NetError
 from cnnviz.formats import upgrade
-from cnnviz.formats.files import describe_os_error, write_text
+from cnnviz.formats.files import open_to_read, write_text
 from cnnviz.formats.schema import NetParameter, SolverParameter
 from cnnviz.formats.sniff import looks_like_text, reject_other_kinds
 from cnnviz.formats.text_format import ParsedText, Unknown, format_text, parse_text
@@ -220,15 +220,12 @@ def write_prototxt(path: str | os.PathLike, definition: NetDefinition | SolverDe
 
 def _read_text(path: str | os.PathLike, wanted: str) -> str:
     """Returns the text of a file in UTF-8, UTF-16 (with a mark) or, failing these, Latin-1."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(512)
-            reject_other_kinds(head, path, wanted)
-            if head and not looks_like_text(head):
-                raise _binary(path, wanted)
-            data = head + file.read()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
+    with open_to_read(path) as file:
+        head = file.read(512)
+        reject_other_kinds(head, path, wanted)
+        if head and not looks_like_text(head):
+            raise _binary(path, wanted)
+        data = head + file.read()
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
     if b"\0" in data:

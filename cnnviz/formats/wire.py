@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, NoReturn
 
 from cnnviz.errors import FileError
-from cnnviz.formats.files import describe_os_error
+from cnnviz.formats.files import open_to_read
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -45,13 +45,10 @@ def map_file(path: str | os.PathLike) -> memoryview:
 
     Raises FileError if the file cannot be read or is empty.
     """
-    try:
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                raise FileError(f"{path}: is empty (0 bytes). The copy failed; fetch it again.")
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
+    with open_to_read(path) as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise FileError(f"{path}: is empty (0 bytes). The copy failed; fetch it again.")
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 class WireReader:

@@ -168,7 +168,7 @@ class HDF5Source:
             yield batch
 
     def _copy(self, values: Any, rows: np.ndarray, out: np.ndarray) -> None:
-        with named_damage(values.file.filename):
+        with named_damage(values.file.filename), np.errstate(over="ignore", invalid="ignore"):
             if not self.shuffle:
                 out[...] = values[rows[0] : rows[-1] + 1]
                 return
@@ -304,8 +304,15 @@ def read_image_list(path: str | os.PathLike, root_folder: str = "") -> list[tupl
 
 
 def read_lines(path: str | os.PathLike) -> list[str]:
-    """Returns the lines of a text file without the white space around them."""
-    return [line.strip() for line in os.fsdecode(read_bytes(path)).split("\n")]
+    """Returns the lines of a text file without the white space around them.
+
+    Raises:
+        FileError: unreadable, or binary.
+    """
+    data = read_bytes(path)
+    if b"\0" in data:
+        raise FileError(f"{path}: is a binary file, not a list in text.")
+    return [line.strip() for line in os.fsdecode(data).split("\n")]
 
 
 def _folder_entries(folder: Path) -> list[tuple[Path, int]]:
