@@ -28,7 +28,7 @@ from cnnviz.cli.options import dpi_option, level_option, phase_option, stage_opt
     type=click.Choice(["parameters", "macs", "memory", "time"]),
     help="Colour by cost instead of by the kind of layer.",
 )
-@click.option("--times", metavar="FILE", help="What `cnnviz time` printed, for --color-by time.")
+@click.option("--times", metavar="FILE", help="What `cnnviz time --json` wrote, for --color-by time.")
 @click.option("--weights", metavar="FILE", help="For .html: show filters and statistics of these weights.")
 @click.option("--costs/--no-costs", default=True, help="The line with MACs, memory and receptive field.")
 @click.option(

@@ -11,24 +11,33 @@ from cnnviz.cli.options import device_option, level_option, phase_option, stage_
 @click.option("--model", required=True, metavar="FILE", help="Prototxt of the net, or of a solver.")
 @click.option("--weights", metavar="FILE", help="Weights to run with.")
 @click.option("--iterations", type=click.IntRange(1), default=50, show_default=True, help="Passes to time.")
+@click.option(
+    "--json", "path", metavar="FILE", help="Also write the times to FILE, for `cnnviz draw --times`."
+)
 @phase_option
 @level_option
 @stage_option
 @device_option
-def command(model: str, weights: str | None, iterations: int, phase: str | None, level: int,
+def command(model: str, weights: str | None, iterations: int, path: str | None, phase: str | None, level: int,
             stages: tuple[str, ...], device: str | None) -> None:  # fmt: skip
     """Time each layer, forward and backward (TEST phase: forward only where no loss is reached).
 
     \b
     Example:
       cnnviz time --model lenet_train.prototxt --iterations 20
+      cnnviz time --model lenet.prototxt --json times.json
+      cnnviz draw lenet.prototxt lenet.svg --color-by time --times times.json
     """
     import cnnviz
     from cnnviz.engine.device import get_device
     from cnnviz.engine.scoring import time_layers
+    from cnnviz.formats.files import write_text
 
     net = cnnviz.Net(model, phase or "TRAIN", level, stages, weights, device=get_device(device))
     try:
-        click.echo(time_layers(net, iterations).to_text())
+        times = time_layers(net, iterations)
     finally:
         net.close()
+    click.echo(times.to_text())
+    if path is not None:
+        write_text(path, times.to_json())

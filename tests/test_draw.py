@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -436,6 +437,35 @@ def test_the_command_takes_measured_times(tmp_path):
     )
     assert done.exit_code == 0, done.output
     assert "4 ms" in texts((tmp_path / "t.svg").read_text(encoding="utf-8"))
+
+
+def test_measured_times_are_drawn(tmp_path):
+    model, times, out = tmp_path / "lenet.prototxt", tmp_path / "times.json", tmp_path / "t.svg"
+    model.write_text(LENET)
+    for words in (
+        ["time", "--model", str(model), "--phase", "TEST", "--iterations", "1", "--json", str(times)],
+        ["draw", str(model), str(out), "--color-by", "time", "--times", str(times)],
+    ):
+        done = CliRunner().invoke(cnnviz_command, words)
+        assert done.exit_code == 0, done.output
+    measured = {layer["name"] for layer in json.loads(times.read_text())["layers"]}
+    assert measured >= {"conv1", "ip"}
+    assert " ms" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"times": {"conv1": 1.0}}, "not asked for; colour by them: --color-by time"),
+        ({"times": {"fc8": 1.0}, "color_by": "time"}, "of layers that this net lacks ('fc8' is the first)"),
+        ({"weights": {}}, "net.svg: weights (--weights) are shown on the interactive page only"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(tmp_path, options, message):
+    with pytest.raises(CnnvizError) as error:
+        draw_net(parse_net(LENET), tmp_path / "net.svg", **options)
+    assert message in str(error.value)
+    assert not (tmp_path / "net.svg").exists()
 
 
 def test_a_data_layer_without_its_data_says_so():

@@ -23,6 +23,7 @@ from cnnviz.analysis.summary import (
 )
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.graph import build_graph
+from cnnviz.engine.scoring import LayerTimes
 from cnnviz.errors import FileError
 from cnnviz.formats.prototxt import parse_net, read_net
 
@@ -247,6 +248,12 @@ def test_times_of_caffe_and_ours_are_read(tmp_path):
     path.write_text("I1121 02:11:41.0  43 caffe.cpp:395]      conv1\tforward: 1.5 ms.\n"
                     "I1121 02:11:41.0  43 caffe.cpp:398]      conv1\tbackward: 2 ms.\n")  # fmt: skip
     assert read_times(path) == {"conv1": 3.5}
-    path.write_text("nothing of the kind\n")
-    with pytest.raises(FileError, match="no line tells the time of a layer"):
-        read_times(path)
+    times = LayerTimes("a device", ["conv1", "ip"], ["Convolution", "InnerProduct"],
+                       np.array([1.5, 0.25]), np.array([2.5, 0.5]), 4.75)  # fmt: skip
+    for written in (times.to_json(), times.to_text()):
+        path.write_text(written)
+        assert read_times(path) == {"conv1": 4.0, "ip": 0.75}
+    for other in ("nothing of the kind\n", "{", '{"layers": [{"name": "a"}]}', '{"layers": 3}', "{}"):
+        path.write_text(other)
+        with pytest.raises(FileError, match="no line tells the time of a layer"):
+            read_times(path)

@@ -195,6 +195,10 @@ def test_divergence_and_parting_are_marked_only_where_clear():
     assert "best" in kinds(run(train, tests=rising))
     assert "best" not in kinds(run(train, tests=train))
     assert "diverges" in kinds(run([2, 1.5, 1.2, 3, 6, 20, 40, 87, 87, 87]))
+    # Neither a lucky first number nor a noisy loss is divergence.
+    assert "diverges" not in kinds(run([0.02, 0.3, 0.31, 0.29, 0.3, 0.33, 0.34, 0.35, 0.33, 0.36]))
+    noise = np.random.default_rng(0).uniform(0.4, 6, 200)
+    assert "diverges" not in kinds(run([0.8, *noise]))
     assert "diverges" not in kinds(run([2, 1.5, 1.2, 3, 1, 0.9, 0.8, 0.7, 0.7, 0.7]))
 
 

@@ -302,6 +302,18 @@ def test_before_and_after_share_their_scale():
     np.testing.assert_array_equal(moved, new)  # 2 w on a scale of 2 w is 3 w on a scale of 3 w
 
 
+def test_a_difference_of_large_matrices_says_which_cells_it_shows():
+    rng = np.random.default_rng(3)
+    before, after = ({"ip": [rng.normal(size=(500, 800)).astype(np.float32)]} for _ in range(2))
+    figure = plot_weight_difference(before, after)
+    assert "one of 2×2 cells" in words(figure)
+    assert [image.get_array().shape[:2] for image in images(figure)] == [(250, 400)] * 3
+    small_one = plot_weight_difference({"ip": [before["ip"][0][:10]]}, {"ip": [after["ip"][0][:10, :]]})
+    assert "one of 1×2 cells" in words(small_one)
+    whole = plot_weight_difference(*({"ip": [blobs["ip"][0][:10, :400]]} for blobs in (before, after)))
+    assert "cells" not in words(whole)
+
+
 def test_unknown_and_unequal_layers_of_a_difference_are_errors():
     other = small()
     other["ip"][0] = np.ones((4, 80))

@@ -9,7 +9,7 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -322,17 +322,31 @@ def read_times(path: str | os.PathLike) -> dict[str, float]:
     """Returns milliseconds by layer name, forward and backward together.
 
     Args:
-        path: what `cnnviz time` (or Caffe's `caffe time`) printed.
+        path: what `cnnviz time` (or Caffe's `caffe time`) printed, or wrote by --json.
     Raises: FileError if the file cannot be read or tells no times.
     """
+    text = read_bytes(path).decode("utf-8", "replace")
     times: dict[str, float] = {}
-    for line in read_bytes(path).decode("utf-8", "replace").splitlines():
-        found = _TIME_ROW.match(line) or _TIME_LINE.search(line)
-        if found:
-            spent = float(found["forward"]) + float(found.groupdict().get("backward") or 0)
-            times[found["name"]] = times.get(found["name"], 0.0) + spent
+    for name, spent in _json_times(text) if text.startswith("{") else _printed_times(text):
+        times[name] = times.get(name, 0.0) + spent
     if not times:
         raise FileError(
-            f"{path}: no line tells the time of a layer; give what this prints: cnnviz time --model FILE"
+            f"{path}: no line tells the time of a layer; give what this writes: "
+            f"cnnviz time --model NET --json FILE"
         )
     return times
+
+
+def _printed_times(text: str) -> Iterator[tuple[str, float]]:
+    for line in text.splitlines():
+        found = _TIME_ROW.match(line) or _TIME_LINE.search(line)
+        if found:
+            yield found["name"], float(found["forward"]) + float(found.groupdict().get("backward") or 0)
+
+
+def _json_times(text: str) -> Iterator[tuple[str, float]]:
+    try:
+        for layer in json.loads(text)["layers"]:
+            yield str(layer["name"]), float(layer["forward_ms"]) + float(layer["backward_ms"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return  # the caller says that it tells no times

@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from cnnviz.errors import CnnvizError, did_you_mean
 from cnnviz.formats.training_log import Curve, Segment, TrainingLog, json_number, read_log
@@ -361,16 +362,22 @@ def _gap_marks(x: np.ndarray, y: np.ndarray) -> list[Mark]:
 
 
 def _divergence(line: ChartLine) -> list[Mark]:
-    """Marks where a loss left the level it started from, upward and for good."""
+    """Marks where a loss left the level it started from, upward and for good.
+
+    Levels are medians over a twentieth of the curve: single numbers of small batches tell nothing.
+    """
     x, y = line.x, line.y
     keep = np.isfinite(y)
     x, y = x[keep], y[keep]
     if len(y) < 5:
         return []
-    end = np.median(y[-max(3, len(y) // 10) :])
-    if not (end > 3 * max(y.min(), 1e-12) and end > 1.5 * y[0]):
+    half = max(1, len(y) // 40)
+    windows = sliding_window_view(np.pad(y, half, mode="reflect"), 2 * half + 1)
+    levels = np.median(windows, axis=1)
+    start, end = max(y[0], levels[0]), np.median(y[-max(3, len(y) // 10) :])
+    if not (end > 3 * max(levels.min(), 1e-12) and end > 1.5 * start):
         return []
-    first = int(np.flatnonzero(y > 1.5 * y[0])[0])
+    first = int(np.flatnonzero(levels > 1.5 * start)[0])
     return [Mark("diverges", float(x[first]), "diverges")]
 
 

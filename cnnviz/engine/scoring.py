@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,6 +74,13 @@ class LayerTimes:
             f"Average forward-backward: {self.total:.3f} ms",
         ]
         return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """Returns everything as JSON: device, total_ms, and for each layer name, type and both times."""
+        rows = zip(self.names, self.types, self.forward.tolist(), self.backward.tolist(), strict=True)
+        keys = ("name", "type", "forward_ms", "backward_ms")
+        layers = [dict(zip(keys, row, strict=True)) for row in rows]
+        return json.dumps({"device": self.device, "total_ms": self.total, "layers": layers}, indent=1) + "\n"
 
 
 def time_layers(net: Net, iterations: int) -> LayerTimes:

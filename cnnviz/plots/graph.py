@@ -80,7 +80,7 @@ def draw_net(
             newspaper; "auto" for a picture of a wide screen's shape.
         costs: whether boxes have the line with MACs, memory and receptive field.
         weights: a caffemodel or what ``read_weights`` gave; the interactive page then tells the statistics
-            of each layer's weights and shows filters. Other formats do not use it.
+            of each layer's weights and shows filters. Only for .html.
         dpi: dots per inch of a PNG, where 72 shows a pixel as a pixel.
     Raises:
         FileError: a file cannot be read or written, or the suffix is no known format.
@@ -88,11 +88,16 @@ def draw_net(
         CnnvizError: an option has no such value.
     """
     suffix = _suffix(path)
+    if weights is not None and suffix != "html":
+        raise CnnvizError(
+            f"{path or 'SVG text'}: weights (--weights) are shown on the interactive page only; let the "
+            "picture's name end in .html, or leave them away."
+        )
     look = look_of.theme(style)
     picture = net_picture(
         net, phase=phase, level=level, stages=stages, rankdir=rankdir, fold=fold, color_by=color_by,
         times=times, both_phases=both_phases, layout=layout, columns=columns, costs=costs,
-        weights=weights if suffix == "html" else None,
+        weights=weights,
     )  # fmt: skip
     text = svg_text(picture.scene, look)
     if path is not None:
@@ -140,6 +145,7 @@ def net_picture(
     drawing = Drawing(fold, color_by, times or {}, costs, prefix)
     for graph, unknown in _graphs(net, phase, level, stages, both_phases):
         drawing.add(graph, unknown)
+    _check_times(times or {}, drawing)
     stored = read_weights(weights) if isinstance(weights, (str, os.PathLike)) else weights or {}
     scene = drawing.scene(rankdir, _engine(layout, columns))
     return NetPicture(scene, drawing.details(stored), drawing.summaries)
@@ -170,9 +176,22 @@ def _check_options(rankdir: str, fold: bool | str, color_by: str | None, times, 
         raise CnnvizError(f"columns is {columns!r}, wanted 'auto' or a number from 1.")
     if columns != 1 and layout != "own":
         raise CnnvizError("columns need cnnviz's own layout; leave layout 'dot' away.")
+    if times and color_by != "time":
+        raise CnnvizError("times (--times) are given but not asked for; colour by them: --color-by time.")
     if color_by == "time" and not times:
         raise CnnvizError(
-            "colouring by time needs measured times: give times (--times FILE), as `cnnviz time` prints them."
+            "colouring by time needs measured times: give times (--times FILE), as `cnnviz time --json` "
+            "writes them."
+        )
+
+
+def _check_times(times: Mapping[str, float], drawing: Drawing) -> None:
+    """Raises CnnvizError if no layer has a time: they were measured for another net."""
+    names = {row.name for summary in drawing.summaries for row in summary.layers}
+    if times and not names & times.keys():
+        raise CnnvizError(
+            f"the times are of layers that this net lacks ({next(iter(times))!r} is the first); measure this "
+            "net: cnnviz time --model NET --json FILE"
         )
 
 

@@ -56,6 +56,8 @@ _MATRIX_SHARE = 0.99  # of a matrix's weights within the colour scale
 _WIDTH, _PANEL, _PANEL_GAP, _SIDE = 12.9, 2.86, 0.24, 2.5
 _TOP, _HEADING, _BAR, _SECTION_GAP, _LINE = 0.95, 0.64, 0.46, 0.4, 0.17
 _ROW_LABEL, _CHART = 1.25, 1.5
+# An inch of a panel shows so many cells of a matrix; what would fall between pixels is left out and said.
+_PIXELS = 150
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,7 @@ class _Tiles:
         kind: "color", "grid", "rows" or "matrix".
         numbers: of the filters shown, in order; channels: how many of each are shown.
         columns: of the grid of tiles.
+        step: of the channels, -1 where BGR is turned; of the columns of a matrix.
     """
 
     kind: str
@@ -79,7 +82,7 @@ class _Tiles:
         """Returns the tiles (M, H, W) or (M, H, W, 3) of ``filters`` (N, C, H, W) or (N, D)."""
         shown = filters[self.numbers]
         if self.kind == "matrix":
-            return shown.reshape(len(shown), -1)[None, :, : self.channels]
+            return shown.reshape(len(shown), -1)[None, :, : self.channels : self.step]
         if self.kind == "color":
             return shown[:, :: self.step].transpose(0, 2, 3, 1)
         return shown[:, : self.channels].reshape(-1, *shown.shape[2:])
@@ -100,8 +103,19 @@ def _tiles_for(bank: FilterBank, is_first: bool, order: str, channel_order: str,
     parts = [f"first {shown} of {count} filters"] if shown < count else []
     what = "inputs" if kind == "matrix" else "channels"
     parts += [f"first {channels} of {inner} {what}"] if channels < inner else []
+    numbers = numbers[:shown]
+    if kind == "matrix":
+        height = _matrix_height(shown, channels) * _PIXELS
+        skip, step = math.ceil(shown / height), math.ceil(channels / (_PANEL * _PIXELS))
+        parts += [f"one of {skip}×{step} cells"] if skip * step > 1 else []
+        numbers = numbers[::skip]
     columns = {"rows": channels, "matrix": 1}.get(kind)
-    return _Tiles(kind, numbers[:shown], channels, columns, step, ", ".join(parts))
+    return _Tiles(kind, numbers, channels, columns, step, ", ".join(parts))
+
+
+def _matrix_height(rows: int, columns: int) -> float:
+    """Returns the inches of a panel that shows a matrix."""
+    return min(2.4, max(_PANEL * rows / columns, min(rows * 0.14, 1.4)))
 
 
 def plot_weight_difference(
@@ -172,7 +186,7 @@ class _Difference:
         sample = self.tiles.of(self.drift.after.bank.filters)
         count, height, width = sample.shape[:3]
         if self.tiles.kind == "matrix":
-            return _PANEL, min(2.4, max(_PANEL * height / width, min(height * 0.14, 1.4)))
+            return _PANEL, _matrix_height(height, width)
         layout = tile_layout(count, height, width, self.tiles.columns)
         panel = min(_PANEL, 4.5 * _PANEL / layout.height_at(_PANEL))
         return panel, layout.height_at(panel)
@@ -227,7 +241,8 @@ def _draw_drift_chart(figure: Figure, comparison: Comparison, top: float, look: 
     top += 0.05
     for sign in comparison.signs:
         color = look.text if sign.direction else look.muted
-        for line in wrap(f"{sign.what}: {words[sign.direction]}", (_WIDTH - MARGIN - left) * 72, 8):
+        what = sign.what.replace("->", "→")
+        for line in wrap(f"{what}: {words[sign.direction]}", (_WIDTH - MARGIN - left) * 72, 8):
             top += 0.16
             inch_text(figure, left, top, line, 8, color)
         top += 0.03
