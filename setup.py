@@ -25,11 +25,9 @@ extras = {
         'intel-opencl-rt; platform_machine == "x86_64" or platform_machine == "AMD64"',
         'intel-cmplr-lib-rt; platform_machine == "x86_64" or platform_machine == "AMD64"',
     ],
-    "lmdb": ["lmdb"],
+    "lmdb": ["lmdb"],  # to write; our own reader needs none
     "leveldb": ["plyvel"],
     "hdf5": ["h5py"],
-    "safetensors": ["safetensors"],
-    "mat": ["scipy"],
 }
 extras["all"] = sorted({p for name in extras if name != "cpu" for p in extras[name]})
 extras["test"] = [*extras["all"], "pytest", "hypothesis", "ruff==0.17.*", "mypy==2.4.*"]
