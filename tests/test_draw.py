@@ -22,7 +22,7 @@ from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots import style
 from cnnviz.plots._fold import fold_graph
 from cnnviz.plots._render_figure import scene_figure
-from cnnviz.plots._scene import Words
+from cnnviz.plots._scene import Words, color_of
 from cnnviz.plots._text import text_width
 from cnnviz.plots.graph import draw_net, net_picture
 
@@ -451,6 +451,29 @@ def test_measured_times_are_drawn(tmp_path):
     measured = {layer["name"] for layer in json.loads(times.read_text())["layers"]}
     assert measured >= {"conv1", "ip"}
     assert " ms" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("color_by", [None, "macs"])
+def test_words_can_be_read_on_their_boxes(theme, color_by):
+    look = style.theme(theme)
+    boxes = picture_of(LENET, color_by=color_by).scene.nodes
+    pairs = {(label.role, box.fill) for box in boxes for label in box.labels}
+    pairs |= {("muted", f"fill:{kind}") for kind in style.KIND_COLORS}
+    for role, fill in pairs:
+        assert contrast(color_of(role, look), color_of(fill, look)) >= 4.5, (role, fill)
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of the web's accessibility guidelines."""
+
+    def luminance(color: str) -> float:
+        values = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -115,6 +115,8 @@ class Drawing:
         value = self._value(rows)
         told = self._value_text(value) if self.color_by == "time" else ""
         labels = unit_labels(UnitFacts(layers, rows, alike, unknown, note, told), self.costs)
+        if self.color_by:  # faint words would not be readable on the hottest boxes
+            labels = [replace(label, role="text") if label.role == "muted" else label for label in labels]
         fault = fault_of(layers[0])
         return BoxPlan(
             key=self._key(index, unit),

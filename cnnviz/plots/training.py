@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from cnnviz.analysis.training import (
     CHARTS,
@@ -251,8 +251,11 @@ def _scale(axes: Axes, lines: list[ChartLine], quantity: str, x_axis: str, log_s
         axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
     x = np.concatenate([line.x for line in lines] + [[mark.x for mark in line.marks] for line in lines])
-    axes.set_xlim(*_padded(x[np.isfinite(x)], 0.015))
+    x = x[np.isfinite(x)]
+    axes.set_xlim(*_padded(x, 0.015))
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=x_axis == "Iters"))
+    if len(x) and x.min() == x.max():  # a single point: no number beside it means anything
+        axes.xaxis.set_major_locator(FixedLocator([x[0]]))
     last = axes.get_xlim()[1]
     unit, sign = (1e6, "M") if last >= 2e6 else (1e3, "k") if last >= 1e4 else (1, "")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / unit:.6g}{sign if v else ''}"))
