@@ -22,7 +22,7 @@ from cnnviz.formats.images import encode_image
 from cnnviz.gallery.demo import run_demo
 
 OUT = Path(__file__).parent / "pictures"
-COLORS = 64
+COLORS = 128
 DIGITS = 200
 # Name of the picture -> the file that the command writes, and its options.
 FEATURES = {
@@ -51,7 +51,7 @@ def keep(picture: Path, name: str, crop: tuple[int, int, int, int] | None = None
     """Writes a picture with few colours and so few bytes."""
     image = Image.open(picture).convert("RGB")
     image = image.crop(crop) if crop else image
-    image = image.quantize(COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    image = image.quantize(COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     image.save(OUT / f"{name}.png", optimize=True)
 
 
@@ -79,10 +79,14 @@ def page_pictures(folder: Path, work: Path) -> None:
     pages.mkdir()
     shutil.copy(folder / "index.html", pages / "lenet.html")
     run("gallery", "--index", pages)
-    for name, page in (("gallery_page", "lenet.html#features"), ("gallery_index", "index.html")):
+    # Of the page the feature maps are shown, as other parts have pictures of their own.
+    text = (pages / "lenet.html").read_text(encoding="utf-8")
+    hidden = "<style>#graph, #filters, #training { display: none }</style></head>"
+    (pages / "features.html").write_text(text.replace("</head>", hidden, 1), encoding="utf-8")
+    for name, page in (("gallery_page", "features.html"), ("gallery_index", "index.html")):
         shot = work / f"{name}.png"
         command = [browser, *BROWSER, f"--user-data-dir={work / 'profile'}", f"--screenshot={shot}"]
-        command += ["--window-size=900,760", f"{pages.as_uri()}/{page}"]
+        command += ["--window-size=900,860", f"{pages.as_uri()}/{page}"]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
         keep(shot, name)
 

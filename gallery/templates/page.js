@@ -12,6 +12,9 @@
     place.scrollIntoView();
   };
   addEventListener("hashchange", open);
-  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
+  addEventListener("beforeprint", () => {
+    document.querySelectorAll("details").forEach((card) => { card.open = true; });
+    document.querySelectorAll("[data-do=all]").forEach((button) => button.click());
+  });
   open();
 })();
