@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import backend_option
+from cnnviz.cli.options import backend_option, db_type_argument
 from cnnviz.cli.progress import bar
 
 
 @click.command()
 @click.argument("in_folder")
 @click.argument("out_folder")
+@db_type_argument
 @backend_option
-def command(in_folder: str, out_folder: str, backend: str) -> None:
+def command(in_folder: str, out_folder: str, db_type: str | None, backend: str) -> None:
     """Make training and test databases of CIFAR-10's binaries.
 
     IN_FOLDER holds data_batch_1.bin to data_batch_5.bin and test_batch.bin; cifar10_train_lmdb and
-    cifar10_test_lmdb are written into OUT_FOLDER.
+    cifar10_test_lmdb are written into OUT_FOLDER. The kind of database may also stand last,
+    as in Caffe's tool.
 
     \b
     Example:
@@ -24,5 +26,5 @@ def command(in_folder: str, out_folder: str, backend: str) -> None:
     """
     from cnnviz.engine.data.convert import convert_cifar10
 
-    train, test = convert_cifar10(in_folder, out_folder, backend, bar("Converting"))
+    train, test = convert_cifar10(in_folder, out_folder, db_type or backend, bar("Converting"))
     click.echo(f"{out_folder}: {train.count} training and {test.count} test pictures.")

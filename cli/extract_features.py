@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import backend_option, device_option, level_option, phase_option, stage_option
+from cnnviz.cli.options import (
+    backend_option,
+    db_type_argument,
+    device_option,
+    level_option,
+    phase_option,
+    stage_option,
+)
 from cnnviz.cli.progress import bar
 
 
@@ -14,17 +21,18 @@ from cnnviz.cli.progress import bar
 @click.argument("blobs")
 @click.argument("outs")
 @click.argument("batches", metavar="N", type=click.IntRange(1))
+@db_type_argument
 @backend_option
 @phase_option
 @level_option
 @stage_option
 @device_option
-def command(weights: str, model: str, blobs: str, outs: str, batches: int, backend: str, phase: str | None,
-            level: int, stages: tuple[str, ...], device: str | None) -> None:  # fmt: skip
+def command(weights: str, model: str, blobs: str, outs: str, batches: int, db_type: str | None, backend: str,
+            phase: str | None, level: int, stages: tuple[str, ...], device: str | None) -> None:  # fmt: skip
     """Run a net over N batches of its data and write the values of blobs.
 
     BLOBS and OUTS are names separated by commas, one output for each blob: a file .npz or .h5, or
-    else a new database of float Datums.
+    else a new database of float Datums, whose kind may also stand last, as in Caffe's tool.
 
     \b
     Example:
@@ -37,7 +45,7 @@ def command(weights: str, model: str, blobs: str, outs: str, batches: int, backe
     net = cnnviz.Net(model, phase or "TEST", level, stages, weights, device=get_device(device))
     try:
         count = extract_features(
-            net, blobs.split(","), outs.split(","), batches, backend.upper(), bar("Extracting")
+            net, blobs.split(","), outs.split(","), batches, (db_type or backend).upper(), bar("Extracting")
         )
     finally:
         net.close()

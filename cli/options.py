@@ -29,6 +29,27 @@ style_option = click.option(
 dpi_option = click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True,
                           help="Dots per inch of PNG and JPEG.")  # fmt: skip
 
+
+class CaffeFlags(click.Command):
+    """A command whose flags may be given as Caffe's tools take them: --gray=true, --shuffle=false."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        flags = {name for p in self.params if getattr(p, "is_flag", False) for name in p.opts}
+        kept = []
+        for arg in args:
+            name, _, value = arg.partition("=")
+            if name in flags and value.lower() in ("true", "false"):
+                kept += [name] if value.lower() == "true" else []
+            else:
+                kept.append(arg)
+        return super().parse_args(ctx, kept)
+
+
+db_type_argument = click.argument(
+    "db_type", metavar="[lmdb|leveldb]", required=False,
+    type=click.Choice(["lmdb", "leveldb"], case_sensitive=False),
+)  # fmt: skip
+
 backend_option = click.option(
     "--backend",
     type=click.Choice(["lmdb", "leveldb"], case_sensitive=False),

@@ -368,6 +368,17 @@ def test_what_is_too_large_for_the_binary_form(tmp_path):
         write_weights(tmp_path / "w.caffemodel", NetParameter(layer=[{"name": "a"}]), [[huge]])
 
 
+@pytest.mark.parametrize("name", ["snap_sgd_iter_5.solverstate", "mean_color.binaryproto"])
+def test_states_and_means_are_no_weights(reference, name):
+    with pytest.raises(FileError, match="is a solver state or a mean, not a caffemodel"):
+        read_weights(reference / "files" / name)
+
+
+def test_a_folder_in_place_of_a_file(tmp_path):
+    with pytest.raises(FileError, match="is a folder; give the name of a file in it"):
+        write_weights(tmp_path, NetParameter(layer=[{"name": "a"}]), [[np.ones(2)]])
+
+
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(FileError, match="cannot be written: no such file or directory"):
         write_weights(tmp_path / "no/w.caffemodel", NetParameter(layer=[{"name": "a"}]), [[np.ones(2)]])

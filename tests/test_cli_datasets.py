@@ -14,7 +14,8 @@ from PIL import Image
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.binaryproto import read_mean
-from cnnviz.formats.databases import datum_to_array, open_database
+from cnnviz.formats.cifar10 import TEST_FILE, TRAIN_FILES
+from cnnviz.formats.databases import datum_to_array, find_backend, open_database
 
 
 def run(*words) -> str:
@@ -101,6 +102,30 @@ def test_convert_cifar10(tmp_path):
     assert [key for key, _ in entries] == [f"{i:05d}" for i in range(10)]
     assert [d.label for _, d in entries] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
     assert datum_to_array(entries[9][1]).shape == (3, 32, 32)
+    run("convert-cifar10", tmp_path, tmp_path / "other", "leveldb")  # Caffe's order of arguments
+    assert find_backend(tmp_path / "other" / "cifar10_test_leveldb") == "LEVELDB"
+
+
+def test_convert_cifar10_writes_both_databases_or_none(tmp_path):
+    target = tmp_path / "new"
+    with pytest.raises(CnnvizError, match=r"data_batch_1\.bin: cannot be read"):
+        run("convert-cifar10", tmp_path, target)
+    assert not target.exists()
+    for name in (*TRAIN_FILES, TEST_FILE):
+        (tmp_path / name).write_bytes(bytes(3073))
+    (target / "cifar10_test_lmdb").mkdir(parents=True)
+    with pytest.raises(CnnvizError, match="cifar10_test_lmdb: exists already"):
+        run("convert-cifar10", tmp_path, target)
+    assert [p.name for p in target.iterdir()] == ["cifar10_test_lmdb"]
+
+
+def test_flags_in_the_form_of_caffes_scripts(reference, tmp_path):
+    files = reference / "files"
+    run("convert-imageset", "--gray=true", "--shuffle=false", "--backend=leveldb", "--resize_height=8",
+        "--resize_width=9", f"{files}/", files / "list.txt", tmp_path / "db")  # fmt: skip
+    with open_database(tmp_path / "db", "LEVELDB") as found:
+        key, datum = next(iter(found.datums()))
+    assert key == "00000000_images/000.png" and datum_to_array(datum).shape == (1, 8, 9)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +163,16 @@ def test_extract_features(reference, tmp_path, monkeypatch):
     with h5py.File(tmp_path / "f.h5") as file:
         assert np.allclose(file["ip1"], wanted, atol=1e-5)
     assert np.allclose(np.load(tmp_path / "f.npz")["ip1"], wanted, atol=1e-5)
+    run(
+        "extract-features",
+        "features.caffemodel",
+        "features.prototxt",
+        "ip1",
+        tmp_path / "level",
+        1,
+        "leveldb",
+    )
+    assert find_backend(tmp_path / "level") == "LEVELDB"
 
 
 def test_extract_features_checks_names(reference, tmp_path, monkeypatch):
@@ -159,6 +194,9 @@ def test_resize_images(tmp_path):
     assert Image.open(target / "deep/a.png").size == Image.open(target / "b.jpg").size == (8, 8)
     run("resize-images", "--resize_width", 5, "--resize_height", 7, source, target)
     assert Image.open(target / "deep/a.png").size == (5, 7)
+    with pytest.raises(CnnvizError, match="none: no such folder"):
+        run("resize-images", tmp_path / "none", target)
+    (tmp_path / "none").mkdir()
     with pytest.raises(CnnvizError, match="holds no picture"):
         run("resize-images", tmp_path / "none", target)
 

@@ -112,9 +112,9 @@ def test_an_interrupted_conversion_leaves_nothing(tmp_path, backend):
 def test_what_cannot_be_opened_or_written_is_said(tmp_path, reference):
     with pytest.raises(FileError, match="nothing: no such folder"):
         open_database(tmp_path / "nothing")
-    with pytest.raises(FileError, match="holds no database"):
+    with pytest.raises(FileError, match=r"holds no database: neither data.mdb nor CURRENT is in it\.$"):
         open_database(tmp_path)
-    with pytest.raises(FileError, match="is of backend LMDB, not LEVELDB; write backend: LMDB"):
+    with pytest.raises(FileError, match="is of backend LMDB, not LEVELDB; say LMDB"):
         open_database(reference / "files/color_raw_lmdb", "LEVELDB")
     with pytest.raises(FileError, match="exists already"):
         create_database(tmp_path)

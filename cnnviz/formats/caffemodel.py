@@ -25,6 +25,7 @@ from cnnviz.formats.text_format import format_text
 from cnnviz.formats.wire import BYTES, VARINT, Field, WireReader, encode_header, map_file, without
 
 _WANTED = "a caffemodel"
+_NUMBER_FIRST = 1 << 3 | VARINT  # a net's field 1 is its name; that of a state or a blob is a number
 _NET_NAME, _V1_LAYERS, _LAYER = 1, 2, 100
 _V2 = {"name": 1, "type": 2, "blobs": 7}
 _V1 = {"name": 4, "type": 5, "blobs": 6, "nested": 1}
@@ -185,6 +186,10 @@ def _scan_net(data: memoryview, path: str | os.PathLike) -> _StoredNet:
     if looks_like_text(head):
         raise FileError(
             f"{path}: is a text file, perhaps a prototxt, not {_WANTED}. Give the file with the weights."
+        )
+    if head[0] == _NUMBER_FIRST:
+        raise FileError(
+            f"{path}: is a solver state or a mean, not {_WANTED}. Give the file with the weights."
         )
     reader = WireReader(data, path, "the net")
     net = _StoredNet(reader)

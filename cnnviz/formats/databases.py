@@ -141,8 +141,7 @@ class DatabaseWriter(ABC):
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
-        if self.path.exists():
-            raise FileError(f"{self.path}: exists already; remove it or choose another name.")
+        check_free(path)
         try:
             self._folder = tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent)
         except OSError as error:
@@ -231,6 +230,12 @@ class LevelWriter(DatabaseWriter):
         self._db.close()
 
 
+def check_free(path: str | os.PathLike) -> None:
+    """Raises FileError if there is something at ``path``, where a new database is to be."""
+    if Path(path).exists():
+        raise FileError(f"{path}: exists already; remove it or choose another name.")
+
+
 def find_backend(path: str | os.PathLike) -> str | None:
     """Returns which database ``path`` holds, "LMDB" or "LEVELDB", or None."""
     path = Path(path)
@@ -252,10 +257,11 @@ def open_database(path: str | os.PathLike, backend: str | None = None) -> Databa
     """
     found = find_backend(path)
     if found is None:
-        what = "holds no database (data.mdb or CURRENT)" if Path(path).exists() else "no such folder"
-        raise FileError(f"{path}: {what}; paths count from the current folder, {os.getcwd()}.")
+        if Path(path).exists():
+            raise FileError(f"{path}: holds no database: neither data.mdb nor CURRENT is in it.")
+        raise FileError(f"{path}: no such folder; paths count from the current folder, {os.getcwd()}.")
     if backend not in (None, found):
-        raise FileError(f"{path}: is of backend {found}, not {backend}; write backend: {found}.")
+        raise FileError(f"{path}: is of backend {found}, not {backend}; say {found}, or leave it out.")
     return LmdbDatabase(path) if found == "LMDB" else LevelDatabase(path)
 
 

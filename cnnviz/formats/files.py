@@ -51,6 +51,8 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb", **open_args) -> Iter
     Raises FileError if the folder or the file cannot be written.
     """
     target = Path(path)
+    if target.is_dir():
+        raise FileError(f"{path}: is a folder; give the name of a file in it.")
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent or ".")

@@ -13,7 +13,7 @@ import numpy as np
 from cnnviz.engine.data.sources import IMAGE_SUFFIXES, read_image_list
 from cnnviz.errors import FileError
 from cnnviz.formats.cifar10 import read_cifar10_folder
-from cnnviz.formats.databases import Database, array_to_datum, create_database, datum_to_array
+from cnnviz.formats.databases import Database, array_to_datum, check_free, create_database, datum_to_array
 from cnnviz.formats.files import describe_os_error, read_bytes, write_bytes
 from cnnviz.formats.idx import read_digits
 from cnnviz.formats.images import encode_image, load_image, resize_image, to_planes
@@ -154,19 +154,17 @@ def convert_cifar10(
     Raises:
         FileError: a binary is missing or wrong, or a target exists.
     """
+    parts = [read_cifar10_folder(folder, train=part == "train") for part in ("train", "test")]
     try:
         os.makedirs(target, exist_ok=True)
     except OSError as error:
         raise FileError(f"{target}: cannot be made: {describe_os_error(error)}.") from None
+    places = [Path(target) / f"cifar10_{part}_{backend.lower()}" for part in ("train", "test")]
+    for place in places:
+        check_free(place)
     return [
-        _convert_arrays(
-            *read_cifar10_folder(folder, train=part == "train"),
-            Path(target) / f"cifar10_{part}_{backend.lower()}",
-            backend,
-            5,
-            track,
-        )
-        for part in ("train", "test")
+        _convert_arrays(*arrays, place, backend, 5, track)
+        for arrays, place in zip(parts, places, strict=True)
     ]
 
 
@@ -236,6 +234,8 @@ def resize_images(
     Raises:
         FileError: there is no picture, or a copy cannot be written.
     """
+    if not Path(folder).is_dir():
+        raise FileError(f"{folder}: no such folder; give the folder that holds the pictures.")
     files = sorted(f for f in Path(folder).rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file())
     if not files:
         raise FileError(f"{folder}: holds no picture ({', '.join(IMAGE_SUFFIXES)}).")
