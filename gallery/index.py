@@ -42,20 +42,18 @@ class ModelCard:
 
 
 def thumbnail(picture: NetPicture) -> list[Box]:
-    """Returns the boxes of a graph, its longer side scaled to 1000."""
+    """Returns the boxes of a graph, its longer side scaled to 1000; a tall graph is laid on its side."""
     scene = picture.scene
     kinds = {detail.box: _KINDS.index(kind_of(detail.row.type)) for detail in reversed(picture.details)}
     scale = _SIDE / max(scene.width, scene.height, 1)
-    return [
-        (
-            round(node.x * scale),
-            round(node.y * scale),
-            max(round(node.width * scale), 1),
-            max(round(node.height * scale), 1),
-            kinds.get(node.key, len(_KINDS) - 1),
-        )
-        for node in scene.nodes[:_MOST_BOXES]
-    ]
+    is_tall = scene.height > 2 * scene.width
+    boxes = []
+    for node in scene.nodes[:_MOST_BOXES]:
+        x, y, width, height = (round(v * scale) for v in (node.x, node.y, node.width, node.height))
+        kind = kinds.get(node.key, len(_KINDS) - 1)
+        width, height = max(width, 1), max(height, 1)
+        boxes.append((y, x, height, width, kind) if is_tall else (x, y, width, height, kind))
+    return boxes
 
 
 def card_data(model: ModelCard) -> str:
@@ -145,13 +143,13 @@ def _card(path: Path, model: ModelCard) -> str:
 
 
 def _drawing(model: ModelCard) -> str:
-    width = max((left + across for left, _, across, _, _ in model.boxes), default=1)
-    height = max((top + down for _, top, _, down, _ in model.boxes), default=1)
+    left, top = (min((box[axis] for box in model.boxes), default=0) for axis in (0, 1))
+    right, bottom = (max((box[axis] + box[axis + 2] for box in model.boxes), default=1) for axis in (0, 1))
     boxes = "".join(
         f'<rect class="k{kind}" x="{x}" y="{y}" width="{w}" height="{h}" rx="{min(w, h) // 6}"/>'
         for x, y, w, h, kind in model.boxes
     )
-    return f'<svg viewBox="0 0 {width} {height}" aria-hidden="true">{boxes}</svg>'
+    return f'<svg viewBox="{left} {top} {right - left} {bottom - top}" aria-hidden="true">{boxes}</svg>'
 
 
 def _table(found: list[tuple[Path, ModelCard]]) -> str:

@@ -394,8 +394,9 @@ def layer_facts(maps: FeatureMaps, shown: np.ndarray, is_top: bool = False) -> s
         facts.append(" × ".join(map(str, values.shape)))
     else:
         total, height, width = maps.tiles.shape
-        count = f"{total} maps" if len(shown) == total else f"{len(shown)} of {total} maps"
-        count = f"{len(shown)} most active of {total} maps" if is_top else count
+        count = f"{total} maps" if is_top or len(shown) == total else f"{len(shown)} of {total} maps"
+        if is_top:
+            count = f"{len(shown)} most active of {count}" if len(shown) < total else f"{count}, best first,"
         facts.append(f"{count} of {height} × {width}")
         if maps.field is not None:
             facts.append("a unit sees {:g} × {:g} pixels".format(*maps.field.size))
