@@ -64,6 +64,8 @@ def command(model, weights, out, layers, order, normalize, rgb, limit, no_marks,
         raise click.UsageError("Missing argument 'OUT'; it may be left out with --report only.")
     if compare and filmstrip:
         raise click.UsageError("Give --compare or --filmstrip, not both.")
+    if (compare or filmstrip) and (normalize != "filter" or no_marks):
+        raise click.UsageError("--normalize and --no-marks are for one snapshot; leave them away here.")
     net = None if model == "-" else model
     snapshots = [weights, *([compare] if compare else _files(filmstrip, weights))]
     if report is not None:

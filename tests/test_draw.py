@@ -187,6 +187,7 @@ def test_colour_by_cost_has_a_legend_of_its_shades(metric):
 def test_colour_by_measured_time():
     picture = picture_of(LENET, color_by="time", times={"conv1": 2.0, "relu1": 0.5, "ip": 1.0})
     assert "2.5 ms" in box(picture, "conv1")
+    assert "time not measured" in box(picture, "pool1")
     assert next(n for n in picture.scene.nodes if n.name == "conv1").fill == "heat:1.00"
 
 

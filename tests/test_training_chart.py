@@ -450,5 +450,20 @@ def test_svg_for_pages_follows_the_viewer():
 
 
 def test_line_of_a_chart_joins_its_segments():
-    line = ChartLine("a", "b", [(np.array([1.0]), np.array([2.0])), (np.array([0.0]), np.array([3.0]))])
+    line = ChartLine(
+        "a", "b", [(np.array([1.0]), np.array([2.0])), (np.array([0.0]), np.array([3.0]))], "Test loss"
+    )
     assert line.x.tolist() == [1, 0] and line.y.tolist() == [2, 3]
+
+
+def test_the_chart_of_chosen_outputs_is_named_after_them():
+    log = run([3, 2, 1], tests=[3, 2, 1])
+    for outputs, quantity in ((["loss"], "Test loss"), (["loss", "loss"], "Test outputs")):
+        figure = plot_training_log(0, log, outputs=outputs)
+        assert figure.axes[0].get_ylabel() == quantity
+        assert {text.get_gid(): text.get_text() for text in figure.texts}["title"] == f"{quantity} vs. Iters"
+
+
+def test_a_single_point_has_the_only_tick():
+    axes = plot_training_log(6, run([3])).axes[0]
+    assert axes.get_xticks().tolist() == [0]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from cnnviz.errors import CnnvizError, did_you_mean
-from cnnviz.formats.training_log import Curve, Segment, TrainingLog, json_number, read_log
+from cnnviz.formats.training_log import Curve, Segment, TrainingLog, json_number, read_log, readable
 
 QUANTITIES = ("Test accuracy", "Test loss", "Train learning rate", "Train loss")
 # Chart types 0 to 7 in Caffe's order: quantity and x axis.
@@ -42,11 +42,15 @@ class Mark:
 
 @dataclass
 class ChartLine:
-    """A curve of a chart: one (x, y) pair of arrays for each segment, x never falling inside one."""
+    """A curve of a chart: one (x, y) pair of arrays for each segment, x never falling inside one.
+
+    ``quantity`` is what the whole chart shows, "Test accuracy" or "Test outputs".
+    """
 
     log: str
     name: str
     segments: list[tuple[np.ndarray, np.ndarray]]
+    quantity: str
     marks: list[Mark] = field(default_factory=list)
 
     @property
@@ -58,9 +62,10 @@ class ChartLine:
         return np.concatenate([y for _, y in self.segments])
 
 
-def chart_name(chart_type: int) -> str:
-    """Returns the name of a chart type, e.g. "Test accuracy vs. Iters"."""
-    return "{} vs. {}".format(*CHARTS[chart_type])
+def chart_name(chart_type: int, lines: Sequence[ChartLine] = ()) -> str:
+    """Returns the name of a chart type, or of its chart with ``lines``: "Test accuracy vs. Iters"."""
+    quantity, x_axis = CHARTS[chart_type]
+    return f"{lines[0].quantity if lines else quantity} vs. {x_axis}"
 
 
 def chart_number(chart_type: int | str) -> int:
@@ -113,12 +118,13 @@ def chart_lines(
     Raises: CnnvizError if no log has such a curve; the message says which outputs there are.
     """
     quantity, x_axis = CHARTS[chart_type]
+    shown = _shown(quantity, outputs)
     lines = []
     for log, name in zip(logs, log_names(logs), strict=True):
         curves = _chosen_curves(log, quantity, outputs)
         for label, parts in curves.items():
             segments = [(_x_of(curve, x_axis), _y_of(curve)) for _, curve in parts]
-            line = ChartLine(name, label, segments)
+            line = ChartLine(name, label, segments, shown)
             line.marks = _marks(log, line, parts, x_axis, quantity)
             lines.append(line)
     if not lines:
@@ -254,6 +260,14 @@ def _chosen_curves(
             label = curve.name if net is None or len(nets) < 2 else f"{curve.name} (test net #{net})"
             chosen.setdefault(label, []).append((number, curve))
     return chosen
+
+
+def _shown(quantity: str, outputs: Sequence[str] | None) -> str:
+    """Returns what a chart of ``quantity`` shows if ``outputs`` are chosen."""
+    if outputs is None or quantity == "Train learning rate":
+        return quantity
+    phase = quantity.partition(" ")[0]
+    return f"{phase} {readable(outputs[0])}" if len(outputs) == 1 else f"{phase} outputs"
 
 
 def _candidates(

@@ -113,7 +113,7 @@ class Drawing:
         note = self._note(index, layers)
         unknown = [text for i in net.folded.units[unit].layers for text in net.unknown[i]]
         value = self._value(rows)
-        told = self._value_text(value) if self.color_by == "time" else ""
+        told = self._time_text(rows) if self.color_by == "time" else ""
         labels = unit_labels(UnitFacts(layers, rows, alike, unknown, note, told), self.costs)
         if self.color_by:  # faint words would not be readable on the hottest boxes
             labels = [replace(label, role="text") if label.role == "muted" else label for label in labels]
@@ -149,6 +149,10 @@ class Drawing:
     def _greatest(self) -> float:
         values = (self._value(net.rows(u)) for net in self.nets for u in range(len(net.folded.units)))
         return max(values, default=0.0)
+
+    def _time_text(self, rows: Sequence[LayerSummary]) -> str:
+        measured = any(row.name in self.times for row in rows)
+        return self._value_text(self._value(rows)) if measured else "time not measured"
 
     def _value_text(self, value: float) -> str:
         if self.color_by == "time":

@@ -160,7 +160,7 @@ def _suffix(path: str | os.PathLike | None) -> str:
         return suffix
     found = f"unknown picture format '.{suffix}'" if suffix else "the name has no suffix"
     wanted = ", ".join(f".{name}" for name in SUFFIXES)
-    raise FileError(f"{path}: {found}, wanted one of {wanted}{did_you_mean(suffix, SUFFIXES)}.")
+    raise FileError(f"{path}: {found}, wanted one of {wanted}{did_you_mean(suffix, SUFFIXES)}")
 
 
 def _check_options(rankdir: str, fold: bool | str, color_by: str | None, times, layout: str, columns) -> None:

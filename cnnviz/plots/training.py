@@ -106,7 +106,7 @@ def plot_training_log(
         raise CnnvizError(f"smooth is {smooth:g}, wanted 0 (none) up to, but below, 1")
     read = as_logs(logs)
     lines = chart_lines(number, read, outputs)
-    heading = readable(title) if title is not None else chart_name(number)
+    heading = readable(title) if title is not None else chart_name(number, lines)
     figure = draw_chart(number, lines, theme(style), smooth, log_scale, heading)
     if path is not None:
         if Path(path).suffix.lower() in (".html", ".htm"):
@@ -143,10 +143,10 @@ def draw_chart(
         _draw_line(axes, line, looks[i], i, smooth, steps, dotted)
     _scale(axes, lines, quantity, x_axis, log_scale)
     axes.set_xlabel(_x_label(axes, x_axis), fontsize=10.5, color=look.muted)
-    axes.set_ylabel(quantity, fontsize=10.5, color=look.muted)
+    axes.set_ylabel(lines[0].quantity, fontsize=10.5, color=look.muted)
     single = len({line.log for line in lines}) == 1
     marks = _draw_marks(axes, lines, looks, look, single)
-    _lay_out(figure, axes, lines, looks, look, marks, (heading, _subtitle(lines, quantity, smooth)))
+    _lay_out(figure, axes, lines, looks, look, marks, (heading, _subtitle(lines, smooth)))
     return figure
 
 
@@ -301,15 +301,15 @@ def _x_label(axes: Axes, x_axis: str) -> str:
     return x_axis
 
 
-def _subtitle(lines: list[ChartLine], quantity: str, smooth: float) -> str:
+def _subtitle(lines: list[ChartLine], smooth: float) -> str:
     logs = list(dict.fromkeys(line.log for line in lines))
     parts = [logs[0] if len(logs) == 1 else f"{len(logs)} logs"]
-    if len(lines) == 1 and quantity != "Train learning rate":
+    best = {"Test accuracy": "highest", "Test loss": "lowest", "Train loss": "lowest"}
+    if len(lines) == 1 and (word := best.get(lines[0].quantity)):
         y = lines[0].y
         if np.isfinite(y).any():
-            best = np.nanmax if quantity == "Test accuracy" else np.nanmin
-            word = "highest" if quantity == "Test accuracy" else "lowest"
-            parts.append(f"{word} {best(y[np.isfinite(y)]):.4g}")
+            best_of = np.nanmax if word == "highest" else np.nanmin
+            parts.append(f"{word} {best_of(y[np.isfinite(y)]):.4g}")
     if smooth:
         parts.append(f"smoothed by {smooth:g}")
     return " · ".join(parts)

@@ -13,6 +13,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
@@ -53,7 +54,9 @@ def training_svg(
     """
     number = chart_number(chart_type)
     lines = chart_lines(number, as_logs(logs), outputs)
-    return _svg(number, lines, style, smooth, log_scale, readable(title) if title else chart_name(number))[0]
+    return _svg(
+        number, lines, style, smooth, log_scale, readable(title) if title else chart_name(number, lines)
+    )[0]
 
 
 def training_page(
@@ -98,7 +101,7 @@ def _svg(
 
 
 def _thin(line: ChartLine) -> ChartLine:
-    return ChartLine(line.log, line.name, [thinned(x, y, MOST_POINTS) for x, y in line.segments], line.marks)
+    return replace(line, segments=[thinned(x, y, MOST_POINTS) for x, y in line.segments])
 
 
 def _adapt_tag(tag: str, name: str, variables: dict[str, str]) -> str:
