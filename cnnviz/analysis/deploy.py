@@ -44,7 +44,7 @@ def deploy(
     for node in graph.layers:
         param = _as_deployed(node.param, available)
         if param is None and _feeds_images(node.param, graph):
-            param = _input(node.tops[0], _input_shape(definition, graph, node.tops[0], weights))
+            param = _input(node.tops[0], _input_shape(definition, graph, node.tops[0], weights, size))
         if param is None or any(blob not in available for blob in param.bottom):
             continue
         available.update(param.top)
@@ -88,19 +88,21 @@ def _input_shape(
     graph: Graph,
     top: str,
     weights: Mapping[str, Sequence[np.ndarray]] | None,
+    size: tuple[int, int] | None,
 ) -> list[int]:
-    """The data layer's own shape, else what crop_size and the first weights tell."""
+    """The data layer's own shape, else what size, crop_size and the first weights tell."""
     known = graph.shapes.get(top)
     if known is not None and len(known) == 4:
         return list(known)
     crop = max((layer.transform_param.crop_size for layer in definition.proto.layer), default=0)
     first = next((a[0] for a in (weights or {}).values() if len(a) and np.ndim(a[0]) == 4), None)
-    if not crop or first is None:
+    height, width = size or (crop, crop)
+    if not height or first is None:
         raise CnnvizError(
             f"{definition.path}: the size of the net's images cannot be known without its data. "
             "Use the deploy prototxt, or give --size HEIGHT,WIDTH."
         )
-    return [1, first.shape[1], crop, crop]
+    return [1, first.shape[1], height, width]
 
 
 def _set_input_shape(definition: NetDefinition, size: tuple[int, int] | None) -> None:
@@ -112,4 +114,4 @@ def _set_input_shape(definition: NetDefinition, size: tuple[int, int] | None) ->
                     if size:
                         shape.dim[2], shape.dim[3] = size
             return
-    raise NetError(f"{definition.path}: the net has no input for an image.")
+    raise NetError(f"{definition.path}: the net has no input for an image. Use its deploy prototxt.")

@@ -29,6 +29,14 @@ def open_net(path: str | os.PathLike) -> NetDefinition:
         NetError: the text is wrong; the message carries file, line and column.
     """
     if not holds_text(path):
-        return read_definition(path)
+        return _without_rules(read_definition(path))
     definition = read_prototxt(path)
     return definition.net() if isinstance(definition, SolverDefinition) else definition
+
+
+def _without_rules(definition: NetDefinition) -> NetDefinition:
+    """A net was saved in one state, so that every layer in it belongs to it, whatever the phase is now."""
+    for layer in definition.proto.layer:
+        for field in ("include", "exclude", "phase"):
+            layer.ClearField(field)
+    return definition
