@@ -236,6 +236,31 @@ def test_hdf5_shuffle_and_faults(tmp_path):
         net_of(layer % ("top: 'x' transform_param { scale: 2 }", listing))
 
 
+def test_hdf5_does_not_lead_into_other_files(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["x"] = np.zeros((3, 2))
+    with h5py.File(tmp_path / "link.h5", "w") as file:
+        file["x"] = h5py.ExternalLink("secret.h5", "x")
+    with h5py.File(tmp_path / "virtual.h5", "w") as file:
+        layout = h5py.VirtualLayout((3, 2), "f4")
+        layout[:] = h5py.VirtualSource("secret.h5", "x", (3, 2))
+        file.create_virtual_dataset("x", layout)
+    layer = "type: 'HDF5Data' top: 'x' hdf5_data_param { source: '%s' batch_size: 2 }"
+    for name in ("link.h5", "virtual.h5"):
+        with pytest.raises(FileError, match="another file, which is not followed"):
+            net_of(layer % (tmp_path / name))
+
+
+def test_lists_must_be_text_and_names_possible(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"a\0.png 1\n")
+    layer = "type: 'ImageData' top: 'x' image_data_param { source: '%s' }"
+    with pytest.raises(FileError, match="is a binary file, not a list in text"):
+        net_of(layer % (tmp_path / "list.txt"))
+    with pytest.raises(FileError, match="is no name of a file"):
+        net_of(layer % r"a\0.txt")
+
+
 MEMORY = (
     "type: 'MemoryData' top: 'x' top: 'y' memory_data_param { batch_size: 2 channels: 1 height: 1 width: 3 }"
 )
