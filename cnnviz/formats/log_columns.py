@@ -39,7 +39,6 @@ _OUTPUT = re.compile(rb"Train net output (#\d+: .+?) = (?=\S+( \(\* \S+ = \S+ lo
 _NUMBER = 24
 _MOST_DIGITS = 15  # of an iteration
 _ENDS_NUMBER = np.isin(np.arange(256), list(b" \t\n\r\f\v,"))
-_NO_DIGIT = ~np.isin(np.arange(256), list(b"0123456789"))
 # Other letters are names, or what only C++ reads: 1.#QNAN.
 _SPELLS = np.isin(np.arange(256), [0, *b"0123456789.e+-nainf"])
 _NO_WORD = 255
@@ -53,6 +52,8 @@ class Lines:
         start, end: of the line, without its newline.
         word: number of its first word in WORDS.
         at: where that word is.
+        count: how many lines there are, with or without a word.
+        capitals: where every "I" is, the first letter of "Iteration".
     """
 
     data: bytes
@@ -60,6 +61,8 @@ class Lines:
     word: np.ndarray
     at: np.ndarray
     end: np.ndarray
+    count: int
+    capitals: np.ndarray
 
 
 @dataclass
@@ -108,7 +111,8 @@ def find_lines(data: bytes) -> Lines:
         at_of[lines[::-1]] = places[::-1]
     found = np.flatnonzero(word_of != _NO_WORD)
     starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
-    return Lines(data, starts[found], word_of[found], at_of[found], ends[found])
+    columns = starts[found], word_of[found], at_of[found], ends[found]
+    return Lines(data, *columns, count=len(ends), capitals=initials[ord("I")])
 
 
 def find_displays(lines: Lines) -> Displays | None:
@@ -117,10 +121,10 @@ def find_displays(lines: Lines) -> Displays | None:
     They need not be all: what is less regular, also in its spelling, is left to be read line by line.
     None if there is none at all, or a number among them that Python does not read.
     """
-    text = _Text(lines.data)
+    text = _Text(lines.data, lines.capitals)
     numbers = np.flatnonzero(lines.word == _ITERATION)
     begin = lines.at[numbers] + len(WORDS[_ITERATION])
-    end = text.ends(begin, _NO_DIGIT)
+    end = text.digits_end(begin)
     is_rate = text.have(end, _RATE)
     pairs = np.flatnonzero(is_rate[1:] & ~is_rate[:-1])
     if not len(pairs):
@@ -131,7 +135,8 @@ def find_displays(lines: Lines) -> Displays | None:
     first = numbers[pairs]
 
     good = (end - begin)[pairs] <= _MOST_DIGITS
-    good &= text.numbers(begin[pairs], end[pairs]) == text.numbers(begin[pairs + 1], end[pairs + 1])
+    iterations = text.numbers(begin, end)
+    good &= iterations[pairs] == iterations[pairs + 1]
     loss, is_loss = text.loss_after(end[pairs], lines.end[first])
     good &= is_loss
     begins = [begin[pairs], loss, end[pairs + 1] + len(_RATE)]
@@ -144,31 +149,41 @@ def find_displays(lines: Lines) -> Displays | None:
         good &= (word == _TRAIN_OUTPUT) & text.have(at, match[0])
         begins.append(at + len(match[0]))
         outputs.append((match[1], match[2] is not None))
-    ends = [end[pairs], *(text.ends(column, _ENDS_NUMBER) for column in begins[1:])]
-    texts = [text.numbers(*span) for span in zip(begins, ends, strict=True)]
-    for size, column in zip(np.subtract(ends, begins), texts, strict=True):
+    ends = [end[pairs], *(text.number_end(column) for column in begins[1:])]
+    texts = [iterations[pairs], *map(text.numbers, begins[1:], ends[1:])]
+    for size in np.subtract(ends, begins):
         good &= (size > 0) & (size < _NUMBER)
-        good &= _SPELLS[column.view(np.uint8)].reshape(len(column), -1).all(axis=1)
+    for column_end in ends[1:]:
+        good &= _ENDS_NUMBER[text.codes[column_end]]
     for column_end in ends[3:]:
         good &= text.codes[column_end] != ord(",")  # outputs alone may not end so
     for step in range(length):
         good &= lines.end[first + step] - lines.start[first + step] <= LONGEST_LINE
-    if not good.any():
+    columns = _floats(texts, good)
+    if columns is None:
+        for column in texts:
+            good &= _SPELLS[column.view(np.uint8)].reshape(len(column), -1).all(axis=1)
+        columns = _floats(texts, good)
+    if columns is None or not good.any():
         return None
-
     first = first[good]
-    try:
-        columns = [column[good].astype(float) for column in texts]
-    except ValueError:
-        return None
     stamps = np.stack([_texts(text.data, lines.start[first + i], STAMP_LENGTH) for i in (0, 1)], axis=1)
     return Displays(first, length, columns, stamps, outputs)
+
+
+def _floats(texts: list[np.ndarray], good: np.ndarray) -> list[np.ndarray] | None:
+    """Returns the numbers of each column where ``good``; None if Python does not read one of them."""
+    try:
+        return [column[good].astype(float) for column in texts]
+    except ValueError:
+        return None
 
 
 class _Text:
     """A piece of a log that can be looked at in many places at once."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, capitals: np.ndarray) -> None:
+        self._capitals = capitals
         # So that looking a little past the last line stays inside.
         self.data = data + b"\n" * LONGEST_LINE
         self.codes = np.frombuffer(self.data, np.uint8)
@@ -177,13 +192,18 @@ class _Text:
         """Tells for each of ``places`` whether ``text`` stands there."""
         return _texts(self.data, places, len(text)) == text
 
-    def ends(self, begins: np.ndarray, ending: np.ndarray) -> np.ndarray:
-        """Returns where each number ends: the first character that ``ending`` (256 flags) is true for.
+    def digits_end(self, begins: np.ndarray) -> np.ndarray:
+        """Returns where each row of digits ends; its beginning if it is longer than any number."""
+        # What is below "0" wraps to a great number.
+        return begins + (self._windows(begins) - np.uint8(ord("0")) > 9).argmax(axis=1)
 
-        Where it is longer than any number the result is no further than its beginning.
-        """
-        windows = _texts(self.data, begins, _NUMBER).view(np.uint8).reshape(-1, _NUMBER)
-        return begins + ending[windows].argmax(axis=1)
+    def number_end(self, begins: np.ndarray) -> np.ndarray:
+        """Returns where each number ends: at a space, a comma or a control character."""
+        windows = self._windows(begins)
+        return begins + ((windows <= ord(" ")) | (windows == ord(","))).argmax(axis=1)
+
+    def _windows(self, begins: np.ndarray) -> np.ndarray:
+        return _texts(self.data, begins, _NUMBER).view(np.uint8).reshape(-1, _NUMBER)
 
     def numbers(self, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Returns what stands from each of ``begins`` to its end, shorter than the longest number."""
@@ -197,15 +217,17 @@ class _Text:
 
         The first "=" must be the one of the loss, and no other "Iteration" may come before it.
         """
-        equals = self._next(ord("="), places)
-        good = self.have(np.maximum(equals - _LOSS.index(b"="), 0), _LOSS) & (equals < line_ends)
-        good &= self._next(ord("I"), places) > equals
-        return equals + 2, good
+        equals = _next(np.flatnonzero(self.codes == ord("=")), places, len(self.codes))
+        before = np.maximum(equals - _LOSS.index(b"="), 0)
+        good = equals < line_ends
+        good &= self.have(np.where(good, before, 0), _LOSS)
+        good &= _next(self._capitals, places, len(self.codes)) > equals
+        return np.where(good, equals + 2, 0), good
 
-    def _next(self, code: int, places: np.ndarray) -> np.ndarray:
-        """Returns where ``code`` stands next from each of ``places`` on; the end of the data if nowhere."""
-        found = np.append(np.flatnonzero(self.codes == code), len(self.data) - LONGEST_LINE)
-        return found[np.searchsorted(found, places)]
+
+def _next(found: np.ndarray, places: np.ndarray, end: int) -> np.ndarray:
+    """Returns the first of ``found`` from each of ``places`` on; ``end`` if there is none."""
+    return np.append(found, end)[np.searchsorted(found, places)]
 
 
 def _texts(data: bytes, places: np.ndarray, length: int) -> np.ndarray:

@@ -416,10 +416,10 @@ class LogReader:
         return data
 
     def _read(self, data: bytes) -> None:
-        self.log.lines += data.count(b"\n")
         if b"\x1b" in data:
             data = _COLOR.sub(b"", data)
         lines = find_lines(data)
+        self.log.lines += lines.count
         done = 0
         if (displays := find_displays(lines)) is not None:
             for begin, end in displays.runs(_SHORTEST_RUN):
