@@ -1,5 +1,6 @@
 """Makes the pictures of draw.md; run from the checkout: python docs/make_draw_pictures.py
 
+Needs an OpenCL device, for measured times.
 The picture of the interactive page is made where Chromium is installed, and left as it is elsewhere.
 """
 
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from cnnviz import Net
+from cnnviz.engine.scoring import time_layers
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.graph import draw_net
 
@@ -61,6 +64,17 @@ def draw(name: str, text: str, **options) -> None:
     print(f"{name}: {(PICTURES / name).stat().st_size // 1000} kB")
 
 
+def measured(text: str) -> dict[str, float]:
+    """Returns the milliseconds of each layer of a net on the first OpenCL device."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.prototxt"
+        path.write_text(text)
+        net = Net(str(path), "TEST")
+        times = time_layers(net, 20)
+        net.close()
+    return dict(zip(times.names, (times.forward + times.backward).tolist(), strict=True))
+
+
 def photograph(name: str, text: str, box: str) -> None:
     """Shows the interactive page with the panel of ``box`` open, as a browser paints it."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -79,6 +93,9 @@ def photograph(name: str, text: str, box: str) -> None:
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     draw("draw-lenet.svg", DEPLOY, rankdir="LR", columns="auto")
+    draw("draw-every.svg", DEPLOY, rankdir="LR", fold=False, costs=False, columns="auto")
+    draw("draw-unfold.svg", big_nets.resnet(), fold="chains", costs=False, columns="auto")
+    draw("draw-time.svg", DEPLOY, rankdir="LR", columns="auto", color_by="time", times=measured(DEPLOY))
     draw("draw-phases.svg", LENET, both_phases=True)
     draw("draw-blocks.svg", RESNET_152, columns="auto")
     draw("draw-costs.svg", big_nets.densenet(), columns="auto", color_by="macs", style="dark")

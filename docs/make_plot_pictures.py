@@ -50,13 +50,16 @@ def main() -> None:
         train(folder, "resumed", "--snapshot", str(folder / "resumed_iter_100.solverstate"))
         lenet = demo.log.rename(folder / "lenet.log")
 
-        def draw(picture: str, chart: int, *chosen: Path, **options) -> None:
-            plot_training_log(chart, chosen, PICTURES / f"plot_{picture}.png", dpi=90, **options)
+        def draw(picture: str, chart: int | str, *read: Path, **options) -> None:
+            plot_training_log(chart, read, PICTURES / f"plot_{picture}.png", dpi=90, **options)
 
         draw("loss", 6, logs["steps"], smooth=0.8)
         draw("accuracy", 0, lenet, logs["steps"], logs["slow"], style="dark")
         draw("restart", 6, logs["resumed"], smooth=0.6)
         draw("diverged", 6, logs["too_fast"])
+        chosen = {"outputs": ["loss", "accuracy"], "log_scale": True, "title": "Tests of LeNet"}
+        draw("output", "test-accuracy", lenet, **chosen)
+        draw("seconds", "test-loss-seconds", lenet, logs["steps"], log_scale=False)
         draw("rate", 4, lenet, logs["steps"], logs["slow"])
 
 

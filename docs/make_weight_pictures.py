@@ -60,8 +60,8 @@ def main() -> None:
         def out(picture: str) -> Path:
             return PICTURES / f"weights_{picture}.png"
 
-        plot_weights(net, last, out("lenet"), dpi=80)
-        plot_weights(net, last, out("dark"), layers=["conv1", "conv2"], style="dark", dpi=80)
+        plot_weights(net, last, out("lenet"), layers=["conv1", "conv2", "ip2"], limit=400, dpi=80)
+        plot_weights(net, last, out("dark"), layers=["conv1", "ip2"], marks=False, style="dark", dpi=80)
         plot_weights(net, last, out("similarity"), layers=["conv1"], order="similarity", dpi=80)
         plot_weights(net, last, out("norm"), layers=["conv1"], order="norm", normalize="layer", dpi=80)
         plot_weights(None, with_faults(last), out("findings"), dpi=80)
@@ -71,8 +71,8 @@ def main() -> None:
         plot_weight_filmstrip(snapshots, out("filmstrip"), layer="conv1", dpi=80)
     for picture in PICTURES.glob("weights_*.png"):
         # Noise does not compress, and a palette makes a third of it; elsewhere it would spoil the marks.
-        if picture.stat().st_size > 200_000:
-            Image.open(picture).convert("RGB").quantize(256).save(picture, optimize=True)
+        if picture.stat().st_size > 100_000:
+            Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
 
 
 if __name__ == "__main__":
