@@ -7,6 +7,10 @@ The command line prints them as ``Error: ...`` without a traceback; any other ex
 class CnnvizError(Exception):
     """The user, a file or the machine is at fault, and the message says how to go on."""
 
+    def __init__(self, message: str = ""):
+        # A sentence may end in a hint, which has its own mark: "did you mean 'x'?"
+        super().__init__(message.replace("'?.", "'?"))
+
 
 class FileError(CnnvizError):
     """A file is missing, unreadable, unwritable, cut short or not what its name says."""

@@ -111,7 +111,7 @@ def extract_features(
         )
     for name in blobs:
         if name not in net.blobs:
-            raise NetError(f"The net has no blob {name!r}{did_you_mean(name, net.blobs)}")
+            raise NetError(f"The net has no blob {name!r}{did_you_mean(name, net.blobs)}.")
     count = 0
     with ExitStack() as stack:
         writers = [
