@@ -467,3 +467,16 @@ def test_the_chart_of_chosen_outputs_is_named_after_them():
 def test_a_single_point_has_the_only_tick():
     axes = plot_training_log(6, run([3])).axes[0]
     assert axes.get_xticks().tolist() == [0]
+
+
+def test_long_names_stay_apart():
+    names = [
+        f"trained_by_some_lab__image_{task}_{data}_initial_train"
+        for task, data in (("classification", "cifar10"), ("segmentation", "cityscapes20"))
+    ]
+    logs = [run([3, 2, 1]) for _ in range(3)]
+    for log, name in zip(logs, [*names, "another"], strict=True):
+        log.path = f"{name}.log"
+    figure = plot_training_log(6, logs)
+    labels = [text.get_text() for text in figure.texts if (text.get_gid() or "").startswith("label-")]
+    assert len({label.split("\n")[0].split("  ")[0] for label in labels}) == 3

@@ -181,12 +181,27 @@ def _labels(lines: list[ChartLine], logs: list[str], names: list[str]) -> list[s
 def _short(names: list[str]) -> list[str]:
     """Shortens names so that what tells them apart stays: a long common start goes, then the middle."""
     if max(map(len, names)) > LONGEST_LABEL and len(names) > 1:
-        alike = [len(set(letters)) == 1 for letters in zip(*names, strict=False)]
-        common = names[0][: [*alike, False].index(False)]
-        cut = max(common.rfind(sign) + 1 for sign in "/_-. ")
+        cut = _common_start(names)
         names = ["…" + name[cut:] for name in names] if cut > 8 else names
+    short = [_without_middle(name) for name in names]
+    for text in {text for text in short if short.count(text) > 1}:
+        alike = [i for i, other in enumerate(short) if other == text]
+        cut = _common_start([names[i] for i in alike])
+        for i in alike:
+            short[i] = _without_middle("…" + names[i][cut:])
+    return short
+
+
+def _common_start(names: list[str]) -> int:
+    """Returns the length of what all names start with, up to its last sign that parts words."""
+    alike = [len(set(letters)) == 1 for letters in zip(*names, strict=False)]
+    common = names[0][: [*alike, False].index(False)]
+    return max(common.rfind(sign) + 1 for sign in "/_-. ")
+
+
+def _without_middle(name: str) -> str:
     half = LONGEST_LABEL // 2
-    return [n if len(n) <= LONGEST_LABEL else f"{n[: half - 1]}…{n[-half:]}" for n in names]
+    return name if len(name) <= LONGEST_LABEL else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def _span(line: ChartLine) -> float:
