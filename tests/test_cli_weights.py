@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from cnnviz.cli.weights import command
+from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.caffemodel import write_weights
 from cnnviz.formats.prototxt import parse_net
@@ -38,7 +38,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def run(*arguments: str):
-    result = CliRunner().invoke(command, arguments)
+    result = CliRunner().invoke(cnnviz_command, ["weights", *arguments])
     if isinstance(result.exception, CnnvizError):
         return 1, f"Error: {result.exception}"
     if result.exception is not None and not isinstance(result.exception, SystemExit):
