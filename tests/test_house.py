@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 # A room may import the rooms before it.
-ROOMS = ["errors", "formats", "engine", "analysis", "plots", "gallery", "cli"]
+ROOMS = ["errors", "formats", "engine", "analysis", "plots", "pycaffe", "gallery", "cli"]
 ENGINE = ["device", "blob", "layer", "layers", "graph", "net", "solver"]
 FOLDERS = {"cnnviz": ROOT / "cnnviz", "cnnviz.gallery": ROOT / "gallery", "cnnviz.cli": ROOT / "cli"}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -270,9 +270,7 @@ class Net:
         """
         first, last = self._index(start, len(self.layers) - 1), self._index(end, 0)
         for name, array in top_diffs.items():
-            blob = self._blob(name)
-            self._check_shape(name, array, blob)
-            blob.diff[...] = array
+            self._set_diff(name, array)
         self.run_backward(first, last)
         names = list(self._nodes[last].bottoms if end is not None else self.inputs)
         names += [name for name in diffs or () if name not in names]
@@ -299,22 +297,48 @@ class Net:
         if self.debug_info:
             debug_info.log_backward(self, index)
 
-    def forward_all(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Runs as many batches as ``inputs`` hold and returns the outputs of all, joined.
+    def forward_all(self, blobs: Iterable[str] | None = None, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Runs as many batches as ``inputs`` hold and returns the outputs and ``blobs`` of all, joined.
 
         The last batch is padded with zeros and its padding cut off again.
         """
-        if not inputs:
-            raise NetError(f"forward_all needs arrays for the inputs {self.inputs}.")
-        count = len(next(iter(inputs.values())))
-        size = self._blob(next(iter(inputs))).shape[0]
-        parts: dict[str, list[np.ndarray]] = {name: [] for name in self.outputs}
+        found: dict[str, list[np.ndarray]] = {}
+        for count in self._batches(inputs):
+            _collect(found, self.forward(blobs), count)
+        return {name: np.concatenate(values) for name, values in found.items()}
+
+    def forward_backward_all(
+        self, blobs: Iterable[str] | None = None, diffs: Iterable[str] | None = None, **arrays: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Runs as many batches as ``arrays`` hold forward and backward, as ``forward_all``.
+
+        Args:
+            blobs: more blobs to return the data of, beside the outputs.
+            diffs: more blobs to return the diff of, beside the inputs.
+            arrays: arrays for the inputs, and for the diffs of outputs.
+
+        Returns:
+            Data by name and diffs by name, of all batches joined.
+        """
+        data: dict[str, list[np.ndarray]] = {}
+        gradients: dict[str, list[np.ndarray]] = {}
+        for count in self._batches(arrays):
+            _collect(data, self.forward(blobs), count)
+            _collect(gradients, self.backward(diffs), count)
+        joined = [{name: np.concatenate(v) for name, v in found.items()} for found in (data, gradients)]
+        return joined[0], joined[1]
+
+    def _batches(self, arrays: Mapping[str, np.ndarray]) -> Iterator[int]:
+        """Fills inputs and diffs of outputs batch by batch; yields how many items of each batch are real."""
+        if not arrays:
+            raise NetError(f"The net needs arrays for its inputs {self.inputs}.")
+        count = len(next(iter(arrays.values())))
+        size = self._blob(next(iter(arrays))).shape[0]
         for start in range(0, count, size):
-            for name, array in inputs.items():
-                self._set_input(name, _padded(array[start : start + size], size))
-            for name, values in self.forward().items():
-                parts[name].append(values[: min(size, count - start)])
-        return {name: np.concatenate(values) for name, values in parts.items()}
+            for name, array in arrays.items():
+                set_array = self._set_diff if name in self.outputs else self._set_input
+                set_array(name, _padded(array[start : start + size], size))
+            yield min(size, count - start)
 
     def clear_param_diffs(self) -> None:
         """Zeroes the gradients of all parameters."""
@@ -352,6 +376,11 @@ class Net:
             raise NetError(f"the net has no input {name!r}; its inputs are {self.inputs}.")
         self._check_shape(name, array, self.blobs[name])
         self.blobs[name].data[...] = array
+
+    def _set_diff(self, name: str, array: np.ndarray) -> None:
+        blob = self._blob(name)
+        self._check_shape(name, array, blob)
+        blob.diff[...] = array
 
     @staticmethod
     def _check_shape(name: str, array: np.ndarray, blob: Blob) -> None:
@@ -429,6 +458,11 @@ class Net:
         """Ends the reading threads of data layers."""
         for layer in self.layers:
             layer.close()
+
+
+def _collect(found: dict[str, list[np.ndarray]], arrays: Mapping[str, np.ndarray], count: int) -> None:
+    for name, array in arrays.items():
+        found.setdefault(name, []).append(np.atleast_1d(array)[:count])  # a loss has no axis
 
 
 def _padded(array: np.ndarray, size: int) -> np.ndarray:

@@ -56,10 +56,13 @@ class Solver:
         iter: updates done so far.
         rate: learning rate of the last update.
         history: blobs of the update rule in the order of a solver state.
+        net_class: what net and test_nets are made of.
 
     Raises:
         NetError: a wrong solver or net definition.
     """
+
+    net_class: type[Net] = Net
 
     def __init__(self, file: str | os.PathLike | SolverDefinition, *, device: Device | None = None):
         self.definition = file if isinstance(file, SolverDefinition) else read_solver(file)
@@ -120,7 +123,7 @@ class Solver:
         state.MergeFrom(definition.proto.state)
         state.MergeFrom(last)
         seed = int(self._random.integers(2**63))
-        return Net(definition, state=state, device=self.device, seed=seed)
+        return self.net_class(definition, state=state, device=self.device, seed=seed)
 
     def _test_nets(self) -> list[Net]:
         definitions = self._test_definitions()
@@ -225,7 +228,7 @@ class Solver:
                 break
             display = bool(self.param.display and self.iter % self.param.display == 0)
             self.net.debug_info = display and self.param.debug_info
-            loss = self._forward_backward()
+            loss = self.forward_backward()
             if loss is not None:
                 self._remember_loss(loss)
             if display:
@@ -246,8 +249,8 @@ class Solver:
         """Asks for a snapshot after this iteration; may be called from a signal handler."""
         self._snapshot_wanted = True
 
-    def _forward_backward(self) -> float | None:
-        """One pass, or iter_size passes, that add up the gradients; the mean loss if it is needed."""
+    def forward_backward(self) -> float | None:
+        """Runs one pass, or iter_size passes that add up the gradients; returns the mean loss if needed."""
         self.net.clear_param_diffs()
         total = 0.0
         wanted = self._loss_is_needed()

@@ -1,0 +1,117 @@
+"""Where the units of one top lie on another: crops that fit. pycaffe's caffe.coord_map.
+
+Unit i of a top is centred on the place scale * i + shift of an earlier top, each spatial axis by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnviz.errors import NetError
+from cnnviz.pycaffe.net_spec import Function, Top, layers
+
+_POINTWISE = (
+    "AbsVal", "BatchNorm", "Bias", "BNLL", "Dropout", "Eltwise", "ELU", "Exp", "LRN", "Log", "MVN", "PReLU",
+    "Power", "ReLU", "Scale", "Sigmoid", "Split", "TanH", "Threshold",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CoordMap:
+    """place on the earlier top = scale * unit + shift.
+
+    Attributes:
+        axis: the axis before the first spatial one; None if the map holds for all axes.
+        scale, shift: (number of spatial axes), or (1) for all.
+    """
+
+    axis: int | None = None
+    scale: Any = 1.0
+    shift: Any = 0.0
+
+    def after(self, earlier: CoordMap) -> CoordMap:
+        """Returns the map to where ``earlier`` leads from here.
+
+        Raises NetError if the two maps are of different axes.
+        """
+        axes = {axis for axis in (self.axis, earlier.axis) if axis is not None}
+        if len(axes) > 1:
+            raise NetError(f"layers over different axes ({sorted(axes)}) lie between the tops.")
+        axis = axes.pop() if axes else None
+        return CoordMap(axis, earlier.scale * self.scale, earlier.scale * self.shift + earlier.shift)
+
+
+def coord_map(fn: Function) -> CoordMap | None:
+    """Returns the map of a layer's top onto its bottom, or None if it has none."""
+    if fn.type_name in ("Convolution", "Pooling", "Im2col"):
+        axis, kernel, stride, pad = _window(fn)
+        return CoordMap(axis, stride, (kernel - 1) / 2 - pad)
+    if fn.type_name == "Deconvolution":
+        axis, kernel, stride, pad = _window(fn)
+        return CoordMap(axis, 1 / stride, (pad - (kernel - 1) / 2) / stride)
+    if fn.type_name == "Crop":
+        params = fn.params.get("crop_param", fn.params)
+        return CoordMap(params.get("axis", 2) - 1, 1.0, _numbers(params.get("offset", 0)))
+    return CoordMap() if fn.type_name in _POINTWISE else None
+
+
+def coord_map_from_to(top_from: Top, top_to: Top) -> CoordMap:
+    """Returns where the units of ``top_to`` lie on ``top_from``.
+
+    Raises NetError if no spatial layers connect the two.
+    """
+    origins = _maps_back(top_from)
+    for top, there in _maps_back(top_to).items():
+        if top in origins:
+            here = origins[top]
+            back = CoordMap(here.axis, 1 / np.asarray(here.scale), -np.asarray(here.shift) / here.scale)
+            return there.after(back)
+    raise NetError("The tops are not connected by layers that have a coordinate map.")
+
+
+def crop(top_from: Top, top_to: Top) -> Top:
+    """Returns the Crop layer that cuts ``top_from`` to the size of ``top_to``, units over units.
+
+    Raises NetError if the two differ in scale, or the offset is negative or no whole number.
+    """
+    found = coord_map_from_to(top_from, top_to)
+    scale, shift = _numbers(found.scale), _numbers(found.shift)
+    offset = np.rint(shift).astype(int)
+    if not np.allclose(scale, 1):
+        raise NetError(f"A crop needs tops of one scale; a step of one is {scale.tolist()} of the other.")
+    if np.any(offset < 0) or not np.allclose(shift, offset):
+        raise NetError(f"A crop's offset is a whole number from 0; here it would be {shift.tolist()}.")
+    axis = 2 if found.axis is None else found.axis + 1
+    return layers.Crop(top_from, top_to, crop_param={"axis": axis, "offset": offset.tolist()})
+
+
+def _maps_back(top: Top) -> dict[Top, CoordMap]:
+    """Returns the maps of ``top`` onto itself and every top that it is spatially made of, nearest first."""
+    found = {top: CoordMap()}
+    waiting = [top]
+    for later in waiting:
+        step = coord_map(later.fn)
+        bottoms = later.fn.inputs[:1] if later.fn.type_name == "Crop" else later.fn.inputs
+        for bottom in bottoms if step is not None else ():
+            if step is not None and bottom not in found:
+                found[bottom] = found[later].after(step)
+                waiting.append(bottom)
+    return found
+
+
+def _window(fn: Function) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+    """Returns axis, size of the dilated kernel, stride and pad."""
+    field = "pooling_param" if fn.type_name == "Pooling" else "convolution_param"
+    params = fn.params.get(field, fn.params)
+    uneven = [name for name in params if name.endswith(("_h", "_w"))]
+    if uneven or "kernel_size" not in params:
+        raise NetError(f"{fn.type_name}: a coordinate map needs kernel_size, stride and pad, not {uneven}.")
+    kernel = (_numbers(params["kernel_size"]) - 1) * _numbers(params.get("dilation", 1)) + 1
+    return params.get("axis", 1), kernel, _numbers(params.get("stride", 1)), _numbers(params.get("pad", 0))
+
+
+def _numbers(value: Any) -> np.ndarray:
+    return np.array(value, dtype=float, ndmin=1)

@@ -1,0 +1,249 @@
+"""Pictures and messages in and out of nets. pycaffe's caffe.io.
+
+Pictures here are float arrays (H, W, K), RGB, 0 to 1; a Transformer brings them into a blob's form.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnviz.errors import CnnvizError
+from cnnviz.formats import images
+from cnnviz.formats.schema import BlobProto, BlobProtoVector, Datum
+
+# Luminance of linear RGB (ITU-R BT.709), the grey of scikit-image, which pycaffe reads pictures with.
+_GREY = (0.2125, 0.7154, 0.0721)
+
+
+class Transformer:
+    """blob = (raw_scale * channel_swap(transpose(resize(picture))) - mean) * input_scale.
+
+    Args:
+        inputs: blob name -> its shape (N, K, H, W). Steps that are not set are left out.
+    """
+
+    def __init__(self, inputs: Mapping[str, Sequence[int]]):
+        self.inputs = {name: tuple(shape) for name, shape in inputs.items()}
+        self.transpose: dict[str, Sequence[int]] = {}
+        self.channel_swap: dict[str, Sequence[int]] = {}
+        self.raw_scale: dict[str, float] = {}
+        self.mean: dict[str, np.ndarray] = {}
+        self.input_scale: dict[str, float] = {}
+
+    def preprocess(self, in_: str, data: np.ndarray) -> np.ndarray:
+        """Returns a picture (H, W, K) in the form of the blob ``in_``, float32."""
+        self._check_input(in_)
+        result = np.asarray(data, np.float32)
+        size = self.inputs[in_][2:]
+        if result.shape[:2] != size:
+            result = resize_image(result, size)
+        if in_ in self.transpose:
+            result = result.transpose(self.transpose[in_])
+        if in_ in self.channel_swap:
+            result = result[list(self.channel_swap[in_])]
+        if in_ in self.raw_scale:
+            result = result * np.float32(self.raw_scale[in_])
+        if in_ in self.mean:
+            result = result - self.mean[in_]
+        if in_ in self.input_scale:
+            result = result * np.float32(self.input_scale[in_])
+        return result
+
+    def deprocess(self, in_: str, data: np.ndarray) -> np.ndarray:
+        """Returns the picture (H, W, K) that ``preprocess`` makes ``data`` of, (K, H, W) or (1, K, H, W)."""
+        self._check_input(in_)
+        result = np.array(data)
+        if result.ndim == len(self.inputs[in_]):
+            result = result[0]
+        if in_ in self.input_scale:
+            result = result / self.input_scale[in_]
+        if in_ in self.mean:
+            result = result + self.mean[in_]
+        if in_ in self.raw_scale:
+            result = result / self.raw_scale[in_]
+        if in_ in self.channel_swap:
+            result = result[np.argsort(self.channel_swap[in_])]
+        if in_ in self.transpose:
+            result = result.transpose(np.argsort(self.transpose[in_]))
+        return result
+
+    def set_transpose(self, in_: str, order: Sequence[int]) -> None:
+        """Sets the order of a picture's axes in the blob: (2, 0, 1) for (H, W, K) to (K, H, W)."""
+        self._check_input(in_)
+        if len(order) != len(self.inputs[in_]) - 1:
+            raise ValueError("Transpose order needs to have the same number of dimensions as the input.")
+        self.transpose[in_] = tuple(order)
+
+    def set_channel_swap(self, in_: str, order: Sequence[int]) -> None:
+        """Sets the order of the channels after the transposition: (2, 1, 0) for RGB to BGR."""
+        self._check_input(in_)
+        if len(order) != self.inputs[in_][1]:
+            raise ValueError(
+                "Channel swap needs to have the same number of dimensions as the input channels."
+            )
+        self.channel_swap[in_] = tuple(order)
+
+    def set_raw_scale(self, in_: str, scale: float) -> None:
+        """Sets the factor before the mean is taken away: 255 for pictures of 0 to 1."""
+        self._check_input(in_)
+        self.raw_scale[in_] = scale
+
+    def set_input_scale(self, in_: str, scale: float) -> None:
+        """Sets the factor after the mean is taken away."""
+        self._check_input(in_)
+        self.input_scale[in_] = scale
+
+    def set_mean(self, in_: str, mean: np.ndarray) -> None:
+        """Sets what is taken away: (K,), or (K, H, W), which is resized if it is not of the blob's size."""
+        self._check_input(in_)
+        mean = np.asarray(mean, np.float32)
+        channels, size = self.inputs[in_][1], self.inputs[in_][2:]
+        if mean.ndim == 1:
+            if len(mean) != channels:
+                raise ValueError(f"Mean channels incompatible with input: {len(mean)} for {channels}.")
+            mean = mean[:, None, None]
+        elif mean.ndim == 2:
+            mean = mean[None]
+        if mean.ndim != 3 or len(mean) not in (1, channels):
+            raise ValueError(f"Mean shape invalid: {mean.shape} for an input of {self.inputs[in_][1:]}.")
+        if mean.shape[1:] not in ((1, 1), size):
+            mean = resize_image(mean.transpose(1, 2, 0), size).transpose(2, 0, 1)
+        self.mean[in_] = mean
+
+    def _check_input(self, in_: str) -> None:
+        if in_ not in self.inputs:
+            raise ValueError(f"{in_!r} is not one of the net inputs: {list(self.inputs)}")
+
+
+def load_image(filename: str | os.PathLike, color: bool = True) -> np.ndarray:
+    """Reads a picture as float32, 0 to 1: (H, W, 3) in RGB, or (H, W, 1) if ``color`` is False.
+
+    Transparency is dropped, and of 16 bits the upper 8 are kept.
+
+    Raises:
+        FileError: it is no picture.
+    """
+    picture = images.load_image(filename, None).astype(np.float32) / np.float32(255)
+    if picture.ndim == 2:
+        return np.repeat(picture[:, :, None], 3 if color else 1, axis=2)
+    picture = picture[:, :, :3]
+    return picture if color else (picture @ np.array(_GREY, np.float32))[:, :, None]
+
+
+def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1) -> np.ndarray:
+    """Resizes a picture (H, W, K) without smoothing, to float32.
+
+    One or three channels are sampled between pixel centres at half positions, and what lies outside
+    counts as the picture's smallest value, as scikit-image did for pycaffe; other channels are sampled
+    with the corners on the corners, as SciPy's zoom did.
+
+    Args:
+        new_dims: (height, width).
+        interp_order: 1 for bilinear, 0 for the nearest pixel.
+    """
+    if interp_order not in (0, 1):
+        raise CnnvizError(f"resize_image: interp_order {interp_order} is not supported; use 0 or 1.")
+    im = np.asarray(im, np.float32)
+    centred = im.shape[-1] in (1, 3)
+    outside = im.min()
+    if centred and im.max() == outside:
+        return np.full((*new_dims, im.shape[-1]), outside, np.float32)
+    for axis in (0, 1):
+        old, new = im.shape[axis], int(new_dims[axis])
+        steps = np.arange(new, dtype=np.float64)
+        at = (steps + 0.5) * (old / new) - 0.5 if centred else steps * ((old - 1) / max(1, new - 1))
+        im = _sampled(im, at, axis, outside, interp_order)
+    return im.astype(np.float32)
+
+
+def _sampled(im: np.ndarray, at: np.ndarray, axis: int, outside: float, order: int) -> np.ndarray:
+    """Returns ``im`` at the positions ``at`` of one axis; ``outside`` stands around it."""
+    if order == 0:
+        return np.take(im, np.clip(np.floor(at + 0.5), 0, im.shape[axis] - 1).astype(int), axis)
+    edge = [(1, 1) if i == axis else (0, 0) for i in range(im.ndim)]
+    padded = np.pad(im.astype(np.float64), edge, constant_values=outside)
+    first = np.floor(at).astype(int)
+    share = (at - first).reshape([-1 if i == axis else 1 for i in range(im.ndim)])
+    return (
+        np.take(padded, first + 1, axis) * (1 - share)
+        + np.take(padded, np.minimum(first + 2, im.shape[axis] + 1), axis) * share
+    )
+
+
+def oversample(images: Iterable[np.ndarray], crop_dims: Sequence[int]) -> np.ndarray:
+    """Returns the four corners and the middle of each picture, then the same five mirrored.
+
+    Args:
+        images: pictures (H, W, K) of one size.
+        crop_dims: (height, width) of a crop.
+
+    Returns:
+        (10 * number of pictures, height, width, K), float32.
+    """
+    pictures = list(images)
+    (rows, columns), (height, width) = pictures[0].shape[:2], (int(crop_dims[0]), int(crop_dims[1]))
+    if height > rows or width > columns:
+        raise ValueError(f"A crop of {height} x {width} does not fit in a picture of {rows} x {columns}.")
+    places = [(top, left) for top in (0, rows - height) for left in (0, columns - width)]
+    places.append(((rows - height) // 2, (columns - width) // 2))
+    crops = []
+    for picture in pictures:
+        five = [picture[top : top + height, left : left + width] for top, left in places]
+        crops += five + [crop[:, ::-1] for crop in five]
+    return np.array(crops, np.float32)
+
+
+def blobproto_to_array(blob: Any, return_diff: bool = False) -> np.ndarray:
+    """Returns the numbers of a BlobProto (or its gradient) in its shape, (N, C, H, W) in the old form."""
+    numbers = np.array(blob.diff if return_diff else blob.data, np.float32)
+    if blob.HasField("shape") or not any(blob.HasField(axis) for axis in _LEGACY_AXES):
+        return numbers.reshape(blob.shape.dim)
+    return numbers.reshape([getattr(blob, axis) for axis in _LEGACY_AXES])
+
+
+_LEGACY_AXES = ("num", "channels", "height", "width")
+
+
+def array_to_blobproto(arr: np.ndarray, diff: np.ndarray | None = None) -> Any:
+    """Returns an array, and a gradient of the same shape, as a BlobProto."""
+    blob = BlobProto(data=np.ravel(arr).astype(float))
+    blob.shape.dim.extend(np.shape(arr))
+    if diff is not None:
+        blob.diff.extend(np.ravel(diff).astype(float))
+    return blob
+
+
+def arraylist_to_blobprotovector_str(arraylist: Iterable[np.ndarray]) -> bytes:
+    """Returns arrays as a serialized BlobProtoVector."""
+    return BlobProtoVector(blobs=[array_to_blobproto(array) for array in arraylist]).SerializeToString()
+
+
+def blobprotovector_str_to_arraylist(data: bytes) -> list[np.ndarray]:
+    """Returns the arrays of a serialized BlobProtoVector."""
+    return [blobproto_to_array(blob) for blob in BlobProtoVector.FromString(data).blobs]
+
+
+def array_to_datum(arr: np.ndarray, label: int | None = None) -> Any:
+    """Returns an array (C, H, W) as a Datum: bytes if it is uint8, else floats."""
+    if arr.ndim != 3:
+        raise ValueError("Incorrect array shape: a Datum has (channels, height, width).")
+    datum = Datum(channels=arr.shape[0], height=arr.shape[1], width=arr.shape[2])
+    if arr.dtype == np.uint8:
+        datum.data = arr.tobytes()
+    else:
+        datum.float_data.extend(arr.astype(float).flat)
+    if label is not None:
+        datum.label = label
+    return datum
+
+
+def datum_to_array(datum: Any) -> np.ndarray:
+    """Returns a Datum's pixels or numbers as (C, H, W); its label is ``datum.label``."""
+    shape = datum.channels, datum.height, datum.width
+    if datum.data:
+        return np.frombuffer(datum.data, np.uint8).reshape(shape)
+    return np.array(datum.float_data).astype(float).reshape(shape)
