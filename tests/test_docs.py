@@ -62,6 +62,13 @@ def test_python_example_of_the_readme(demo):
     assert result.stdout.strip() == re.search(r"# (\(100.*)", code)[1], result.stderr
 
 
+def test_example_of_the_pycaffe_page(tmp_path):
+    text = (ROOT / "docs" / "pycaffe.md").read_text(encoding="utf-8")
+    code = next(block for block in re.findall(r"```python\n(.*?)```", text, re.S) if "NetSpec" in block)
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert result.stdout.strip() == re.search(r"# (\(1, 10.*)", code)[1], result.stderr
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document):
     text = document.read_text(encoding="utf-8")
