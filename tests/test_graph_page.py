@@ -113,6 +113,7 @@ def in_browser(page: str, folder, script: str) -> dict:
         "document.getElementById('probe').textContent = JSON.stringify(result); }, 300));</script>"
     )
     path = folder / "probed.html"
+    page = page.replace("Content-Security-Policy", "off")  # the page's own policy would stop the probe
     path.write_text(page.replace("</body>", probe + "</body>"), encoding="utf-8")
     done = subprocess.run(
         [BROWSER, *FLAGS, f"--user-data-dir={folder / 'profile'}", "--dump-dom", path.as_uri()],

@@ -6,11 +6,8 @@ Everything is inside the one file. Names from the net enter as escaped text only
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from importlib import resources
 
 from cnnviz.analysis.summary import (
     LayerSummary,
@@ -22,6 +19,7 @@ from cnnviz.analysis.summary import (
 )
 from cnnviz.plots import style
 from cnnviz.plots._details import LayerDetail
+from cnnviz.plots._page import document, json_element, template
 from cnnviz.plots._render_svg import svg_element, xml
 from cnnviz.plots._scene import Scene, color_of
 from cnnviz.plots._text import FONTS, visible
@@ -31,28 +29,9 @@ Links = Mapping[str, Sequence[tuple[str, str]]]
 
 UI_ROLES = ("background", "panel", "text", "muted", "grid", "edge", "accent", "warning")
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="cnnviz">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
-script-src 'unsafe-inline'; img-src data:">
-<title>{title}</title>
-<style>
-body {{ margin: 0; padding: 16px; background: var(--background); color: var(--text); \
-font: 14px/1.45 {fonts}; }}
+_PAGE_CSS = f"""body {{ margin: 0; padding: 16px; background: var(--background); color: var(--text); \
+font: 14px/1.45 {FONTS}; }}
 main {{ max-width: 1600px; margin: 0 auto; }}
-{css}</style>
-</head>
-<body>
-<main>
-{graph}</main>
-<script>
-{script}</script>
-</body>
-</html>
 """
 
 
@@ -61,13 +40,8 @@ def page_text(
 ) -> str:
     """Returns the whole page; a light ``look`` follows the reader's choice of light or dark."""
     fixed = look if look.name == "dark" else None
-    return _PAGE.format(
-        title=escape(scene.title),
-        fonts=FONTS,
-        css=graph_css([scene], fixed),
-        graph=graph_section(scene, details, summaries),
-        script=graph_script(),
-    )
+    body = f"<main>\n{graph_section(scene, details, summaries)}</main>"
+    return document(scene.title, _PAGE_CSS + graph_css([scene], fixed), body, graph_script())
 
 
 def graph_section(
@@ -86,8 +60,7 @@ def graph_section(
     for detail in details:
         first_row.setdefault(detail.box, f"#{_row_id(scene, detail)}")
     svg = svg_element(scene, _paint, first_row)
-    data = json.dumps([_panel_data(d, links) for d in details], ensure_ascii=False, separators=(",", ":"))
-    data = data.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    data = json_element([_panel_data(d, links) for d in details])
     tables = "".join(
         _table(scene, [d for d in details if d.panel == i], summary, links)
         for i, summary in enumerate(summaries)
@@ -108,7 +81,7 @@ aria-label="Graph of {name}. Arrow keys go from box to box, plus and minus zoom,
 <div class="panel" role="region" aria-label="Chosen layer" aria-live="polite"></div>
 <div class="table">
 {tables}</div>
-<script type="application/json">{data}</script>
+{data}
 </div>
 """
 
@@ -128,17 +101,12 @@ def graph_css(scenes: Iterable[Scene], fixed: style.Theme | None = None) -> str:
     for role in roles:
         name = _class(role)
         css += f".f-{name} {{ fill: var(--{name}); }} .s-{name} {{ stroke: var(--{name}); }}\n"
-    return css + ".f-none { fill: none; }\n" + _template("graph.css")
+    return css + ".f-none { fill: none; }\n" + template("graph.css")
 
 
 def graph_script() -> str:
     """Returns the script that brings all graph sections of a page to life."""
-    return _template("graph.js")
-
-
-@functools.cache
-def _template(name: str) -> str:
-    return (resources.files("cnnviz.plots") / "templates" / name).read_text(encoding="utf-8")
+    return template("graph.js")
 
 
 # --- colours as classes -------------------------------------------------------------------------

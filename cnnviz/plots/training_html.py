@@ -7,14 +7,11 @@ switched off, by mouse, touch or keyboard. Nothing is loaded from anywhere.
 
 from __future__ import annotations
 
-import html
-import json
 import math
 import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from importlib import resources
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -29,6 +26,7 @@ from cnnviz.analysis.training import (
     thinned,
 )
 from cnnviz.formats.training_log import TrainingLog, readable
+from cnnviz.plots._page import document, json_element, template, text
 from cnnviz.plots.style import Theme, render, theme
 from cnnviz.plots.training import draw_chart
 
@@ -64,24 +62,21 @@ def training_page(
 ) -> str:
     """Returns a self-contained HTML page of chart type ``number`` showing ``lines``."""
     svg, figure = _svg(number, lines, "auto", smooth, log_scale, heading)
-    data = {"axes": _axes_data(figure), "series": [_series_data(line) for line in lines]}
-    # Closing tags and comments inside the data would end the script element.
-    packed = json.dumps(data, allow_nan=False).replace("<", "\\u003c").replace("&", "\\u0026")
-    return _PAGE.format(
-        title=html.escape(heading),
-        logs=html.escape(", ".join(dict.fromkeys(line.log for line in lines))),
+    names = ", ".join(dict.fromkeys(line.log for line in lines))
+    data = {
+        "x": CHARTS[number][1],
+        "axes": _axes_data(figure),
+        "series": [_series_data(line) for line in lines],
+    }
+    body = _BODY.format(
+        title=text(heading),
         svg=svg,
-        css=_theme_rules(":root", "auto") + _template("training.css"),
         buttons="\n".join(_button(i, line, lines) for i, line in enumerate(lines)),
         rows="\n".join(_row(line) for line in lines),
-        x=html.escape(CHARTS[number][1]),
-        data=packed,
-        script=_template("training.js"),
+        data=json_element(data, ' id="data"'),
     )
-
-
-def _template(name: str) -> str:
-    return (resources.files("cnnviz.plots") / "templates" / name).read_text(encoding="utf-8")
+    css = _theme_rules(":root", "auto") + ":root{color-scheme:light dark}" + template("training.css")
+    return document(f"{heading} - {names}", css, body, template("training.js"))
 
 
 def _svg(
@@ -174,7 +169,7 @@ def _button(i: int, line: ChartLine, lines: list[ChartLine]) -> str:
     color = (logs.index(line.log) if several else i) % len(theme("light").series)
     return (
         f'<button type="button" aria-pressed="true" data-series="{i}">'
-        f'<i style="background:var(--series{color})"></i>{html.escape(name)}</button>'
+        f'<i style="background:var(--series{color})"></i>{text(name)}</button>'
     )
 
 
@@ -182,23 +177,11 @@ def _row(line: ChartLine) -> str:
     finite = line.y[np.isfinite(line.y)]
     values = [finite[-1], finite.min(), finite.max()] if len(finite) else [math.nan] * 3
     cells = "".join(f"<td>{value:.6g}</td>" for value in values)
-    names = f"<td>{html.escape(line.log)}</td><th scope=row>{html.escape(line.name)}</th>"
+    names = f"<td>{text(line.log)}</td><th scope=row>{text(line.name)}</th>"
     return f"<tr>{names}<td>{len(line.y)}</td>{cells}</tr>"
 
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
-script-src 'unsafe-inline'">
-<meta name="color-scheme" content="light dark">
-<title>{title} - {logs}</title>
-<style>{css}</style>
-</head>
-<body data-x="{x}">
-<main>
+_BODY = """<main>
 <h1>{title}</h1>
 <figure>
 {svg}
@@ -219,8 +202,4 @@ script-src 'unsafe-inline'">
 </table></div>
 </details>
 </main>
-<script type="application/json" id="data">{data}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
+{data}"""

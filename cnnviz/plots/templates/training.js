@@ -47,7 +47,7 @@
     cursor.setAttribute('x2', px);
     cursor.classList.remove('off');
     const rows = data.series.filter((_, k) => visible[k]).map(s => row(s, x)).filter(Boolean);
-    box.replaceChildren(`${document.body.dataset.x} ${text(x)}`, ...rows.slice(0, most));
+    box.replaceChildren(`${data.x} ${text(x)}`, ...rows.slice(0, most));
     if (rows.length > most) box.append(`and ${rows.length - most} more`);
     box.hidden = false;
     const frame = svg.getBoundingClientRect();
