@@ -216,7 +216,7 @@ class _Section:
 
     @property
     def total_height(self) -> float:
-        side = len(_statistics(self)) * _LINE + 0.12 + _HISTOGRAM + 0.3
+        side = len(statistics_lines(self.health)) * _LINE + 0.12 + _HISTOGRAM + 0.3
         return _HEADING + max(self.height + _BAR, side)
 
     @property
@@ -363,23 +363,27 @@ def _draw_section(figure: Figure, section: _Section, top: float) -> None:
 
 def draw_heading(figure: Figure, bank: FilterBank, note: str, look: Theme, top: float, width: float) -> None:
     """Writes the layer's name, type and shape, and what is left out."""
-    kind = kind_of(bank.type or ("Convolution" if bank.is_windows else "InnerProduct"))
     chip = inch_axes(figure, MARGIN, top + 0.03, 0.13, 0.13)
-    chip.set_facecolor(KIND_COLORS[kind])
+    chip.set_facecolor(KIND_COLORS[bank_kind(bank)])
     chip.set(xticks=[], yticks=[])
     for spine in chip.spines.values():
         spine.set_visible(False)
     name = fit(bank.title, 4.5 * 72, 12, bold=True)
     inch_text(figure, MARGIN + 0.21, top, name, 12, look.text, weight="bold")
     left = MARGIN + 0.36 + text_width(name, 12, bold=True) / 72
+    room = (width + MARGIN - left) * 72
+    words = " · ".join(part for part in (bank_words(bank), note) if part)
+    inch_text(figure, left, top + 0.035, fit(words, room, 9), 9, look.muted)
+
+
+def bank_words(bank: FilterBank) -> str:
+    """Returns a layer's type and its filters' number and shape, in words."""
     what = f"{len(bank.filters)} filters of {shape_text(bank.filters.shape[1:])}"
     if not bank.is_windows:
         what = f"{bank.filters.shape[0]} outputs of {bank.filters.shape[1]} inputs"
         what += f" ({shape_text(bank.reads)})" if bank.reads else ""
-    parts = [bank.type or "", what, f"group {bank.group}" if bank.group > 1 else "", note]
-    room = (width + MARGIN - left) * 72
-    text = fit(" · ".join(part for part in parts if part), room, 9)
-    inch_text(figure, left, top + 0.035, text, 9, look.muted)
+    parts = [bank.type or "", what, f"group {bank.group}" if bank.group > 1 else ""]
+    return " · ".join(part for part in parts if part)
 
 
 def _bar_label(section: _Section) -> str:
@@ -551,10 +555,9 @@ def _draw_matrix(figure: Figure, section: _Section, top: float) -> ColorScale:
     return scale
 
 
-def _statistics(section: _Section) -> list[tuple[str, str, str | None]]:
-    """Returns lines (label, value, kind of finding or None) for the side of a section."""
-    health = section.health
-    bank = section.bank
+def statistics_lines(health: LayerHealth) -> list[tuple[str, str, str | None]]:
+    """Returns what is told of a layer in numbers: lines (label, value, kind of finding or None)."""
+    bank = health.bank
     lines: list[tuple[str, str, str | None]] = [
         (
             "weights",
@@ -576,7 +579,7 @@ def _statistics(section: _Section) -> list[tuple[str, str, str | None]]:
 def _draw_side(figure: Figure, section: _Section, top: float) -> None:
     """Writes the statistics and draws the histogram, right of the filters."""
     look, left = section.look, MARGIN + _LEFT_WIDTH + _SIDE_GAP
-    for label, value, kind in _statistics(section):
+    for label, value, kind in statistics_lines(section.health):
         color = look.muted
         if kind is not None:
             color = finding_mark(kind, look).color
@@ -590,12 +593,9 @@ def _draw_side(figure: Figure, section: _Section, top: float) -> None:
 
 def draw_histogram(axes: Axes, bank: FilterBank, look: Theme) -> None:
     """Draws how often each weight occurs, with the ends and 0 written below."""
-    values = bank.filters[np.isfinite(bank.filters)]
-    bound = largest(values) or 1.0
-    low = -bound if values.size and values.min() < 0 else 0.0
-    counts, edges = np.histogram(values, bins=61, range=(low, bound))
-    color = KIND_COLORS[kind_of(bank.type or ("Convolution" if bank.is_windows else "InnerProduct"))]
-    axes.stairs(counts, edges, fill=True, color=color, gid="histogram")
+    counts, edges = weight_histogram(bank)
+    low, bound = float(edges[0]), float(edges[-1])
+    axes.stairs(counts, edges, fill=True, color=KIND_COLORS[bank_kind(bank)], gid="histogram")
     axes.axvline(0, color=look.edge, linewidth=0.8)
     axes.set_facecolor(look.panel)
     axes.set_xlim(low, bound)
@@ -608,6 +608,19 @@ def draw_histogram(axes: Axes, bank: FilterBank, look: Theme) -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(look.edge)
+
+
+def weight_histogram(bank: FilterBank) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how often weights occur, and the 62 edges of the bins: around 0, from 0 if none is negative."""
+    values = bank.filters[np.isfinite(bank.filters)]
+    bound = largest(values) or 1.0
+    low = -bound if values.size and values.min() < 0 else 0.0
+    return np.histogram(values, bins=61, range=(low, bound))
+
+
+def bank_kind(bank: FilterBank) -> str:
+    """Returns the kind of layer, a key of KIND_COLORS, also where no file tells its type."""
+    return kind_of(bank.type or ("Convolution" if bank.is_windows else "InnerProduct"))
 
 
 def _draw_legend(figure: Figure, kinds: Sequence[str], top: float, look: Theme) -> None:
