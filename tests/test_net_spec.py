@@ -142,8 +142,10 @@ def test_crop_of_an_upsampled_score():
     crop = coord_map.crop(upscore, data)
     # A unit of the first map lies 19 before the picture's; the upsampling adds one more.
     assert crop.fn.params["crop_param"] == {"axis": 2, "offset": [20]}
-    found = coord_map.coord_map_from_to(L.Crop(crop, data, offset=3), data)
-    assert float(np.ravel(found.shift)[0]) == -3
+    axis, scale, shift = coord_map.coord_map_from_to(L.Crop(crop, data, offset=3), data)
+    assert (axis, scale.item(), shift.item()) == (1, 1, 3)
+    with pytest.raises(RuntimeError, match="not connected"):
+        coord_map.coord_map_from_to(L.InnerProduct(crop, num_output=1), data)
 
 
 def over(**settings):

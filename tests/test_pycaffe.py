@@ -140,12 +140,10 @@ def test_losses_without_axes_are_joined(solver_file):
 def test_hdf5_weights(tmp_path, net_file):
     pytest.importorskip("h5py")
     net, other = caffe.Net(net_file, caffe.TEST), caffe.Net(net_file, caffe.TEST)
-    path = str(tmp_path / "weights.caffemodel.h5")
+    path = str(tmp_path / "weights")
     net.save_hdf5(path)
     other.load_hdf5(path)
     assert same(read(net), read(other))
-    with pytest.raises(NetError, match=r"ends in \.h5"):
-        net.save_hdf5(str(tmp_path / "weights"))
 
 
 # Settings
@@ -227,6 +225,22 @@ def test_a_solver_as_in_a_notebook(solver_file, tmp_path):
     resumed = caffe.get_solver(solver_file)
     resumed.restore(str(tmp_path / "line_iter_1.solverstate"))
     assert resumed.iter == 1 and same(read(resumed.net), read(solver.net))
+
+
+def test_arrays_taken_before_are_up_to_date(solver_file):
+    solver = caffe.SGDSolver(solver_file)
+    if not solver.device.shares_memory:
+        pytest.skip("as with Caffe on a GPU, an array is taken anew")
+    weight = solver.net.params["ip"][0]
+    data, diff = weight.data, weight.diff
+    solver.net.forward()
+    solver.net.backward()
+    assert np.any(diff)
+    solver.net.clear_param_diffs()
+    assert not np.any(diff)
+    data[...], diff[...] = 0, 1
+    solver.apply_update()
+    assert np.allclose(data, -0.01)
 
 
 # import caffe

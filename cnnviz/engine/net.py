@@ -448,11 +448,13 @@ class Net:
         """Writes a .caffemodel (or, by the ending .h5, Caffe's HDF5 form) as a whole or not at all."""
         from cnnviz.formats.caffemodel import write_weights
 
-        blobs = [[blob.read_data() for blob in layer.blobs] for layer in self.layers]
-        diffs = None
-        if write_diff:
-            diffs = [[blob.read_diff() for blob in layer.blobs] for layer in self.layers]
-        write_weights(path, self.to_proto(), blobs, diffs)
+        write_weights(path, *self.stored(write_diff))
+
+    def stored(self, with_diffs: bool = False) -> tuple[NetParameter, list[list[np.ndarray]], Any]:
+        """Returns what a file of weights holds: the net, and each layer's data and diffs (or None)."""
+        data = [[blob.read_data() for blob in layer.blobs] for layer in self.layers]
+        diffs = [[blob.read_diff() for blob in layer.blobs] for layer in self.layers] if with_diffs else None
+        return self.to_proto(), data, diffs
 
     def close(self) -> None:
         """Ends the reading threads of data layers."""

@@ -48,6 +48,7 @@ __all__ = [
     "SGDSolver",
     "Solver",
     "get_solver",
+    "has_nccl",
     "init_log",
     "install",
     "io",
@@ -79,6 +80,11 @@ def layer_type_list() -> list[str]:
 def init_log(level: int = 0) -> None:
     """Prints the log on the error stream in Caffe's form, from severity ``level``: 0 is INFO, 1, 2."""
     log_to_stderr(20 + 10 * level)
+
+
+def has_nccl() -> bool:
+    """Returns False: training on several GPUs is not supported."""
+    return False
 
 
 def install() -> None:

@@ -1,12 +1,8 @@
-"""Where the units of one top lie on another: crops that fit. pycaffe's caffe.coord_map.
-
-Unit i of a top is centred on the place scale * i + shift of an earlier top, each spatial axis by itself.
-"""
+"""Where the units of one top lie on another: crops that fit. pycaffe's caffe.coord_map."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,9 +15,20 @@ _POINTWISE = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class CoordMap:
-    """place on the earlier top = scale * unit + shift.
+class UndefinedMapException(NetError, RuntimeError):
+    """Two tops are not connected by layers with a coordinate map; pycaffe's programs catch RuntimeError."""
+
+
+class AxisMismatchException(NetError):
+    """Layers over different axes lie between two tops."""
+
+
+class CropException(NetError, AssertionError):
+    """No crop brings one top over the other; pycaffe's programs catch AssertionError."""
+
+
+class CoordMap(NamedTuple):
+    """Unit i of one top lies on unit scale * i + shift of another.
 
     Attributes:
         axis: the axis before the first spatial one; None if the map holds for all axes.
@@ -32,72 +39,84 @@ class CoordMap:
     scale: Any = 1.0
     shift: Any = 0.0
 
-    def after(self, earlier: CoordMap) -> CoordMap:
-        """Returns the map to where ``earlier`` leads from here.
+    def then(self, other: CoordMap) -> CoordMap:
+        """Returns this map and ``other`` after it.
 
-        Raises NetError if the two maps are of different axes.
+        Raises AxisMismatchException if the two are of different axes.
         """
-        axes = {axis for axis in (self.axis, earlier.axis) if axis is not None}
+        axes = {axis for axis in (self.axis, other.axis) if axis is not None}
         if len(axes) > 1:
-            raise NetError(f"layers over different axes ({sorted(axes)}) lie between the tops.")
-        axis = axes.pop() if axes else None
-        return CoordMap(axis, earlier.scale * self.scale, earlier.scale * self.shift + earlier.shift)
+            raise AxisMismatchException(f"Layers over different axes, {sorted(axes)}, lie between the tops.")
+        return CoordMap(
+            axes.pop() if axes else None, other.scale * self.scale, other.scale * self.shift + other.shift
+        )
+
+    def inverse(self) -> CoordMap:
+        """Returns the map of the opposite direction."""
+        return CoordMap(self.axis, 1 / self.scale, -self.shift / self.scale)
 
 
-def coord_map(fn: Function) -> CoordMap | None:
-    """Returns the map of a layer's top onto its bottom, or None if it has none."""
+def coord_map(fn: Function) -> CoordMap:
+    """Returns the map of a layer's bottom onto its top.
+
+    Raises UndefinedMapException for a layer that has none.
+    """
     if fn.type_name in ("Convolution", "Pooling", "Im2col"):
         axis, kernel, stride, pad = _window(fn)
-        return CoordMap(axis, stride, (kernel - 1) / 2 - pad)
+        return CoordMap(axis, 1 / stride, (pad - (kernel - 1) / 2) / stride)
     if fn.type_name == "Deconvolution":
         axis, kernel, stride, pad = _window(fn)
-        return CoordMap(axis, 1 / stride, (pad - (kernel - 1) / 2) / stride)
+        return CoordMap(axis, stride, (kernel - 1) / 2 - pad)
     if fn.type_name == "Crop":
         params = fn.params.get("crop_param", fn.params)
-        return CoordMap(params.get("axis", 2) - 1, 1.0, _numbers(params.get("offset", 0)))
-    return CoordMap() if fn.type_name in _POINTWISE else None
+        return CoordMap(params.get("axis", 2) - 1, 1.0, -_numbers(params.get("offset", 0)))
+    if fn.type_name in _POINTWISE:
+        return CoordMap()
+    raise UndefinedMapException(f"{fn.type_name}: has no coordinate map.")
 
 
 def coord_map_from_to(top_from: Top, top_to: Top) -> CoordMap:
-    """Returns where the units of ``top_to`` lie on ``top_from``.
+    """Returns where the units of ``top_from`` lie on ``top_to``.
 
-    Raises NetError if no spatial layers connect the two.
+    Raises UndefinedMapException if no layers with a map connect the two.
     """
-    origins = _maps_back(top_from)
-    for top, there in _maps_back(top_to).items():
+    origins = _maps_onto(top_from)
+    for top, onto_there in _maps_onto(top_to).items():
         if top in origins:
-            here = origins[top]
-            back = CoordMap(here.axis, 1 / np.asarray(here.scale), -np.asarray(here.shift) / here.scale)
-            return there.after(back)
-    raise NetError("The tops are not connected by layers that have a coordinate map.")
+            return origins[top].inverse().then(onto_there)
+    raise UndefinedMapException("The tops are not connected by layers that have a coordinate map.")
 
 
 def crop(top_from: Top, top_to: Top) -> Top:
     """Returns the Crop layer that cuts ``top_from`` to the size of ``top_to``, units over units.
 
-    Raises NetError if the two differ in scale, or the offset is negative or no whole number.
+    Raises CropException if the two differ in scale, or the offset is negative or no whole number.
     """
     found = coord_map_from_to(top_from, top_to)
-    scale, shift = _numbers(found.scale), _numbers(found.shift)
+    scale, shift = _numbers(found.scale), -_numbers(found.shift)
     offset = np.rint(shift).astype(int)
     if not np.allclose(scale, 1):
-        raise NetError(f"A crop needs tops of one scale; a step of one is {scale.tolist()} of the other.")
+        raise CropException(
+            f"A crop needs tops of one scale; a step of one is {scale.tolist()} of the other."
+        )
     if np.any(offset < 0) or not np.allclose(shift, offset):
-        raise NetError(f"A crop's offset is a whole number from 0; here it would be {shift.tolist()}.")
+        raise CropException(f"A crop's offset is a whole number from 0; here it would be {shift.tolist()}.")
     axis = 2 if found.axis is None else found.axis + 1
     return layers.Crop(top_from, top_to, crop_param={"axis": axis, "offset": offset.tolist()})
 
 
-def _maps_back(top: Top) -> dict[Top, CoordMap]:
-    """Returns the maps of ``top`` onto itself and every top that it is spatially made of, nearest first."""
+def _maps_onto(top: Top) -> dict[Top, CoordMap]:
+    """Returns the maps of ``top`` and of every top that it is spatially made of onto it, nearest first."""
     found = {top: CoordMap()}
     waiting = [top]
     for later in waiting:
-        step = coord_map(later.fn)
-        bottoms = later.fn.inputs[:1] if later.fn.type_name == "Crop" else later.fn.inputs
-        for bottom in bottoms if step is not None else ():
-            if step is not None and bottom not in found:
-                found[bottom] = found[later].after(step)
+        try:
+            step = coord_map(later.fn)
+        except UndefinedMapException:
+            continue
+        for bottom in later.fn.inputs[:1] if later.fn.type_name == "Crop" else later.fn.inputs:
+            if bottom not in found:
+                found[bottom] = step.then(found[later])
                 waiting.append(bottom)
     return found
 

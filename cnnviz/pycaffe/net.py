@@ -7,11 +7,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
+import numpy as np
+
 from cnnviz.engine.device import Device
 from cnnviz.engine.net import Net as EngineNet
 from cnnviz.engine.scoring import loss_weights
 from cnnviz.engine.solver import Solver as EngineSolver
-from cnnviz.errors import NetError
 from cnnviz.formats.prototxt import NetDefinition, SolverDefinition, read_solver
 from cnnviz.pycaffe import mode
 
@@ -76,19 +77,25 @@ class Net(EngineNet):
         return OrderedDict((name, weights.get(name, 0.0)) for name in self.blobs)
 
     def save_hdf5(self, path: str | os.PathLike, write_diff: bool = False) -> None:
-        """Writes the weights in Caffe's HDF5 form; ``path`` ends in .h5."""
-        self._check_hdf5(path)
-        self.save(path, write_diff)
+        """Writes the weights in Caffe's HDF5 form, whatever ``path`` ends in."""
+        from cnnviz.formats.hdf5 import write_weights_hdf5
+
+        write_weights_hdf5(path, *self.stored(write_diff))
 
     def load_hdf5(self, path: str | os.PathLike) -> None:
-        """Copies weights from Caffe's HDF5 form; ``path`` ends in .h5."""
-        self._check_hdf5(path)
+        """Copies weights from Caffe's HDF5 form."""
         self.copy_from(path)
 
-    @staticmethod
-    def _check_hdf5(path: str | os.PathLike) -> None:
-        if not os.fspath(path).endswith(".h5"):
-            raise NetError(f"{path}: a file of weights in HDF5 ends in .h5.")
+    # An array that was taken before is up to date after each of these, as with Caffe on a CPU.
+
+    def backward(self, *args: Any, **options: Any) -> dict[str, np.ndarray]:
+        gradients = super().backward(*args, **options)
+        self.device.finish()
+        return gradients
+
+    def clear_param_diffs(self) -> None:
+        super().clear_param_diffs()
+        self.device.finish()
 
     # Callbacks
 
@@ -147,6 +154,10 @@ class Solver(EngineSolver):
     def add_callback(self, on_start: Callable[[], Any], on_gradients_ready: Callable[[], Any]) -> None:
         """Calls ``on_start`` before each iteration and ``on_gradients_ready`` before its update."""
         self._callbacks.append((on_start, on_gradients_ready))
+
+    def apply_update(self) -> None:
+        super().apply_update()
+        self.device.finish()
 
     def forward_backward(self) -> float | None:
         for on_start, _ in self._callbacks:
