@@ -46,6 +46,7 @@ setup(
         "cnnviz": [
             "py.typed",
             "kernels/*.cl",
+            "kernels/*.h",
             "plots/templates/*",
             "formats/*.proto",
             "engine/data/digits.*",

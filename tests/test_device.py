@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -77,6 +79,35 @@ def test_the_environment_chooses():
 def test_build_errors_name_the_file():
     with pytest.raises(DeviceError, match=r"probe.cl does not build on"):
         get_device().kernel("probe", "probe", defines=(("count", "1 2 3"),))
+
+
+KERNELS = resources.files("cnnviz") / "kernels"
+
+
+@pytest.mark.parametrize("name", sorted(f.name for f in KERNELS.iterdir() if f.name.endswith(".cl")))
+def test_included_headers_are_put_in(name):
+    headers = re.findall('#include "(.+)"', (KERNELS / name).read_text())
+    text = module._kernel_text(name)
+    assert "#include" not in text
+    for header in headers:
+        assert module._kernel_text(header).strip() in text
+
+
+def test_every_header_is_used():
+    headers = {f.name for f in KERNELS.iterdir() if f.name.endswith(".h")}
+    included = {header for f in KERNELS.iterdir() for header in re.findall('#include "(.+)"', f.read_text())}
+    assert headers == included
+
+
+def test_a_changed_header_builds_the_program_anew(monkeypatch, tmp_path):
+    monkeypatch.setenv("CNNVIZ_CACHE", str(tmp_path))
+    info = get_device().info
+    real = module._kernel_text
+    module.Device(info)
+    before = set((tmp_path / "programs").iterdir())
+    monkeypatch.setattr(module, "_kernel_text", lambda name: real(name) + "// changed\n")
+    module.Device(info)
+    assert len(before) == 1 and len(set((tmp_path / "programs").iterdir())) == 2
 
 
 def test_scratch_grows_and_is_shared():

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import importlib.metadata
 import os
+import re
 import shutil
 import sys
 import sysconfig
@@ -30,6 +31,7 @@ from cnnviz.formats.files import write_bytes
 
 NO_DEVICE = 'No OpenCL device. Install your GPU\'s driver, or run on the CPU: pip install "cnnviz[cpu]"'
 _SHORT_NAMES = {"pocl": "portable computing language"}
+_INCLUDE = re.compile(r'^#include "(\w+\.h)"$', re.MULTILINE)
 _SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
 
 
@@ -407,14 +409,13 @@ class Device:
     def _program(self, source: str, defines: tuple[tuple[str, Any], ...]) -> Any:
         key = (source, defines)
         if key not in self._kernels:
-            file = resources.files("cnnviz") / "kernels" / f"{source}.cl"
             options = ["-cl-mad-enable", "-cl-std=CL1.2", *(f"-D{k}={v}" for k, v in defines)]
             if self.dtype == np.float64:
                 options.append("-DDtype=double")
-            self._kernels[key] = self._build(source, file.read_bytes(), options)
+            self._kernels[key] = self._build(source, _kernel_text(f"{source}.cl"), options)
         return self._kernels[key]
 
-    def _build(self, source: str, text: bytes, options: list[str]) -> Any:
+    def _build(self, source: str, text: str, options: list[str]) -> Any:
         """Builds a program, from the binary of an earlier run where there is one."""
         info = self.info
         identity = (text, options, info.platform, info.name, info.driver, info.handle.version)
@@ -425,7 +426,7 @@ class Device:
             except (self._cl.Error, OSError):
                 pass  # of another version of the runtime, or cut short: build it anew
         try:
-            program = self._cl.Program(self.context, text.decode()).build(options, cache_dir=False)
+            program = self._cl.Program(self.context, text).build(options, cache_dir=False)
         except self._cl.Error as error:
             raise DeviceError(f"{source}.cl does not build on {info.title}: {error}") from None
         if file is not None:
@@ -473,6 +474,15 @@ class Device:
     def finish(self) -> None:
         """Waits until every kernel has run."""
         self.queue.finish()
+
+
+def _kernel_text(name: str) -> str:
+    """The text of kernels/``name`` with the headers that it includes put in.
+
+    Runtimes cannot be given these files as they are: the package may lie in an archive.
+    """
+    text = (resources.files("cnnviz") / "kernels" / name).read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda line: _kernel_text(line[1]), text)
 
 
 def _program_cache(name: str) -> Path | None:

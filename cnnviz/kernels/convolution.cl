@@ -15,24 +15,7 @@
 // A tap is one (c, kh, kw); taps[] holds how far behind a pixel's first place in the spread image it reads.
 // Each sum is made by one work item in an order that sizes alone decide, so results repeat.
 
-#ifndef Dtype
-#define Dtype float
-#endif
-#ifndef LANES
-#define LANES 16   // elements of a vector register: 4, 8 or 16
-#endif
-#ifndef ROWS
-#define ROWS 8     // filters of a tile
-#endif
-#ifndef VECTORS
-#define VECTORS 2  // registers of pixels of a tile
-#endif
-#define COLS (VECTORS * LANES)
-#define JOIN_(x, y) x##y
-#define JOIN(x, y) JOIN_(x, y)
-#define Vector JOIN(Dtype, LANES)
-#define load JOIN(vload, LANES)
-#define store JOIN(vstore, LANES)
+#include "tile.h"
 
 inline int ceil_div(int a, int b)
 {
@@ -179,15 +162,7 @@ __kernel void convolve(const int depth, const int num, const int out_count, cons
                 for (int j = 0; j < VECTORS; j++) sum[i][j] = start;
             }
             for (int k = 0; k < depth; k++) {
-                Vector v[VECTORS];
-                #pragma unroll
-                for (int j = 0; j < VECTORS; j++) v[j] = load(j, b);
-                #pragma unroll
-                for (int i = 0; i < ROWS; i++) {
-                    const Vector u = a[i * w_row];
-                    #pragma unroll
-                    for (int j = 0; j < VECTORS; j++) sum[i][j] = fma(u, v[j], sum[i][j]);
-                }
+                add_products(sum, a, w_row, b);
                 a += w_k;
                 b += COLS;
             }
@@ -254,67 +229,36 @@ __kernel void convolve_planes(const int channels, const int taps_count, const in
         }
 }
 
-inline Dtype sum_lanes(Vector value)
-{
-#if LANES == 16
-    const JOIN(Dtype, 8) eight = value.lo + value.hi;
-    const JOIN(Dtype, 4) four = eight.lo + eight.hi;
-#elif LANES == 8
-    const JOIN(Dtype, 4) four = value.lo + value.hi;
-#else
-    const Vector four = value;
-#endif
-    const JOIN(Dtype, 2) two = four.lo + four.hi;
-    return two.x + two.y;
-}
-
 // dw[o, tap] += sum over n, q of dy[n, o, q] x[n, q + taps[tap]], where dy has rows as wide as the spread x
 // and zeros behind each, so that q runs over whole planes.
-// Work items: (tile of taps, tile of filters, group).
-#ifndef FILTERS
-#define FILTERS 4
-#endif
-#define TAPS (ROWS - 2)
+// Work items: (tile of B_LINES taps, tile of A_LINES filters, group).
 __kernel void weight_gradient(const int depth, const int num, const int group_output, const int length,
                               __global const Dtype *x, const int x_image, const int x_group,
                               __global const int *taps, __global const Dtype *dy, const int dy_plane,
                               __global Dtype *dw)
 {
-    const int k = get_global_id(0) * TAPS, o = get_global_id(1) * FILTERS;
+    const int k = get_global_id(0) * B_LINES, o = get_global_id(1) * A_LINES;
     const int group = get_global_id(2), filters = get_global_size(2) * group_output;
     // Behind the last tap or filter the last one is repeated, and not stored.
-    __global const Dtype *v_at[TAPS], *u_at[FILTERS];
+    __global const Dtype *v_at[B_LINES], *u_at[A_LINES];
     #pragma unroll
-    for (int j = 0; j < TAPS; j++) v_at[j] = x + group * x_group + taps[min(k + j, depth - 1)];
+    for (int j = 0; j < B_LINES; j++) v_at[j] = x + group * x_group + taps[min(k + j, depth - 1)];
     #pragma unroll
-    for (int i = 0; i < FILTERS; i++)
+    for (int i = 0; i < A_LINES; i++)
         u_at[i] = dy + (size_t)(group * group_output + min(o + i, group_output - 1)) * dy_plane;
-    Vector sum[FILTERS][TAPS];
-    #pragma unroll
-    for (int i = 0; i < FILTERS; i++)
-        #pragma unroll
-        for (int j = 0; j < TAPS; j++) sum[i][j] = 0;
+    Vector sum[A_LINES][B_LINES];
+    clear_lines(sum);
     for (int n = 0; n < num; n++) {
-        for (int q = 0; q < length; q += LANES) {
-            Vector u[FILTERS];
-            #pragma unroll
-            for (int i = 0; i < FILTERS; i++) u[i] = load(0, u_at[i] + q);
-            #pragma unroll
-            for (int j = 0; j < TAPS; j++) {
-                const Vector v = load(0, v_at[j] + q);
-                #pragma unroll
-                for (int i = 0; i < FILTERS; i++) sum[i][j] = fma(u[i], v, sum[i][j]);
-            }
-        }
+        for (int q = 0; q < length; q += LANES) add_line_products(sum, u_at, v_at, q);
         #pragma unroll
-        for (int j = 0; j < TAPS; j++) v_at[j] += x_image;
+        for (int j = 0; j < B_LINES; j++) v_at[j] += x_image;
         #pragma unroll
-        for (int i = 0; i < FILTERS; i++) u_at[i] += filters * dy_plane;
+        for (int i = 0; i < A_LINES; i++) u_at[i] += filters * dy_plane;
     }
     #pragma unroll
-    for (int i = 0; i < FILTERS; i++)
+    for (int i = 0; i < A_LINES; i++)
         #pragma unroll
-        for (int j = 0; j < TAPS; j++)
+        for (int j = 0; j < B_LINES; j++)
             if (o + i < group_output && k + j < depth)
                 dw[(group * group_output + o + i) * depth + k + j] += sum_lanes(sum[i][j]);
 }
@@ -358,23 +302,11 @@ __kernel void weight_gradient_panels(const int depth, const int num, const int b
                 const int o = min(tile * ROWS, group_output - ROWS), skip = tile * ROWS - o;
                 __global const Dtype *b = panel;
                 Vector sum[ROWS][VECTORS];
-                #pragma unroll
-                for (int i = 0; i < ROWS; i++)
-                    #pragma unroll
-                    for (int j = 0; j < VECTORS; j++) sum[i][j] = 0;
+                clear_tile(sum);
                 for (int n = begin; n < end; n++) {
                     __global const Dtype *a = dy + ((size_t)n * filters + o) * out_count;
                     for (int p = 0; p < out_count; p++) {
-                        Vector v[VECTORS];
-                        #pragma unroll
-                        for (int j = 0; j < VECTORS; j++) v[j] = load(j, b);
-                        #pragma unroll
-                        for (int i = 0; i < ROWS; i++) {
-                            const Vector u = a[i * out_count];
-                            #pragma unroll
-                            for (int j = 0; j < VECTORS; j++) sum[i][j] = fma(u, v[j], sum[i][j]);
-                        }
-                        a++;
+                        add_products(sum, a++, out_count, b);
                         b += COLS;
                     }
                 }

@@ -8,24 +8,7 @@
 // A tile is ROWS x COLS elements, COLS = VECTORS * LANES. Sums run in an order that sizes alone decide, so
 // results repeat. C is not read where beta is 0, so it may hold anything.
 
-#ifndef Dtype
-#define Dtype float
-#endif
-#ifndef LANES
-#define LANES 16   // elements of a vector register: 4, 8 or 16, e.g. 16 floats with AVX-512
-#endif
-#ifndef ROWS
-#define ROWS 8
-#endif
-#ifndef VECTORS
-#define VECTORS 2
-#endif
-#define COLS (VECTORS * LANES)
-#define JOIN_(x, y) x##y
-#define JOIN(x, y) JOIN_(x, y)
-#define Vector JOIN(Dtype, LANES)
-#define load JOIN(vload, LANES)
-#define store JOIN(vstore, LANES)
+#include "tile.h"
 
 // panels[p][l][i] = matrix[(p * width + i) * step + l * k_step], 0 behind the matrix's end.
 // Work items: (panel, part of k, product of the batch).
@@ -80,20 +63,9 @@ __kernel void product_tile(const int m, const int n, const int k,
     c += c_offset + (size_t)batch * c_step + (size_t)row * n + col;
 
     Vector sum[ROWS][VECTORS];
-    #pragma unroll
-    for (int i = 0; i < ROWS; i++)
-        #pragma unroll
-        for (int j = 0; j < VECTORS; j++) sum[i][j] = 0;
+    clear_tile(sum);
     for (int l = 0; l < k; l++) {
-        Vector y[VECTORS];
-        #pragma unroll
-        for (int j = 0; j < VECTORS; j++) y[j] = load(j, b);
-        #pragma unroll
-        for (int i = 0; i < ROWS; i++) {
-            const Vector x = a[i * a_row];
-            #pragma unroll
-            for (int j = 0; j < VECTORS; j++) sum[i][j] = fma(x, y[j], sum[i][j]);
-        }
+        add_products(sum, a, a_row, b);
         a += a_k;
         b += b_k;
     }
@@ -119,29 +91,12 @@ __kernel void product_tile(const int m, const int n, const int k,
 }
 
 // For A and B where k steps by one element in both: a row of A and a column of B are without gaps.
-// Work items: (tile row of A_ROWS, tile column of B_ROWS, product of the batch).
-#define A_ROWS 4
-#define B_ROWS (ROWS - 2)
-
+// Work items: (tile row of A_LINES, tile column of B_LINES, product of the batch).
 inline Vector load_some(__global const Dtype *from, int count)
 {
     Dtype lanes[LANES];
     for (int j = 0; j < LANES; j++) lanes[j] = j < count ? from[j] : 0;
     return load(0, lanes);
-}
-
-inline Dtype sum_lanes(Vector value)
-{
-#if LANES == 16
-    const JOIN(Dtype, 8) eight = value.lo + value.hi;
-    const JOIN(Dtype, 4) four = eight.lo + eight.hi;
-#elif LANES == 8
-    const JOIN(Dtype, 4) four = value.lo + value.hi;
-#else
-    const Vector four = value;
-#endif
-    const JOIN(Dtype, 2) two = four.lo + four.hi;
-    return two.x + two.y;
 }
 
 __kernel void product_rows(const int m, const int n, const int k,
@@ -150,49 +105,36 @@ __kernel void product_rows(const int m, const int n, const int k,
                            __global Dtype *c, const int c_offset, const int c_step,
                            const Dtype alpha, const Dtype beta)
 {
-    const int row = get_global_id(0) * A_ROWS, col = get_global_id(1) * B_ROWS, batch = get_global_id(2);
+    const int row = get_global_id(0) * A_LINES, col = get_global_id(1) * B_LINES, batch = get_global_id(2);
     a += a_offset + (size_t)batch * a_step;
     b += b_offset + (size_t)batch * b_step;
     c += c_offset + (size_t)batch * c_step;
     // Rows behind the end repeat the last one and are not stored.
-    __global const Dtype *x[A_ROWS], *y[B_ROWS];
+    __global const Dtype *x[A_LINES], *y[B_LINES];
     #pragma unroll
-    for (int i = 0; i < A_ROWS; i++) x[i] = a + (size_t)min(row + i, m - 1) * a_row;
+    for (int i = 0; i < A_LINES; i++) x[i] = a + (size_t)min(row + i, m - 1) * a_row;
     #pragma unroll
-    for (int j = 0; j < B_ROWS; j++) y[j] = b + (size_t)min(col + j, n - 1) * b_col;
+    for (int j = 0; j < B_LINES; j++) y[j] = b + (size_t)min(col + j, n - 1) * b_col;
 
-    Vector sum[A_ROWS][B_ROWS];
-    #pragma unroll
-    for (int i = 0; i < A_ROWS; i++)
-        #pragma unroll
-        for (int j = 0; j < B_ROWS; j++) sum[i][j] = 0;
+    Vector sum[A_LINES][B_LINES];
+    clear_lines(sum);
     int l = 0;
-    for (; l + LANES <= k; l += LANES) {
-        Vector u[A_ROWS];
-        #pragma unroll
-        for (int i = 0; i < A_ROWS; i++) u[i] = load(0, x[i] + l);
-        #pragma unroll
-        for (int j = 0; j < B_ROWS; j++) {
-            const Vector v = load(0, y[j] + l);
-            #pragma unroll
-            for (int i = 0; i < A_ROWS; i++) sum[i][j] = fma(u[i], v, sum[i][j]);
-        }
-    }
+    for (; l + LANES <= k; l += LANES) add_line_products(sum, x, y, l);
     if (l < k) {
-        Vector u[A_ROWS];
+        Vector u[A_LINES];
         #pragma unroll
-        for (int i = 0; i < A_ROWS; i++) u[i] = load_some(x[i] + l, k - l);
+        for (int i = 0; i < A_LINES; i++) u[i] = load_some(x[i] + l, k - l);
         #pragma unroll
-        for (int j = 0; j < B_ROWS; j++) {
+        for (int j = 0; j < B_LINES; j++) {
             const Vector v = load_some(y[j] + l, k - l);
             #pragma unroll
-            for (int i = 0; i < A_ROWS; i++) sum[i][j] = fma(u[i], v, sum[i][j]);
+            for (int i = 0; i < A_LINES; i++) sum[i][j] = fma(u[i], v, sum[i][j]);
         }
     }
     #pragma unroll
-    for (int i = 0; i < A_ROWS; i++)
+    for (int i = 0; i < A_LINES; i++)
         #pragma unroll
-        for (int j = 0; j < B_ROWS; j++)
+        for (int j = 0; j < B_LINES; j++)
             if (row + i < m && col + j < n) {
                 __global Dtype *to = c + (size_t)(row + i) * n + col + j;
                 const Dtype product = alpha * sum_lanes(sum[i][j]);

@@ -7,13 +7,7 @@
 // A NaN never wins; a window with no winner gives -FLT_MAX and index -1, which gets no gradient.
 // Backward gathers: an input sums over the windows that cover it, so results repeat. Not in place.
 
-#ifndef Dtype
-#define Dtype float
-#endif
-
-#define WINDOW const int height, const int width, const int pooled_h, const int pooled_w, \
-               const int kernel_h, const int kernel_w, const int stride_h, const int stride_w, \
-               const int pad_h, const int pad_w, const int end_h, const int end_w
+#include "pooling.h"
 
 // Where a work item of forward stands, and the corner of its window.
 #define OUTPUT_ITEM \
@@ -56,18 +50,6 @@ inline int quotient(const int a, const int b)
 {
     return a < 1048576 ? (int)((a + 0.5f) / b) : a / b;
 }
-
-// The divisor of a mean: what the window covers of the padded plane, or of the plane itself.
-inline int area(const int ph, const int pw, WINDOW, const int padding_counts)
-{
-    const int h = ph * stride_h - pad_h, w = pw * stride_w - pad_w;
-    const int last_h = min(h + kernel_h, height + (padding_counts ? end_h : 0));
-    const int last_w = min(w + kernel_w, width + (padding_counts ? end_w : 0));
-    return max((last_h - (padding_counts ? h : max(h, 0))) * (last_w - (padding_counts ? w : max(w, 0))), 1);
-}
-
-#define SIZES height, width, pooled_h, pooled_w, kernel_h, kernel_w, stride_h, stride_w, \
-              pad_h, pad_w, end_h, end_w
 
 __kernel void max_forward(WINDOW, __global const Dtype *x, __global Dtype *y, __global int *index)
 {

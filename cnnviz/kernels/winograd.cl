@@ -10,21 +10,7 @@
 // x is spread as by a stride of 4 (convolution.cl), so that neighbouring tiles are neighbours in memory and share
 // a vector. Tiles are numbered row by row through all images; a launch makes tile rows first to last of them.
 
-#ifndef Dtype
-#define Dtype float
-#endif
-#ifndef LANES
-#define LANES 16
-#endif
-#ifndef VECTORS
-#define VECTORS 2
-#endif
-#define COLS (VECTORS * LANES)
-#define JOIN_(x, y) x##y
-#define JOIN(x, y) JOIN_(x, y)
-#define Vector JOIN(Dtype, LANES)
-#define load JOIN(vload, LANES)
-#define store JOIN(vstore, LANES)
+#include "tile.h"
 
 // One row of G times (a, b, c): points 0, 1, -1, 2, -2 and infinity.
 inline void spread_weights(const Dtype a, const Dtype b, const Dtype c, Dtype *u, const int step)

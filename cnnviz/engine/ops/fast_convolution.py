@@ -31,7 +31,7 @@ _PANEL_PIXELS = 2048
 """Pixels of a panel of taps: 256 KB of floats, which stay in a core's cache."""
 
 _FILTERS = 4
-"""FILTERS of convolution.cl, but 1 where a group has no more."""
+"""A_LINES of tile.h, but 1 where a group has no more."""
 
 
 def suits(device: Device, geometry: Geometry) -> bool:
@@ -247,7 +247,7 @@ class FastConvolution(PlainConvolution):
             *(image, g.channels * spread.plane, g.group_channels * spread.plane),
             *(spread.taps, wide, length, dw),
             local_size=(1, 1, 1),
-            defines=(*self._tile.defines, ("FILTERS", filters)),
+            defines=(*self._tile.defines, ("A_LINES", filters)),
         )
 
     def _convolve(self, x: Any, weights: tuple[Any, ...], bias: Any | None, y: Any) -> None:

@@ -10,7 +10,7 @@ from cnnviz.engine.ops.tile import tile_of
 
 _NO_LIMIT = 2**31 - 1
 _GROUP_SIDE, _GROUP_TILE = 16, 64  # of matrix_product_tiled.cl
-_ROWS_OF_A = 4  # A_ROWS of matrix_product.cl
+_ROWS_OF_A = 4  # A_LINES of tile.h
 _PACK_AT_LEAST = 8192  # elements for one work item
 
 
