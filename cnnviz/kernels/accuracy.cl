@@ -3,6 +3,8 @@
 // Host: engine/layers/accuracy.py. Ties count against the label, and a NaN is never right. A label outside
 // of [0, classes) is wrong.
 
+#include "items.h"
+
 #ifndef Dtype
 #define Dtype float
 #endif
@@ -12,16 +14,14 @@ __kernel void accuracy_items(const int outer, const int classes, const int inner
                              const int ignore, const int top_k, __global const Dtype *x,
                              __global const Dtype *labels, __global Dtype *flags)
 {
-    const int i = get_global_id(0), o = get_global_id(1);
-    if (i >= inner || o >= outer) return;
-    const int item = o * inner + i, label = (int)labels[item];
+    ITEM(classes)
+    const int label = (int)labels[item];
     const int ignored = has_ignore && label == ignore;
     int right = 0;
     if (!ignored && label >= 0 && label < classes) {
-        const size_t at = (size_t)o * classes * inner + i;
-        const Dtype score = x[at + (size_t)label * inner];
+        const Dtype score = x[C(label)];
         int better = 0;
-        for (int c = 0; c < classes; ++c) better += c != label && !(x[at + (size_t)c * inner] < score);
+        for (int c = 0; c < classes; ++c) better += c != label && !(x[C(c)] < score);
         right = better < top_k && score == score;
     }
     flags[item] = right;

@@ -4,6 +4,8 @@
 // The position of rank k goes to index[o * outer_step + k * rank_step + i], the number value_start further
 // in value; each may be null, or both the same buffer. Not in place.
 
+#include "items.h"
+
 #ifndef Dtype
 #define Dtype float
 #endif
@@ -19,23 +21,21 @@ __kernel void arg_max(const int outer, const int dim, const int inner, const int
                       const int rank_step, const int value_start, __global const Dtype *x,
                       __global Dtype *index, __global Dtype *value)
 {
-    const int i = get_global_id(0), o = get_global_id(1);
-    if (i >= inner || o >= outer) return;
-    const size_t at = (size_t)o * dim * inner + i;
+    ITEM(dim)
     Dtype last = 0;
     int last_c = -1;
     for (int k = 0; k < top_k; ++k) {
         Dtype best = 0;
         int best_c = -1;
         for (int c = 0; c < dim; ++c) {
-            const Dtype candidate = x[at + (size_t)c * inner];
+            const Dtype candidate = x[C(c)];
             if (last_c >= 0 && !before(last, last_c, candidate, c)) continue;
             if (best_c < 0 || before(candidate, c, best, best_c)) {
                 best = candidate;
                 best_c = c;
             }
         }
-        const int to = o * outer_step + k * rank_step + i;
+        const size_t to = o * outer_step + k * rank_step + i;
         if (index) index[to] = best_c;
         if (value) value[value_start + to] = best;
         last = best;

@@ -11,7 +11,7 @@ __kernel void contrastive_forward(const int num, const int legacy, const Dtype m
                                   __global const Dtype *d2, __global const Dtype *similar,
                                   __global Dtype *losses)
 {
-    const int n = get_global_id(0);
+    const size_t n = get_global_id(0);
     if (n >= num) return;
     const Dtype gap = margin - (legacy ? d2[n] : sqrt(d2[n]));
     const Dtype far = gap > 0 ? (legacy ? gap : gap * gap) : 0;
@@ -21,7 +21,7 @@ __kernel void contrastive_forward(const int num, const int legacy, const Dtype m
 __kernel void contrastive_difference(const int count, __global const Dtype *a, __global const Dtype *b,
                                   __global Dtype *difference)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i < count) difference[i] = a[i] - b[i];
 }
 
@@ -32,9 +32,9 @@ __kernel void contrastive_backward(const int count, const int channels, const in
                                    __global const Dtype *d2, __global const Dtype *similar,
                                    __global const Dtype *dloss, __global Dtype *da, __global Dtype *db)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i >= count) return;
-    const int n = i / channels;
+    const int n = (int)i / channels;
     const Dtype gap = margin - (legacy ? d2[n] : sqrt(d2[n]));
     const Dtype pull = (int)similar[n] ? 1 : gap > 0 ? (legacy ? -1 : -gap / (sqrt(d2[n]) + (Dtype)1e-4)) : 0;
     const Dtype gradient = 2 * scale * dloss[0] * pull * difference[i];

@@ -1,6 +1,8 @@
 // Losses from logarithms of probabilities; see each kernel. Host: engine/layers/cross_entropy_losses.py.
 // A label outside of [0, classes) gives a loss of NaN and reads nothing. Not in place.
 
+#include "items.h"
+
 #ifndef Dtype
 #define Dtype float
 #endif
@@ -12,7 +14,7 @@
 __kernel void sigmoid_forward(const int count, const int has_ignore, const int ignore,
                               __global const Dtype *x, __global const Dtype *t, __global Dtype *losses)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i >= count) return;
     const int ignored = has_ignore && (int)t[i] == ignore;
     losses[i] = ignored ? 0 : (x[i] >= 0 ? x[i] : 0) - x[i] * t[i] + log1p(exp(-fabs(x[i])));
@@ -24,7 +26,7 @@ __kernel void sigmoid_backward(const int count, const int has_ignore, const int 
                                __global const Dtype *x, __global const Dtype *t, __global const Dtype *totals,
                                __global const Dtype *dloss, __global Dtype *dx)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i >= count) return;
     const int ignored = has_ignore && (int)t[i] == ignore;
     dx[i] = ignored ? 0 : dloss[0] / totals[1] * (1 / (1 + exp(-x[i])) - t[i]);
@@ -34,7 +36,7 @@ __kernel void sigmoid_backward(const int count, const int has_ignore, const int 
 __kernel void multinomial_forward(const int num, const int classes, __global const Dtype *p,
                                   __global const Dtype *labels, __global Dtype *losses)
 {
-    const int n = get_global_id(0);
+    const size_t n = get_global_id(0);
     if (n >= num) return;
     const int label = (int)labels[n];
     losses[n] = label >= 0 && label < classes ? -log(fmax(p[n * classes + label], LEAST)) : NAN;
@@ -45,18 +47,12 @@ __kernel void multinomial_backward(const int count, const int classes, const Dty
                                    __global const Dtype *p, __global const Dtype *labels,
                                    __global const Dtype *dloss, __global Dtype *dp)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i >= count) return;
-    const int n = i / classes;
-    dp[i] = (int)labels[n] == i - n * classes ? -scale * dloss[0] / fmax(p[i], LEAST) : 0;
+    const int n = (int)i / classes;
+    dp[i] = (int)labels[n] == (int)i - n * classes ? -scale * dloss[0] / fmax(p[i], LEAST) : 0;
 }
 
-#define ITEM \
-    const int i = get_global_id(0), o = get_global_id(1); \
-    if (i >= inner || o >= outer) return; \
-    const int item = o * inner + i; \
-    const size_t at = (size_t)o * classes * inner + i;
-#define P(c) (at + (size_t)(c) * inner)
 #define SIZES const int outer, const int classes, const int inner
 
 // loss = -sum over c of H[label, c] log(max(p[c], LEAST)). Item: (i, o).
@@ -64,12 +60,12 @@ __kernel void infogain_forward(SIZES, const int has_ignore, const int ignore, __
                                __global const Dtype *labels, __global const Dtype *matrix,
                                __global Dtype *losses)
 {
-    ITEM
+    ITEM(classes)
     const int label = (int)labels[item], ignored = has_ignore && label == ignore;
     const int known = label >= 0 && label < classes;
     Dtype sum = ignored || known ? 0 : NAN;
     if (!ignored && known)
-        for (int c = 0; c < classes; ++c) sum -= matrix[label * classes + c] * log(fmax(p[P(c)], LEAST));
+        for (int c = 0; c < classes; ++c) sum -= matrix[label * classes + c] * log(fmax(p[C(c)], LEAST));
     losses[item] = sum;
     losses[outer * inner + item] = !ignored;
 }
@@ -80,21 +76,21 @@ __kernel void infogain_backward(SIZES, const int has_ignore, const int ignore, _
                                 __global const Dtype *row_sums, __global const Dtype *totals,
                                 __global const Dtype *dloss, __global Dtype *dx)
 {
-    ITEM
+    ITEM(classes)
     const int label = (int)labels[item];
     const int counts = !(has_ignore && label == ignore) && label >= 0 && label < classes;
     const Dtype scale = dloss[0] / totals[1];
     for (int c = 0; c < classes; ++c)
-        dx[P(c)] = counts ? scale * (p[P(c)] * row_sums[label] - matrix[label * classes + c]) : 0;
+        dx[C(c)] = counts ? scale * (p[C(c)] * row_sums[label] - matrix[label * classes + c]) : 0;
 }
 
 // loss = -sum over c of t[c] log(max(p[c], LEAST)). Item: (i, o).
 __kernel void soft_target_forward(SIZES, __global const Dtype *p, __global const Dtype *t,
                                   __global Dtype *losses)
 {
-    ITEM
+    ITEM(classes)
     Dtype sum = 0;
-    for (int c = 0; c < classes; ++c) sum -= t[P(c)] * log(fmax(p[P(c)], LEAST));
+    for (int c = 0; c < classes; ++c) sum -= t[C(c)] * log(fmax(p[C(c)], LEAST));
     losses[item] = sum;
     losses[outer * inner + item] = 1;
 }
@@ -104,9 +100,9 @@ __kernel void soft_target_backward(SIZES, __global const Dtype *p, __global cons
                                    __global const Dtype *totals, __global const Dtype *dloss,
                                    __global Dtype *dx)
 {
-    ITEM
+    ITEM(classes)
     Dtype sum = 0;
-    for (int c = 0; c < classes; ++c) sum += t[P(c)];
+    for (int c = 0; c < classes; ++c) sum += t[C(c)];
     const Dtype scale = dloss[0] / totals[1];
-    for (int c = 0; c < classes; ++c) dx[P(c)] = scale * (p[P(c)] * sum - t[P(c)]);
+    for (int c = 0; c < classes; ++c) dx[C(c)] = scale * (p[C(c)] * sum - t[C(c)]);
 }

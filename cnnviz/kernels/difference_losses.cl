@@ -17,7 +17,7 @@
 #define SMOOTH 2
 
 #define DIFFERENCE \
-    const int i = get_global_id(0); \
+    const size_t i = get_global_id(0); \
     if (i >= count) return; \
     const Dtype u = inside ? inside[i] : 1, v = outside ? outside[i] : 1, d = u * (a[i] - b[i]);
 

@@ -7,10 +7,10 @@
 #endif
 
 #define MARGIN \
-    const int i = get_global_id(0); \
+    const size_t i = get_global_id(0); \
     if (i >= count) return; \
-    const int n = i / classes; \
-    const Dtype side = (int)labels[n] == i - n * classes ? -1 : 1; \
+    const int n = (int)i / classes; \
+    const Dtype side = (int)labels[n] == (int)i - n * classes ? -1 : 1; \
     const Dtype margin = 1 + side * x[i] > 0 ? 1 + side * x[i] : 0;
 
 __kernel void hinge_forward(const int count, const int classes, const int squared, __global const Dtype *x,

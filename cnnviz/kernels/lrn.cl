@@ -12,7 +12,8 @@
 #define SHAPE const int dim, const int inner, const int radius
 
 #define ITEM \
-    const int i = get_global_id(0), d = get_global_id(1); \
+    const size_t i = get_global_id(0); \
+    const int d = get_global_id(1); \
     if (i >= inner || d >= dim) return; \
     const size_t at = ((size_t)get_global_id(2) * dim + d) * inner + i;
 
@@ -30,16 +31,16 @@ inline Dtype shrink(const Dtype scale, const Dtype beta)
 __kernel void lrn_row_sums(const int rows, const int width, const int radius, const int squared,
                            __global const Dtype *x, __global Dtype *sums)
 {
-    const int w = get_global_id(0), row = get_global_id(1);
+    const size_t w = get_global_id(0), row = get_global_id(1);
     if (w >= width || row >= rows) return;
-    x += (size_t)row * width;
+    x += row * width;
     Dtype sum = 0;
     // The same steps for all work items, so that neighbours run in the lanes of a vector.
-    for (int k = w - radius; k <= w + radius; ++k) {
+    for (int k = (int)w - radius; k <= (int)w + radius; ++k) {
         const Dtype value = x[clamp(k, 0, width - 1)];
         sum += k < 0 || k >= width ? 0 : squared ? value * value : value;
     }
-    sums[(size_t)row * width + w] = sum;
+    sums[row * width + w] = sum;
 }
 
 // source: x, which is squared, or sums of squares over rows.
@@ -62,7 +63,7 @@ __kernel void lrn_forward(SHAPE, const Dtype k_start, const Dtype rate, const Dt
 __kernel void lrn_ratio(const int count, const Dtype beta, __global const Dtype *x,
                         __global const Dtype *scale, __global const Dtype *dy, __global Dtype *ratio)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i < count) ratio[i] = dy[i] * x[i] * shrink(scale[i], beta) / scale[i];
 }
 

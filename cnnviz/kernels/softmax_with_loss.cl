@@ -3,27 +3,26 @@
 // Host: engine/layers/softmax_with_loss.py. One work item per (i, o). A label outside of [0, classes) gives a
 // loss of NaN and reads nothing. In place: dx is a buffer of its own.
 
+#include "items.h"
+
 #ifndef Dtype
 #define Dtype float
 #endif
 
-#define ITEM \
-    const int i = get_global_id(0), o = get_global_id(1); \
-    if (i >= inner || o >= outer) return; \
-    const int item = o * inner + i, label = (int)labels[item]; \
-    const int ignored = has_ignore && label == ignore; \
-    const size_t at = (size_t)o * classes * inner + i;
+#define LABEL \
+    const int label = (int)labels[item], ignored = has_ignore && label == ignore;
 
 #define SIZES const int outer, const int classes, const int inner, const int has_ignore, const int ignore
 
 __kernel void softmax_loss_forward(SIZES, __global const Dtype *p, __global const Dtype *labels,
                                    __global Dtype *losses)
 {
-    ITEM
+    ITEM(classes)
+    LABEL
     Dtype loss = 0;
     if (!ignored) {
         const int known = label >= 0 && label < classes;
-        const Dtype chance = known ? p[at + (size_t)label * inner] : NAN;
+        const Dtype chance = known ? p[C(label)] : NAN;
         loss = chance < FLT_MIN ? -log((Dtype)FLT_MIN) : -log(chance);
     }
     losses[item] = loss;
@@ -34,10 +33,8 @@ __kernel void softmax_loss_backward(SIZES, __global const Dtype *p, __global con
                                     __global const Dtype *totals, __global const Dtype *dloss,
                                     __global Dtype *dx)
 {
-    ITEM
+    ITEM(classes)
+    LABEL
     const Dtype scale = ignored ? 0 : dloss[0] / totals[1];
-    for (int c = 0; c < classes; ++c) {
-        const size_t k = at + (size_t)c * inner;
-        dx[k] = ignored ? 0 : scale * (p[k] - (c == label));
-    }
+    for (int c = 0; c < classes; ++c) dx[C(c)] = ignored ? 0 : scale * (p[C(c)] - (c == label));
 }

@@ -10,9 +10,9 @@
 __kernel void unpooling_forward(const int planes, const int count, const int out_count,
                                 __global const Dtype *x, __global const Dtype *mask, __global Dtype *y)
 {
-    const int plane = get_global_id(0);
+    const size_t plane = get_global_id(0);
     if (plane >= planes) return;
-    const size_t in = (size_t)plane * count, out = (size_t)plane * out_count;
+    const size_t in = plane * count, out = plane * out_count;
     for (int i = 0; i < out_count; ++i) y[out + i] = 0;
     for (int i = 0; i < count; ++i)
         if (mask[in + i] >= 0 && mask[in + i] < out_count) y[out + (int)mask[in + i]] = x[in + i];
@@ -21,8 +21,8 @@ __kernel void unpooling_forward(const int planes, const int count, const int out
 __kernel void unpooling_backward(const int total, const int count, const int out_count,
                                  __global const Dtype *mask, __global const Dtype *dy, __global Dtype *dx)
 {
-    const int i = get_global_id(0);
+    const size_t i = get_global_id(0);
     if (i >= total) return;
     const Dtype place = mask[i];
-    dx[i] = place >= 0 && place < out_count ? dy[(size_t)(i / count) * out_count + (int)place] : 0;
+    dx[i] = place >= 0 && place < out_count ? dy[(size_t)((int)i / count) * out_count + (int)place] : 0;
 }
