@@ -4,23 +4,21 @@
 // Host: engine/layers/normalize.py. `norms` is the number of norms per item: inner or 1; `shared`: one scale.
 // In place: not; the host keeps a copy of x.
 
+#include "items.h"
+
 #ifndef Dtype
 #define Dtype float
 #endif
 
 // sums[n, i] = eps + sum over c of x g scale. One work item per (i, n).
-__kernel void normalize_sums(const int num, const int channels, const int inner, const int shared,
+__kernel void normalize_sums(const int outer, const int channels, const int inner, const int shared,
                              const Dtype eps, __global const Dtype *x, __global const Dtype *g,
                              __global const Dtype *scale, __global Dtype *sums)
 {
-    const int i = get_global_id(0), n = get_global_id(1);
-    if (i >= inner || n >= num) return;
+    ITEM(channels)
     Dtype sum = eps;
-    for (int c = 0; c < channels; ++c) {
-        const size_t at = ((size_t)n * channels + c) * inner + i;
-        sum += x[at] * g[at] * (scale ? scale[shared ? 0 : c] : 1);
-    }
-    sums[n * inner + i] = sum;
+    for (int c = 0; c < channels; ++c) sum += x[C(c)] * g[C(c)] * (scale ? scale[shared ? 0 : c] : 1);
+    sums[item] = sum;
 }
 
 // The same for a whole item in place of its positions: out of normalize_sums' results. One work item per n.
@@ -35,9 +33,9 @@ __kernel void normalize_join(const int num, const int inner, const Dtype extra, 
 }
 
 #define ELEMENT \
-    const int at = get_global_id(0); \
+    const size_t at = get_global_id(0); \
     if (at >= count) return; \
-    const int i = at % inner, n = at / inner / channels, c = at / inner - n * channels; \
+    const int i = (int)at % inner, n = (int)at / inner / channels, c = (int)at / inner - n * channels; \
     const int k = norms == 1 ? n : n * inner + i; \
     const Dtype norm = sqrt(squares[k]), factor = scale[shared ? 0 : c];
 
