@@ -85,3 +85,59 @@ def densenet(blocks: tuple[int, ...] = (6, 12, 48, 32), growth: int = 32) -> str
             bottom = f"pool{stage + 2}_half"
             text += layer(bottom, "Pooling", [f"shrink{stage + 1}"], bottom, pooling)
     return text + classifier(bottom)
+
+
+def relu_conv(name: str, bottom: str, outputs: int, kernel: int = 3, more: str = "") -> str:
+    """Returns a convolution with bias and a ReLU in place; padded to keep the size unless ``more`` says."""
+    body = f"num_output: {outputs} kernel_size: {kernel} {more or f'pad: {kernel // 2}'}"
+    text = layer(name, "Convolution", [bottom], name, f"convolution_param {{ {body} }}")
+    return text + layer(f"{name}_relu", "ReLU", [name], name)
+
+
+def detection_head(source: str, priors: int, sizes: tuple[int, int], classes: int = 21) -> str:
+    """Returns what one feature map of a single shot detector says: boxes, scores and where it looks."""
+    text = ""
+    for what, outputs in (("loc", 4 * priors), ("conf", classes * priors)):
+        name = f"{source}_{what}"
+        body = f"convolution_param {{ num_output: {outputs} kernel_size: 3 pad: 1 }}"
+        text += layer(name, "Convolution", [source], name, body)
+        order = "permute_param { order: 0 order: 2 order: 3 order: 1 }"
+        text += layer(f"{name}_perm", "Permute", [name], f"{name}_perm", order)
+        text += layer(f"{name}_flat", "Flatten", [f"{name}_perm"], f"{name}_flat")
+    ratios = "aspect_ratio: 2 aspect_ratio: 3" if priors == 6 else "aspect_ratio: 2"
+    body = f"prior_box_param {{ min_size: {sizes[0]} max_size: {sizes[1]} {ratios} flip: true }}"
+    return text + layer(f"{source}_prior", "PriorBox", [source, "data"], f"{source}_prior", body)
+
+
+def ssd(classes: int = 21) -> str:
+    """Returns the single shot detector SSD300 on the convolutions of VGG-16."""
+    text, bottom = 'name: "SSD300"\n' + image_input(300), "data"
+    for stage, (count, width) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), 1):
+        for i in range(count):
+            text += relu_conv(f"conv{stage}_{i + 1}", bottom, width)
+            bottom = f"conv{stage}_{i + 1}"
+        window = "kernel_size: 2 stride: 2" if stage < 5 else "kernel_size: 3 stride: 1 pad: 1"
+        text += layer(f"pool{stage}", "Pooling", [bottom], f"pool{stage}", f"pooling_param {{ {window} }}")
+        bottom = f"pool{stage}"
+    text += relu_conv("fc6", bottom, 1024, 3, "pad: 6 dilation: 6") + relu_conv("fc7", "fc6", 1024, 1)
+    bottom = "fc7"
+    for stage, width, more in ((6, 512, "pad: 1 stride: 2"), (7, 256, "pad: 1 stride: 2"), (8, 256, "pad: 0"),
+                               (9, 256, "pad: 0")):  # fmt: skip
+        text += relu_conv(f"conv{stage}_1", bottom, width // 2, 1)
+        text += relu_conv(f"conv{stage}_2", f"conv{stage}_1", width, 3, more)
+        bottom = f"conv{stage}_2"
+    text += layer("norm4_3", "Normalize", ["conv4_3"], "norm4_3", "norm_param { across_spatial: false }")
+    sources = ["norm4_3", "fc7", "conv6_2", "conv7_2", "conv8_2", "conv9_2"]
+    sizes = ((30, 60), (60, 111), (111, 162), (162, 213), (213, 264), (264, 315))
+    for source, priors, size in zip(sources, (4, 6, 6, 6, 4, 4), sizes, strict=True):
+        text += detection_head(source, priors, size, classes)
+    for what in ("loc", "conf", "prior"):
+        ends = [f"{source}_{what}" + ("" if what == "prior" else "_flat") for source in sources]
+        axis = f"concat_param {{ axis: {2 if what == 'prior' else 1} }}"
+        text += layer(what, "Concat", ends, what, axis)
+    shape = f"reshape_param {{ shape {{ dim: 0 dim: -1 dim: {classes} }} }}"
+    text += layer("conf_reshape", "Reshape", ["conf"], "conf_reshape", shape)
+    text += layer("scores", "Softmax", ["conf_reshape"], "scores", "softmax_param { axis: 2 }")
+    text += layer("scores_flat", "Flatten", ["scores"], "scores_flat")
+    body = f"detection_output_param {{ num_classes: {classes} nms_param {{ nms_threshold: 0.45 }} }}"
+    return text + layer("detection", "DetectionOutput", ["loc", "scores_flat", "prior"], "detection", body)

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from itertools import combinations
 
 import big_nets
@@ -14,6 +15,7 @@ import matplotlib
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from scene_checks import scene_faults
 
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.graph import build_graph
@@ -74,7 +76,7 @@ def test_a_box_names_what_a_reader_wants_to_know():
         "Convolution 5×3 → 20, stride 2,",
         "pad 1×0",
         "8×20×13×13 · 320 params",
-        "406 K MACs · 108 KB · field 5",
+        "406 K MACs · 108 KB · field 5 px",
         "+ ReLU (negative_slope 0.1),",
         "Dropout 0.4",
     ]
@@ -101,6 +103,42 @@ def test_totals_and_legend():
 def test_no_folding_draws_every_layer():
     assert {n.name for n in picture_of(LENET, fold=False).scene.nodes} >= {"relu1", "drop1"}
     assert "relu1" not in {n.name for n in picture_of(LENET).scene.nodes}
+
+
+HEAD = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 32 dim: 32 } } }
+layer { name: "c" type: "Convolution" bottom: "data" top: "c"
+  convolution_param { num_output: 8 kernel_size: 3 pad: 1 } }
+layer { name: "loc" type: "Convolution" bottom: "c" top: "loc"
+  convolution_param { num_output: 4 kernel_size: 3 pad: 1 } }
+layer { name: "perm" type: "Permute" bottom: "loc" top: "perm"
+  permute_param { order: 0 order: 2 order: 3 order: 1 } }
+layer { name: "flat" type: "Flatten" bottom: "perm" top: "flat" }
+layer { name: "prior" type: "PriorBox" bottom: "c" bottom: "data" top: "prior"
+  prior_box_param { min_size: 8 } }
+"""
+
+
+def test_layers_that_reorder_values_are_told_by_the_shape_they_end_in():
+    assert box(picture_of(HEAD), "loc")[2:] == [
+        "1×4×32×32 · 292 params",
+        "295 K MACs · 49.2 KB · field 5 px",
+        "+ Permute 0 2 3 1, Flatten → 1×4096",
+    ]
+    assert {"perm", "flat"} <= {n.name for n in picture_of(HEAD, fold=False).scene.nodes}
+
+
+def test_an_input_of_which_only_the_size_is_read_is_a_word_and_no_line():
+    def lines(**options):
+        scene = picture_of(HEAD, **options).scene
+        names = {n.key: n.name for n in scene.nodes}
+        return {(names[link.source], names[link.target]) for link in scene.links}
+
+    assert "size of data" in box(picture_of(HEAD), "prior")
+    assert lines() == {("data", "c"), ("c", "loc"), ("c", "prior")}
+    assert ("data", "prior") in lines(fold=False)
+    own = HEAD.replace('bottom: "c" bottom: "data"', 'bottom: "data" bottom: "c"')
+    assert "size of c" not in box(picture_of(own), "prior")  # "c" is no input of the net
 
 
 def test_folded_layers_are_named_where_the_pointer_rests():
@@ -200,6 +238,64 @@ def test_no_boxes_overlap_and_all_are_in_the_picture(rankdir, text):
         assert apart, (a.name, b.name)
     for n in scene.nodes:
         assert n.x >= 0 and n.y >= 0 and n.x + n.width <= scene.width and n.y + n.height <= scene.height
+
+
+def middles(scene) -> dict[str, float]:
+    return {n.name: n.x + n.width / 2 for n in scene.nodes}
+
+
+def test_the_main_way_is_one_straight_line_also_through_blocks():
+    for text, names in (
+        (big_nets.resnet(), ["data", "res2_1/a", "res2_1/sum", "res4_2/a", "res4_2/sum", "res5_1/b", "prob"]),
+        (big_nets.ssd(), ["data", "conv4_3", "pool4", "conv5_1", "fc7", "conv6_1", "conv9_2", "detection"]),
+    ):
+        places = middles(picture_of(text).scene)
+        assert max(places[n] for n in names) - min(places[n] for n in names) < 0.5
+    lying = picture_of(big_nets.resnet(), rankdir="LR").scene
+    heights = {n.name: n.y + n.height / 2 for n in lying.nodes}
+    assert heights["res4_2/a"] == pytest.approx(heights["data"], abs=0.5)
+
+
+NETS = {"residual": big_nets.resnet(), "dense": big_nets.densenet((2, 3)), "detector": big_nets.ssd(),
+        "phases": TRAIN_TEST}  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", [1, "auto"])
+@pytest.mark.parametrize("rankdir", ["TB", "LR"])
+@pytest.mark.parametrize("name", NETS)
+def test_nothing_overlaps_or_runs_through_another(name, rankdir, columns):
+    picture = picture_of(NETS[name], rankdir=rankdir, columns=columns, both_phases=name == "phases")
+    assert not list(scene_faults(picture.scene))
+
+
+# The nets of the collection that were drawn worst, by lines through boxes, width or time.
+HARD = (
+    "intel__caffe/_history/models/intel_optimized_models/ssd/SqueezeNet-SSD/solver_test.prototxt",
+    "BVLC__caffe/_history/models/intel_optimized_models/multinode/googlenet_v3_aux_32nodes_2k_batch"
+    "/train_val.prototxt",
+    "BVLC__caffe/_history/models/intel_optimized_models/rfcn/pascal_voc/ResNet-50/rfcn_end2end"
+    "/train_agnostic.prototxt",
+    "N3vdev__AI_Detection/models/wechat_barcode/detect.prototxt",
+    "BVLC__caffe/_history/examples/coco_caption/lrcn.vgg.prototxt",
+    "dgschwend__netscope/_history/presets/ResNeXt-101.prototxt",
+)
+
+
+@pytest.mark.parametrize("path", HARD)
+@pytest.mark.parametrize("options", [{}, {"columns": "auto"}, {"rankdir": "LR", "fold": False}])
+def test_real_nets_are_drawn_without_fault(real, path, options):
+    assert not list(scene_faults(net_picture(real / "prototxt" / path, **options).scene))
+
+
+def test_the_checker_sees_faults():
+    scene = picture_of(LENET).scene
+    first, second = scene.nodes[:2]
+    scene.nodes[1] = replace(second, x=first.x, y=first.y + 5, width=20)
+    found = " ".join(scene_faults(scene))
+    for told in ("the boxes data and conv1 overlap", "leaves the box net0-layer1"):
+        assert told in found
+    scene.nodes[3] = replace(scene.nodes[3], y=scene.nodes[2].y - 15, height=400)
+    assert "runs through" in " ".join(scene_faults(scene))
 
 
 def test_links_meet_their_boxes():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import pytest
 
@@ -133,6 +133,29 @@ def test_columns_are_as_many_as_asked_for_and_as_high_as_each_other():
     tall, broken = layered_layout(sizes, edges), layered_layout(sizes, edges, columns=4)
     assert broken.height < 0.35 * tall.height
     assert 3.5 * tall.width < broken.width < 5 * tall.width
+
+
+def test_lines_go_past_the_columns_between():
+    """A line from the first column to the last runs below the others, not up and down through them."""
+    sizes = dict.fromkeys(range(40), (100, 30))
+    edges = [*pairwise(range(40)), (0, 39)]
+    layout = layered_layout(sizes, edges, columns=4)
+    (far,) = (route for route in layout.routes if (route.source, route.target) == (0, 39))
+    bottom = max(y + 15 for _, y in layout.centers.values())
+    left, right = layout.centers[0][0] + 50, layout.centers[39][0] - 50
+    between = [y for x, y in points_of(smooth(far.points, "TB", far.corners)) if left + 60 < x < right - 60]
+    assert between and min(between) > bottom
+    assert not list(hits(layout, sizes, "TB"))
+
+
+def test_a_part_that_cannot_be_cut_does_not_leave_columns_of_single_boxes():
+    """Many lines run along most of the net: only what comes before them fills a column of its own."""
+    sizes = dict.fromkeys(range(40), (100, 30))
+    edges = [*pairwise(range(40)), *((i, 39) for i in range(10, 30))]
+    layout = layered_layout(sizes, edges, columns="auto")
+    columns = (round(layout.centers[i][0]) for i in range(40))
+    counts = [len(list(group)) for _, group in groupby(columns)]
+    assert len(counts) <= 3 and min(counts) >= 4
 
 
 @pytest.mark.parametrize("direction", ["TB", "LR"])

@@ -1,15 +1,17 @@
 """Breaks a long layout into columns that stand side by side, as a newspaper does: for slides and pages.
 
 Works on layouts that run from top to bottom. A column ends in a gap between ranks that few blobs cross;
-their lines go on from the foot of one column through the gutter to the head of the next.
+their lines go on from the foot of one column through a gutter to the head of another, past those between.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+
+import numpy as np
 
 from cnnviz.plots._layout import Layout, Node, Point, Route
 
@@ -18,17 +20,21 @@ LANE = 9.0  # between lines that go on side by side
 FOOT = 14.0  # from a column's end to the nearest lane
 MOST_LANES = 3
 MOST_COLUMNS = 12
-SEARCH_STEPS = 24
 WIDE_SCREEN = 16 / 9
+# A picture this much larger than the best is as good, if it has fewer columns.
+AS_GOOD = 1.02
+# What speaks against a column of its own, and against each blob and line but one that lead on from it,
+# where an even column costs 1.
+COST_OF_COLUMN, COST_OF_BLOB, COST_OF_LINE = 0.3, 0.3, 0.07
 
 
 @dataclass(frozen=True)
 class _Gap:
-    """A gap between ranks, the nodes whose lines cross it, and how many lines these are."""
+    """A gap between ranks, and how many blobs and lines cross it."""
 
     top: float
     bottom: float
-    sources: tuple[Node, ...]
+    blobs: int
     lines: int
 
     @property
@@ -36,9 +42,8 @@ class _Gap:
         return (self.top + self.bottom) / 2
 
     @property
-    def cost(self) -> float:
-        """How much nearer to its best place a gap must be that several blobs or lines cross."""
-        return 120 * (len(self.sources) - 1) + 40 * (self.lines - 1)
+    def burden(self) -> float:
+        return COST_OF_BLOB * (self.blobs - 1) + COST_OF_LINE * (self.lines - 1)
 
 
 def in_columns(
@@ -47,13 +52,14 @@ def in_columns(
     """Returns ``layout`` broken into at most ``columns`` columns.
 
     Args:
-        columns: the number, or "auto" for that whose picture comes nearest to ``shape``.
+        columns: the number, or "auto" for the fewest that let the picture be largest in a given ``shape``.
         shape: width divided by height.
     """
     gaps = _gaps(layout, sizes)
     counts = range(1, MOST_COLUMNS + 1) if columns == "auto" else [int(columns)]
     tried = [_broken(layout, sizes, _cuts(layout, gaps, count)) for count in counts]
-    return min(tried, key=lambda t: abs(math.log(max(t.width, 1) / max(t.height, 1) / shape)))
+    heights = [max(picture.width / shape, picture.height) for picture in tried]
+    return next(t for t, height in zip(tried, heights, strict=True) if height <= AS_GOOD * min(heights))
 
 
 def _gaps(layout: Layout, sizes: Mapping[Node, tuple[float, float]]) -> list[_Gap]:
@@ -64,9 +70,8 @@ def _gaps(layout: Layout, sizes: Mapping[Node, tuple[float, float]]) -> list[_Ga
         if top > reach + 1:
             middle = (reach + top) / 2
             crossing = [route.source for route in layout.routes if _crossing(route, middle) is not None]
-            sources = tuple(dict.fromkeys(crossing))
-            if 0 < len(sources) <= MOST_LANES:
-                gaps.append(_Gap(reach, top, sources, len(crossing)))
+            if 0 < len(set(crossing)) <= MOST_LANES:
+                gaps.append(_Gap(reach, top, len(set(crossing)), len(crossing)))
         reach = max(reach, bottom)
     return gaps
 
@@ -80,96 +85,149 @@ def _crossing(route: Route, y: float) -> int | None:
 
 
 def _cuts(layout: Layout, gaps: Sequence[_Gap], count: int) -> list[_Gap]:
-    """Chooses the gaps that part ``layout`` into at most ``count`` columns of the least height."""
-    low, high = layout.height / count, layout.height
-    for _ in range(SEARCH_STEPS):
-        middle = (low + high) / 2
-        if len(_filled(layout, gaps, middle)) < count:
-            high = middle
-        else:
-            low = middle
+    """Chooses the gaps that part ``layout`` into at most ``count`` columns, even and with few lines between.
+
+    Each column costs its cubed height, in heights of an even column, each gap its burden. The least sum
+    is found by going through the ends of all columns one after the other (dynamic programming).
+    """
+    tops = np.array([0.0, *(gap.bottom for gap in gaps)])
+    ends = np.array([*(gap.top for gap in gaps), layout.height])
     # A part that cannot be cut sets the height of all: nothing is gained by columns lower than that.
-    cuts = _filled(layout, gaps, high)
-    tops, ends = [0.0, *(cut.bottom for cut in cuts)], [*(cut.top for cut in cuts), layout.height]
-    return _filled(layout, gaps, max(end - top for top, end in zip(tops, ends, strict=True)))
+    even = max(layout.height / count, (ends - tops).max())
+    heights = (ends - tops[:, None]) / even
+    costs = np.where(heights > 0, heights**3 + COST_OF_COLUMN, np.inf)
+    costs[:, :-1] += [gap.burden for gap in gaps]
+    least, before = costs[0], []  # of the columns up to each end, and the end before the last of them
+    best, chosen = least[-1], list[_Gap]()
+    for _ in range(min(count - 1, len(gaps))):
+        sums = least[:-1, None] + costs[1:]
+        before.append(sums.argmin(axis=0))
+        least = sums.min(axis=0)
+        if least[-1] < best:
+            best, chosen = least[-1], _chosen(gaps, before)
+    return chosen
 
 
-def _filled(layout: Layout, gaps: Sequence[_Gap], height: float) -> list[_Gap]:
-    """Fills columns of ``height`` one after the other; a part that cannot be cut makes its column higher."""
-    cuts: list[_Gap] = []
-    start = 0.0
-    while layout.height - start > height:
-        later = [gap for gap in gaps if gap.top > start]
-        fitting = [gap for gap in later if gap.top - start <= height] or later[:1]
-        if not fitting:
-            break
-        cuts.append(max(fitting, key=lambda gap: gap.top - gap.cost))
-        start = cuts[-1].bottom
-    return cuts
+def _chosen(gaps: Sequence[_Gap], before: Sequence[np.ndarray]) -> list[_Gap]:
+    """Follows the ends of columns back from the last one."""
+    end, chosen = -1, list[_Gap]()
+    for ends in reversed(before):
+        end = ends[end]
+        chosen.insert(0, gaps[end])
+    return chosen
 
 
 def _broken(layout: Layout, sizes: Mapping[Node, tuple[float, float]], cuts: Sequence[_Gap]) -> Layout:
     if not cuts:
         return layout
-    pieces = {node: _column_of(y, cuts) for node, (_, y) in layout.centers.items()}
-    moves = _moves(layout, sizes, cuts, pieces)
-    centers = {n: (x + moves[pieces[n]].dx, y + moves[pieces[n]].dy) for n, (x, y) in layout.centers.items()}
-    foot = max(y + sizes[n][1] / 2 for n, (_, y) in centers.items())
-    routes = tuple(_led_on(route, cuts, moves, foot) for route in layout.routes)
+    ways = [_Way.of(route, cuts) for route in layout.routes]
+    columns = _columns(layout, sizes, cuts, ways)
+    foot = FOOT + max(column.bottom + column.dy for column in columns)
+    lanes = _foot_lanes(ways)
+    routes = tuple(way.led_on(columns, foot + LANE * lanes.get(way.route.source, 0)) for way in ways)
+    centers = {}
+    for node, (x, y) in layout.centers.items():
+        column = columns[_column_of(y, cuts)]
+        centers[node] = (x + column.dx, y + column.dy)
     points = [p for route in routes for p in route.points]
     points += [(x + sizes[n][0] / 2, y + sizes[n][1] / 2) for n, (x, y) in centers.items()]
     width, height = (max(p[axis] for p in points) for axis in (0, 1))
     return replace(layout, centers=centers, routes=routes, width=width, height=height)
 
 
-@dataclass(frozen=True)
-class _Move:
-    """How far a column moves, and where its left side then is."""
-
-    dx: float
-    dy: float
-    left: float
-
-
 def _column_of(y: float, cuts: Sequence[_Gap]) -> int:
     return sum(y > cut.middle for cut in cuts)
 
 
-def _moves(
-    layout: Layout,
-    sizes: Mapping[Node, tuple[float, float]],
-    cuts: Sequence[_Gap],
-    pieces: Mapping[Node, int],
-) -> list[_Move]:
-    head = FOOT + LANE * max(len(cut.sources) for cut in cuts)
-    moves: list[_Move] = []
+@dataclass
+class _Column:
+    """What stands in a column, and where that goes.
+
+    Attributes:
+        arriving: the sources in other columns whose lines end here, each in a lane of its own.
+        left, right, top, bottom: of what stands in it, before it moves by (dx, dy).
+    """
+
+    arriving: list[Node] = field(default_factory=list)
+    left: float = math.inf
+    right: float = -math.inf
+    top: float = math.inf
+    bottom: float = -math.inf
+    dx: float = 0.0
+    dy: float = 0.0
+
+    def include(self, points: Iterable[Point]) -> None:
+        for x, y in points:
+            self.left, self.right = min(self.left, x), max(self.right, x)
+            self.top, self.bottom = min(self.top, y), max(self.bottom, y)
+
+    def moved(self, points: Iterable[Point]) -> list[Point]:
+        return [(x + self.dx, y + self.dy) for x, y in points]
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A line by the columns that it begins and ends in, with its points there; between, it is led anew."""
+
+    route: Route
+    first: int
+    last: int
+    begin: tuple[Point, ...]
+    end: tuple[Point, ...]
+
+    @classmethod
+    def of(cls, route: Route, cuts: Sequence[_Gap]) -> _Way:
+        columns = [_column_of(y, cuts) for _, y in route.points]
+        first, last = columns[0], columns[-1]
+        begin = tuple(p for p, column in zip(route.points, columns, strict=True) if column == first)
+        end = tuple(p for p, column in zip(route.points, columns, strict=True) if column == last)
+        return cls(route, first, last, begin, end if last > first else ())
+
+    def led_on(self, columns: Sequence[_Column], down: float) -> Route:
+        """Returns the line in its new place; ``down`` is the y of its lane at the foot."""
+        begin = columns[self.first].moved(self.begin)
+        if not self.end:
+            return replace(self.route, points=tuple(begin))
+        column = columns[self.last]
+        end = column.moved(self.end)
+        lane = LANE * column.arriving.index(self.route.source)
+        gutter = column.left + column.dx - GUTTER / 2 - lane
+        between = [(begin[-1][0], down), (gutter, down), (gutter, lane), (end[0][0], lane)]
+        corners = range(len(begin), len(begin) + len(between))
+        return replace(self.route, points=(*begin, *between, *end), corners=tuple(corners))
+
+
+def _columns(
+    layout: Layout, sizes: Mapping[Node, tuple[float, float]], cuts: Sequence[_Gap], ways: Sequence[_Way]
+) -> list[_Column]:
+    columns = [_Column() for _ in range(len(cuts) + 1)]
+    for node, (x, y) in layout.centers.items():
+        width, height = sizes[node]
+        corners = (x - width / 2, y - height / 2), (x + width / 2, y + height / 2)
+        columns[_column_of(y, cuts)].include(corners)
+    for way in ways:
+        columns[way.first].include(way.begin)
+        columns[way.last].include(way.end)
+        if way.end and way.route.source not in columns[way.last].arriving:
+            columns[way.last].arriving.append(way.route.source)
+    head = FOOT + LANE * max(len(column.arriving) for column in columns)
     right = 0.0
-    for k in range(len(cuts) + 1):
-        inside = [n for n, piece in pieces.items() if piece == k]
-        edges = [layout.centers[n][0] + side * sizes[n][0] / 2 for n in inside for side in (-1, 1)]
-        edges += [x for route in layout.routes for x, y in route.points if _column_of(y, cuts) == k]
-        if k:
-            right += GUTTER + LANE * len(cuts[k - 1].sources)
-        top = cuts[k - 1].bottom if k else 0.0
-        moves.append(_Move(right - min(edges), head - top, right))
-        right += max(edges) - min(edges)
-    return moves
+    for i, column in enumerate(columns):
+        right += GUTTER + LANE * len(column.arriving) if i else 0.0
+        column.dx, column.dy = right - column.left, head - column.top
+        right += column.right - column.left
+    return columns
 
 
-def _led_on(route: Route, cuts: Sequence[_Gap], moves: Sequence[_Move], foot: float) -> Route:
-    """Returns ``route`` with its points moved, and led from column to column where it is cut."""
-    breaks = {_crossing(route, cut.middle): k for k, cut in enumerate(cuts)}
-    points: list[Point] = []
-    corners: list[int] = []
-    for i, (x, y) in enumerate(route.points):
-        move = moves[_column_of(y, cuts)]
-        points.append((x + move.dx, y + move.dy))
-        if i in breaks:
-            following = moves[breaks[i] + 1]
-            lane = LANE * cuts[breaks[i]].sources.index(route.source)
-            gutter = following.left - GUTTER / 2 - lane
-            start, end = points[-1][0], route.points[i + 1][0] + following.dx
-            corners += range(len(points), len(points) + 4)
-            down = foot + FOOT + lane
-            points += [(start, down), (gutter, down), (gutter, lane), (end, lane)]
-    return replace(route, points=tuple(points), corners=tuple(corners))
+def _foot_lanes(ways: Sequence[_Way]) -> dict[Node, int]:
+    """Gives each source whose lines go on elsewhere a lane below the columns, shared where none meet."""
+    spans: dict[Node, tuple[int, int]] = {}
+    for way in ways:
+        if way.end:
+            first, last = spans.get(way.route.source, (way.first, way.last))
+            spans[way.route.source] = first, max(last, way.last)
+    lanes: dict[Node, int] = {}
+    for source, (first, last) in sorted(spans.items(), key=lambda item: item[1][1] - item[1][0]):
+        taken = {lanes[s] for s in lanes if spans[s][0] < last and first < spans[s][1]}
+        lanes[source] = next(lane for lane in range(len(lanes) + 1) if lane not in taken)
+    return lanes

@@ -191,15 +191,8 @@ def _block_picture(
             edges.setdefault(pair, []).extend(blobs)
     sizes.update((port, (0.0, 0.0)) for port in (ENTRY, EXIT) if any(port in pair for pair in edges))
     layout = layered_layout(sizes, edges, direction)
-    header_width, header_height = labels_size(labels)
-    across = direction in ("LR", "RL")
-    # Lines enter in the middle of the top, so there the header keeps to the left half.
-    width = max(layout.width + 2 * PAD_X, header_width if across else 2 * header_width)
-    height = layout.height + header_height + (PAD_X if across else 0.0)
-    pile = (CARDS - 1) * CARD_STEP
-    picture = _Picture(width + pile, height + pile)
+    picture, (x, y) = _framed(layout, labels, direction)
     picture.frames.append(Frame(key, title, 0.0, 0.0, picture.width, picture.height, tuple(labels), True))
-    x, y = (width - layout.width) / 2, header_height
     names: dict[Any, str] = {unit: panel.boxes[unit].key for unit in block.shown}
     names |= {ENTRY: key, EXIT: key}
     for unit in block.shown:
@@ -216,6 +209,24 @@ def _block_picture(
         way = replace(route, points=tuple(points))
         picture.links.append(link_between(ends, told, way, direction, arrow=route.target != EXIT))
     return picture
+
+
+def _framed(layout: Layout, labels: Sequence[Label], direction: str) -> tuple[_Picture, tuple[float, float]]:
+    """Returns an empty picture with room for ``layout`` in a frame, and where in it the layout begins.
+
+    Lines enter and leave in the middle of a side; the layout's first box lies there, so they run straight.
+    """
+    across = direction in ("LR", "RL")
+    header_width, header_height = labels_size(labels)
+    pile = (CARDS - 1) * CARD_STEP
+    centre = layout.centers.get(ENTRY, (layout.width / 2, layout.height / 2))
+    if across:
+        half = max(header_height + centre[1], layout.height - centre[1] + PAD_X + pile)
+        width = max(layout.width, header_width) + 2 * PAD_X
+        return _Picture(width + pile, 2 * half), ((width - layout.width) / 2, half - centre[1])
+    # The header keeps to the left half.
+    half = max(max(centre[0], layout.width - centre[0] + pile) + PAD_X, header_width)
+    return _Picture(2 * half, layout.height + header_height + pile), (half - centre[0], header_height)
 
 
 def _port(inner: tuple[float, float], picture: _Picture, direction: str, entry: bool):

@@ -114,7 +114,8 @@ class Drawing:
         unknown = [text for i in net.folded.units[unit].layers for text in net.unknown[i]]
         value = self._value(rows)
         told = self._time_text(rows) if self.color_by == "time" else ""
-        labels = unit_labels(UnitFacts(layers, rows, alike, unknown, note, told), self.costs)
+        size_of = net.folded.sizes.get(unit, "")
+        labels = unit_labels(UnitFacts(layers, rows, alike, unknown, note, told, size_of), self.costs)
         if self.color_by:  # faint words would not be readable on the hottest boxes
             labels = [replace(label, role="text") if label.role == "muted" else label for label in labels]
         fault = fault_of(layers[0])

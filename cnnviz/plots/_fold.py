@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from cnnviz.engine.graph import Graph, GraphLayer
@@ -16,6 +16,12 @@ FOLLOWERS = {
     "AbsVal", "BatchNorm", "Bias", "BN", "BNLL", "Clip", "Dropout", "ELU", "Exp", "HardSwish", "Log", "Mish",
     "PReLU", "Power", "RReLU", "ReLU", "ReLU6", "Scale", "SELU", "Sigmoid", "Swish", "TanH", "Threshold",
 }  # fmt: skip
+# Of these that order the same values anew, which is told as the shape that they end in.
+RESHAPERS = {"Flatten", "Permute", "Reshape"}
+FOLLOWERS |= RESHAPERS
+# The bottom of which a layer reads no more than its size; where that is an input of the net, words in the
+# box say so instead of a line through the whole picture.
+SIZE_BOTTOM = {"PriorBox": 1, "Crop": 1}
 # Nets with more boxes than this have their repeated blocks folded, if that saves a good share of them.
 MANY_BOXES = 60
 LEAST_SAVING = 0.2
@@ -49,12 +55,14 @@ class Folded:
 
     Attributes:
         edges: (from unit, to unit) -> names of the blobs, in running order.
+        sizes: unit -> the input of the net of which it reads no more than the size; not among the edges.
         blocks: the repeated blocks, in running order, none overlapping another.
     """
 
     units: list[Unit]
     edges: dict[tuple[int, int], list[str]]
-    blocks: list[Block]
+    sizes: dict[int, str] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
 
 
 def fold_graph(graph: Graph, chains: bool = True, blocks: bool = True) -> Folded:
@@ -62,7 +70,8 @@ def fold_graph(graph: Graph, chains: bool = True, blocks: bool = True) -> Folded
 
     Args:
         chains: whether followers such as ReLU are folded into the layer they follow: those that work in
-            place, and those that are the only reader of their bottom.
+            place, and those that are the only reader of their bottom; and inputs of which a layer reads
+            no more than the size become words.
         blocks: whether repeated blocks are looked for, which is done in nets of many boxes only.
     """
     folded = _fold_chains(graph, chains)
@@ -99,6 +108,7 @@ def _fold_chains(graph: Graph, chains: bool) -> Folded:
     home: dict[int, int] = {}  # layer -> its unit
     units: list[list[int]] = []
     edges: dict[tuple[int, int], list[str]] = {}
+    sizes: dict[int, str] = {}
     for i, layer in enumerate(graph.layers):
         writers = [version[b] for b in layer.bottoms if b in version]
         host = writers[0] if writers else None
@@ -108,11 +118,21 @@ def _fold_chains(graph: Graph, chains: bool) -> Folded:
         else:
             home[i] = len(units)
             units.append([i])
+            if chains and (size := _size_read(graph, layer, version)):
+                sizes[home[i]] = size
             for blob in dict.fromkeys(layer.bottoms):
-                if blob in version:
+                if blob in version and blob != sizes.get(home[i]):
                     edges.setdefault((home[version[blob]], home[i]), []).append(blob)
         version.update((blob, i) for blob in layer.tops)
-    return Folded([Unit(tuple(unit)) for unit in units], edges, [])
+    return Folded([Unit(tuple(unit)) for unit in units], edges, sizes)
+
+
+def _size_read(graph: Graph, layer: GraphLayer, version: dict[str, int]) -> str:
+    """The input of the net of which ``layer`` reads no more than the size; "" if there is none."""
+    place = SIZE_BOTTOM.get(layer.type, len(layer.bottoms))
+    blob = layer.bottoms[place] if place < len(layer.bottoms) else ""
+    is_input = blob in version and not graph.layers[version[blob]].bottoms
+    return blob if is_input and layer.bottoms.count(blob) == 1 else ""
 
 
 def _readers(graph: Graph) -> dict[int, int]:
@@ -228,8 +248,8 @@ def _settings(layer: GraphLayer) -> tuple[str, bytes]:
     """The type of a layer and all of its own parameters, without names and learning rates."""
     param = type(layer.param)()
     param.CopyFrom(layer.param)
-    for field in ("name", "bottom", "top", "param", "include", "exclude", "phase", "loss_weight", "blobs"):
-        param.ClearField(field)
+    for name in ("name", "bottom", "top", "param", "include", "exclude", "phase", "loss_weight", "blobs"):
+        param.ClearField(name)
     for kind in ("convolution_param", "inner_product_param"):
         if param.HasField(kind):
             for filler in ("weight_filler", "bias_filler"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from cnnviz.analysis.summary import LayerSummary, shape_text, short_number
 from cnnviz.engine.graph import GraphLayer
-from cnnviz.plots._fold import fault_of, is_foreign
+from cnnviz.plots._fold import RESHAPERS, fault_of, is_foreign
 from cnnviz.plots._text import NO_BREAK, fit, text_width, visible, wrap
 
 WIDEST = 216.0  # of a line of text in a box, in pixels
@@ -23,6 +23,8 @@ UNTOLD = {
 }  # fmt: skip
 WINDOW = ("kernel_size", "kernel_h", "kernel_w", "num_output", "pool", "global_pooling")
 SIDES = ("stride", "pad", "dilation")
+# The setting that needs no name in a folded layer.
+PLAIN_SETTING = {"Dropout": "dropout_ratio", "Permute": "order"}
 MOST_TOPS = 4
 MOST_UNKNOWN = 2
 
@@ -56,6 +58,7 @@ class UnitFacts:
         unknown: fields of the file that the schema lacks, as text.
         note: a mark such as "only in TRAIN".
         value: what the box is coloured by, as text.
+        size_of: the input of the net of which it reads no more than the size.
     """
 
     layers: Sequence[GraphLayer]
@@ -64,6 +67,18 @@ class UnitFacts:
     unknown: Sequence[str] = ()
     note: str = ""
     value: str = ""
+    size_of: str = ""
+
+    @property
+    def main(self) -> int:
+        """Which of the layers has the top that the box tells: the last before the values are reordered."""
+        reshaped = (i for i, layer in enumerate(self.layers) if i and layer.type in RESHAPERS)
+        return next(reshaped, len(self.layers)) - 1
+
+    @property
+    def copies(self) -> Sequence[Sequence[LayerSummary]]:
+        """The rows of each copy of the box that it stands for."""
+        return self.alike or [self.rows]
 
 
 def unit_labels(facts: UnitFacts, costs: bool = True) -> list[Label]:
@@ -77,7 +92,9 @@ def unit_labels(facts: UnitFacts, costs: bool = True) -> list[Label]:
     if costs:
         labels += _cost_labels(facts)
     if len(facts.layers) > 1:
-        labels += _wrapped("+ " + ", ".join(map(_follower_text, facts.layers[1:])), 10.5)
+        labels += _wrapped(_followers_text(facts), 10.5)
+    if facts.size_of:
+        labels.append(Label(fit(f"size of {visible(facts.size_of)}", WIDEST, 9.5), 9.5, role="muted"))
     if facts.value:
         labels.append(Label(facts.value, 10.5, bold=True))
     for text in facts.unknown[:MOST_UNKNOWN]:
@@ -108,16 +125,24 @@ def _wrapped(text: str, size: float, role: str = "text", most: int = 4) -> list[
 
 def _type_text(layer: GraphLayer) -> str:
     """The type with the settings that differ from their default: "Convolution 3×3 → 64, stride 2"."""
-    window, *others = (text.replace(" ", NO_BREAK) for text in settings(layer))
+    window, *others = map(_together, settings(layer))
     start = " ".join(filter(None, (visible(layer.type), window)))
     return ", ".join([start, *others])
 
 
+def _followers_text(facts: UnitFacts) -> str:
+    """The folded layers, and the shape that they end in if it is another than that told above."""
+    text = "+ " + ", ".join(map(_follower_text, facts.layers[1:]))
+    if facts.main == len(facts.layers) - 1:
+        return text
+    return f"{text} {_together('→ ' + _top_text(facts, len(facts.layers) - 1, 0))}"
+
+
 def _follower_text(layer: GraphLayer) -> str:
     """A folded layer in few words: "BatchNorm", "Dropout 0.4", "ReLU (negative_slope 0.1)"."""
-    told = [text.replace(" ", NO_BREAK) for text in settings(layer) if text and text != "bias_term true"]
-    if layer.type == "Dropout" and len(told) == 1:
-        return f"Dropout{NO_BREAK}{told[0].removeprefix('dropout_ratio' + NO_BREAK)}"
+    told = [_together(text) for text in settings(layer) if text and text != "bias_term true"]
+    if layer.type in PLAIN_SETTING and len(told) == 1:
+        return f"{layer.type}{NO_BREAK}{told[0].removeprefix(PLAIN_SETTING[layer.type] + NO_BREAK)}"
     return visible(layer.type) + (f" ({', '.join(told)})" if told else "")
 
 
@@ -223,24 +248,29 @@ def _sharing(layer: GraphLayer) -> list[str]:
 
 
 def _shape_labels(facts: UnitFacts) -> list[Label]:
-    last = facts.rows[-1]
-    names = {row.name for row in facts.rows}
-    copies = facts.alike or [facts.rows]
-    parameters = _range([sum(row.parameters for row in rows) for rows in copies])
+    tops = facts.rows[facts.main].tops
+    counts = [sum(row.parameters for row in rows) for rows in facts.copies]
+    parameters = f"{_range(counts)} param{'s' if max(counts) > 1 else ''}" if any(counts) else ""
     labels = []
-    for i, top in enumerate(last.tops[:MOST_TOPS]):
-        shape = _shape_range([rows[-1].shapes[i] for rows in copies])
-        if len(last.tops) == 1 and parameters:
-            shape += f"{NO_BREAK}· {_together(f'{parameters} params')}"
-        if len(last.tops) > 1 or top not in names | {"(automatic)"}:
-            labels += _wrapped(f"{visible(top)}: {shape}", 10.5, role="muted", most=2)
-        else:
-            labels += _wrapped(shape, 10.5, role="muted", most=2)
-    if len(last.tops) > MOST_TOPS:
-        labels.append(Label(f"and {len(last.tops) - MOST_TOPS} more tops", 10.5, role="muted"))
-    if parameters and len(last.tops) != 1:
-        labels.append(Label(f"{parameters} params", 10.5, role="muted"))
+    for i in range(min(len(tops), MOST_TOPS)):
+        text = _top_text(facts, facts.main, i)
+        if len(tops) == 1 and parameters:
+            text += f"{NO_BREAK}· {_together(parameters)}"
+        labels += _wrapped(text, 10.5, role="muted", most=2)
+    if len(tops) > MOST_TOPS:
+        labels.append(Label(f"and {len(tops) - MOST_TOPS} more tops", 10.5, role="muted"))
+    if parameters and len(tops) != 1:
+        labels.append(Label(parameters, 10.5, role="muted"))
     return labels
+
+
+def _top_text(facts: UnitFacts, layer: int, top: int) -> str:
+    """The shape of a top of one of the box's layers, with its name if no layer of the box has that."""
+    row = facts.rows[layer]
+    shape = _shape_range([rows[layer].shapes[top] for rows in facts.copies])
+    known = {"(automatic)", *(other.name for other in facts.rows)}
+    alone = len(row.tops) == 1 and row.tops[top] in known
+    return shape if alone else f"{visible(row.tops[top])}: {shape}"
 
 
 def _shape_range(shapes: Sequence[tuple[int, ...] | None]) -> str:
@@ -262,15 +292,15 @@ def _range(values: Sequence[float], unit: str = "") -> str:
 
 
 def _cost_labels(facts: UnitFacts) -> list[Label]:
-    copies = facts.alike or [facts.rows]
-    macs = _range([sum(row.macs or 0 for row in rows) for rows in copies])
-    memory = _range([sum(row.memory or 0 for row in rows) for rows in copies], "B")
+    macs = _range([sum(row.macs or 0 for row in rows) for rows in facts.copies])
+    memory = _range([sum(row.memory or 0 for row in rows) for rows in facts.copies], "B")
     parts = [f"{macs} MACs"] if macs else []
     parts += [memory] if memory else []
-    fields = [rows[-1].field for rows in copies]
+    fields = [rows[facts.main].field for rows in facts.copies]
     if all(field is not None and max(field.size) > 1 for field in fields):
         sizes = [math.ceil(max(field.size)) for field in fields if field is not None]
-        parts.append(f"field {sizes[0]}" if len(set(sizes)) == 1 else f"field {min(sizes)}–{max(sizes)}")
+        span = f"{sizes[0]}" if len(set(sizes)) == 1 else f"{min(sizes)}–{max(sizes)}"
+        parts.append(f"field {span} px")
     return _wrapped(f"{NO_BREAK}· ".join(map(_together, parts)), 9.5, role="muted", most=2) if parts else []
 
 

@@ -3,9 +3,9 @@
 The steps: ranks along the longest path; one chain of dummy places per source for all its long lines
 (its blob is one thing, so it is one line that branches late); the order within ranks by median and
 transpose sweeps from several starts, fewest crossings first; coordinates by sweeps that draw
-neighbours together at the least separation, then long straight runs, then a pass that takes out
-needless width. No box overlaps another, and no line runs through a box: lines cross a rank only in
-places kept for them, and bend only in the gaps between ranks.
+neighbours together at the least separation, around a trunk in one straight line, then long straight
+runs, then a pass that takes out needless width. No box overlaps another, and no line runs through a
+box: lines cross a rank only in places kept for them, and bend only in the gaps between ranks.
 
 Everything is worked out for the direction top to bottom; the other three are turned from it. The
 result depends on the input alone.
@@ -17,7 +17,6 @@ from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -35,9 +34,9 @@ SLOPE = 0.13
 HIGHEST_GAP = 72.0
 
 # How strongly a line draws its ends together, by the number of dummy places among them; and how
-# strongly those boxes are drawn into one line that have their ranks to themselves.
+# strongly the trunk is drawn into one line.
 PULLS = (2.0, 0.05, 0.1)
-SPINE_PULL = 1000.0
+TRUNK_PULL = 1e6
 
 ORDER_SWEEPS = 16
 PLACE_SWEEPS = 12
@@ -110,7 +109,7 @@ class _Grid:
     up: dict[Node, list[Node]] = field(default_factory=lambda: defaultdict(list))
     down: dict[Node, list[Node]] = field(default_factory=lambda: defaultdict(list))
     chains: dict[tuple[Node, Node], list[_Dummy]] = field(default_factory=dict)
-    spine: dict[Node, list[Node]] = field(default_factory=dict)
+    trunk: set[Node] = field(default_factory=set)
     x: dict[Node, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -120,10 +119,21 @@ class _Grid:
         self.ranks = [[] for _ in range(max(self.rank.values()) + 1)]
         for node, rank in self.rank.items():
             self.ranks[rank].append(node)
-        alone = [rank[0] for rank in self.ranks if len(rank) == 1]
-        for above, below in pairwise(alone):
-            self.spine.setdefault(above, []).append(below)
-            self.spine.setdefault(below, []).append(above)
+        self.trunk = self._find_trunk()
+
+    def _find_trunk(self) -> set[Node]:
+        """The boxes alone in their rank, through which the longest way leads, and their runs."""
+        boxes = ([node for node in rank if not isinstance(node, _Dummy)] for rank in self.ranks)
+        trunk = {rank[0] for rank in boxes if len(rank) == 1}
+        taken = {self.rank[node] for node in trunk}
+        for run in _straight_runs(self):
+            if trunk.isdisjoint(run):
+                continue
+            for node in run:
+                if self.rank[node] not in taken and not isinstance(node, _Dummy):
+                    trunk.add(node)
+                    taken.add(self.rank[node])
+        return trunk
 
     def _connect(self, source: Node, target: Node) -> None:
         above, chain = source, list[_Dummy]()
@@ -352,6 +362,8 @@ def _settle(rank: list[Node], grid: _Grid, up: bool, down: bool) -> None:
 
 def _wish(node: Node, grid: _Grid, up: bool, down: bool) -> tuple[float, float]:
     """Where ``node`` wants to be, and how much: long lines want to be straight more than boxes do."""
+    if node in grid.trunk:
+        return TRUNK_PULL, 0.0
     total = weight = 0.0
     for beside in ([grid.up[node]] if up else []) + ([grid.down[node]] if down else []):
         for other in beside:
@@ -359,9 +371,6 @@ def _wish(node: Node, grid: _Grid, up: bool, down: bool) -> tuple[float, float]:
             pull = PULLS[dummies] / len(beside)
             weight += pull
             total += pull * grid.x[other]
-    for other in grid.spine.get(node, ()):
-        weight += SPINE_PULL
-        total += SPINE_PULL * grid.x[other]
     if not weight:
         return 0.01, grid.x[node]
     return weight, total / weight
@@ -401,10 +410,9 @@ def _straighten(grid: _Grid, runs: list[list[Node]]) -> None:
 
 
 def _wish_of_run(grid: _Grid, run: list[Node]) -> float:
-    """Where ``run`` wants to be: on the spine if it is part of it, else between the boxes at its ends."""
-    on_spine = [grid.x[node] for node in run if node in grid.spine]
-    if on_spine:
-        return median(on_spine)
+    """Where ``run`` wants to be: on the trunk if it is part of it, else between the boxes at its ends."""
+    if not grid.trunk.isdisjoint(run):
+        return 0.0
     ends = [*grid.up[run[0]], *grid.down[run[-1]]]
     boxes = [node for node in ends if not isinstance(node, _Dummy)]
     return median(grid.x[node] for node in boxes or ends or run)
