@@ -78,7 +78,37 @@ class SyncedMemory:
             self.device.allocated -= max(self.count, 1) * self.device.dtype.itemsize
 
 
-class Blob:
+class Axes:
+    """What a blob's shape says, also in the words of the time when every blob had four axes."""
+
+    shape: Shape
+
+    @property
+    def count(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def num(self) -> int:
+        return self._legacy_axis(0)
+
+    @property
+    def channels(self) -> int:
+        return self._legacy_axis(1)
+
+    @property
+    def height(self) -> int:
+        return self._legacy_axis(2)
+
+    @property
+    def width(self) -> int:
+        return self._legacy_axis(3)
+
+    def _legacy_axis(self, axis: int) -> int:
+        return self.shape[axis] if axis < len(self.shape) else 1
+
+
+class Blob(Axes):
     """Data and diff of one shape.
 
     Attributes:
@@ -93,11 +123,6 @@ class Blob:
         self._data = SyncedMemory(device, 0, label)
         self._diff = SyncedMemory(device, 0, f"diff of {label}")
         self.reshape(*shape)
-
-    @property
-    def count(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
 
     def count_from(self, start: int, end: int | None = None) -> int:
         """Number of elements over the axes from ``start`` to before ``end``."""
@@ -134,25 +159,6 @@ class Blob:
     def read_diff(self) -> np.ndarray:
         """Returns a copy of the gradient; the device's stays the newest."""
         return self._diff.host(write=False)[: self.count].reshape(self.shape).copy()
-
-    @property
-    def num(self) -> int:
-        return self._legacy_axis(0)
-
-    @property
-    def channels(self) -> int:
-        return self._legacy_axis(1)
-
-    @property
-    def height(self) -> int:
-        return self._legacy_axis(2)
-
-    @property
-    def width(self) -> int:
-        return self._legacy_axis(3)
-
-    def _legacy_axis(self, axis: int) -> int:
-        return self.shape[axis] if axis < len(self.shape) else 1
 
     # The device's side
 

@@ -43,6 +43,24 @@ class Loss(Layer):
         row_sums(self.device, 1, count, items, top.mutable_device_data, scale=scale)
 
 
+class RowLoss(Loss):
+    """Base of losses that see bottom 0 as rows of scores, one row and one label for each item.
+
+    Attributes:
+        classes: scores of a row.
+        scale: 1 / N.
+    """
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        top = super().shapes(bottom)
+        num = bottom[0][0]
+        if math.prod(bottom[1]) != num:
+            raise NetError(f"has labels {bottom[1]} for {num} items; give one label for each")
+        self.classes = math.prod(bottom[0][1:])
+        self.scale = 1 / max(1, num)
+        return top
+
+
 class LabelLoss(Loss):
     """Base of losses with one label per item that can be ignored, and a choice of divisors.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import LabelLoss, Loss, SoftmaxLoss
+from cnnviz.engine.layers._loss import LabelLoss, RowLoss, SoftmaxLoss
 from cnnviz.engine.ops.reduction import row_sums
 from cnnviz.errors import NetError
 from cnnviz.formats.binaryproto import read_mean
@@ -52,7 +52,7 @@ class SigmoidCrossEntropyLoss(LabelLoss):
             self.launch("sigmoid_backward", count, count, *args)
 
 
-class MultinomialLogisticLoss(Loss):
+class MultinomialLogisticLoss(RowLoss):
     """loss = -1/N sum over n of log p[n, label[n]]
 
     p is kept from falling below 1e-20, in the gradient too.
@@ -66,24 +66,18 @@ class MultinomialLogisticLoss(Loss):
 
     type = "MultinomialLogisticLoss"
 
-    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        top = super().shapes(bottom)
-        if math.prod(bottom[1]) != bottom[0][0]:
-            raise NetError(f"has labels {bottom[1]} for {bottom[0][0]} items; give one label for each")
-        self.num, self.classes = bottom[0][0], math.prod(bottom[0][1:])
-        return top
-
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        losses = self.device.scratch(self.num, "losses")
+        num = bottom[1].count
+        losses = self.device.scratch(num, "losses")
         data = (bottom[0].device_data, bottom[1].device_data)
-        self.launch("multinomial_forward", self.num, self.num, self.classes, *data, losses)
-        self.sum_to_top(losses, self.num, 1 / self.num, top[0])
+        self.launch("multinomial_forward", num, num, self.classes, *data, losses)
+        self.sum_to_top(losses, num, self.scale, top[0])
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
             count = bottom[0].count
             data = (bottom[0].device_data, bottom[1].device_data)
-            args = (1 / self.num, *data, top[0].device_diff, bottom[0].mutable_device_diff)
+            args = (self.scale, *data, top[0].device_diff, bottom[0].mutable_device_diff)
             self.launch("multinomial_backward", count, count, self.classes, *args)
 
 

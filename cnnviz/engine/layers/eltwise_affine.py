@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layer import Weight, positive_axis
+from cnnviz.engine.layer import Weight
+from cnnviz.engine.layers._channelwise import Span
 from cnnviz.engine.layers._kept import KeepsBottom
-from cnnviz.engine.ops.channels import Channels
 from cnnviz.formats.schema import FillerParameter
 
 
@@ -28,28 +28,23 @@ class EltwiseAffine(KeepsBottom):
     type = "EltwiseAffine"
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        positive_axis(1, bottom[0])
+        shared = self.param.eltwise_affine_param.channel_shared
+        self._span = Span(bottom, axis=1, num_axes=0 if shared else 1)
         return [bottom[0]]
 
     def weights(self, bottom: Sequence[Shape]) -> list[Weight]:
         given = self.param.eltwise_affine_param
-        shape = () if given.channel_shared else (bottom[0][1],)
         slope = given.slope_filler if given.HasField("slope_filler") else FillerParameter(value=1)
-        return [Weight(shape, slope), Weight(shape, given.bias_filler)]
-
-    def _channels(self, bottom: Blob) -> Channels:
-        if self.param.eltwise_affine_param.channel_shared:
-            return Channels(self.device, 1, 1, bottom.count)
-        return Channels.of(self.device, bottom.shape, 1)
+        return [Weight(self._span.shape, slope), Weight(self._span.shape, given.bias_filler)]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.keep_bottom(bottom[0], top[0])
         slope, bias = (blob.device_data for blob in self.blobs)
         x, y = bottom[0].device_data, top[0].mutable_device_data
-        self._channels(bottom[0]).affine(x, y, factor=slope, bias=bias)
+        self._span.channels(self.device, bottom[0].shape).affine(x, y, factor=slope, bias=bias)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        channels, dy = self._channels(bottom[0]), top[0].device_diff
+        channels, dy = self._span.channels(self.device, bottom[0].shape), top[0].device_diff
         slope, bias = self.blobs
         if self.param_propagate_down[1]:
             channels.sums(dy, dy, bias.mutable_device_diff, term="PLAIN", add=True)

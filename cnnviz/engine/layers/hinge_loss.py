@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import Loss
-from cnnviz.errors import NetError
+from cnnviz.engine.blob import Blob
+from cnnviz.engine.layers._loss import RowLoss
 from cnnviz.formats.schema import HingeLossParameter
 
 
-class HingeLoss(Loss):
+class HingeLoss(RowLoss):
     """loss = 1/N sum over n and c of m^p,  m = max(0, 1 - d x[n, c]), d = 1 for the label, else -1
 
     hinge_loss_param:
@@ -24,14 +22,6 @@ class HingeLoss(Loss):
     """
 
     type = "HingeLoss"
-
-    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        top = super().shapes(bottom)
-        if math.prod(bottom[1]) != bottom[0][0]:
-            raise NetError(f"has labels {bottom[1]} for {bottom[0][0]} items; give one label for each")
-        self.classes = math.prod(bottom[0][1:])
-        self.scale = 1 / max(1, bottom[0][0])
-        return top
 
     @property
     def _squared(self) -> bool:

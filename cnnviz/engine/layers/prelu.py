@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Weight
+from cnnviz.engine.layers._channelwise import Span
 from cnnviz.engine.layers._kept import KeepsBottom
-from cnnviz.engine.ops.channels import Channels
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import FillerParameter
 
@@ -31,25 +31,23 @@ class PReLU(KeepsBottom):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(bottom[0]) < 2:
             raise NetError(f"a bottom of shape {bottom[0]} has no channels; wanted are 2 axes or more")
+        shared = self.param.prelu_param.channel_shared
+        self._span = Span(bottom, axis=1, num_axes=0 if shared else 1)
         return [bottom[0]]
 
     def weights(self, bottom: Sequence[Shape]) -> list[Weight]:
         given = self.param.prelu_param
         filler = given.filler if given.HasField("filler") else FillerParameter(value=0.25)
-        return [Weight(() if given.channel_shared else (bottom[0][1],), filler)]
-
-    def _channels(self, bottom: Blob) -> Channels:
-        if self.param.prelu_param.channel_shared:
-            return Channels(self.device, 1, 1, bottom.count)
-        return Channels.of(self.device, bottom.shape, 1)
+        return [Weight(self._span.shape, filler)]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.keep_bottom(bottom[0], top[0])
         x, slope = bottom[0].device_data, self.blobs[0].device_data
-        self._channels(bottom[0]).leak(x, x, slope, top[0].mutable_device_data)
+        self._span.channels(self.device, bottom[0].shape).leak(x, x, slope, top[0].mutable_device_data)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        channels, x, dy = self._channels(bottom[0]), self.kept_bottom(bottom[0]), top[0].device_diff
+        channels = self._span.channels(self.device, bottom[0].shape)
+        x, dy = self.kept_bottom(bottom[0]), top[0].device_diff
         if self.param_propagate_down[0]:
             channels.sums(dy, x, self.blobs[0].mutable_device_diff, term="PRODUCT_BELOW_ZERO", add=True)
         if propagate_down[0]:

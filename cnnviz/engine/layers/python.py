@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.blob import Axes, Blob, Shape
 from cnnviz.engine.layer import Layer, Weight
 from cnnviz.errors import NetError, did_you_mean
 from cnnviz.formats.schema import LayerParameter
@@ -114,14 +114,14 @@ def _load(param: LayerParameter) -> type:
     return found
 
 
-class _HostBlob:
+class _HostBlob(Axes):
     """A blob without a device, for setup and reshape before the net is built."""
 
     def __init__(self, shape: Sequence[int]):
         self.reshape(*shape)
 
     def reshape(self, *shape: int) -> None:
-        self.shape: Shape = tuple(int(axis) for axis in shape)
+        self.shape = tuple(int(axis) for axis in shape)
         self._data: np.ndarray | None = None
         self._diff: np.ndarray | None = None
 
@@ -136,29 +136,6 @@ class _HostBlob:
         if self._diff is None:
             self._diff = np.zeros(self.shape, np.float32)
         return self._diff
-
-    @property
-    def count(self) -> int:
-        return int(np.prod(self.shape))
-
-    def _axis(self, axis: int) -> int:
-        return self.shape[axis] if axis < len(self.shape) else 1
-
-    @property
-    def num(self) -> int:
-        return self._axis(0)
-
-    @property
-    def channels(self) -> int:
-        return self._axis(1)
-
-    @property
-    def height(self) -> int:
-        return self._axis(2)
-
-    @property
-    def width(self) -> int:
-        return self._axis(3)
 
 
 class _UserBlobs(list[Any]):

@@ -212,9 +212,7 @@ class FastConvolution(PlainConvolution):
     def _weights_by_panels(self, x: Any, dy: Any, dw: Any) -> None:
         g, window, spread, tile = self.geometry, self._flat.window, self._spread, self._tile
         image, _ = spread.take(x)
-        panels = -(-g.depth // tile.cols)
-        parts = self._parts(panels)
-        workers = min(panels * parts, -(-_workers(self.device) // g.group))
+        parts, workers = self._cut(-(-g.depth // tile.cols))
         block = min(g.num, max(1, _PANEL_PIXELS // window.out_count))
         work = self.device.scratch(g.group * workers * block * window.out_count * tile.cols, "tap panels")
         self.device.launch(
@@ -253,9 +251,7 @@ class FastConvolution(PlainConvolution):
     def _convolve(self, x: Any, weights: tuple[Any, ...], bias: Any | None, y: Any) -> None:
         g, window, spread, tile = self.geometry, self._flat.window, self._spread, self._tile
         image, count = spread.take(x)
-        pixel_panels = -(-g.num * window.out_count // tile.cols)
-        parts = self._parts(pixel_panels)
-        workers = min(pixel_panels * parts, -(-_workers(self.device) // g.group))
+        parts, workers = self._cut(-(-g.num * window.out_count // tile.cols))
         work = self.device.scratch(g.group * workers * (g.depth * tile.cols + tile.lanes), "pixel panels")
         self.device.launch(
             "convolution",
@@ -268,12 +264,13 @@ class FastConvolution(PlainConvolution):
             defines=tile.defines,
         )
 
-    def _parts(self, panels: int) -> int:
-        """Parts of the filters that are taken apart, so that few panels still feed all cores."""
+    def _cut(self, panels: int) -> tuple[int, int]:
+        """Returns how many parts the filters are cut into, so that few panels feed all cores, and the workers."""
         g = self.geometry
         tiles = -(-g.group_output // self._tile.rows)
         wanted = -(-4 * self.device.info.units // (panels * g.group))
-        return max(1, min(wanted, tiles // 4))
+        parts = max(1, min(wanted, tiles // 4))
+        return parts, min(panels * parts, -(-_workers(self.device) // g.group))
 
     def _convolve_planes(self, x: Any, w: Any, bias: Any | None, y: Any) -> None:
         g, window, spread = self.geometry, self._flat.window, self._spread
