@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from cnnviz.errors import FileError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -26,6 +29,14 @@ def reference() -> Path:
 def real() -> Path:
     """Models, logs and pictures made by strangers, beside the checkout."""
     return _folder("real")
+
+
+def assert_refused(read: Callable[[Path], object], path: Path, content: bytes, message: str) -> None:
+    """Checks that a file with this content is refused by a sentence that begins with its path and message."""
+    path.write_bytes(content)
+    with pytest.raises(FileError) as error:
+        read(path)
+    assert str(error.value).startswith(f"{path}: {message}")
 
 
 @pytest.fixture(scope="session")

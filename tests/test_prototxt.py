@@ -9,6 +9,7 @@ import struct
 
 import numpy as np
 import pytest
+from conftest import assert_refused
 from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -432,11 +433,7 @@ def test_random_messages_survive_and_google_reads_the_same():
     ],
 )
 def test_other_files_are_named(tmp_path, content, message):
-    path = tmp_path / "x.prototxt"
-    path.write_bytes(content)
-    with pytest.raises(FileError) as error:
-        read_net(path)
-    assert str(error.value).startswith(f"{path}: {message}")
+    assert_refused(read_net, tmp_path / "x.prototxt", content, message)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])

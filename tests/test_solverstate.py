@@ -6,6 +6,7 @@ import filecmp
 
 import numpy as np
 import pytest
+from conftest import assert_refused
 
 from cnnviz.errors import FileError
 from cnnviz.formats.binaryproto import read_mean, write_mean
@@ -80,11 +81,7 @@ def test_an_empty_history_and_a_scalar(tmp_path, name):
     ],
 )
 def test_other_files_are_named(tmp_path, content, message):
-    path = tmp_path / "x.solverstate"
-    path.write_bytes(content)
-    with pytest.raises(FileError) as error:
-        read_solverstate(path)
-    assert str(error.value).startswith(f"{path}: {message}")
+    assert_refused(read_solverstate, tmp_path / "x.solverstate", content, message)
 
 
 def test_damaged_hdf5_is_one_sentence(tmp_path):
