@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cnnviz.cli.options import device_option, dpi_option, style_option
+from cnnviz.cli.options import device_option, dpi_option, input_option, style_option
 
 METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integrated"]
 
@@ -42,6 +42,7 @@ METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integ
 @click.option("--rgb", is_flag=True, help="The net wants R, G, B; Caffe's habit is B, G, R.")
 @click.option("--stretch", is_flag=True, help="Use the whole image; default: cut the middle out.")
 @click.option("--size", metavar="H,W", help="Height and width of the net's input.")
+@input_option
 @click.option("--npz", is_flag=True, help="Also write the numbers, as NAME.npz.")
 @click.option("--npy", "blobs", multiple=True, metavar="BLOB", help="Also write this blob, as NAME_BLOB.npy; "
               "may be repeated.")  # fmt: skip
@@ -50,8 +51,8 @@ METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integ
 @dpi_option
 @device_option
 def command(model, weights, images, out, layers, top, by, normalize, limit, overlay, methods, target, wishes,
-            ranked, classes, mean, scale, train_model, rgb, stretch, size, npz, blobs, suffix, style, dpi,
-            device) -> None:  # fmt: skip
+            ranked, classes, mean, scale, train_model, rgb, stretch, size, inputs, npz, blobs, suffix, style,
+            dpi, device) -> None:  # fmt: skip
     """Show what a net makes of images: maps of every layer, predictions, attributions.
 
     MODEL is a prototxt, in deploy form or the one for training, a solver's, or a caffemodel that holds
@@ -63,6 +64,7 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
       cnnviz features deploy.prototxt net.caffemodel cat.jpg --attribution gradcam --out maps
       cnnviz features deploy.prototxt net.caffemodel pictures/ --top-images conv2 --out maps
     """
+    from cnnviz.analysis.inputs import parse_inputs
     from cnnviz.analysis.preprocessing import (
         find_pictures,
         load_picture,
@@ -95,11 +97,12 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
         suffix=suffix,
         npz=npz,
         blobs=blobs,
+        inputs=parse_inputs(inputs),
     )  # fmt: skip
     paths = find_pictures(images)
     for path in steps(paths, "images"):
         result = writer.write(path, load_picture(path))
-        click.echo(f"{path}: {', '.join(result.texts()[:3]) or 'no class scores'}")
+        click.echo(f"{path}: {result.summary()}")
     for layer in ranked:
         click.echo(writer.write_top_images(layer, paths, bar(f"images for {layer}")))
     for wish in wishes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import device_option
+from cnnviz.cli.options import device_option, input_option
 
 
 @click.command()
@@ -25,9 +25,10 @@ from cnnviz.cli.options import device_option
 @click.option("--rgb", is_flag=True, help="The net wants R, G, B; Caffe's habit is B, G, R.")
 @click.option("--stretch", is_flag=True, help="Use the whole image; default: cut the middle out.")
 @click.option("--size", metavar="H,W", help="Height and width of the net's input.")
+@input_option
 @device_option
 def command(model, weights, images, logs, out, index, classes, mean, scale, train_model, rgb, stretch, size,
-            device) -> None:  # fmt: skip
+            inputs, device) -> None:  # fmt: skip
     """Make one self-contained HTML page: graph, filters, feature maps, training curves.
 
     MODEL is a prototxt of a net or a solver; or a caffemodel, which gives net and weights.
@@ -44,6 +45,7 @@ def command(model, weights, images, logs, out, index, classes, mean, scale, trai
         return
     if model is None or out is None:
         raise click.UsageError("Give MODEL and --out PAGE.html, or --index DIR.")
+    from cnnviz.analysis.inputs import parse_inputs
     from cnnviz.analysis.preprocessing import parse_size, preprocessing_from_options
     from cnnviz.cli.progress import announce, clear
     from cnnviz.formats.nets import holds_text, open_net
@@ -67,6 +69,7 @@ def command(model, weights, images, logs, out, index, classes, mean, scale, trai
         preprocessing=preprocessing_from_options(trained, mean, scale, rgb, stretch),
         class_names=classes,
         size=parse_size(size) if size else None,
+        inputs=parse_inputs(inputs),
         device=chosen,
         progress=announce,
     )

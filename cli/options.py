@@ -29,6 +29,11 @@ style_option = click.option(
 dpi_option = click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True,
                           help="Dots per inch of PNG and JPEG.")  # fmt: skip
 
+input_option = click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE|FILE", help="Feed "
+                            "another input than the image's: a number, numbers or an .npy file; may be "
+                            "repeated. Default: 0 at the first step and 1 after for the cont of recurrent "
+                            "layers, else 0.")  # fmt: skip
+
 
 class CaffeFlags(click.Command):
     """A command whose flags may be given as Caffe's tools take them: --gray=true, --shuffle=false."""

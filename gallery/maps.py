@@ -14,15 +14,9 @@ from cnnviz.analysis.attribution import attribute
 from cnnviz.analysis.features import FeatureMaps, ImageFeatures, Looker
 from cnnviz.errors import CnnvizError
 from cnnviz.gallery.html import Anchors, averaged, card, data_uri, links, mosaic, photo, text
-from cnnviz.plots.features import (
-    METHOD_TITLES,
-    attribution_overlay,
-    attribution_title,
-    layer_facts,
-    plain_number,
-    prediction_bars,
-    strongest_unit,
-)
+from cnnviz.plots.attributions import METHOD_TITLES, attribution_overlay, attribution_title
+from cnnviz.plots.feature_rows import layer_facts, plain_number, strongest_unit
+from cnnviz.plots.features import prediction_bars
 from cnnviz.plots.style import theme
 from cnnviz.plots.tiles import ColorScale, color_scale
 

@@ -7,12 +7,13 @@ reads without scripts. Nothing of a model's file becomes markup: see ``cnnviz.ga
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnnviz.analysis.features import Looker
 from cnnviz.analysis.filters import Report, filter_report
+from cnnviz.analysis.inputs import Value
 from cnnviz.analysis.preprocessing import Preprocessing, find_pictures, load_picture, preprocessing_of
 from cnnviz.analysis.summary import NetSummary, short_number
 from cnnviz.analysis.training import chart_lines, chart_name
@@ -93,6 +94,7 @@ def build_gallery(
     preprocessing: Preprocessing | None = None,
     class_names: str | os.PathLike | Sequence[str] | None = None,
     size: tuple[int, int] | None = None,
+    inputs: Mapping[str, Value] | None = None,
     device: Device | None = None,
     progress: Progress | None = None,
 ) -> str:
@@ -105,7 +107,7 @@ def build_gallery(
             the first MOST_IMAGES. This part alone needs an OpenCL device.
         logs: training logs: adds the charts.
         path: the .html file to write.
-        preprocessing, class_names, size, device: see Looker.
+        preprocessing, class_names, size, inputs, device: see Looker.
         progress: called with what is being done.
 
     Raises:
@@ -134,7 +136,7 @@ def build_gallery(
     report = _report(page)
     # Each part links to those made before it: filters to maps, the graph to both.
     if page.images:
-        _add_features(page, preprocessing, class_names, size, device)
+        _add_features(page, preprocessing, class_names, size, inputs, device)
     if report is not None:
         _add_filters(page, report)
     if page.logs:
@@ -232,7 +234,7 @@ def _filter_card(page: _Page, graph: Graph, report: Report, name: str, is_open: 
     return card(page.anchors.id("filters", name), name, remark, body, open=is_open)
 
 
-def _add_features(page: _Page, preprocessing, class_names, size, device) -> None:
+def _add_features(page: _Page, preprocessing, class_names, size, inputs, device) -> None:
     looker = Looker(
         page.definition,
         page.weights_path,
@@ -241,6 +243,7 @@ def _add_features(page: _Page, preprocessing, class_names, size, device) -> None
         size,
         device,
         gradients=True,
+        inputs=inputs,
     )
     cards = []
     more = page.links("graph", "filters")

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz.analysis.features import FeatureMaps, Looker
+from cnnviz.analysis.features import FeatureMaps, Looker, spread
 from cnnviz.analysis.preprocessing import find_pictures, preprocessing_from_options, preprocessing_of
+from cnnviz.analysis.receptive_field import ReceptiveField
 from cnnviz.errors import CnnvizError, FileError, NetError
 from cnnviz.formats.binaryproto import write_mean
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.features import default_limit, features_figure, layer_facts
+from cnnviz.plots.feature_rows import layer_facts, short_title
+from cnnviz.plots.features import default_limit, features_figure
 from cnnviz.plots.style import theme
 
 CONVOLUTION = """layer {{ name: "{name}" type: "Convolution" bottom: "{bottom}" top: "{name}"
@@ -87,7 +89,7 @@ def test_deep_nets_show_their_joints(tmp_path, monkeypatch):
     assert [m.layer for m in features.maps] == ["c0", *(f"j{k}" for k in range(8))]
     assert features.omitted == 7
     figure = features_figure(features, look=theme("light"))
-    assert any("7 layers between blocks left out" in t.get_text() for t in figure.texts)
+    assert any("9 of 16 layers shown" in t.get_text() for t in figure.texts)
 
 
 def test_rows_and_columns_are_a_table():
@@ -137,7 +139,54 @@ def test_long_names_neither_overlap_nor_leave_the_page(tmp_path, style):
 
 
 def test_fewer_maps_of_deeper_nets():
-    assert [default_limit(n) for n in (1, 10, 11, 30, 31, 300)] == [64, 64, 32, 32, 16, 16]
+    assert [default_limit(n) for n in (1, 10, 11, 16, 17, 300)] == [64, 64, 32, 32, 16, 16]
+
+
+def test_very_deep_nets_show_some_of_every_map_size(tmp_path, monkeypatch):
+    """Twenty blocks of one size do not crowd out the two of another."""
+    monkeypatch.setattr("cnnviz.analysis.features.MOST_LAYERS", 10)
+    text, bottom = DATA, "data"
+    for k in range(22):
+        if k == 20:
+            text += 'layer { name: "p" type: "Pooling" bottom: "j19" top: "p" pooling_param '
+            text += "{ kernel_size: 2 stride: 2 } }\n"
+            bottom = "p"
+        text += convolution(f"c{k}", bottom, 3)
+        text += f'layer {{ name: "j{k}" type: "Eltwise" bottom: "{bottom}" bottom: "c{k}" top: "j{k}" }}\n'
+        bottom = f"j{k}"
+    features = make_looker(tmp_path, text).look(IMAGE)
+    names = [m.layer for m in features.maps]
+    assert len(names) <= 10 and names[-3:] == ["p", "j20", "j21"]
+    assert "j19" in names and features.omitted == 45 - len(names)
+
+
+def test_groups_share_what_may_be_shown():
+    assert spread([[1], [2, 3, 4, 5], [6, 7]], 100) == [1, 2, 3, 4, 5, 6, 7]
+    assert spread([[1], list(range(10, 20)), [6, 7]], 6) == [1, 12, 15, 19, 6, 7]
+    assert spread([[1, 2], [3, 4]], 1) == [2, 4]
+
+
+def test_names_in_place_are_told_short():
+    assert short_title("conv1 + conv1/bn + conv1/scale") == "conv1 + bn + scale"
+    assert short_title("fire2/a + fire2/relu_a") == "fire2/a + relu_a"
+    assert short_title("ip1 + relu1") == "ip1 + relu1"
+    assert short_title("a/b + a/") == "a/b + a/"
+
+
+def test_long_thin_maps_of_a_convolution_are_maps():
+    field = ReceptiveField((3, 3), (1, 1), (0, 0))
+    assert not FeatureMaps("x", "Convolution", "x", np.zeros((2, 3, 28)), field).is_table
+
+
+def test_very_many_values_are_joined_to_few_bars(tmp_path):
+    features = make_looker(tmp_path, DATA + convolution("conv", "data") + POOL).look(IMAGE)
+    values = np.zeros(200_000, np.float32)
+    values[777], values[123_456] = 5, -3
+    features.maps = [FeatureMaps("scores", "Concat", "scores", values)]
+    figure = features_figure(features, look=theme("light"))
+    segments = next(axes.collections[0].get_segments() for axes in figure.axes if axes.collections)
+    assert len(segments) <= 800
+    assert max(s[1][1] for s in segments) == 5 and min(s[0][1] for s in segments) == -3
 
 
 # Preprocessing from the data layer

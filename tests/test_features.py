@@ -14,11 +14,14 @@ from cnnviz.analysis.preprocessing import (
     preprocessing_from_options,
     preprocessing_of,
 )
+from cnnviz.analysis.receptive_field import ReceptiveField
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.images import encode_image, load_image
 from cnnviz.formats.prototxt import parse_net, read_net
-from cnnviz.plots.features import attribution_figure, features_figure, plot_features
+from cnnviz.plots.attributions import attribution_figure
+from cnnviz.plots.feature_rows import plain_number
+from cnnviz.plots.features import features_figure, plot_features
 from cnnviz.plots.style import theme
 
 
@@ -79,7 +82,11 @@ def test_the_figure_shows_what_the_numbers_are(looker, digit):
     figure = features_figure(features, look=theme("light"))
     texts = [t.get_text() for t in figure.texts]
     assert "conv1" in texts and "ip1 + relu1" in texts and "digit_3.png" in texts
-    assert any(t.startswith("Convolution · 20 maps of 24 × 24 · a unit sees 5 × 5 pixels") for t in texts)
+    low, high = (
+        plain_number(float(v)) for v in (features.maps[0].values.min(), features.maps[0].values.max())
+    )
+    facts = f"Convolution · 20 maps of 24 × 24 · {low} to {high} · a unit sees 5 × 5 pixels"
+    assert any(t.startswith(facts) for t in texts)
     assert any("3" in t and "%" in t for t in texts)
     lines = [c for axes in figure.axes for c in axes.collections if hasattr(c, "get_segments")]
     drawn = [np.array([s[1][1] for s in c.get_segments()]) for c in lines]
@@ -101,6 +108,30 @@ def test_what_is_left_out_is_said(looker, digit):
     assert any("7 of 20 maps" in t.get_text() for t in figure.texts)
     figure = features_figure(looker.look(digit), look=theme("light"), top=3)
     assert any("3 most active of 20 maps" in t.get_text() for t in figure.texts)
+
+
+def test_maps_left_out_are_spread_evenly(looker, digit):
+    """Of a Concat the first maps alone would be those of one branch."""
+    figure = features_figure(looker.look(digit, layers=["conv1"]), look=theme("light"), limit=7)
+    labels = [t.get_text() for axes in figure.axes for t in axes.texts]
+    assert labels == ["0", "2", "5", "8", "11", "14", "17"]
+
+
+def test_one_colour_bar_serves_all_maps(looker, digit):
+    features = looker.look(digit)
+    note = "share of each map's largest value"
+    for options, bars in (({}, [[-1, 0, 1]]), ({"normalize": "layer"}, [])):
+        figure = features_figure(features, look=theme("light"), **options)
+        assert [t.get_text() for t in figure.texts].count(note) == len(bars)
+        ticks = [list(axes.get_xticks()) for axes in figure.axes]
+        assert [t for t in ticks if t == [-1, 0, 1]] == bars
+
+
+def test_a_field_that_is_the_whole_image_is_not_drawn(looker, digit):
+    features = looker.look(digit, layers=["conv1", "pool2"])
+    features.maps[1].field = ReceptiveField((99, 99), (1, 1), (0, 0))
+    figure = features_figure(features, look=theme("light"))
+    assert sum(bool(axes.patches) for axes in figure.axes if axes.images) == 1
 
 
 def test_top_channels_are_the_most_active(looker, digit):

@@ -27,6 +27,7 @@ class Attribution:
         values: (H, W); at least 0 unless ``signed``.
         target: the class it explains; target_name: its name.
         signed: whether negative values speak against the class.
+        note: how it was made, or why it is zero everywhere, in words.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Attribution:
     target: int
     target_name: str
     signed: bool = False
+    note: str = ""
 
 
 def score_blob(looker: Looker) -> tuple[str, int]:
@@ -45,6 +47,10 @@ def score_blob(looker: Looker) -> tuple[str, int]:
     name = looker.score_blob()
     if name is None:
         raise CnnvizError("The net gives no class scores, so nothing can be attributed to a class.")
+    if looker.frames > 1:
+        raise CnnvizError(
+            f"The net reads {looker.frames} frames at once; attributions explain nets that read one picture."
+        )
     return name, _writer(looker, name)
 
 
@@ -63,8 +69,7 @@ def _target(looker: Looker, target: int | None) -> int:
 
 def _scores(looker: Looker) -> np.ndarray:
     """(N, classes) of the last forward pass."""
-    values = looker.net.blobs[score_blob(looker)[0]].read_data()
-    return values.reshape(len(values), -1)
+    return looker.class_scores(score_blob(looker)[0])
 
 
 def input_gradient(
@@ -102,9 +107,8 @@ def _seed_gradient(looker: Looker, blob: str, channel: int) -> None:
     """Makes the mean of a channel of each picture what the gradient is of; all other diffs become 0."""
     for other in looker.net.blobs.values():
         other.clear_diff()
-    diff = looker.net.blobs[blob].diff
-    flat = diff.reshape(diff.shape[0], diff.shape[1], -1)
-    flat[:, channel] = 1 / flat.shape[2]
+    diff = looker.by_item(blob, looker.net.blobs[blob].diff)
+    diff[:, channel] = 1 / np.prod(diff.shape[2:])
 
 
 def _reduce(gradient: np.ndarray) -> np.ndarray:
@@ -340,8 +344,7 @@ def _blob_of(looker: Looker, layer: str) -> tuple[str, int]:
 
 def check_channel(looker: Looker, blob: str, channel: int, layer: str | None) -> None:
     """Raises CnnvizError if a blob has no such channel."""
-    shape = looker.net.blobs[blob].shape
-    count = shape[1] if len(shape) > 1 else 0
+    count = looker.channel_count(blob)
     if not 0 <= channel < count:
         what, where = ("Class", "the net") if layer is None else ("Channel", f"layer {layer!r}")
         kinds = "classes" if layer is None else "channels"
@@ -350,7 +353,7 @@ def check_channel(looker: Looker, blob: str, channel: int, layer: str | None) ->
 
 def _channel_mean(looker: Looker, blob: str, last: int, channel: int) -> float:
     looker.net.run_forward(0, last)
-    return float(looker.net.blobs[blob].read_data()[0, channel].mean())
+    return float(looker.by_item(blob, looker.net.blobs[blob].read_data())[0, channel].mean())
 
 
 def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:

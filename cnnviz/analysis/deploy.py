@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cnnviz.engine.graph import Graph, build_graph
+from cnnviz.analysis.sequences import continuations
+from cnnviz.engine.graph import Graph, GraphLayer, build_graph
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, NetParameter
@@ -25,8 +26,10 @@ def deploy(
 ) -> NetDefinition:
     """Returns the net's TEST form with one image as input and no labels.
 
-    A deploy file comes back as it is (batch 1). In a training file the data layer becomes an Input,
-    SoftmaxWithLoss becomes Softmax, and layers that need labels or lead nowhere are left out.
+    A deploy file comes back as it is, with batch 1; nets that cannot run with it, such as those whose
+    batch holds the frames of a video, keep theirs. In a training file the data layer becomes an Input,
+    another where it tells recurrent layers where sequences begin, SoftmaxWithLoss becomes Softmax, and
+    layers that need labels or lead nowhere are left out.
 
     Args:
         definition: any net.
@@ -39,20 +42,38 @@ def deploy(
     """
     graph = build_graph(definition, "TEST", splits=False, strict=False)
     proto = NetParameter(name=definition.proto.name, force_backward=force_backward)
-    lines = []
+    lines, along = [], []
     available: set[str] = set()
     for node in graph.layers:
         param = _as_deployed(node.param, available)
-        if param is None and _feeds_images(node.param, graph):
-            param = _input(node.tops[0], _input_shape(definition, graph, node.tops[0], weights, size))
-        if param is None or any(blob not in available for blob in param.bottom):
-            continue
-        available.update(param.top)
-        proto.layer.append(param)
-        lines.append(node.line)
+        params = [param] if param is not None else []
+        if param is None and _feeds_images(node.param):
+            params = [_input(node.tops[0], _input_shape(definition, graph, node.tops[0], weights, size))]
+            params += _sequence_inputs(definition, graph, node)
+            along += [param.top[0] for param in params]
+        for param in params:
+            if all(blob in available for blob in param.bottom):
+                available.update(param.top)
+                proto.layer.append(param)
+                lines.append(node.line)
     result = NetDefinition(proto, definition.path, lines, [], [])
     _set_input_shape(result, size)
-    return result
+    return _with_one_image(result, along)
+
+
+def _sequence_inputs(definition: NetDefinition, graph: Graph, node: GraphLayer) -> list[LayerParameter]:
+    """Inputs for what else a data layer gives to recurrent layers: where sequences begin."""
+    found = []
+    sources = continuations(graph)
+    for top in [top for top in node.tops[1:] if top in sources]:
+        shape = graph.shapes.get(top)
+        if shape is None:
+            raise CnnvizError(
+                f"{definition.path}: the length of the sequences in {top!r} cannot be known without the "
+                "net's data. Use the deploy prototxt."
+            )
+        found.append(_input(top, shape))
+    return found
 
 
 def _as_deployed(param: LayerParameter, available: set[str]) -> LayerParameter | None:
@@ -73,7 +94,7 @@ def _as_deployed(param: LayerParameter, available: set[str]) -> LayerParameter |
     return copy
 
 
-def _feeds_images(param: LayerParameter, graph: Graph) -> bool:
+def _feeds_images(param: LayerParameter) -> bool:
     return param.type in DATA_TYPES and not param.bottom and bool(param.top)
 
 
@@ -106,12 +127,30 @@ def _input_shape(
 
 
 def _set_input_shape(definition: NetDefinition, size: tuple[int, int] | None) -> None:
+    """Sets the size of the image's input, if one is asked for."""
     for layer in definition.proto.layer:
         if layer.type == "Input":
             for shape in layer.input_param.shape:
-                if len(shape.dim) == 4:
-                    shape.dim[0] = 1
-                    if size:
-                        shape.dim[2], shape.dim[3] = size
+                if size and len(shape.dim) >= 4:
+                    shape.dim[-2:] = size
             return
     raise NetError(f"{definition.path}: the net has no input for an image. Use its deploy prototxt.")
+
+
+def _with_one_image(definition: NetDefinition, along: Sequence[str]) -> NetDefinition:
+    """The net with batch 1, or as it is where it cannot run so: its batch may be the frames of a video.
+
+    Args:
+        along: inputs that are no images but have the same batch.
+    """
+    proto = NetParameter()
+    proto.CopyFrom(definition.proto)
+    for layer in proto.layer:
+        for k, shape in enumerate(layer.input_param.shape):
+            if len(shape.dim) >= 4 or layer.top[k] in along:
+                shape.dim[0] = 1
+    if proto == definition.proto:
+        return definition
+    alone = NetDefinition(proto, definition.path, definition.lines, [], [])
+    graph = build_graph(alone, "TEST", splits=False, strict=False)
+    return definition if any(node.fault for node in graph.layers) else alone

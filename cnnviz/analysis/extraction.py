@@ -101,7 +101,7 @@ def extract_features(
         The number of items written for the first blob.
 
     Raises:
-        NetError: unknown blob.
+        NetError: unknown blob, or a net without a data layer.
         CnnvizError: as many targets as blobs are wanted.
         FileError: a target cannot be written, or is a database that exists.
     """
@@ -112,6 +112,11 @@ def extract_features(
     for name in blobs:
         if name not in net.blobs:
             raise NetError(f"The net has no blob {name!r}{did_you_mean(name, net.blobs)}.")
+    if net.inputs:
+        raise NetError(
+            f"{net.graph.path}: nothing feeds the inputs {', '.join(net.inputs)}; give the net with its data "
+            "layer, or use `cnnviz features --npy` for pictures."
+        )
     count = 0
     with ExitStack() as stack:
         writers = [

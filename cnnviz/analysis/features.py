@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import groupby
 
 import numpy as np
 
 from cnnviz.analysis.deploy import deploy
+from cnnviz.analysis.detections import Detections, detections
+from cnnviz.analysis.inputs import Value, feed_inputs
 from cnnviz.analysis.preprocessing import Preprocessing
 from cnnviz.analysis.receptive_field import ReceptiveField, receptive_fields
+from cnnviz.analysis.sequences import time_major_blobs
 from cnnviz.engine.device import Device
 from cnnviz.engine.net import Net
 from cnnviz.errors import CnnvizError, NetError, did_you_mean
@@ -20,13 +25,20 @@ from cnnviz.formats.files import read_bytes
 from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
 
-# Layers that show nothing new after the layer below.
-_SAME_MAPS = {"Split", "Dropout", "Flatten", "Reshape", "Silence", "Input", "Slice", "Permute", "PriorBox"}
-# Layers that join branches or end blocks: what is shown of nets too deep to show every layer.
-_JOINTS = {"Eltwise", "Concat", "Pooling", "InnerProduct", "Softmax"}
-MOST_LAYERS = 60  # shown without being asked for by name
+# Layers that show nothing new after the layer below, or whose boxes are drawn on the image.
+_SAME_MAPS = {
+    "Split", "Dropout", "Flatten", "Reshape", "Silence", "Input", "Slice", "Permute", "PriorBox",
+    "DetectionOutput",
+}  # fmt: skip
+# Layers that join branches: what is shown, with those that end blocks, of nets too deep to show every layer.
+_JOINS = {"Eltwise", "Concat"}
+_ENDS = {"InnerProduct", "Softmax", "LSTM", "RNN"}
+_LEAST_JOINS = 4  # of nets that count as made of blocks
+MOST_LAYERS = 24  # shown without being asked for by name
 _LONGEST_MAP = 8  # times as high as wide, or the other way round; anything longer is a table
 _BATCH_NUMBERS = 1 << 27  # held by a net's blobs while several variants of a picture run at once
+
+log = logging.getLogger("cnnviz")
 
 
 @dataclass
@@ -38,6 +50,7 @@ class FeatureMaps:
         blob: the blob's name.
         values: the blob without its batch axis; (C,) if every other axis is 1.
         field: what one unit sees of the input, or None.
+        is_sequence: whether the values are (time steps, channels).
     """
 
     layer: str
@@ -45,6 +58,7 @@ class FeatureMaps:
     blob: str
     values: np.ndarray
     field: ReceptiveField | None = None
+    is_sequence: bool = False
 
     @property
     def is_flat(self) -> bool:
@@ -53,10 +67,10 @@ class FeatureMaps:
     @property
     def is_table(self) -> bool:
         """Whether the values are rows and columns rather than pictures, such as boxes by coordinates."""
-        if self.values.ndim < 2:
-            return False
+        if self.values.ndim < 3 or self.is_sequence:
+            return self.values.ndim > 1
         height, width = self.values.shape[-2:]
-        return self.values.ndim == 2 or not 1 / _LONGEST_MAP <= height / width <= _LONGEST_MAP
+        return self.field is None and not 1 / _LONGEST_MAP <= height / width <= _LONGEST_MAP
 
     @property
     def tiles(self) -> np.ndarray:
@@ -83,6 +97,7 @@ class ImageFeatures:
         predictions: (class index, name, score), the best first; empty for nets that do not classify.
         are_probabilities: whether the scores come from a softmax.
         omitted: layers that change the maps but are too many to show unasked.
+        detections: the objects found; None for nets that are no detectors.
     """
 
     path: str
@@ -91,13 +106,24 @@ class ImageFeatures:
     predictions: list[tuple[int, str, float]] = field(default_factory=list)
     are_probabilities: bool = True
     omitted: int = 0
+    detections: Detections | None = None
 
     def texts(self) -> list[str]:
-        """Returns the predictions in words, e.g. "99.4% tabby (281)", or "18.51 class 285" for scores."""
+        """Returns the predictions in words, e.g. "99.4% tabby (281)", or "18.51 class 285" for scores; of
+        detectors the objects."""
+        if self.detections is not None:
+            return [f"{d.score:.1%} {class_text(d.target, d.name)}" for d in self.detections.found]
         return [
             (f"{score:.1%} " if self.are_probabilities else f"{score:.4g} ") + class_text(index, name)
             for index, name, score in self.predictions
         ]
+
+    def summary(self) -> str:
+        """Returns the best of ``texts`` in one line, or that there are none."""
+        none = "no class scores"
+        if self.detections is not None:
+            none = f"no object with a score of {self.detections.threshold:g} or more"
+        return ", ".join(self.texts()[:3]) or none
 
 
 def class_text(index: int, name: str) -> str:
@@ -116,6 +142,12 @@ class Looker:
         size: (height, width) of the input instead of the net's own.
         device: what to run on.
         gradients: whether attributions are wanted: the net then runs backward to the image.
+        inputs: values of other inputs than the image's, by name; see cnnviz.analysis.inputs.feed_inputs
+            for what these are by default. What was fed is logged.
+
+    Attributes:
+        net: it runs; input: its input for the picture; frames: how often the picture stands in it.
+        time_major: blobs (T, N, ...) of recurrent layers.
     """
 
     def __init__(
@@ -127,6 +159,7 @@ class Looker:
         size: tuple[int, int] | None = None,
         device: Device | None = None,
         gradients: bool = False,
+        inputs: Mapping[str, Value] | None = None,
     ):
         from cnnviz.formats.caffemodel import read_weights
 
@@ -139,25 +172,36 @@ class Looker:
         self.class_names = _read_names(class_names)
         self.input = self._image_input()
         self.fields = receptive_fields(self.net.graph)
+        self.time_major = time_major_blobs(self.net.graph)
+        shape = self.net.blobs[self.input].shape
+        # More than one in nets that read videos (N, C, L, H, W), and where the batch is fixed, such as T x N
+        # frames for recurrent layers.
+        self.frames = shape[0] * (shape[2] if len(shape) == 5 else 1)
+        told = [f"{self.input}: the image in each of its {self.frames} frames"] if self.frames > 1 else []
+        told += feed_inputs(self.net, self.input, inputs)
+        if told and not (inputs and len(inputs) == len(told)):
+            log.warning("Inputs of the net: %s.", "; ".join(told))
 
     def _image_input(self) -> str:
         shapes = {name: self.net.blobs[name].shape for name in self.net.inputs}
-        four = [name for name, shape in shapes.items() if len(shape) == 4]
-        pictures = [name for name in four if shapes[name][1] in (1, 3)]
-        if not four:
-            raise NetError(f"{self.net.graph.path}: the net has no input for an image.")
-        return (pictures or four)[0]
+        pictures = [name for name, shape in shapes.items() if len(shape) in (4, 5)]
+        if not pictures:
+            raise NetError(
+                f"{self.net.graph.path}: no input takes an image (N, C, H, W); the net's inputs are {shapes}."
+            )
+        return next((name for name in pictures if shapes[name][1] in (1, 3)), pictures[0])
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of the input."""
-        _, channels, height, width = self.net.blobs[self.input].shape
-        return channels, height, width
+        shape = self.net.blobs[self.input].shape
+        return shape[1], shape[-2], shape[-1]
 
     def show(self, image: np.ndarray) -> np.ndarray:
-        """Puts a picture (RGB or grey) into the input; returns it as the net sees it."""
+        """Puts a picture (RGB or grey) into the input, into all its frames; returns it as the net sees it."""
         values, seen = self.preprocessing.prepare(image, self.shape)
-        self.net.blobs[self.input].data[0] = values
+        blob = self.net.blobs[self.input]
+        blob.data[...] = values if len(blob.shape) == 4 else values[:, None]
         return seen
 
     def look(self, image: np.ndarray, path: str = "", layers: Sequence[str] | None = None) -> ImageFeatures:
@@ -166,8 +210,9 @@ class Looker:
         Args:
             image: (H, W) or (H, W, 3), RGB, 0 to 255.
             path: its name.
-            layers: names or patterns such as "fire*/concat"; default: each that changes the maps, or,
-                if these are more than MOST_LAYERS, those that join branches or end blocks.
+            layers: names or patterns such as "fire*/concat"; default: each that changes the maps, or, if
+                these are more than MOST_LAYERS, about so many that join branches or end blocks (of a
+                chain: any), spread evenly over all map sizes.
 
         Raises NetError if no layer has such a name.
         """
@@ -178,6 +223,7 @@ class Looker:
             if index in wanted:
                 result.maps.append(self._maps(index, wanted[index]))
         result.predictions = self.predictions()
+        result.detections = detections(self.net, self.shape[1:], self.class_name)
         result.are_probabilities = self._softmax_blob() is not None
         return result
 
@@ -209,13 +255,26 @@ class Looker:
             elif node.type not in _SAME_MAPS:
                 wanted[index] = [index]
             last_writer[top] = index
+        chosen = self._overview(wanted)
+        return {i: wanted[i] for i in chosen}, len(wanted) - len(chosen)
+
+    def _overview(self, wanted: dict[int, list[int]]) -> list[int]:
+        """Of nets with too many layers those that join branches or end blocks, spread over all map sizes."""
         if len(wanted) <= MOST_LAYERS:
-            return wanted, 0
-        joints = {i: title for i, title in wanted.items() if nodes[title[0]].type in _JOINTS}
-        if len(joints) < 8:  # a deep chain without branches
-            return wanted, 0
-        first = next(iter(wanted))
-        return {first: wanted[first]} | joints, len(wanted) - len({first, *joints})
+            return list(wanted)
+        chosen = [i for i in wanted if self._ends_block(wanted[i][0])]
+        if sum(self.net.graph.layers[wanted[i][0]].type in _JOINS for i in chosen) < _LEAST_JOINS:
+            chosen = list(wanted)  # a deep chain
+        chosen = sorted({next(iter(wanted)), *chosen})
+        stages = groupby(chosen, lambda i: self.net.blobs[self.net.graph.layers[i].tops[0]].shape[2:])
+        return spread([list(stage) for _, stage in stages], MOST_LAYERS)
+
+    def _ends_block(self, index: int) -> bool:
+        node = self.net.graph.layers[index]
+        if node.type == "Pooling":  # not the pooling branches inside a block, which keep the size
+            above, below = (self.net.blobs[blob].shape for blob in (node.tops[0], node.bottoms[0]))
+            return above[2:] != below[2:]
+        return node.type in _JOINS | _ENDS
 
     def _matching(self, pattern: str) -> list[int]:
         names = self.net._layer_names
@@ -232,11 +291,20 @@ class Looker:
         nodes = self.net.graph.layers
         names, types = ([getattr(nodes[i], what) for i in title] for what in ("name", "type"))
         blob = nodes[index].tops[0]
-        return FeatureMaps(" + ".join(names), " + ".join(types), blob, self.item(blob), self.fields[index])
+        values = self.item(blob)
+        is_sequence = blob in self.time_major and values.ndim > 1
+        field = None if is_sequence else self.fields[index]
+        return FeatureMaps(" + ".join(names), " + ".join(types), blob, values, field, is_sequence)
 
     def item(self, blob: str) -> np.ndarray:
-        """Returns what a blob holds for the image, without the batch axis and without axes of 1 behind C."""
+        """Returns what a blob holds for the image, without the batch axis and without axes of 1 behind C.
+
+        A blob (T, N, ...) of recurrent layers comes as (T, channels), or (channels,) for a single step.
+        """
         values = self.net.blobs[blob].read_data()
+        if blob in self.time_major:
+            steps = values[:, 0].reshape(len(values), -1)
+            return steps[0] if len(steps) == 1 else steps
         values = values[0] if values.ndim > 1 else values
         if values.ndim > 1 and all(side == 1 for side in values.shape[1:]):
             values = values.reshape(-1)
@@ -247,9 +315,23 @@ class Looker:
         blob = self._softmax_blob() or self._flat_output()
         if blob is None:
             return []
-        scores = self.net.blobs[blob].read_data()[0].reshape(-1)
+        scores = self.class_scores(blob)[0]
         best = np.argsort(-scores, kind="stable")[:count]
         return [(int(k), self.class_name(int(k)), float(scores[k])) for k in best]
+
+    def class_scores(self, blob: str) -> np.ndarray:
+        """Returns (N, classes) of a blob; of sequences the mean over the time steps."""
+        values = self.by_item(blob, self.net.blobs[blob].read_data())
+        return values.reshape(*values.shape[:2], -1).mean(axis=2)
+
+    def by_item(self, blob: str, values: np.ndarray) -> np.ndarray:
+        """Returns a blob's data or diff as a view (N, C, ...), with the time steps of sequences last."""
+        return np.moveaxis(values, 0, -1) if blob in self.time_major else values
+
+    def channel_count(self, blob: str) -> int:
+        """Returns how many channels a blob has; 0 for blobs without such an axis."""
+        shape, axis = self.net.blobs[blob].shape, 2 if blob in self.time_major else 1
+        return shape[axis] if len(shape) > axis else 0
 
     def score_blob(self) -> str | None:
         """Returns the blob of class scores: what the last Softmax reads, else the last flat output."""
@@ -265,12 +347,14 @@ class Looker:
         return None
 
     def _flat_output(self) -> str | None:
-        flat = [name for name in self.net.outputs if self._is_flat(name)]
+        flat = [b for b in self.net.outputs if b not in self.net.inputs and self._is_flat(b)]
         written = [top for node in self.net.graph.layers for top in node.tops if top in flat]
         return written[-1] if written and self.net.blobs[written[-1]].count > 1 else None
 
     def _is_flat(self, blob: str) -> bool:
         shape = self.net.blobs[blob].shape
+        if blob in self.time_major:
+            return len(shape) == 3
         return len(shape) >= 2 and int(np.prod(shape[2:])) == 1
 
     def most_at_once(self) -> int:
@@ -310,6 +394,18 @@ class Looker:
     def class_name(self, index: int) -> str:
         """Returns the name of a class, or its number."""
         return self.class_names[index] if index < len(self.class_names) else str(index)
+
+
+def spread(groups: Sequence[Sequence[int]], most: int) -> list[int]:
+    """Returns about ``most`` members of groups at most: of each as many, evenly spaced, with the last."""
+    share = 1
+    while share < max(map(len, groups)) and sum(min(len(group), share + 1) for group in groups) <= most:
+        share += 1
+    picked = []
+    for group in groups:
+        count = min(share, len(group))
+        picked += [group[(k + 1) * len(group) // count - 1] for k in range(count)]
+    return picked
 
 
 def _read_names(names: str | os.PathLike | Sequence[str] | None) -> list[str]:

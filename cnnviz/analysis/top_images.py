@@ -83,7 +83,7 @@ def top_images(
     for path in track(paths):
         looker.show(load_picture(path))
         looker.net.run_forward(0, last)
-        values = looker.item(blob)
+        values = looker.by_item(blob, looker.net.blobs[blob].read_data())[0]
         maps = values.reshape(len(values), -1)
         if not best:
             total = len(maps)

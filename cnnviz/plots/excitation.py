@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from cnnviz.analysis.attribution import Excitation
 from cnnviz.analysis.top_images import TopImages
 from cnnviz.plots._text import fit, visible
-from cnnviz.plots.features import plain_number
+from cnnviz.plots.feature_rows import plain_number
 from cnnviz.plots.style import Theme, new_figure
 from cnnviz.plots.tiles import inch_axes, inch_text, tile_grid, tile_layout
 

@@ -11,16 +11,24 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.lib.format import write_array
 
-from cnnviz.analysis.attribution import Excitation, attribute, check_channel, maximize_activation
+from cnnviz.analysis.attribution import (
+    Excitation,
+    attribute,
+    check_channel,
+    maximize_activation,
+    score_blob,
+)
 from cnnviz.analysis.features import ImageFeatures, Looker, class_text
+from cnnviz.analysis.inputs import Value
 from cnnviz.analysis.preprocessing import Preprocessing
 from cnnviz.analysis.top_images import top_images
 from cnnviz.engine.device import Device
 from cnnviz.errors import CnnvizError, FileError, did_you_mean
 from cnnviz.formats.files import atomic_write, describe_os_error
 from cnnviz.formats.prototxt import NetDefinition
+from cnnviz.plots.attributions import attribution_figure
 from cnnviz.plots.excitation import as_picture, excitation_figure, top_images_figure
-from cnnviz.plots.features import attribution_figure, features_figure
+from cnnviz.plots.features import features_figure
 from cnnviz.plots.style import picture_format, save_figure, theme
 
 MOST_EXCITATIONS = 24  # channels of a layer for which inputs are made
@@ -32,7 +40,7 @@ class FeatureWriter:
     """Writes NAME_features, NAME_attribution and NAME.npz into a folder, for one image after another.
 
     Args:
-        definition, weights, preprocessing, class_names, size, device: see Looker.
+        definition, weights, preprocessing, class_names, size, device, inputs: see Looker.
         folder: is made.
         methods: attributions to draw; target: the class they explain, default the most probable.
         layers, figure_options: what features_figure shows, and how.
@@ -63,9 +71,14 @@ class FeatureWriter:
         suffix: str = "png",
         npz: bool = False,
         blobs: Sequence[str] = (),
+        inputs: Mapping[str, Value] | None = None,
     ):
         picture_format(f"--format .{suffix.lstrip('.')}")
-        self.looker = Looker(definition, weights, preprocessing, class_names, size, device, gradients=True)
+        self.looker = Looker(
+            definition, weights, preprocessing, class_names, size, device, gradients=True, inputs=inputs
+        )
+        if methods:
+            score_blob(self.looker)
         self.folder, self.layers, self.methods, self.target = folder, layers, methods, target
         self.figure_options = dict(figure_options or {})
         self.look, self.dpi, self.suffix, self.npz = theme(style), dpi, suffix.lstrip("."), npz
@@ -132,7 +145,7 @@ class FeatureWriter:
         index = self.looker.layer_index(wish)
         blob = self.looker.net.graph.layers[index].tops[0]
         check_channel(self.looker, blob, 0, wish)
-        return wish, list(range(min(MOST_EXCITATIONS, self.looker.net.blobs[blob].shape[1])))
+        return wish, list(range(min(MOST_EXCITATIONS, self.looker.channel_count(blob))))
 
     def write_top_images(self, layer: str, paths: Sequence[str], track: Track = iter) -> Path:
         """Writes the patches of the pictures that excite the channels of a layer; returns the path."""

@@ -1,0 +1,69 @@
+"""What a detector finds: the rows of DetectionOutput as boxes on the image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cnnviz.engine.net import Net
+
+THRESHOLD = 0.3  # of scores worth showing, where the net's visualize_threshold says nothing
+
+
+@dataclass
+class Detection:
+    """One object found.
+
+    Attributes:
+        target: its class; name: the class's name.
+        score: 0 to 1.
+        box: (left, top, right, bottom) in pixels of the net's input, cut at its edges.
+    """
+
+    target: int
+    name: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass
+class Detections:
+    """All objects whose score reaches ``threshold``, the surest first.
+
+    Attributes:
+        below: how many more boxes the net gave.
+    """
+
+    threshold: float
+    found: list[Detection] = field(default_factory=list)
+    below: int = 0
+
+
+def detections(net: Net, size: tuple[int, int], class_name: Callable[[int], str]) -> Detections | None:
+    """Returns what the last DetectionOutput of a net found in its first image; None if it has none.
+
+    Args:
+        net: has run forward.
+        size: (height, width) of the input.
+        class_name: gives the name of a class.
+    """
+    node = next((n for n in reversed(net.graph.layers) if n.type == "DetectionOutput"), None)
+    if node is None:
+        return None
+    options = node.param.detection_output_param
+    given = options.HasField("visualize_threshold")
+    result = Detections(options.visualize_threshold if given else THRESHOLD)
+    rows = net.blobs[node.tops[0]].read_data().reshape(-1, 7)
+    rows = rows[(rows[:, 0] == 0) & (rows[:, 1] >= 0) & np.isfinite(rows).all(axis=1)]
+    corners = np.clip(rows[:, 3:], 0, 1)
+    rows = rows[(corners[:, 2:] > corners[:, :2]).all(axis=1)]  # what lies outside the image is no finding
+    sure = rows[rows[:, 2] >= result.threshold]
+    result.below = len(rows) - len(sure)
+    for row in sure[np.argsort(-sure[:, 2], kind="stable")]:
+        left, top, right, bottom = (float(share) for share in np.clip(row[3:], 0, 1))
+        box = left * size[1], top * size[0], right * size[1], bottom * size[0]
+        target = int(row[1])
+        result.found.append(Detection(target, class_name(target), float(row[2]), box))
+    return result

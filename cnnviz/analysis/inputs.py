@@ -1,0 +1,106 @@
+"""What a net's inputs beside the image are fed with: what is given, what their use tells, else zeros."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from cnnviz.analysis.sequences import continuations
+from cnnviz.engine.graph import Graph, GraphLayer
+from cnnviz.engine.net import Net
+from cnnviz.errors import CnnvizError, did_you_mean
+from cnnviz.formats.blob_proto import to_float32
+from cnnviz.formats.npy import read_npy
+
+Value = np.ndarray | float
+
+
+def feed_inputs(net: Net, image: str, given: Mapping[str, Value] | None = None) -> list[str]:
+    """Fills all inputs but the image's.
+
+    An input that tells recurrent layers where sequences begin (their second bottom, also behind Split,
+    Reshape, Flatten, Squeeze and Permute) is 0 at the first step and 1 after; the third bottom of a
+    Python layer of proposals is (height, width, scale 1) of the image; everything else is 0.
+
+    Args:
+        net: its input blobs are written.
+        image: the input that takes the picture.
+        given: values by name instead: arrays of the input's shape or size, or one number for all.
+
+    Returns:
+        What was fed, in words: "cont: 0 at the first step, 1 after (for lstm1)".
+
+    Raises CnnvizError if a name is no such input or a value does not fit.
+    """
+    given = dict(given or {})
+    others = [name for name in net.inputs if name != image]
+    for name in given:
+        if name not in others:
+            hint = f"the image goes to {image!r}" if name == image else f"its other inputs are {others}"
+            raise CnnvizError(
+                f"{net.graph.path}: has no further input {name!r}{did_you_mean(name, others)}; {hint}."
+            )
+    known = _known_uses(net.graph, net.blobs[image].shape)
+    told = []
+    for name in others:
+        blob = net.blobs[name]
+        values, words = known.get(name, (np.zeros(blob.shape, np.float32), "zeros"))
+        if name in given:
+            values, words = _fitted(given[name], blob.shape, name), "as given"
+        blob.data[...] = values
+        told.append(f"{name}: {words}")
+    return told
+
+
+def _known_uses(graph: Graph, image: tuple[int, ...]) -> dict[str, tuple[np.ndarray, str]]:
+    """Values of the inputs whose use is known, and words for them."""
+    found = {}
+    for name, (values, layers) in continuations(graph).items():
+        if values is not None:
+            found[name] = values, f"0 at the first step, 1 after (for {', '.join(layers)})"
+    splits = {top: node.bottoms[0] for node in graph.layers if node.type == "Split" for top in node.tops}
+    for node in graph.layers:
+        if _is_proposal(node) and len(node.bottoms) > 2 and node.bottom_shapes[2] is not None:
+            blob, shape = node.bottoms[2], node.bottom_shapes[2]
+            rows = np.zeros((shape[0], int(np.prod(shape[1:]))), np.float32)
+            rows[:, :3] = [*image[-2:], 1][: rows.shape[1]]
+            words = f"{image[-2]}, {image[-1]}, 1: height, width and scale (for {node.name})"
+            found[splits.get(blob, blob)] = rows.reshape(shape), words
+    return found
+
+
+def _is_proposal(node: GraphLayer) -> bool:
+    param = node.param.python_param
+    return node.type == "Python" and "proposal" in f"{param.module} {param.layer}".lower()
+
+
+def _fitted(value: Value, shape: tuple[int, ...], name: str) -> np.ndarray:
+    array = np.asarray(value, np.float32)
+    if array.ndim == 0:
+        return np.broadcast_to(array, shape)
+    if array.size != int(np.prod(shape)):
+        raise CnnvizError(f"Input {name!r} is {shape}; the values given for it are {array.shape}.")
+    return array.reshape(shape)
+
+
+def parse_inputs(texts: Iterable[str]) -> dict[str, np.ndarray]:
+    """Returns the values of "NAME=FILE.npy", "NAME=0.5" and "NAME=600,800,1.5", by name.
+
+    Raises CnnvizError for anything else, FileError if the file holds no array of numbers.
+    """
+    return dict(_parsed(text) for text in texts)
+
+
+def _parsed(text: str) -> tuple[str, np.ndarray]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise CnnvizError(f"--input {text}: write NAME=VALUE or NAME=FILE.npy.")
+    try:
+        numbers = [float(part) for part in value.split(",")]
+    except ValueError:
+        if not value.lower().endswith(".npy") and not os.path.exists(value):
+            raise CnnvizError(f"--input {text}: {value!r} is neither a number nor an .npy file.") from None
+        return name, to_float32(read_npy(value))
+    return name, np.array(numbers[0] if len(numbers) == 1 else numbers, np.float32)
