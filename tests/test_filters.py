@@ -11,11 +11,11 @@ import pytest
 
 from cnnviz.analysis.drift import compare_snapshots, compare_weights, in_order, iteration_of
 from cnnviz.analysis.filter_measures import (
-    effective_rank,
     filter_banks,
     nearest_filters,
     noise_scores,
     order_filters,
+    spectrum,
 )
 from cnnviz.analysis.filters import THRESHOLDS, filter_report
 from cnnviz.engine.graph import build_graph
@@ -97,18 +97,19 @@ def test_a_filter_alone_has_no_nearest():
 
 
 def test_effective_rank_counts_directions():
-    assert effective_rank(np.eye(6)) == (pytest.approx(6), 6)
-    assert effective_rank(np.outer(np.arange(1, 9), np.ones(30))) == (pytest.approx(1), 8)
-    assert effective_rank(np.zeros((4, 4)))[0] == 0
-    rank, highest = effective_rank(np.ones((4, 1, 3, 3)), group=4)
-    assert (rank, highest) == (pytest.approx(4), 4)
+    for filters, rank, highest in [(np.eye(6), 6, 6), (np.outer(np.arange(1, 9), np.ones(30)), 1, 8)]:
+        found = spectrum(filters)
+        assert (found.rank, found.highest_rank) == (pytest.approx(rank), highest)
+    assert spectrum(np.zeros((4, 4))).rank == 0
+    grouped = spectrum(np.ones((4, 1, 3, 3)), group=4)
+    assert (grouped.rank, grouped.highest_rank) == (pytest.approx(4), 4)
 
 
 def test_effective_rank_of_a_large_matrix_is_that_of_some_rows(noise, monkeypatch):
     monkeypatch.setattr("cnnviz.analysis.filter_measures._MOST_RANK", 10)
     filters = noise.standard_normal((25, 40))
-    assert effective_rank(filters) == effective_rank(filters[::3])
-    assert effective_rank(filters[:, :10])[1] == 10
+    assert spectrum(filters).rank == spectrum(filters[::3]).rank
+    assert spectrum(filters[:, :10]).highest_rank == 10
 
 
 def test_orders():

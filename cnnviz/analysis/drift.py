@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 
 from cnnviz.analysis.filter_measures import FilterBank, Weights, filter_banks
-from cnnviz.analysis.filters import LayerHealth, layer_health, median, number_text, text_table, to_json
+from cnnviz.analysis.filters import (
+    LayerHealth,
+    layer_health,
+    listed,
+    median,
+    number_text,
+    text_table,
+    to_json,
+)
 from cnnviz.analysis.summary import printable
 from cnnviz.engine.graph import Graph
 from cnnviz.errors import WeightsError
@@ -86,20 +94,41 @@ class Comparison:
     def signs(self) -> list[Sign]:
         """The signs of training that can be read here; docs/weights.md says how far to trust them.
 
-        Where noise goes, nothing else is asked: the other signs hold once filters have a structure.
+        While there is a random start or noise to go, nothing else is asked: what comes first is that filters
+        become smooth, and only once they have a structure they go on to differ.
         """
         noise = self._noise_sign()
-        if noise and noise.direction:
-            return [noise]
-        return [sign for sign in (noise, self._class_sign(), self._rank_sign()) if sign]
+        first = [sign for sign in (self._start_sign(), noise) if sign and sign.direction]
+        if first:
+            return first
+        if noise:
+            return [noise, self._smooth_sign()]
+        return [sign for sign in (self._class_sign(), self._rank_sign()) if sign]
+
+    @property
+    def _judged(self) -> list[LayerDrift]:
+        """The layers whose filters can be called noisy."""
+        return [drift for drift in self.layers if drift.after.judged]
+
+    def _start_sign(self) -> Sign | None:
+        """Layers stop looking like the random numbers that they started with."""
+        judged = [drift for drift in self.layers if drift.after.randomness.is_judged]
+        before, after = (sum(h.randomness.is_random for h in side) for side in _sides(judged))
+        what = f"layers like random numbers: {before} -> {after} of {len(judged)}"
+        return Sign(what, _direction(after - before)) if before != after else None
 
     def _noise_sign(self) -> Sign | None:
-        judged = [drift for drift in self.layers if drift.after.judged]
-        before, after = (sum(len(h.marks.get("noisy", ())) for h in side) for side in _sides(judged))
+        before, after = (sum(len(h.marks.get("noisy", ())) for h in side) for side in _sides(self._judged))
         if not before and not after:
             return None
-        count = sum(drift.after.count for drift in judged)
+        count = sum(drift.after.count for drift in self._judged)
         return Sign(f"noisy filters: {before} -> {after} of {count}", _direction(after - before))
+
+    def _smooth_sign(self) -> Sign:
+        """Filters of noise become smoother before the first of them is no noise any more."""
+        smoother, known = (sum(counts) for counts in zip(*(d.smoother for d in self._judged), strict=True))
+        direction = _majority(smoother, known - smoother, known)
+        return Sign(f"{smoother} of {known} filters have become smoother", direction)
 
     def _class_sign(self) -> Sign | None:
         """In the last fully connected layer the classes' weights part."""
@@ -114,8 +143,8 @@ class Comparison:
 
     def _rank_sign(self) -> Sign | None:
         """Convolutions that have left noise behind go on to differ; noise itself has a high rank."""
-        judged = [drift for drift in self.layers if drift.after.judged]
-        if not judged or any("noisy" in h.marks for side in _sides(judged) for h in side):
+        judged = self._judged
+        if not judged:
             return None
         change = [drift.after.rank - drift.before.rank for drift in judged]
         up, down = sum(c > 0 for c in change), sum(c < 0 for c in change)
@@ -163,9 +192,8 @@ class Comparison:
             *(f"{arrows[sign.direction]} {printable(sign.what)}" for sign in self.signs),
         ]
         if self.skipped:
-            lines.append(
-                f"Not compared, for they differ in shape or are in one only: {_listed(self.skipped)}"
-            )
+            names = listed(self.skipped, len(self.skipped))
+            lines.append(f"Not compared, for they differ in shape or are in one only: {names}")
         return "\n".join([*lines, "", *_READING])
 
 
@@ -175,10 +203,6 @@ _READING = (
     "layer. noise: median of the filters, smoother: filters whose noise fell. +: speaks for the second",
     "snapshot being further trained, -: for the first. These are signs, not proof.",
 )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(printable, names))
 
 
 def _sides(drifts: Sequence[LayerDrift]) -> tuple[list[LayerHealth], list[LayerHealth]]:
@@ -266,15 +290,11 @@ def compare_weights(
     if not both:
         raise WeightsError(
             f"{titles[0]} and {titles[1]} share no layer of the same shape: "
-            f"the first has {_some(old)}, the second {_some(new)}. Compare snapshots of one net."
+            f"the first has {listed([*old]) or 'none'}, the second {listed([*new]) or 'none'}. "
+            "Compare snapshots of one net."
         )
     skipped = tuple(t for t in [*new, *(t for t in old if t not in new)] if t not in both)
     return Comparison(*titles, tuple(layer_drift(old[t], new[t]) for t in both), skipped)
-
-
-def _some(names: Sequence[str] | dict[str, FilterBank], most: int = 4) -> str:
-    listed = [printable(name) for name in names]
-    return ", ".join(listed[:most]) + (", ..." if len(listed) > most else "") if listed else "none"
 
 
 def layer_drift(before: FilterBank, after: FilterBank) -> LayerDrift:

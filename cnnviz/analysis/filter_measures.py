@@ -17,6 +17,14 @@ Weights = Mapping[str, Sequence[np.ndarray]]
 ORDERS = ("file", "norm", "similarity")
 
 _WINDOW_TYPES = {"Convolution", "Deconvolution"}
+# The blobs of recurrent layers by type and number: one more where there is a static bottom.
+_ROLES = {
+    ("LSTM", 3): ("W_xc", "b_c", "W_hc"),
+    ("LSTM", 4): ("W_xc", "b_c", "W_xc_static", "W_hc"),
+    ("RNN", 5): ("W_xh", "b_h", "W_hh", "W_ho", "b_o"),
+    ("RNN", 6): ("W_xh", "b_h", "W_xh_static", "W_hh", "W_ho", "b_o"),
+}
+GATES = ("input gate", "forget gate", "output gate", "candidate")  # of an LSTM, in the order of its rows
 _LARGEST_WINDOW = 11  # a (1, 1, H, W) blob of unknown type up to this size is taken for a convolution
 _BLOCK = 1024  # rows of cosines worked out at once
 _MOST_ROWS = 8192  # whose cosines are kept all together: 256 MB
@@ -34,8 +42,9 @@ class FilterBank:
         type: the layer's type, None if neither net nor file names it.
         group: groups of filters that read different channels.
         filters: (N, C, H, W) for windows, (N, D) for a fully connected layer; N counts outputs.
-        reads: (C, H, W) of the blob that a fully connected layer reads, None if unknown.
+        reads: (C, H, W) of what a row of a fully connected or recurrent layer reads, None if unknown.
         shape: the blob's shape in the file.
+        role: Caffe's name of a recurrent layer's blob, e.g. "W_hc"; "" for other layers.
     """
 
     layer: str
@@ -45,6 +54,7 @@ class FilterBank:
     filters: np.ndarray
     reads: tuple[int, int, int] | None
     shape: tuple[int, ...]
+    role: str = ""
 
     @property
     def title(self) -> str:
@@ -53,6 +63,11 @@ class FilterBank:
     @property
     def is_windows(self) -> bool:
         return self.filters.ndim == 4
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """What equal parts of the filters are: the gates of an LSTM; nothing for other layers."""
+        return GATES if self.type == "LSTM" and self.role and len(self.filters) % len(GATES) == 0 else ()
 
 
 def filter_banks(weights: Weights, graph: Graph | None = None) -> list[FilterBank]:
@@ -68,6 +83,7 @@ def filter_banks(weights: Weights, graph: Graph | None = None) -> list[FilterBan
     for layer, blobs in weights.items():
         node = nodes.get(layer)
         kind = (node.type if node else types.get(layer)) or None
+        roles = _ROLES.get((kind or "", len(blobs)), ("",) * len(blobs))
         for index, blob in enumerate(blobs):
             if blob is None:  # shared with an earlier layer, which has it
                 continue
@@ -76,8 +92,10 @@ def filter_banks(weights: Weights, graph: Graph | None = None) -> list[FilterBan
                 continue
             group = _group(node) if index == 0 else 1
             filters = _as_filters(array, kind, group)
+            if node and node.param.inner_product_param.transpose:
+                filters = filters.T
             reads = _reads(node, filters) if index == 0 else None
-            banks.append(FilterBank(layer, index, kind, group, filters, reads, blob.shape))
+            banks.append(FilterBank(layer, index, kind, group, filters, reads, blob.shape, roles[index]))
     return banks
 
 
@@ -111,11 +129,15 @@ def _as_filters(array: np.ndarray, kind: str | None, group: int) -> np.ndarray:
 
 
 def _reads(node: Any, filters: np.ndarray) -> tuple[int, int, int] | None:
-    """Returns (C, H, W) of the blob a fully connected layer reads, if rows have that many weights."""
+    """Returns (C, H, W) of what a row is multiplied with, C = 1 if it has two axes, if it is such a thing."""
     shape = node.bottom_shapes[0] if node and node.bottom_shapes else None
-    if filters.ndim != 2 or shape is None or len(shape) != 4 or math.prod(shape[1:]) != filters.shape[1]:
+    if filters.ndim != 2 or shape is None:
         return None
-    return shape[1:]
+    axis = 2 if node.type in ("LSTM", "RNN") else node.param.inner_product_param.axis  # steps and sequences
+    read = shape[axis:]
+    if math.prod(read) != filters.shape[1] or len(read) not in (2, 3):
+        return None
+    return (1, *read) if len(read) == 2 else read
 
 
 # --- measures -----------------------------------------------------------------------------------
@@ -150,7 +172,7 @@ def noise_scores(filters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if height * width < 3:
         return np.full(count, np.nan), np.full(count, np.nan)
     energy = np.zeros((count, height, width))
-    for rows in _row_blocks(count, filters[0].size):
+    for rows in row_blocks(count, filters[0].size):
         waves = _cosine_basis(height) @ filters[rows].astype(np.float64) @ _cosine_basis(width).T
         energy[rows] = (waves**2).sum(axis=1)
     total = energy.sum(axis=(1, 2))
@@ -162,7 +184,8 @@ def noise_scores(filters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return noise, expected / (shares**2).sum(axis=(1, 2))
 
 
-def _row_blocks(rows: int, columns: int, numbers: int = 1 << 22) -> Iterator[slice]:
+def row_blocks(rows: int, columns: int, numbers: int = 1 << 22) -> Iterator[slice]:
+    """Yields slices of a matrix' rows that hold about so many ``numbers``."""
     step = max(1, numbers // max(1, columns))
     for start in range(0, rows, step):
         yield slice(start, start + step)
@@ -177,9 +200,8 @@ def nearest_filters(filters: np.ndarray, group: int = 1) -> tuple[np.ndarray, np
         overlap: mean absolute cosine of all pairs; nan without pairs.
     """
     count = len(filters)
-    rows = _unit_rows(filters.reshape(count, -1))
-    step = math.ceil(count * count / group * rows.shape[1] / _MOST_PRODUCTS)
-    rows = rows if step == 1 else _unit_rows(rows[:, ::step])
+    flat = filters.reshape(count, -1)
+    rows = _unit_rows(flat[:, :: math.ceil(count * count / group * flat.shape[1] / _MOST_PRODUCTS)])
     nearest, cosine = np.full(count, -1), np.full(count, np.nan)
     size, absolute, pairs = count // group, 0.0, 0
     for start in range(0, count if size > 1 else 0, size):
@@ -203,27 +225,50 @@ def _unit_rows(matrix: np.ndarray) -> np.ndarray:
     return (matrix / np.where(norms > 0, norms, 1)).astype(np.float32)
 
 
-def effective_rank(filters: np.ndarray, group: int = 1) -> tuple[float, int]:
-    """Returns exp(-sum(p log p)) with p = s^2 / sum(s^2) of the singular values s, and its highest value.
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The squared singular values of the filters, each filter a row.
 
-    It counts the directions that the filters use: 1 if all are multiples of one, the highest value if
-    all directions are used alike.
-
-    Of a matrix with more than 1024 rows and columns, evenly spread rows are taken, not more than 1024.
-
-    Source: Roy and Vetterli, "The effective rank", 2007, here with energies s^2 for s.
+    Attributes:
+        matrices: (groups, rows, columns) what was taken: all of it, but of a matrix with more than 1024 rows
+            and columns evenly spread rows, not more than 1024.
+        energies: (groups, K) their squared singular values, rising.
     """
+
+    matrices: np.ndarray
+    energies: np.ndarray
+
+    @property
+    def rank(self) -> float:
+        """Effective rank: exp(-sum(p log p)) with p the shares of the energies.
+
+        It counts the directions that the filters use: 1 if all are multiples of one, the highest value if
+        all directions are used alike.
+
+        Source: Roy and Vetterli, "The effective rank", 2007, here with energies s^2 for s.
+        """
+        shares = self.energies[self.energies > 0] / self.energies.sum()
+        return float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
+
+    @property
+    def highest_rank(self) -> int:
+        return self.energies.size
+
+
+def spectrum(filters: np.ndarray, group: int = 1) -> Spectrum:
+    """Returns the spectrum of finite ``filters`` (N, ...), group by group."""
     if group == 1 and min(len(filters), filters[0].size) > _MOST_RANK:
         filters = filters[:: math.ceil(len(filters) / _MOST_RANK)]
     matrices = filters.reshape(group, len(filters) // group, -1)
-    rows, columns = matrices.shape[1:]
-    matrices = matrices.astype(np.float64 if filters.size <= 1 << 22 else np.float32)
+    return Spectrum(matrices, energies(matrices))
+
+
+def energies(matrices: np.ndarray) -> np.ndarray:
+    """Returns the squared singular values (groups, K), rising, of ``matrices`` (groups, rows, columns)."""
+    matrices = matrices.astype(np.float64 if matrices.size <= 1 << 22 else np.float32)
     other = matrices.swapaxes(1, 2)
-    products = matrices @ other if rows <= columns else other @ matrices
-    energies = np.clip(np.linalg.eigvalsh(products).ravel(), 0, None)
-    shares = energies[energies > 0] / energies.sum()
-    rank = float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
-    return rank, group * min(rows, columns)
+    products = matrices @ other if matrices.shape[1] <= matrices.shape[2] else other @ matrices
+    return np.clip(np.linalg.eigvalsh(products), 0, None)
 
 
 def order_filters(filters: np.ndarray, order: str = "file") -> np.ndarray:

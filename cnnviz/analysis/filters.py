@@ -16,11 +16,13 @@ import numpy as np
 from cnnviz.analysis.filter_measures import (
     FilterBank,
     Weights,
-    effective_rank,
     filter_banks,
     nearest_filters,
     noise_scores,
+    row_blocks,
+    spectrum,
 )
+from cnnviz.analysis.randomness import FEWEST, Randomness, randomness
 from cnnviz.analysis.summary import printable, shape_text, text_cells
 from cnnviz.engine.graph import Graph
 
@@ -47,6 +49,7 @@ FILTER_FINDINGS = {
 LAYER_FINDINGS = {
     "noisy layer": "most filters look like white noise",
     "low rank": "the filters span few directions: fewer would do",
+    "as initialised": "cannot be told from a filler's random numbers: untrained, or hardly moved since",
 }
 
 
@@ -75,9 +78,10 @@ class LayerHealth:
         not_finite: how many numbers of a filter are nan or inf; they count as 0 elsewhere.
         extreme: share of a filter's numbers that equal its highest or lowest one.
         noise, spread: see ``noise_scores``; nan for fully connected layers and tiny windows.
+        zeros: share of a filter's numbers that are exactly 0.
         nearest, cosine, overlap: see ``nearest_filters``.
-        rank, highest_rank: see ``effective_rank``.
-        zeros: share of the weights that are exactly 0.
+        rank, highest_rank: see ``Spectrum``.
+        randomness: whether the layer can be told from random numbers.
     """
 
     bank: FilterBank
@@ -88,6 +92,7 @@ class LayerHealth:
     high: np.ndarray
     not_finite: np.ndarray
     extreme: np.ndarray
+    zeros: np.ndarray
     noise: np.ndarray
     spread: np.ndarray
     nearest: np.ndarray
@@ -95,7 +100,7 @@ class LayerHealth:
     overlap: float
     rank: float
     highest_rank: int
-    zeros: float
+    randomness: Randomness
     marks: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
@@ -129,34 +134,31 @@ class LayerHealth:
         if 0 < self.rank < THRESHOLDS["low_rank"] * self.highest_rank:
             what = f"effective rank {self.rank:.1f} of {self.highest_rank}: {LAYER_FINDINGS['low rank']}."
             yield Finding(self.bank.title, "low rank", (), what)
+        if self.randomness.is_random:
+            strength = f"{self.randomness.strength:.2f} of the one of random numbers"
+            what = f"largest singular value {strength}: {LAYER_FINDINGS['as initialised']}."
+            yield Finding(self.bank.title, "as initialised", (), what)
 
 
 def layer_health(bank: FilterBank) -> LayerHealth:
     """Measures the filters of one layer and marks what is wrong with them."""
     filters, not_finite = _finite(bank.filters)
-    flat = filters.reshape(len(filters), -1)
-    is_window = bank.is_windows
     nowhere = np.full(len(filters), np.nan)
-    noise, spread = noise_scores(filters) if is_window else (nowhere, nowhere)
+    noise, spread = noise_scores(filters) if bank.is_windows else (nowhere, nowhere)
     nearest, cosine, overlap = nearest_filters(filters, bank.group)
-    rank, highest_rank = effective_rank(filters, bank.group)
+    directions = spectrum(filters, bank.group)
     health = LayerHealth(
         bank=bank,
-        norm=np.linalg.norm(flat, axis=1),
-        mean=flat.mean(axis=1, dtype=np.float64),
-        std=flat.std(axis=1, dtype=np.float64),
-        low=flat.min(axis=1),
-        high=flat.max(axis=1),
+        **_row_measures(filters.reshape(len(filters), -1)),
         not_finite=not_finite,
-        extreme=_share_at_extremes(flat),
         noise=noise,
         spread=spread,
         nearest=nearest,
         cosine=cosine,
         overlap=overlap,
-        rank=rank,
-        highest_rank=highest_rank,
-        zeros=float((flat == 0).mean()),
+        rank=directions.rank,
+        highest_rank=directions.highest_rank,
+        randomness=randomness(filters, directions),
     )
     for kind, is_so in _faults(health).items():
         if is_so.any():
@@ -171,10 +173,26 @@ def _finite(filters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (np.where(is_finite, filters, 0) if counts.any() else filters), counts
 
 
-def _share_at_extremes(flat: np.ndarray) -> np.ndarray:
-    """Returns the share of each row's numbers that equal its highest (if > 0) or lowest (if < 0) one."""
-    low, high = flat.min(axis=1, keepdims=True), flat.max(axis=1, keepdims=True)
-    return ((flat == low) & (low < 0) | (flat == high) & (high > 0)).mean(axis=1)
+def _row_measures(flat: np.ndarray) -> dict[str, Any]:
+    """Returns what is measured of each row, in blocks of rows: a layer may be half a gigabyte."""
+    parts = []
+    for block in row_blocks(*flat.shape):
+        rows = flat[block]
+        low, high = rows.min(axis=1), rows.max(axis=1)
+        at_low = (rows == low[:, None]) & (low < 0)[:, None]
+        at_high = (rows == high[:, None]) & (high > 0)[:, None]
+        parts.append(
+            {
+                "norm": np.linalg.norm(rows, axis=1),
+                "mean": rows.mean(axis=1, dtype=np.float64),
+                "std": rows.std(axis=1, dtype=np.float64),
+                "low": low,
+                "high": high,
+                "extreme": (at_low | at_high).mean(axis=1),
+                "zeros": (rows == 0).mean(axis=1),
+            }
+        )
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _faults(health: LayerHealth) -> dict[str, np.ndarray]:
@@ -233,6 +251,22 @@ class Report:
         judged = [layer for layer in self.layers if layer.judged]
         return sum(len(s.marks.get("noisy", ())) for s in judged), sum(s.count for s in judged)
 
+    @property
+    def verdict(self) -> str:
+        """One sentence on whether the net has been trained, as far as one file tells."""
+        judged = [layer for layer in self.layers if layer.randomness.is_judged]
+        random = [layer.bank.title for layer in judged if layer.randomness.is_random]
+        what = f"{_number(len(judged), 'layer')} of {FEWEST:,} weights or more"
+        if not judged:
+            return f"No layer has {FEWEST:,} weights: too few to tell training from a random start."
+        if not random:
+            return f"Trained: {what}, and none looks like a filler's random numbers."
+        if len(random) == len(judged):
+            return (
+                f"Looks like its initialisation: {what}, and none can be told from a filler's random numbers."
+            )
+        return f"{len(random)} of {what} cannot be told from a filler's random numbers: {listed(random)}."
+
     def to_data(self) -> dict[str, Any]:
         """Returns everything as plain dictionaries, lists and numbers; None for what is not defined."""
         noisy, judged = self.noisy
@@ -241,6 +275,7 @@ class Report:
             "net": self.net,
             "noisy_filters": noisy,
             "judged_filters": judged,
+            "verdict": self.verdict,
             "findings": [
                 {"layer": f.layer, "kind": f.kind, "filters": list(f.filters), "message": f.message}
                 for f in self.findings
@@ -264,6 +299,7 @@ class Report:
                 "",
                 text_table(_HEADINGS, rows),
                 "",
+                self.verdict,
                 share if judged else "No filter is large enough to be judged noisy or not.",
                 *_findings_text(self.findings),
                 "",
@@ -273,27 +309,29 @@ class Report:
 
 
 _MOST_LISTED = 16
-_HEADINGS = ("layer", "filters", "std", "norm", "noise", "spread", "rank", "overlap", "findings")
+_HEADINGS = ("layer", "filters", "std", "norm", "noise", "spread", "rank", "overlap", "strength", "findings")
 _READING = (
     "norm: least, median and largest of the filters. noise, spread: medians; 1 is white noise, noise",
     "near 0 is smooth, spread near 0 is a pure edge or stripe. rank: effective rank of the highest",
-    "possible. overlap: mean absolute cosine between filters.",
+    "possible. overlap: mean absolute cosine between filters. strength: largest singular value, in that",
+    "of random numbers: about 1 as initialised.",
 )
 
 
 def _layer_cells(health: LayerHealth) -> tuple[str, ...]:
-    norm = health.norm
+    norm, bank = health.norm, health.bank
     marks = [f"{len(filters)} {kind}" for kind, filters in health.marks.items()]
     marks += [f.kind for f in health.findings() if f.kind in LAYER_FINDINGS]
     return (
-        printable(health.bank.title),
-        f"{health.count} of {shape_text(health.bank.filters.shape[1:])}",
+        printable(bank.title),
+        f"{bank.role} {health.count} of {shape_text(bank.filters.shape[1:])}".strip(),
         f"{health.total_std:.4g}",
         f"{norm.min():.3g} {np.median(norm):.3g} {norm.max():.3g}",
         number_text(median(health.noise), 3),
         number_text(median(health.spread), 3),
         f"{health.rank:.1f} of {health.highest_rank}",
         number_text(health.overlap, 3),
+        number_text(health.randomness.strength, 2),
         ", ".join(marks),
     )
 
@@ -307,6 +345,7 @@ def _layer_data(health: LayerHealth) -> dict[str, Any]:
         "name": bank.layer,
         "blob": bank.blob,
         "type": bank.type,
+        "role": bank.role,
         "shape": list(bank.shape),
         "filters": health.count,
         "group": bank.group,
@@ -314,29 +353,17 @@ def _layer_data(health: LayerHealth) -> dict[str, Any]:
         "std": health.total_std,
         "min": float(health.low.min()),
         "max": float(health.high.max()),
-        "zeros": health.zeros,
+        "zeros": float(health.zeros.mean()),
         "median_norm": float(np.median(health.norm)),
         "median_noise": median(health.noise),
         "median_spread": median(health.spread),
         "effective_rank": health.rank,
         "highest_rank": health.highest_rank,
         "overlap": health.overlap,
+        "strength": health.randomness.strength,
+        "as_initialised": health.randomness.is_random if health.randomness.is_judged else None,
         "findings": [f.kind for f in health.findings()],
-        "per_filter": {
-            name: getattr(health, name).tolist()
-            for name in [
-                "norm",
-                "mean",
-                "std",
-                "low",
-                "high",
-                "not_finite",
-                "noise",
-                "spread",
-                "nearest",
-                "cosine",
-            ]
-        },
+        "per_filter": {name: getattr(health, name).tolist() for name in _PER_FILTER},
     }
 
 
@@ -344,6 +371,15 @@ def median(values: np.ndarray) -> float:
     """Returns the median of what is not nan; nan if nothing is."""
     known = values[~np.isnan(values)]
     return float(np.median(known)) if len(known) else math.nan
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Returns the first names for a terminal: "conv1, conv2, ..."."""
+    return ", ".join(map(printable, names[:most])) + (", ..." if len(names) > most else "")
 
 
 def number_text(value: float, digits: int) -> str:
