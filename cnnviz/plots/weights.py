@@ -561,7 +561,8 @@ def statistics_lines(health: LayerHealth) -> list[tuple[str, str, str | None]]:
     lines: list[tuple[str, str, str | None]] = [
         (
             "weights",
-            f"{bank.filters.size:,}" + (f", {health.zeros:.0%} zero" if health.zeros >= 0.005 else ""),
+            f"{bank.filters.size:,}"
+            + (f", {health.zeros.mean():.0%} zero" if health.zeros.mean() >= 0.005 else ""),
             None,
         ),
         ("mean, std", f"{number_label(float(health.mean.mean()))}, {number_label(health.total_std)}", None),
