@@ -19,9 +19,9 @@ def command(net: str, layer: str | None, phase: str | None, samples: int, overfi
             device: str | None) -> None:  # fmt: skip
     """Check every gradient of a net against differences, and the loss it starts with.
 
-    NET is a prototxt; default phase: TRAIN. Backward is compared in double precision with
-    (f(x + h) - f(x - h)) / 2h for every layer that has one. The initial loss of a softmax should be near
-    log(classes). Exit status 1 if a gradient is wrong.
+    NET is a prototxt; default phase: TRAIN. Backward is compared with (f(x + h) - f(x - h)) / 2h for every
+    layer that has one, in double precision where the device has it. The initial loss of a softmax should be
+    near log(classes). Exit status 1 if a gradient is wrong.
 
     \b
     Example:

@@ -62,7 +62,7 @@ class Case:
         in_place: whether top 0 may be bottom 0.
         tolerance: of values, relative to the largest.
         samples: elements of each blob whose gradient is compared.
-        slack: relative error that the gradient may have.
+        slack: relative error that the gradient may have in double precision.
         takes_nan: whether a bottom 0 of NaN is tried too (not where it holds indices).
     """
 
@@ -178,13 +178,11 @@ def check_values(case: Case) -> None:
         net.close()
 
 
-def check_gradient(case: Case) -> None:
-    """Backward agrees with central differences."""
-    device = double_device()
-    if device is None:
-        return
+def check_gradient(case: Case, device: Device, slack: float) -> None:
+    """Backward agrees with central differences to the relative error ``slack``."""
     net = case.net(device)
-    report = gradient_check._check_net(net, "l", case.samples, 1e-5, case.slack, seed=2)
+    rules = gradient_check._Rules(case.samples, gradient_check.default_step(device), slack)
+    report = gradient_check._check_net(net, "l", rules, seed=2)
     assert report.gradients, "the layer has no gradient to check"
     assert report.passed, report.to_text()
     assert sum(g.checked for g in report.gradients) >= sum(g.kinks for g in report.gradients), (

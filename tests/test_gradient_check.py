@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 import cnnviz
 from cnnviz.cli.check import command
+from cnnviz.engine.device import get_device
 from cnnviz.engine.gradient_check import (
     check_gradients,
     check_initial_loss,
@@ -35,18 +36,31 @@ def net(filler: str = XAVIER):
     return parse_net(NET % filler, "small.prototxt")
 
 
-def test_right_gradients_pass():
+@pytest.fixture(params=["double", "single"])
+def precision(request, monkeypatch):
+    """Each precision in turn: single as on a device that has no other."""
+    if request.param == "single":
+        monkeypatch.setattr(get_device(), "has_double", False)
+    elif not get_device().has_double:
+        pytest.skip("no double precision here")
+    return request.param
+
+
+def test_right_gradients_pass(precision):
     report = check_gradients(net())
-    assert report.passed
+    assert report.passed and report.precision == precision
     assert {(g.layer, g.blob) for g in report.gradients} == {
         ("ip", "bottom 0"), ("ip", "param 0"), ("ip", "param 1"), ("relu", "bottom 0"),
         ("scores", "bottom 0"), ("scores", "param 0"), ("scores", "param 1"), ("loss", "bottom 0"),
     }  # fmt: skip
-    assert all(g.checked and g.error < 1e-6 for g in report.gradients)
-    assert report.to_text().endswith("All 8 gradients agree")
+    assert all(g.checked and g.error < (1e-6 if precision == "double" else 1e-3) for g in report.gradients)
+    end = (
+        "All 8 gradients agree" + (precision == "single") * " (in single precision: the device has no other)"
+    )
+    assert report.to_text().splitlines()[-1] == end
 
 
-def test_a_wrong_gradient_is_found_and_named(monkeypatch):
+def test_a_wrong_gradient_is_found_and_named(monkeypatch, precision):
     right = ReLU.backward
 
     def wrong(self, top, propagate_down, bottom):
@@ -57,10 +71,10 @@ def test_a_wrong_gradient_is_found_and_named(monkeypatch):
     report = check_gradients(net())
     assert [g.layer for g in report.failures] == ["relu"]
     assert report.failures[0].error == pytest.approx(0.01, rel=0.1)
-    assert "WRONG at" in report.to_text() and report.to_text().endswith("1 of 8 gradients are wrong")
+    assert "WRONG at" in report.to_text() and "\n1 of 8 gradients are wrong" in report.to_text()
 
 
-def test_a_corner_is_counted_and_not_compared():
+def test_a_corner_is_counted_and_not_compared(precision):
     definition = parse_net(
         'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 5 } } }'
         'layer { name: "relu" type: "ReLU" bottom: "x" top: "y" }'
@@ -68,7 +82,18 @@ def test_a_corner_is_counted_and_not_compared():
     one = Net(definition, cnnviz.TRAIN)
     one.blobs["x"].data[...] = [-1, 0, 2, 0, -3]
     (gradient,) = check_gradients(one).gradients
-    assert (gradient.checked, gradient.kinks, gradient.error) == (3, 2, pytest.approx(0, abs=1e-6))
+    assert (gradient.checked, gradient.kinks, gradient.error) == (3, 2, pytest.approx(0, abs=1e-5))
+
+
+def test_large_numbers_take_large_steps(precision):
+    definition = parse_net(
+        'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 3 dim: 40 } } }'
+        'layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y"'
+        '  inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }'
+    )
+    one = Net(definition, cnnviz.TRAIN, seed=1)
+    one.blobs["x"].data[...] = np.random.default_rng(1).uniform(0, 255, (3, 40))
+    assert check_gradients(one).passed
 
 
 def test_one_layer_alone_and_an_unknown_one():

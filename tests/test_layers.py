@@ -20,6 +20,7 @@ from layer_harness import (
     check_in_place,
     check_repeats,
     check_values,
+    double_device,
     guarded,
     layer_types_of,
     run_reference_case,
@@ -57,7 +58,15 @@ def test_values_are_those_of_plain_numpy(case):
 
 @rows(lambda case: case.gradient)
 def test_gradient_agrees_with_differences(case):
-    check_gradient(case)
+    device = double_device()
+    if device is None:
+        pytest.skip("no double precision here")
+    check_gradient(case, device, case.slack)
+
+
+@rows(lambda case: case.gradient)
+def test_gradient_agrees_with_differences_in_single_precision(case):
+    check_gradient(case, get_device(), 1e-3)
 
 
 @rows(lambda case: case.gradient)

@@ -248,6 +248,7 @@ class Device:
         dtype: the element type of all blobs on this device, float32 or float64.
         shares_memory: whether host and device see the same memory, so that nothing is copied.
         is_cpu: whether work is best cut into few large pieces.
+        has_double: whether it computes in double precision (cl_khr_fp64).
     """
 
     def __init__(self, info: DeviceInfo):
@@ -255,6 +256,7 @@ class Device:
         self.info = info
         self.dtype = np.dtype(np.float32)
         self.is_cpu = info.kind == "CPU"
+        self.has_double = "cl_khr_fp64" in info.handle.extensions
         self.allocated = 0
         self._kernels: dict[Any, Any] = {}
         self._scratch: dict[str, Any] = {}
@@ -278,12 +280,12 @@ class Device:
     def with_dtype(self, dtype: Any) -> Device:
         """Returns this device computing in ``dtype``: the same queue, programs built anew.
 
-        Raises DeviceError if float64 is asked of a device without cl_khr_fp64.
+        Raises DeviceError if float64 is asked of a device that has none.
         """
         dtype = np.dtype(dtype)
         if dtype == self.dtype:
             return self
-        if dtype == np.float64 and "cl_khr_fp64" not in self.info.handle.extensions:
+        if dtype == np.float64 and not self.has_double:
             raise DeviceError(f"{self.info.title} has no double precision")
         other = object.__new__(Device)
         other.__dict__.update(self.__dict__, dtype=dtype, _kernels={}, _scratch={})

@@ -265,7 +265,7 @@ class FastConvolution(PlainConvolution):
         )
 
     def _cut(self, panels: int) -> tuple[int, int]:
-        """Returns how many parts the filters are cut into, so that few panels feed all cores, and the workers."""
+        """Returns parts of the filters, so that few panels still feed all cores, and work items."""
         g = self.geometry
         tiles = -(-g.group_output // self._tile.rows)
         wanted = -(-4 * self.device.info.units // (panels * g.group))
