@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from cnnviz.formats.prototxt import parse_net
+from cnnviz.plots._paper import LEAST_SCALE, SHEET, paper_pieces
 from cnnviz.plots._weight_facts import weight_facts
 from cnnviz.plots.graph import draw_net, net_picture
 
@@ -40,7 +41,7 @@ class Page(HTMLParser):
         found = dict(attributes)
         self.tags.append(tag)
         self.ids += [found["id"]] if "id" in found else []
-        self.links += [found["href"]] if "href" in found else []
+        self.links += [found["href"]] if "href" in found and tag != "use" else []
         self.rows += tag == "tr" and "data-box" in found
 
 
@@ -58,6 +59,57 @@ def test_every_layer_is_in_the_table_and_every_box_leads_to_it(page):
     assert len(parsed.ids) == len(set(parsed.ids))
     assert len(parsed.links) == parsed.rows + len(picture.scene.nodes)
     assert all(link[0] == "#" and link[1:] in parsed.ids for link in parsed.links)
+
+
+@pytest.mark.parametrize("rankdir", ["TB", "LR"])
+@pytest.mark.parametrize("net", [big_nets.resnet(), big_nets.ssd()], ids=["residual", "detector"])
+def test_on_paper_every_box_is_whole_and_can_be_read(net, rankdir):
+    scene = net_picture(parse_net(net), rankdir=rankdir).scene
+    pieces = paper_pieces(scene)
+    assert len(pieces) > 2
+    for piece in pieces:
+        assert piece.width * piece.scale <= SHEET[0] + 1 and piece.height * piece.scale <= SHEET[1] + 1
+        assert piece.scale > 0.5
+    for node in scene.nodes:
+        inside = [
+            p for p in pieces
+            if p.left <= node.x and node.x + node.width <= p.left + p.width
+            and p.top <= node.y and node.y + node.height <= p.top + p.height
+        ]  # fmt: skip
+        assert len(inside) == 1, node.name
+
+
+def test_small_nets_are_printed_in_one_piece_and_narrow_ones_side_by_side(reference):
+    (whole,) = paper_pieces(net_picture(reference / "nets/lenet.prototxt").scene)
+    assert whole.scale >= LEAST_SCALE
+    pieces = paper_pieces(net_picture(parse_net(big_nets.resnet())).scene)
+    assert pieces[0].width * pieces[0].scale < SHEET[0] / 2
+    assert paper_pieces(net_picture(parse_net('name: "nothing"')).scene) == []
+
+
+def test_paper_shows_what_the_page_has(page):
+    paper = page.partition('<div class="paper"')[2].partition("</div>")[0]
+    shown = re.findall(r'<use href="#([^"]+)"', paper)
+    parsed = Page(page)
+    assert shown and set(shown) <= set(parsed.ids)
+    boxes = [key for key in parsed.ids if re.fullmatch(r"net0-layer\d+", key)]
+    assert all(shown.count(key) == 1 for key in boxes)
+    assert "3.86 G MACs" in paper and "convolution" in paper
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="no program reads PDF")
+def test_a_browser_prints_the_whole_net(page, tmp_path):
+    if BROWSER is None:
+        pytest.skip("no Chromium is installed")
+    (tmp_path / "net.html").write_text(page, encoding="utf-8")
+    flags = [*FLAGS, f"--user-data-dir={tmp_path / 'profile'}", f"--print-to-pdf={tmp_path / 'net.pdf'}"]
+    subprocess.run(
+        [BROWSER, *flags, (tmp_path / "net.html").as_uri()], check=True, capture_output=True, timeout=120
+    )
+    text = subprocess.run(
+        ["pdftotext", "-l", "3", tmp_path / "net.pdf", "-"], capture_output=True, text=True
+    ).stdout
+    assert all(told in text for told in ("AVE global", "Convolution 7×7", "res4_2/a … res4_6/a", "Softmax"))
 
 
 def test_nothing_is_fetched(page):

@@ -13,11 +13,12 @@ from cnnviz.plots._scene import (
     CARD_STEP,
     CARDS,
     PAD_X,
+    SWATCH,
     Frame,
+    LegendEntry,
     Link,
     NodeBox,
     Primitive,
-    Rect,
     Scene,
     Words,
     labels_size,
@@ -25,7 +26,7 @@ from cnnviz.plots._scene import (
     place_labels,
     shift,
 )
-from cnnviz.plots._text import text_width, visible, wrap
+from cnnviz.plots._text import NO_BREAK, text_width, visible, wrap
 
 Engine = Callable[..., Layout]
 
@@ -33,7 +34,6 @@ MARGIN = 16.0
 LEAST_WIDTH = 340.0  # of the whole picture, so that its heading is not broken into many lines
 PANEL_GAP = 36.0
 TITLE_SIZE, HEADING_SIZE, LEGEND_SIZE = 17.0, 11.0, 10.5
-SWATCH = 12.0
 ENTRY, EXIT = "entry", "exit"
 
 
@@ -76,16 +76,6 @@ class PanelPlan:
     heading: str = ""
 
 
-@dataclass(frozen=True)
-class LegendEntry:
-    """A small box of colour (``fill``, ``stroke``) and what it means."""
-
-    text: str
-    fill: str
-    stroke: str
-    dash: bool = False
-
-
 @dataclass
 class _Picture:
     """Part of a scene in its own coordinates."""
@@ -125,8 +115,9 @@ def compose(
         engine: works out places; ``layered_layout`` or one like it.
         prefix: begins the keys of the boxes.
     """
-    body = _side_by_side([_panel(panel, direction, engine) for panel in panels], panels, direction)
-    scene = Scene(title, description, direction, prefix)
+    pictures = [_panel(panel, direction, engine) for panel in panels]
+    body = _side_by_side(pictures, panels, direction, prefix)
+    scene = Scene(title, description, direction, prefix, plain_lines(heading), legend)
     scene.width = max(body.width, LEAST_WIDTH) + 2 * MARGIN
     top, extras = _heading(title, heading, scene.width - 2 * MARGIN)
     placed = _Picture()
@@ -244,7 +235,9 @@ def _port(inner: tuple[float, float], picture: _Picture, direction: str, entry: 
 # --- around the nets ----------------------------------------------------------------------------
 
 
-def _side_by_side(pictures: Sequence[_Picture], panels: Sequence[PanelPlan], direction: str) -> _Picture:
+def _side_by_side(
+    pictures: Sequence[_Picture], panels: Sequence[PanelPlan], direction: str, prefix: str
+) -> _Picture:
     """Returns one picture of all panels, each in a frame with its heading if there are several."""
     if len(pictures) == 1:
         return pictures[0]
@@ -256,11 +249,16 @@ def _side_by_side(pictures: Sequence[_Picture], panels: Sequence[PanelPlan], dir
         width = max(picture.width, labels_size(labels)[0]) + 2 * PAD_X
         height = picture.height + header + PAD_X
         x, y = (0.0, offset) if across else (offset, 0.0)
-        result.frames.append(Frame(f"panel{i}", panel.heading, x, y, width, height, labels, False))
+        result.frames.append(Frame(f"{prefix}{i}-panel", panel.heading, x, y, width, height, labels, False))
         result.add(picture, x + (width - picture.width) / 2, y + header)
         result.width, result.height = max(result.width, x + width), max(result.height, y + height)
         offset += (height if across else width) + PANEL_GAP
     return result
+
+
+def plain_lines(lines: Sequence[str]) -> list[str]:
+    """Returns ``lines`` with plain spaces throughout."""
+    return [line.replace(NO_BREAK, " ") for line in lines]
 
 
 def _heading(title: str, lines: Sequence[str], width: float) -> tuple[float, list[Primitive]]:
@@ -284,7 +282,7 @@ def _legend(entries: Sequence[LegendEntry], width: float, top: float) -> tuple[f
         if x and x + step - 16 > width:
             x, y = 0.0, y + 19
         left = MARGIN + x
-        parts.append(Rect(left, y, SWATCH, SWATCH, entry.fill, entry.stroke, 1.2, 3.0, entry.dash))
+        parts.append(entry.swatch(left, y))
         parts.append(Words(left + SWATCH + 6, y + 10, entry.text, LEGEND_SIZE, role="muted"))
         x += step
     return (y + SWATCH if entries else top - 18), parts

@@ -12,11 +12,11 @@ from cnnviz.analysis.summary import LayerSummary, NetSummary, short_number, summ
 from cnnviz.engine.graph import Graph, GraphLayer
 from cnnviz.formats.prototxt import to_text
 from cnnviz.plots import style as look_of
-from cnnviz.plots._compose import BoxPlan, Engine, LegendEntry, PanelPlan, compose
+from cnnviz.plots._compose import BoxPlan, Engine, PanelPlan, compose, plain_lines
 from cnnviz.plots._details import LayerDetail
 from cnnviz.plots._fold import Block, Folded, fault_of, fold_graph, is_foreign
 from cnnviz.plots._labels import Label, UnitFacts, unit_labels
-from cnnviz.plots._scene import Scene
+from cnnviz.plots._scene import LegendEntry, Scene
 from cnnviz.plots._text import NO_BREAK, visible, wrap
 from cnnviz.plots._weight_facts import weight_facts
 
@@ -84,9 +84,7 @@ class Drawing:
         title = visible(summaries[0].name) or "Net without a name"
         heading = [_totals(summary) for summary in summaries]
         panels = [self._panel(i) for i in range(len(self.nets))]
-        description = f"Graph of the net {title}. " + " ".join(f"{line}." for line in heading).replace(
-            NO_BREAK, " "
-        )
+        description = " ".join(f"{line}." for line in (f"Graph of the net {title}", *plain_lines(heading)))
         return compose(
             title, description, heading, panels, self._legend(panels), rankdir, engine, self.prefix
         )

@@ -60,8 +60,10 @@ def svg_element(
         lines.append(f'<rect width="{width}" height="{height}" {paint("background", None)}/>')
     for frame in scene.frames:
         lines.append(_group(f'g class="frame" id="{xml(frame.key)}"', frame.title, frame, paint))
-    for link in scene.links:
+    for i, link in enumerate(scene.links):
         tag = f'g class="link" data-from="{xml(link.source)}" data-to="{xml(link.target)}"'
+        if links is not None:
+            tag += f' id="{xml(scene.link_key(i))}"'
         lines.append(_group(tag, link.title, link, paint))
     for node in scene.nodes:
         tag = f'g class="node" id="{xml(node.key)}"'
@@ -84,18 +86,23 @@ def _primitive(item: Primitive, paint: Paint) -> str:
         place = f'x="{number(item.x)}" y="{number(item.y)}" font-size="{number(item.size)}"'
         return f"<text {place}{weight} {paint(item.role, None)}>{xml(item.text)}</text>"
     if isinstance(item, Rect):
-        place = f'x="{number(item.x)}" y="{number(item.y)}" width="{number(item.width)}"'
-        dash = ' stroke-dasharray="5 3"' if item.dash else ""
-        width = f' stroke-width="{number(item.line_width)}"' if item.stroke else ""
-        return (
-            f'<rect {place} height="{number(item.height)}" rx="{number(item.radius)}" '
-            f"{paint(item.fill, item.stroke)}{width}{dash}/>"
-        )
+        return rect_element(item, paint)
     if isinstance(item, Stroke):
         width = number(item.line_width)
         return f'<path d="{path_data(item.commands)}" {paint(None, item.role)} stroke-width="{width}"/>'
     assert isinstance(item, Shape)
     return f'<polygon points="{_points(item.points)}" {paint(item.role, None)}/>'
+
+
+def rect_element(item: Rect, paint: Paint) -> str:
+    """Returns one rectangle as an element."""
+    place = f'x="{number(item.x)}" y="{number(item.y)}" width="{number(item.width)}"'
+    dash = ' stroke-dasharray="5 3"' if item.dash else ""
+    width = f' stroke-width="{number(item.line_width)}"' if item.stroke else ""
+    return (
+        f'<rect {place} height="{number(item.height)}" rx="{number(item.radius)}" '
+        f"{paint(item.fill, item.stroke)}{width}{dash}/>"
+    )
 
 
 def path_data(commands: Sequence[Command]) -> str:

@@ -139,20 +139,39 @@ class Frame:
         yield from place_labels(self.labels, self.x + PAD_X, self.y + PAD_Y)
 
 
+SWATCH = 12.0
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """A small box of colour (``fill``, ``stroke``) and what it means."""
+
+    text: str
+    fill: str
+    stroke: str
+    dash: bool = False
+
+    def swatch(self, x: float, y: float) -> Rect:
+        return Rect(x, y, SWATCH, SWATCH, self.fill, self.stroke, 1.2, 3.0, self.dash)
+
+
 @dataclass
 class Scene:
-    """Everything in the picture; ``extras`` are heading and legend.
+    """Everything in the picture; ``extras`` are heading and legend as they are painted.
 
     Attributes:
         title, description: for screen readers and file information.
         direction: where lines run, "TB", "BT", "LR" or "RL".
         prefix: begins all keys, so that several scenes can stand in one page.
+        heading: lines under the title.
     """
 
     title: str
     description: str
     direction: str
     prefix: str = "net"
+    heading: Sequence[str] = ()
+    legend: Sequence[LegendEntry] = ()
     width: float = 0.0
     height: float = 0.0
     nodes: list[NodeBox] = field(default_factory=list)
@@ -166,6 +185,10 @@ class Scene:
         for part in parts:
             yield from part.primitives()
         yield from self.extras
+
+    def link_key(self, index: int) -> str:
+        """Returns the key of the line ``links[index]``."""
+        return f"{self.prefix}-line{index}"
 
 
 def place_labels(labels: Sequence[Label], x: float, y: float) -> Iterator[Words]:

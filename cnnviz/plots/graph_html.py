@@ -20,6 +20,7 @@ from cnnviz.analysis.summary import (
 from cnnviz.plots import style
 from cnnviz.plots._details import LayerDetail
 from cnnviz.plots._page import document, json_element, template
+from cnnviz.plots._paper import paper_section
 from cnnviz.plots._render_svg import svg_element, xml
 from cnnviz.plots._scene import Scene, color_of
 from cnnviz.plots._text import FONTS, visible
@@ -32,6 +33,8 @@ UI_ROLES = ("background", "panel", "text", "muted", "grid", "edge", "accent", "w
 _PAGE_CSS = f"""body {{ margin: 0; padding: 16px; background: var(--background); color: var(--text); \
 font: 14px/1.45 {FONTS}; }}
 main {{ max-width: 1600px; margin: 0 auto; }}
+@page {{ margin: 12mm; }}
+@media print {{ body {{ padding: 0; }} }}
 """
 
 
@@ -69,15 +72,16 @@ def graph_section(
     return f"""<div class="cnnviz-graph" id="{escape(scene.prefix)}-graph">
 <div class="tools" role="toolbar" aria-label="Graph">
 <input type="search" placeholder="Search layers ( / )" aria-label="Search layers by name, type or blob">
-<span class="count" role="status"></span>
 <button type="button" data-do="in" aria-label="Zoom in" title="Zoom in (+)">+</button>
 <button type="button" data-do="out" aria-label="Zoom out" title="Zoom out (-)">−</button>
 <button type="button" data-do="all" title="Show everything (0)">Whole net</button>
-<button type="button" data-do="start">Top</button>
+<button type="button" data-do="start" title="Go to where the net begins">Start</button>
+<span class="count" role="status"></span>
 </div>
 <div class="stage" tabindex="0" role="region" \
 aria-label="Graph of {name}. Arrow keys go from box to box, plus and minus zoom, slash searches.">
 {svg}</div>
+{paper_section(scene, _paint)}\
 <div class="panel" role="region" aria-label="Chosen layer" aria-live="polite"></div>
 <div class="table">
 {tables}</div>
@@ -193,7 +197,7 @@ def _table(scene: Scene, details: Sequence[LayerDetail], summary: NetSummary, li
     totals_text = "; ".join(map(_squeeze, total_lines(summary)))
     caption = xml(f"{visible(summary.name) or 'Net'}, {summary.phase} phase: {totals_text}")
     return f"""<table>
-<caption>{caption}</caption>
+<caption><span>{caption}</span></caption>
 <thead><tr><th scope="col">layer</th><th scope="col">type</th><th scope="col">top shape</th>\
 <th scope="col" class="n">parameters</th><th scope="col" class="n">MACs</th>\
 <th scope="col" class="n">memory</th><th scope="col" class="n">field</th>\
