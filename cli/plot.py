@@ -66,7 +66,7 @@ def command(
 
 def _write(number: int, out: str, logs: list, options: dict) -> None:
     from cnnviz.formats.files import write_text
-    from cnnviz.formats.training_log import logs_csv, logs_json
+    from cnnviz.formats.log_tables import logs_csv, logs_json
     from cnnviz.plots.training import plot_training_log
 
     suffix = Path(out).suffix.lower()

@@ -29,7 +29,8 @@ from cnnviz.analysis.training import (
     thinned,
 )
 from cnnviz.errors import CnnvizError, FileError
-from cnnviz.formats.training_log import Curve, LogReader
+from cnnviz.formats.log_curves import Curve
+from cnnviz.formats.training_log import LogReader
 from cnnviz.plots.style import FORMATS, KIND_COLORS, kind_of, new_figure, save_figure, theme
 from cnnviz.plots.training import plot_training_log
 from cnnviz.plots.training_html import training_svg

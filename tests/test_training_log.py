@@ -10,15 +10,8 @@ from pathlib import Path
 import pytest
 
 from cnnviz.errors import FileError
-from cnnviz.formats import training_log
-from cnnviz.formats.training_log import (
-    LogFollower,
-    LogReader,
-    logs_csv,
-    logs_json,
-    read_log,
-    table_csv,
-)
+from cnnviz.formats.log_tables import logs_csv, logs_json, table_csv
+from cnnviz.formats.training_log import LogFollower, LogReader, read_log
 
 
 def read(text: str | bytes, piece: int = 1 << 20):
@@ -217,86 +210,6 @@ def test_events():
         ("snapshot", 20), ("multistep", 25), ("failure", 20), ("early stop", 20), ("done", 20),
     ]  # fmt: skip
     assert log.events[2].text.startswith("Check failed: fd")
-
-
-@pytest.mark.parametrize("piece", [1 << 20, 9000])
-def test_runs_of_displays_read_like_single_lines(monkeypatch, piece):
-    rows = []
-    for i in [*range(40), *range(20, 60), *range(59, 80)]:
-        time = f"1121 02:{i // 60:02d}:{i % 60:02d}.{i * 997 % 1000:03d}000"
-        if i % 10 == 0:
-            rows += [
-                line(f"Iteration {i}, Testing net (#0)", time),
-                line("    Test net output #0: acc = 0.5", time),
-            ]
-        loss = {33: "nan", 34: "-nan", 35: "oops", 36: "1.#INF"}.get(i, f"{2 - i / 100:g}")
-        name = "loss" if i < 70 else "renamed"
-        rows += [
-            line(f"Iteration {i} (9 iter/s, 0.1s/1 iters), loss = {loss}", time),
-            line(f"    Train net output #0: acc = 0.{i}", time),
-            line(f"    Train net output #1: {name} = {loss} (* 1 = {loss} loss)", time),
-            line(f"Iteration {i}, lr = {0.1 if i < 45 else 0.01}, m = 0.9", time),
-        ]
-    text = line("Solving Net") + "".join(rows)
-    runs = []
-    read_displays = LogReader._read_displays
-
-    def spy(reader, displays, run):
-        done = read_displays(reader, displays, run)
-        runs.append(run.stop - run.start if done else 0)
-        return done
-
-    monkeypatch.setattr(LogReader, "_read_displays", spy)
-    fast = read(text, piece)
-    monkeypatch.setattr(training_log, "find_displays", lambda lines: None)
-    slow = read(text, piece)
-    assert max(runs) > 5
-    assert logs_json([fast]) == logs_json([slow])
-    assert table_csv(fast.table("train")) == table_csv(slow.table("train"))
-    assert fast.segments[0].tests[0].outputs.curves["acc"].values[0] == 0.5
-    assert len(fast.segments) == 2 and fast.segments[1].train.curves["renamed"].iterations[0] == 70
-
-
-def test_real_displays_read_like_single_lines(real: Path, monkeypatch):
-    paths = sorted((real / "logs").glob("*.[lt][ox][gt]"))
-    assert len(paths) > 30
-    fast = {path.name: _all_of(path) for path in paths}
-    monkeypatch.setattr(training_log, "find_displays", lambda lines: None)
-    assert fast == {path.name: _all_of(path) for path in paths}
-
-
-def _all_of(path: Path) -> str:
-    try:
-        log = read_log(path)
-    except FileError as error:
-        return str(error)
-    return logs_json([log]) + table_csv(log.table("train")) + table_csv(log.table("test"))
-
-
-@pytest.mark.parametrize(
-    "strange",
-    [
-        "Iteration {i}Iteration {i}, loss = 7",  # two threads in one line
-        "Iteration {i} of I, loss = 7",
-        "Iteration {i}, mbox_loss = 7",
-        "Iteration {i}, loss = 7, loss = 8",
-        "Iteration {i}, a = 3, loss = 7",
-        "Iteration {i} (9 iter/s), loss = 7.123456789012345678901234",
-        "Iteration {i}",
-        "Iteration 1234567890123456, loss = 7",
-    ],
-)
-def test_strange_lines_among_displays_read_like_single_lines(monkeypatch, strange):
-    rows = []
-    for i in range(30):
-        rows += [
-            line(strange.format(i=i) if i == 15 else f"Iteration {i}, loss = {i / 7}"),
-            line(f"    Train net output #0: loss = {i / 7}" + ("," if i == 20 else "")),
-            line(f"Iteration {i}, lr = 0.01"),
-        ]
-    fast = read("".join(rows))
-    monkeypatch.setattr(training_log, "find_displays", lambda lines: None)
-    assert logs_json([fast]) == logs_json([read("".join(rows))])
 
 
 def test_no_iteration(tmp_path):

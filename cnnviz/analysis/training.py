@@ -17,7 +17,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from cnnviz.errors import CnnvizError, did_you_mean
-from cnnviz.formats.training_log import Curve, Segment, TrainingLog, json_number, read_log, readable
+from cnnviz.formats.log_curves import Curve, Segment, TrainingLog, readable
+from cnnviz.formats.log_tables import json_number
+from cnnviz.formats.training_log import read_log
 
 QUANTITIES = ("Test accuracy", "Test loss", "Train learning rate", "Train loss")
 # Chart types 0 to 7 in Caffe's order: quantity and x axis.

@@ -1,17 +1,14 @@
-"""Training logs by columns: which lines matter, and the numbers of many displays at once.
+"""Training logs by columns: which lines matter, and the numbers of many lines at once.
 
 Each step is one NumPy expression over a whole piece of a log, because a Python statement for each line
 would cost more than all the rest.
-
-A display is what the solver prints at one iteration: the line of the loss, one for each train output, the
-line of the rate. Lines between them that say nothing to us may be there.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -30,11 +27,17 @@ WORDS = (
 )
 # No number of ours stands further right; a file without newlines must not fill the memory.
 LONGEST_LINE = 1 << 13
-STAMP_LENGTH = 21  # of "I1121 02:06:46.488291"
 
-_ITERATION, _TRAIN_OUTPUT = 0, 1
-_LOSS, _RATE = b" loss = ", b", lr = "
-_OUTPUT = re.compile(rb"Train net output (#\d+: .+?) = (?=\S+( \(\* \S+ = \S+ loss\))?)")
+# What a line says: the loss or the rate of an iteration, that a test begins, a number of a net's output.
+OTHER, LOSS, RATE, TEST, TRAIN_OUTPUT, TEST_OUTPUT = range(6)
+# Where test nets are counted from 0.
+TRAIN_NET = -1
+
+_ITERATION, _TRAIN_LINE, _TEST_LINE = 0, 1, 2
+_LOSS, _RATE, _TESTING = b"loss = ", b", lr = ", b", Testing net (#"
+_OUTPUT = re.compile(rb"T\w+ net output(?: mAP)? (#\d+: .+?) = (?=\S+( \(\* \S+ = \S+ loss\))?)")
+# Outputs of one piece of a log, and bytes before their numbers; what is beyond is read line by line.
+_MOST_OUTPUTS, _LONGEST_KEY = 128, 256
 # The longest number that is read in bulk.
 _NUMBER = 24
 _MOST_DIGITS = 15  # of an iteration
@@ -66,32 +69,57 @@ class Lines:
 
 
 @dataclass
-class Displays:
-    """Displays of one form, in order: one item of each array for each display.
+class Output:
+    """An output that a piece of a log has numbers of.
 
     Attributes:
-        first: number of the display's first line in Lines.
-        length: how many lines a display has.
-        columns: float64 of iteration, loss, rate, and each train output.
-        stamps: (n, 2) time stamps of the loss line and of the line after it, as byte strings.
-        outputs: "#number: name" of each train output, and whether it counts in the loss.
+        key: what stands before the "=", "#1: loss".
+        is_loss: whether its first number counts in the loss.
+        net: the number of the test net, or TRAIN_NET.
+        lines: numbers of its lines in Lines, ascending.
     """
 
-    first: np.ndarray
-    length: int
-    columns: list[np.ndarray]
-    stamps: np.ndarray
-    outputs: list[tuple[bytes, bool]]
+    key: bytes
+    is_loss: bool
+    net: int
+    lines: np.ndarray
 
-    def runs(self, least: int) -> list[tuple[int, int]]:
-        """Returns (from, to) of ``least`` or more displays that follow each other without a line between."""
-        breaks = np.flatnonzero(np.diff(self.first) != self.length) + 1
-        edges = [0, *breaks.tolist(), len(self.first)]
-        return [(begin, end) for begin, end in pairwise(edges) if end - begin >= least]
 
-    def lines(self, begin: int, end: int) -> tuple[int, int]:
-        """Returns (from, to) of the lines of the displays ``begin`` to ``end``."""
-        return int(self.first[begin]), int(self.first[end - 1]) + self.length
+@dataclass
+class Columns:
+    """What each line of Lines says: arrays of the same length, and the outputs in the order of the log.
+
+    Whatever is not entirely regular is OTHER and has to be read by itself. Of the rest it is certain that,
+    from one OTHER to the next, iterations do not fall and an output has one number for an iteration.
+
+    Attributes:
+        kind: LOSS, RATE ... or OTHER.
+        iteration: of the line, or of the loss or test line that an output belongs to.
+        value: the loss, the rate, the number of the test net, or that of the output.
+    """
+
+    kind: np.ndarray
+    iteration: np.ndarray
+    value: np.ndarray
+    outputs: list[Output]
+
+    def runs(self, least: int) -> Iterator[tuple[int, int]]:
+        """Yields (from, to) of ``least`` or more lines without an OTHER that begin with no output."""
+        edges = np.flatnonzero(np.diff(self.kind == OTHER, prepend=True, append=True))
+        for begin, end in edges.reshape(-1, 2).tolist():
+            heads = self.kind[begin:end] < TRAIN_OUTPUT
+            begin += int(heads.argmax()) if heads.any() else end
+            if end - begin >= least:
+                yield begin, end
+
+    def outputs_in(self, run: slice) -> list[tuple[Output, np.ndarray]]:
+        """Returns the outputs that ``run`` has lines of, by the first of them, and which they are."""
+        found = []
+        for output in self.outputs:
+            begin, end = np.searchsorted(output.lines, (run.start, run.stop))
+            if begin < end:
+                found.append((output, output.lines[begin:end] - run.start))
+        return sorted(found, key=lambda item: item[1][0])
 
 
 def find_lines(data: bytes) -> Lines:
@@ -104,7 +132,7 @@ def find_lines(data: bytes) -> Lines:
     for number, word in reversed(list(enumerate(WORDS))):
         places = initials[word[0]]
         places = places[: np.searchsorted(places, len(data) - len(word), "right")]
-        places = places[_texts(data, places, len(word)) == word]
+        places = places[bytes_at(data, places, len(word)) == word]
         lines = np.searchsorted(ends, places)
         word_of[lines] = number
         # Of several values for one item the last stays: here that of the first place in the line.
@@ -115,82 +143,129 @@ def find_lines(data: bytes) -> Lines:
     return Lines(data, *columns, count=len(ends), capitals=initials[ord("I")])
 
 
-def find_displays(lines: Lines) -> Displays | None:
-    """Returns the displays that have the usual number of lines and the form of the first of these.
+def read_columns(lines: Lines) -> Columns:
+    """Returns what each of ``lines`` says, where it is as regular as nearly all are."""
+    text = _Text(lines.data)
+    kind = np.full(len(lines.start), OTHER, np.uint8)
+    iteration = np.full(len(kind), -1.0)
+    numbers = np.zeros(len(kind), np.int64)
+    _find_heads(text, lines, (kind, iteration, numbers))
+    groups = _find_outputs(text, lines, kind, numbers)
+    kind[lines.end - lines.start > LONGEST_LINE] = OTHER
+    value = _values(text, kind, numbers)
+    kind[_falls(kind, iteration)] = OTHER
+    return Columns(kind, iteration, value, _owned(lines, groups, kind, iteration, value))
 
-    They need not be all: what is less regular, also in its spelling, is left to be read line by line.
-    None if there is none at all, or a number among them that Python does not read.
-    """
-    text = _Text(lines.data, lines.capitals)
-    numbers = np.flatnonzero(lines.word == _ITERATION)
-    begin = lines.at[numbers] + len(WORDS[_ITERATION])
+
+def _find_heads(text: _Text, lines: Lines, columns: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """Finds losses, rates and tests: sets their kind, their iteration and where their number begins."""
+    kind, iteration, numbers = columns
+    heads = np.flatnonzero(lines.word == _ITERATION)
+    begin = lines.at[heads] + len(WORDS[_ITERATION])
     end = text.digits_end(begin)
-    is_rate = text.have(end, _RATE)
-    pairs = np.flatnonzero(is_rate[1:] & ~is_rate[:-1])
-    if not len(pairs):
-        return None
-    lengths = np.diff(numbers)[pairs] + 1
-    length = int(np.bincount(lengths).argmax())
-    pairs = pairs[lengths == length]
-    first = numbers[pairs]
+    iteration[heads], good = text.numbers(begin, end)
+    good &= end - begin <= _MOST_DIGITS
+    # A loss is the next one in the line, as a word of its own, with no other "Iteration" before it.
+    loss = text.next_loss(end)
+    has_loss = loss < lines.end[heads]
+    is_loss = has_loss & (text.codes[loss - 1] == ord(" "))
+    is_loss &= _next(lines.capitals, end, len(lines.data)) > loss
+    is_rate = ~has_loss & text.have(end, _RATE)
+    is_test = ~has_loss & text.have(end, _TESTING) & (text.codes[end + len(_TESTING) + 1] == ord(")"))
+    for mask, sort in ((is_loss, LOSS), (is_rate, RATE), (is_test, TEST)):
+        kind[heads[good & mask]] = sort
+    numbers[heads] = np.where(is_loss, loss + len(_LOSS), end + np.where(is_rate, len(_RATE), len(_TESTING)))
 
-    good = (end - begin)[pairs] <= _MOST_DIGITS
-    iterations = text.numbers(begin, end)
-    good &= iterations[pairs] == iterations[pairs + 1]
-    loss, is_loss = text.loss_after(end[pairs], lines.end[first])
-    good &= is_loss
-    begins = [begin[pairs], loss, end[pairs + 1] + len(_RATE)]
+
+def _find_outputs(
+    text: _Text, lines: Lines, kind: np.ndarray, numbers: np.ndarray
+) -> dict[tuple[int, bytes], np.ndarray]:
+    """Finds outputs: sets their kind and where their number begins; returns lines by kind and key."""
+    groups: dict[tuple[int, bytes], np.ndarray] = {}
+    for word, sort in ((_TRAIN_LINE, TRAIN_OUTPUT), (_TEST_LINE, TEST_OUTPUT)):
+        left = np.flatnonzero(lines.word == word)
+        while len(left) and len(groups) < _MOST_OUTPUTS:
+            at, end = int(lines.at[left[0]]), int(lines.end[left[0]])
+            match = _OUTPUT.match(lines.data, at, min(end, at + LONGEST_LINE))
+            if match is None or len(match[0]) > _LONGEST_KEY:
+                left = left[1:]
+                continue
+            same = text.have(lines.at[left], match[0])
+            alike, left = left[same], left[~same]
+            if (sort, match[1]) not in groups:  # else what stands before the key is another
+                kind[alike] = sort
+                numbers[alike] = lines.at[alike] + len(match[0])
+                groups[sort, match[1]] = alike
+    return groups
+
+
+def _values(text: _Text, kind: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Returns the number of each line; lines where there is none become OTHER."""
+    value = np.zeros(len(kind))
+    tests = np.flatnonzero(kind == TEST)
+    digits = text.codes[numbers[tests]] - np.uint8(ord("0"))  # what is below "0" wraps to a great number
+    value[tests] = digits
+    kind[tests[digits > 9]] = OTHER
+    is_rate = kind == RATE
+    for found in (np.flatnonzero(is_rate), np.flatnonzero((kind != OTHER) & (kind != TEST) & ~is_rate)):
+        end = text.number_end(numbers[found])
+        value[found], good = text.numbers(numbers[found], end)
+        after = text.codes[end]
+        good &= _ENDS_NUMBER[after] & ((kind[found] < TRAIN_OUTPUT) | (after != ord(",")))
+        kind[found[~good]] = OTHER
+    return value
+
+
+def _falls(kind: np.ndarray, iteration: np.ndarray) -> np.ndarray:
+    """Returns the lines whose iteration is less than that of a loss, rate or test before them."""
+    heads = np.flatnonzero((kind != OTHER) & (kind < TRAIN_OUTPUT))
+    number, is_rate = iteration[heads], kind[heads] == RATE
+    padded = np.concatenate(([-1.0], number))
+    before = padded[:-1]
+    shown = held(padded, np.concatenate(([True], ~is_rate)))[:-1]
+    # Some forks count the rate's line from one less than the loss line before it.
+    one_less = is_rate & (number == shown - 1) & (before == shown)
+    return heads[(number < np.maximum(before, shown)) & ~one_less]
+
+
+def _owned(
+    lines: Lines,
+    groups: dict[tuple[int, bytes], np.ndarray],
+    kind: np.ndarray,
+    iteration: np.ndarray,
+    value: np.ndarray,
+) -> list[Output]:
+    """Gives outputs the iteration of the line that they belong to; what has none of it becomes OTHER."""
+    owner = held(np.arange(len(kind)), kind < TRAIN_OUTPUT)
+    is_train, is_test = kind == TRAIN_OUTPUT, kind == TEST_OUTPUT
+    lost = (is_train & (kind[owner] != LOSS)) | (is_test & (kind[owner] != TEST))
+    np.copyto(iteration, iteration[owner], where=is_train | is_test)
+    kind[lost] = OTHER
     outputs = []
-    for step in range(1, length - 1):
-        at, word = lines.at[first + step], lines.word[first + step]
-        match = _OUTPUT.match(lines.data, at[0], lines.end[first[0] + step])
-        if match is None:
-            return None
-        good &= (word == _TRAIN_OUTPUT) & text.have(at, match[0])
-        begins.append(at + len(match[0]))
-        outputs.append((match[1], match[2] is not None))
-    ends = [end[pairs], *(text.number_end(column) for column in begins[1:])]
-    texts = [iterations[pairs], *map(text.numbers, begins[1:], ends[1:])]
-    for size in np.subtract(ends, begins):
-        good &= (size > 0) & (size < _NUMBER)
-    for column_end in ends[1:]:
-        good &= _ENDS_NUMBER[text.codes[column_end]]
-    for column_end in ends[3:]:
-        good &= text.codes[column_end] != ord(",")  # outputs alone may not end so
-    for step in range(length):
-        good &= lines.end[first + step] - lines.start[first + step] <= LONGEST_LINE
-    columns = _floats(texts, good)
-    if columns is None:
-        for column in texts:
-            good &= _SPELLS[column.view(np.uint8)].reshape(len(column), -1).all(axis=1)
-        columns = _floats(texts, good)
-    if columns is None or not good.any():
-        return None
-    first = first[good]
-    stamps = np.stack([_texts(text.data, lines.start[first + i], STAMP_LENGTH) for i in (0, 1)], axis=1)
-    return Displays(first, length, columns, stamps, outputs)
-
-
-def _floats(texts: list[np.ndarray], good: np.ndarray) -> list[np.ndarray] | None:
-    """Returns the numbers of each column where ``good``; None if Python does not read one of them."""
-    try:
-        return [column[good].astype(float) for column in texts]
-    except ValueError:
-        return None
+    for (_, key), found in groups.items():
+        found = found[kind[found] != OTHER]
+        nets = np.where(is_test[found], value[owner[found]], TRAIN_NET).astype(np.int64)
+        for net in np.flatnonzero(np.bincount(nets - TRAIN_NET)) + TRAIN_NET:
+            own = found[nets == net]
+            # A second solver of the same process prints the same outputs again.
+            again = np.diff(iteration[own], prepend=-1.0) == 0
+            kind[own[again]] = OTHER
+            first = _OUTPUT.match(lines.data, int(lines.at[own[0]]))
+            outputs.append(Output(key, first is not None and first[2] is not None, int(net), own))
+    return outputs
 
 
 class _Text:
     """A piece of a log that can be looked at in many places at once."""
 
-    def __init__(self, data: bytes, capitals: np.ndarray) -> None:
-        self._capitals = capitals
+    def __init__(self, data: bytes) -> None:
         # So that looking a little past the last line stays inside.
-        self.data = data + b"\n" * LONGEST_LINE
+        self.data = data + b"\n" * 2 * _LONGEST_KEY
         self.codes = np.frombuffer(self.data, np.uint8)
 
     def have(self, places: np.ndarray, text: bytes) -> np.ndarray:
         """Tells for each of ``places`` whether ``text`` stands there."""
-        return _texts(self.data, places, len(text)) == text
+        return bytes_at(self.data, places, len(text)) == text
 
     def digits_end(self, begins: np.ndarray) -> np.ndarray:
         """Returns where each row of digits ends; its beginning if it is longer than any number."""
@@ -203,26 +278,43 @@ class _Text:
         return begins + ((windows <= ord(" ")) | (windows == ord(","))).argmax(axis=1)
 
     def _windows(self, begins: np.ndarray) -> np.ndarray:
-        return _texts(self.data, begins, _NUMBER).view(np.uint8).reshape(-1, _NUMBER)
+        return bytes_at(self.data, begins, _NUMBER).view(np.uint8).reshape(-1, _NUMBER)
 
-    def numbers(self, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Returns what stands from each of ``begins`` to its end, shorter than the longest number."""
-        texts = _texts(self.data, begins, _NUMBER)
-        windows = texts.view(np.uint8).reshape(-1, _NUMBER)
-        windows *= np.arange(_NUMBER) < (ends - begins)[:, None]
-        return texts
+    def numbers(self, begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the number from each of ``begins`` to its end, and whether one can be read there."""
+        sizes = ends - begins
+        good = (sizes > 0) & (sizes < _NUMBER)
+        words = bytes_at(self.data, begins, _NUMBER)
+        words.view(np.uint8).reshape(-1, _NUMBER)[:] *= np.arange(_NUMBER) < sizes[:, None]
+        words[~good] = b"0"
+        # Rates and iterations are printed again and again.
+        new = np.concatenate(([True], words[1:] != words[:-1]))[: len(words)]
+        values, spelled = _floats(words[new])
+        again = np.cumsum(new) - 1
+        return values[again], good & spelled[again]
 
-    def loss_after(self, places: np.ndarray, line_ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns where the loss begins behind each of ``places``, and whether there is one in that line.
+    def next_loss(self, places: np.ndarray) -> np.ndarray:
+        """Returns where the first "loss = " behind each of ``places`` begins; far off if there is none."""
+        begins = np.flatnonzero(self.codes == ord("=")) - _LOSS.index(b"=")
+        begins = begins[begins >= 0]
+        return _next(begins[self.have(begins, _LOSS)], places, len(self.codes) - 1)
 
-        The first "=" must be the one of the loss, and no other "Iteration" may come before it.
-        """
-        equals = _next(np.flatnonzero(self.codes == ord("=")), places, len(self.codes))
-        before = np.maximum(equals - _LOSS.index(b"="), 0)
-        good = equals < line_ends
-        good &= self.have(np.where(good, before, 0), _LOSS)
-        good &= _next(self._capitals, places, len(self.codes)) > equals
-        return np.where(good, equals + 2, 0), good
+
+def held(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Returns ``values`` where ``mask``, elsewhere the last one before; the first counts in any case."""
+    return values[np.maximum.accumulate(np.where(mask, np.arange(len(values)), 0))]
+
+
+def _floats(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns ``words`` as numbers, and which of them are numbers as Python spells them."""
+    try:
+        return words.astype(float), np.ones(len(words), bool)
+    except ValueError:
+        good = np.all(_SPELLS[words.view(np.uint8)].reshape(-1, words.itemsize), axis=1)
+    try:
+        return np.where(good, words, b"0").astype(float), good
+    except ValueError:
+        return np.zeros(len(words)), np.zeros(len(words), bool)
 
 
 def _next(found: np.ndarray, places: np.ndarray, end: int) -> np.ndarray:
@@ -230,7 +322,7 @@ def _next(found: np.ndarray, places: np.ndarray, end: int) -> np.ndarray:
     return np.append(found, end)[np.searchsorted(found, places)]
 
 
-def _texts(data: bytes, places: np.ndarray, length: int) -> np.ndarray:
+def bytes_at(data: bytes, places: np.ndarray, length: int) -> np.ndarray:
     """Returns the ``length`` bytes at each of ``places`` as byte strings; they end where ``data`` does."""
     count = max(len(data) - length + 1, 0)
     return np.ndarray((count,), f"S{length}", data, strides=(1,))[places]

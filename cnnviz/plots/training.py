@@ -32,7 +32,7 @@ from cnnviz.analysis.training import (
 )
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.files import write_text
-from cnnviz.formats.training_log import TrainingLog, readable
+from cnnviz.formats.log_curves import TrainingLog, readable
 from cnnviz.plots.style import Theme, fit_fonts, new_figure, save_figure, style_axes, theme
 
 WIDTH_IN, HEIGHT_IN = 8.0, 4.5

@@ -25,7 +25,7 @@ from cnnviz.analysis.training import (
     chart_number,
     thinned,
 )
-from cnnviz.formats.training_log import TrainingLog, readable
+from cnnviz.formats.log_curves import TrainingLog, readable
 from cnnviz.plots._page import document, json_element, template, text
 from cnnviz.plots.style import Theme, render, theme
 from cnnviz.plots.training import draw_chart
