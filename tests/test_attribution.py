@@ -98,14 +98,6 @@ def test_random_weights_change_the_attribution(looker, method):
     assert abs(np.corrcoef(trained, other)[0, 1]) < 0.8
 
 
-def test_guided_backpropagation_keeps_no_more_than_the_gradient_allows(looker):
-    above = np.array([[-1.0, 2.0]])
-    assert np.where(above > 0, np.array([[5.0, 6.0]]), 0).tolist() == [[0, 6]]
-    plain = attribute(looker, "saliency", 3).values
-    guided = attribute(looker, "guided", 3).values
-    assert not np.allclose(plain, guided)
-
-
 def test_maximized_input_raises_the_score(looker):
     before = score(looker, 7)
     values = maximize_activation(looker, 7, steps=16).values

@@ -16,6 +16,11 @@ from cnnviz.analysis.features import Looker
 from cnnviz.errors import CnnvizError, NetError, did_you_mean
 
 _RECTIFIERS = {"ReLU", "ReLU6", "PReLU"}
+# What may still tell something where a method gives zero.
+_INSTEAD = {"saliency": "try occlusion", "guided": "try saliency", "deconvolution": "try guided"}
+
+# At a rectifier: (gradient above, gradient below) -> what goes on below.
+Change = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass
@@ -72,9 +77,7 @@ def _scores(looker: Looker) -> np.ndarray:
     return looker.class_scores(score_blob(looker)[0])
 
 
-def input_gradient(
-    looker: Looker, target: int, change: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
-) -> np.ndarray:
+def input_gradient(looker: Looker, target: int, change: Change | None = None) -> np.ndarray:
     """Returns d score / d input, (N, C, H, W), after a forward pass; each picture's by itself.
 
     Args:
@@ -87,9 +90,7 @@ def input_gradient(
     return _gradient_from(looker, last, change)
 
 
-def _gradient_from(
-    looker: Looker, last: int, change: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
-) -> np.ndarray:
+def _gradient_from(looker: Looker, last: int, change: Change | None = None) -> np.ndarray:
     net = looker.net
     for index in range(last, -1, -1):
         node = net.graph.layers[index]
@@ -116,11 +117,28 @@ def _reduce(gradient: np.ndarray) -> np.ndarray:
     return np.abs(gradient).max(axis=0)
 
 
-def saliency(looker: Looker, target: int | None = None) -> Attribution:
-    """|d score / d pixel|, the greatest over the colours. Source: Simonyan et al. 2013."""
+def _backpropagated(
+    looker: Looker, method: str, target: int | None, change: Change | None = None
+) -> Attribution:
     looker.net.run_forward()
     chosen = _target(looker, target)
-    return _made(looker, "saliency", _reduce(input_gradient(looker, chosen)[0]), chosen)
+    values = _reduce(input_gradient(looker, chosen, change)[0])
+    note = "" if values.any() else f"no gradient is left below {_lowest_reached(looker)}; {_INSTEAD[method]}"
+    return _made(looker, method, values, chosen, note=note)
+
+
+def _lowest_reached(looker: Looker) -> str:
+    """The lowest layer whose top has a gradient that is not zero, after a backward pass."""
+    net = looker.net
+    for node in net.graph.layers:
+        if node.type != "Split" and any(net.blobs[top].read_diff().any() for top in node.tops):
+            return node.name
+    return "the scores"
+
+
+def saliency(looker: Looker, target: int | None = None) -> Attribution:
+    """|d score / d pixel|, the greatest over the colours. Source: Simonyan et al. 2013."""
+    return _backpropagated(looker, "saliency", target)
 
 
 def guided_backpropagation(looker: Looker, target: int | None = None) -> Attribution:
@@ -128,27 +146,24 @@ def guided_backpropagation(looker: Looker, target: int | None = None) -> Attribu
 
     Source: Springenberg et al. 2014.
     """
-    looker.net.run_forward()
-    chosen = _target(looker, target)
-    gradient = input_gradient(looker, chosen, lambda above, below: np.where(above > 0, below, 0))
-    return _made(looker, "guided", _reduce(gradient[0]), chosen)
+    return _backpropagated(looker, "guided", target, lambda above, below: np.where(above > 0, below, 0))
 
 
 def deconvolution(looker: Looker, target: int | None = None) -> Attribution:
     """As guided backpropagation, but rectifiers look at the gradient only, not at the activation.
 
+    In deep nets it may die out: where the weights below a layer speak on the whole against it, nothing
+    positive is left to pass down.
     Source: Zeiler and Fergus 2014.
     """
-    looker.net.run_forward()
-    chosen = _target(looker, target)
-    gradient = input_gradient(looker, chosen, lambda above, below: np.maximum(above, 0))
-    return _made(looker, "deconvolution", _reduce(gradient[0]), chosen)
+    return _backpropagated(looker, "deconvolution", target, lambda above, below: np.maximum(above, 0))
 
 
 def integrated_gradients(looker: Looker, target: int | None = None, steps: int = 32) -> Attribution:
     """(x - x0) times the mean gradient on the line from x0 (zero input) to x, summed over colours.
 
-    Its sum is the score at x minus the score at x0, up to the error of ``steps`` midpoints.
+    Its sum is the score at x minus the score at x0, up to the error of ``steps`` midpoints; the note
+    says both.
     Source: Sundararajan et al. 2017.
     """
     blob = looker.net.blobs[looker.input]
@@ -163,9 +178,17 @@ def integrated_gradients(looker: Looker, target: int | None = None, steps: int =
             blob.data[: len(part)] = picture * part[:, None, None, None]
             looker.net.run_forward()
             total += input_gradient(looker, chosen)[: len(part)].sum(axis=0)
-    looker.net.run_forward()
     values = (picture[0] * total / steps).sum(axis=0)
-    return _made(looker, "integrated", values, chosen, signed=True)
+    at_zero, at_picture = (_score_of(looker, share * picture, chosen) for share in (0, 1))
+    note = f"sums to {values.sum():.4g}, the score rises by {at_picture - at_zero:.4g}"
+    return _made(looker, "integrated", values, chosen, signed=True, note=note)
+
+
+def _score_of(looker: Looker, values: np.ndarray, target: int) -> float:
+    """The score of a class for an input, which is left there, with what the net makes of it."""
+    looker.net.blobs[looker.input].data[...] = values
+    looker.net.run_forward()
+    return float(_scores(looker)[0, target])
 
 
 def grad_cam(looker: Looker, target: int | None = None, layer: str | None = None) -> Attribution:
@@ -186,7 +209,9 @@ def grad_cam(looker: Looker, target: int | None = None, layer: str | None = None
         looker.net.backward_layer(i)
     maps, gradient = blob.read_data()[0], blob.read_diff()[0]
     cam = np.maximum((gradient.mean(axis=(1, 2), keepdims=True) * maps).sum(axis=0), 0)
-    return _made(looker, "gradcam", _enlarge(cam, looker.shape[1:]), chosen)
+    name = looker.net.graph.layers[index].name
+    note = f"of {name}" if cam.any() else f"no map of {name} speaks for the class; try occlusion"
+    return _made(looker, "gradcam", _enlarge(cam, looker.shape[1:]), chosen, note=note)
 
 
 def _map_layer(looker: Looker, layer: str | None) -> int:
@@ -252,7 +277,8 @@ def occlusion(
                 total[place] += whole - float(score)
                 hidden[place] += 1
     looker.net.run_forward()
-    return _made(looker, "occlusion", total / np.maximum(hidden, 1), chosen, signed=True)
+    note = f"windows of {window} × {window} pixels"
+    return _made(looker, "occlusion", total / np.maximum(hidden, 1), chosen, signed=True, note=note)
 
 
 def _starts(size: int, window: int, stride: int) -> Sequence[int]:
@@ -386,8 +412,12 @@ def _positions(old: int, new: int) -> np.ndarray:
     return np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
 
 
-def _made(looker: Looker, method: str, values: np.ndarray, target: int, signed: bool = False) -> Attribution:
-    return Attribution(method, np.asarray(values, np.float32), target, looker.class_name(target), signed)
+def _made(
+    looker: Looker, method: str, values: np.ndarray, target: int, signed: bool = False, note: str = ""
+) -> Attribution:
+    return Attribution(
+        method, np.asarray(values, np.float32), target, looker.class_name(target), signed, note
+    )
 
 
 METHODS: dict[str, Callable[..., Attribution]] = {

@@ -36,7 +36,7 @@ _NUMBERS = {
     "guided": "change of the score, along positive paths that came through",
     "deconvolution": "change of the score, along positive paths",
     "gradcam": "maps weighted by their gradients",
-    "occlusion": "fall of the score when the place is hidden",
+    "occlusion": "fall of the score when hidden",
     "integrated": "part of the score",
 }
 
