@@ -54,8 +54,10 @@ def test_one_run():
 
 
 @pytest.mark.parametrize("piece", [1, 7, 64])
-def test_pieces_of_any_size_read_the_same(piece):
-    assert logs_csv([read(RUN, piece)]) == logs_csv([read(RUN)])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_pieces_of_any_size_read_the_same(piece, end):
+    log = read(RUN.replace("\n", end), piece)
+    assert logs_csv([log]) == logs_csv([read(RUN)]) and log.lines == 9
 
 
 @pytest.mark.parametrize(
@@ -131,8 +133,10 @@ def test_two_test_nets_and_two_solvers():
 
 def test_scores_without_names():
     text = line("Iteration 9, Testing net") + line("Test score #0: 0.8") + line("Test score #1: 0.6")
-    outputs = read(text).segments[0].tests[0].outputs.curves
+    log = read(text)
+    outputs = log.segments[0].tests[0].outputs.curves
     assert {n: list(c.values) for n, c in outputs.items()} == {"score #0": [0.8], "score #1": [0.6]}
+    assert [(row["NumIters"], row["score #0"]) for row in log.table("test")] == [(9, 0.8)]
 
 
 def test_restart_and_going_back_start_segments():

@@ -87,6 +87,7 @@ class LogReader:
     def __init__(self, path: str | os.PathLike) -> None:
         self.log = TrainingLog(str(path))
         self._rest = b""
+        self._return = b""
         self._decoder: codecs.IncrementalDecoder | None = None
         self._started = False
         self._clock = Clock()
@@ -112,6 +113,8 @@ class LogReader:
 
         Raises FileError if no line says "Iteration N".
         """
+        if self._return:
+            self.feed(b"\n")
         if self._rest:
             self._read(re.sub(rb"= \S*\Z", b"", self._rest) + b"\n")
             self._rest = b""
@@ -130,6 +133,9 @@ class LogReader:
                 self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
         if self._decoder is not None:
             data = self._decoder.decode(data).encode("utf-8", "replace")
+        data, self._return = self._return + data, b""
+        if data.endswith(b"\r"):  # the "\n" that belongs to it may be in the next piece
+            data, self._return = data[:-1], b"\r"
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return data
@@ -158,30 +164,20 @@ class LogReader:
     def _read_run(self, lines: Lines, columns: Columns, run: slice) -> bool:
         """Reads a run of regular lines of new iterations at once; returns whether their stamps are alike."""
         kind, iteration, value = columns.kind[run], columns.iteration[run], columns.value[run]
-        is_loss, is_rate, is_test = kind == LOSS, kind == RATE, kind == TEST
         rows = _rows(kind, iteration, value)
-        shown = held(np.append(self._train_row[0], iteration), np.append(True, is_loss))[1:]
-        asked = is_loss | is_test | (is_rate & (shown != iteration))
-        for first in rows.values():
-            asked[first] = True
-        times = self._clock.seconds_of(lines.data, lines.start[run][asked])
-        if times is None:
+        seconds = self._seconds(lines.data, lines.start[run], kind, iteration, rows)
+        if seconds is None:
             return False
-        seconds = np.zeros(len(kind))
-        seconds[asked] = times
-        # A rate has the time of its display, if there is one; an output that of its display or test.
-        displayed = held(np.append(self._train_row[1], seconds), np.append(True, is_loss))[1:]
-        seconds = np.where(is_rate & ~asked, displayed, seconds)
-        rates = held(np.append(self._rate, value), np.append(True, is_rate))
-
         segment = self._segment
+        is_loss, is_rate, is_test = kind == LOSS, kind == RATE, kind == TEST
         segment.loss.extend(iteration[is_loss], seconds[is_loss], value[is_loss])
         segment.rate.extend(iteration[is_rate], seconds[is_rate], value[is_rate])
+        rates = held(np.append(self._rate, value), np.append(True, is_rate))
         for net, first in rows.items():
             self._outputs(net).add_rows(iteration[first], seconds[first], rates[:-1][first])
-        started = held(seconds, is_loss | is_test)
+        began = held(seconds, is_loss | is_test)  # the display or test that an output belongs to
         for output, own in columns.outputs_in(run):
-            numbers = iteration[own], started[own], value[own]
+            numbers = iteration[own], began[own], value[own]
             self._outputs(output.net).extend(output.key, numbers, output.is_loss)
         self._iteration, self._rate, self._seen_iteration = float(iteration.max()), float(rates[-1]), True
         for i in np.flatnonzero(is_loss)[-1:]:
@@ -189,6 +185,33 @@ class LogReader:
         for i in np.flatnonzero(is_test)[-1:]:
             self._test_row, self._net = (float(iteration[i]), float(seconds[i])), int(value[i])
         return True
+
+    def _seconds(
+        self,
+        data: bytes,
+        starts: np.ndarray,
+        kind: np.ndarray,
+        iteration: np.ndarray,
+        rows: dict[int, np.ndarray],
+    ) -> np.ndarray | None:
+        """Returns the time of each line of a run that has one; None if their stamps are not alike.
+
+        Losses and tests have a time, so have the first outputs of ``rows``; a rate has that of the loss of
+        its iteration, if there is one.
+        """
+        is_loss, is_rate = kind == LOSS, kind == RATE
+        after_loss = np.append(True, is_loss)
+        shown = held(np.append(self._train_row[0], iteration), after_loss)[1:]
+        timed = is_loss | (kind == TEST) | (is_rate & (shown != iteration))
+        for first in rows.values():
+            timed[first] = True
+        times = self._clock.seconds_of(data, starts[timed])
+        if times is None:
+            return None
+        seconds = np.zeros(len(kind))
+        seconds[timed] = times
+        displayed = held(np.append(self._train_row[1], seconds), after_loss)[1:]
+        return np.where(is_rate & ~timed, displayed, seconds)
 
     def _read_lines(self, lines: Lines, first: int, last: int) -> None:
         data, part = lines.data, slice(first, last)
