@@ -3,8 +3,8 @@
     python benchmarks/read_log.py [megabytes]
 
 "plain" has a display at every iteration, nothing but lines that matter; "tests" is the same run with a test
-at every fifth; "verbose" has debug_info, where most lines say nothing about the curves. Counted is the time of
-the processor, which is what reading a log takes.
+at every fifth; "verbose" has debug_info, where most lines say nothing about the curves. What counts is the
+time of the processor, as there is no other that reading takes.
 """
 
 from __future__ import annotations
