@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -24,7 +25,7 @@ from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots import style
 from cnnviz.plots._fold import fold_graph
 from cnnviz.plots._render_figure import scene_figure
-from cnnviz.plots._scene import Words, color_of
+from cnnviz.plots._scene import ARROW_LENGTH, ARROW_WIDTH, Words, color_of
 from cnnviz.plots._text import text_width
 from cnnviz.plots.graph import draw_net, net_picture
 
@@ -442,8 +443,34 @@ def test_graphviz_reads_our_dot(tmp_path):
         draw_net(parse_net(text), tmp_path / f"{name}.dot")
         done = subprocess.run(["dot", "-Tplain", tmp_path / f"{name}.dot"], capture_output=True, text=True)
         assert done.returncode == 0 and not done.stderr, done.stderr
-        nodes = [line for line in done.stdout.splitlines() if line.startswith("node")]
-        assert len(nodes) == len(picture_of(text).scene.nodes)
+        nodes = {line.split()[1].strip('"') for line in done.stdout.splitlines() if line.startswith("node")}
+        boxes = {node.key for node in picture_of(text).scene.nodes}
+        assert boxes == {node for node in nodes if not node.endswith(("-in", "-out"))}
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_graphviz_draws_every_line_also_into_and_within_blocks(tmp_path):
+    draw_net(parse_net(big_nets.resnet()), tmp_path / "net.dot")
+    done = subprocess.run(["dot", "-Tplain", tmp_path / "net.dot"], capture_output=True, text=True)
+    edges = [line.split()[1:3] for line in done.stdout.splitlines() if line.startswith("edge")]
+    lines = [tuple(end.strip('"') for end in edge) for edge in edges]
+    scene = picture_of(big_nets.resnet()).scene
+    assert len(lines) == len(scene.links)
+    inner = {name: key for key, name in ((n.key, n.name) for n in scene.nodes)}
+    block = scene.frames[0].key
+    assert (f"{block}-in", inner["res2_2/a"]) in lines
+    assert (f"{block}-in", inner["res2_2/sum"]) in lines  # the shortcut
+    assert (inner["res2_2/sum"], f"{block}-out") in lines
+    assert (inner["res2_1/sum"], f"{block}-in") in lines
+
+
+def test_dot_text_says_all_that_the_picture_says(tmp_path):
+    text = LENET.replace('"conv1"', '"conv<1>&"')
+    draw_net(parse_net(text), tmp_path / "net.dot")
+    written = (tmp_path / "net.dot").read_text(encoding="utf-8")
+    assert "<B>conv&lt;1&gt;&amp;</B>" in written
+    for told in ("<B>LeNet</B>", "10.1 K parameters", "320 params", "inner product"):
+        assert told in written
 
 
 @pytest.mark.parametrize("name", ["weird.xyz", "noname", "a.prototxt"])
@@ -486,6 +513,22 @@ def test_a_graph_can_be_given():
 
 def test_an_empty_net_is_a_picture_too():
     assert "0 layers" in draw_net(parse_net('name: "nothing"'))
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_arrows_point_along_the_lines_of_graphviz_and_touch_their_boxes():
+    scene = picture_of(TRAIN_TEST, layout="dot", phase="TEST").scene
+    boxes = {node.key: node for node in scene.nodes}
+    for link in scene.links:
+        tip, left, right = link.arrow
+        back = ((left[0] + right[0]) / 2, (left[1] + right[1]) / 2)
+        assert math.dist(tip, back) == pytest.approx(ARROW_LENGTH)
+        assert math.dist(left, right) == pytest.approx(ARROW_WIDTH)
+        target = boxes[link.target]
+        assert target.x - 1 <= tip[0] <= target.x + target.width + 1
+        assert back[1] < target.y + 1
+        ends = link.commands[-1]
+        assert (tip[0] - back[0]) * (tip[0] - ends[3]) >= 0
 
 
 def test_not_wider_than_graphviz_allows(reference):

@@ -1,11 +1,13 @@
-"""Scene to text for Graphviz, with the same boxes, colours and (for neato -n) places."""
+"""Scene to text for Graphviz, with the same boxes, words, colours and (for neato -n) places."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from cnnviz.plots._compose import HEADING_SIZE, LEGEND_SIZE, TITLE_SIZE
 from cnnviz.plots._labels import Label
-from cnnviz.plots._scene import Frame, NodeBox, Scene, color_of
+from cnnviz.plots._render_svg import xml
+from cnnviz.plots._scene import PAD_X, PAD_Y, Frame, NodeBox, Scene, color_of
 from cnnviz.plots.style import Theme
 
 POINTS_PER_INCH = 72
@@ -13,14 +15,13 @@ POINTS_PER_INCH = 72
 
 def dot_text(scene: Scene, look: Theme) -> str:
     """Returns the scene as a digraph; repeated blocks and phases are clusters."""
-    ground, text, edge = (color_of(role, look) for role in ("background", "text", "edge"))
-    title = quote(scene.title)
+    ground, edge = (color_of(role, look) for role in ("background", "edge"))
+    margin = f"{PAD_X / POINTS_PER_INCH:.3f},{PAD_Y / POINTS_PER_INCH:.3f}"
     lines = [
-        f"digraph {title} {{",
-        f'  graph [rankdir={scene.direction}, bgcolor="{ground}", fontcolor="{text}", label={title}, '
-        'labelloc=t, fontname="DejaVu Sans", nodesep=0.25, ranksep=0.33];',
-        f'  node [shape=box, style="filled,rounded", fontname="DejaVu Sans", fontcolor="{text}", '
-        "fontsize=10.5, margin=0];",
+        f"digraph {quote(scene.title)} {{",
+        f'  graph [rankdir={scene.direction}, bgcolor="{ground}", label={_head(scene, look)}, '
+        'labelloc=t, labeljust=l, fontname="DejaVu Sans", nodesep=0.25, ranksep=0.33];',
+        f'  node [shape=box, fontname="DejaVu Sans", margin="{margin}"];',
         f'  edge [color="{edge}", arrowsize=0.6];',
     ]
     inside = {node.key: _frame_of(node, scene.frames) for node in scene.nodes}
@@ -40,58 +41,98 @@ def _frame_of(node: NodeBox, frames: Sequence[Frame]) -> Frame | None:
     return min(around, key=lambda f: f.width * f.height, default=None)
 
 
-def _cluster(frame: Frame, nodes: Sequence[NodeBox], scene: Scene, look: Theme) -> list[str]:
-    head = "\n".join(label.text for label in frame.labels)
-    edge, text = color_of("edge", look), color_of("text", look)
-    return [
-        f"  subgraph {quote('cluster_' + frame.key)} {{",
-        f'    label={quote(head)}; labeljust=l; color="{edge}"; fontcolor="{text}"; style=rounded;',
-        *("    " + _node(node, scene, look) for node in nodes),
-        "  }",
+# --- words --------------------------------------------------------------------------------------
+
+
+def _head(scene: Scene, look: Theme) -> str:
+    """Title, totals and legend as a table."""
+    labels = [Label(scene.title, TITLE_SIZE, bold=True)]
+    labels += [Label(text, HEADING_SIZE, role="muted") for text in scene.heading]
+    rows = [_words(label, look) for label in labels]
+    cells = [
+        f'<TD BGCOLOR="{color_of(entry.fill, look)}">{_words(Label(entry.text, LEGEND_SIZE), look)}</TD>'
+        for entry in scene.legend
     ]
+    rows += [f'<TABLE BORDER="0" CELLSPACING="5"><TR>{"".join(cells)}</TR></TABLE>'] if cells else []
+    table = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in rows)
+    return f'<<TABLE BORDER="0" CELLSPACING="0">{table}</TABLE>>'
 
 
-def _node(node: NodeBox, scene: Scene, look: Theme) -> str:
-    width, height = node.width / POINTS_PER_INCH, node.height / POINTS_PER_INCH
-    x, y = node.x + node.width / 2, scene.height - node.y - node.height / 2
-    stroke, fill = color_of(node.stroke, look), color_of(node.fill, look)
-    style = "filled,rounded,dashed" if node.dash else "filled,rounded"
-    return (
-        f'{quote(node.key)} [label={_label(node.labels)}, tooltip={quote(node.title)}, fillcolor="{fill}", '
-        f'color="{stroke}", style="{style}", width={width:.3f}, height={height:.3f}, pos="{x:.1f},{y:.1f}"];'
-    )
+def _lines(labels: Sequence[Label], look: Theme) -> str:
+    """Lines of text below each other, all from the left."""
+    return "<" + "".join(_words(label, look) + '<BR ALIGN="LEFT"/>' for label in labels) + ">"
 
 
-def _label(labels: Sequence[Label]) -> str:
-    return quote("\n".join(label.text for label in labels))
-
-
-def _edges(scene: Scene, inside: dict[str, Frame | None]) -> list[str]:
-    """Lines between boxes; those that end at a frame are led to the first or last box in it."""
-    blocks = {frame.key: [n.key for n in scene.nodes if inside[n.key] is frame] for frame in scene.frames}
-    lines = []
-    for link in scene.links:
-        source, target = link.source, link.target
-        if source in blocks and target in blocks[source]:
-            continue  # from the frame's border to a box in it
-        if target in blocks and source in blocks[target]:
-            continue
-        if source in blocks:
-            source = _ends_at(scene, source, blocks)
-        if target in blocks:
-            target = _starts_at(scene, target, blocks)
-        lines.append(f"  {quote(source)} -> {quote(target)} [tooltip={quote(link.title)}];")
-    return lines
-
-
-def _starts_at(scene: Scene, frame: str, blocks: dict[str, list[str]]) -> str:
-    return next(link.target for link in scene.links if link.source == frame and link.target in blocks[frame])
-
-
-def _ends_at(scene: Scene, frame: str, blocks: dict[str, list[str]]) -> str:
-    return next(link.source for link in scene.links if link.target == frame and link.source in blocks[frame])
+def _words(label: Label, look: Theme) -> str:
+    text = f"<B>{xml(label.text)}</B>" if label.bold else xml(label.text)
+    return f'<FONT POINT-SIZE="{label.size:g}" COLOR="{color_of(label.role, look)}">{text}</FONT>'
 
 
 def quote(text: str) -> str:
     """Returns ``text`` as a quoted string of the dot language, line ends as \\n."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+# --- boxes --------------------------------------------------------------------------------------
+
+
+def _node(node: NodeBox, scene: Scene, look: Theme) -> str:
+    width, height = node.width / POINTS_PER_INCH, node.height / POINTS_PER_INCH
+    place = _place(node.x + node.width / 2, node.y + node.height / 2, scene)
+    stroke, fill = color_of(node.stroke, look), color_of(node.fill, look)
+    style = "filled,rounded,dashed" if node.dash else "filled,rounded"
+    return (
+        f"{quote(node.key)} [label={_lines(node.labels, look)}, tooltip={quote(node.title)}, "
+        f'fillcolor="{fill}", color="{stroke}", style="{style}", penwidth={2.6 if node.strong else 1.2}, '
+        f"width={width:.3f}, height={height:.3f}, {place}];"
+    )
+
+
+def _place(x: float, y: float, scene: Scene) -> str:
+    return f'pos="{x:.1f},{scene.height - y:.1f}"'
+
+
+def _cluster(frame: Frame, nodes: Sequence[NodeBox], scene: Scene, look: Theme) -> Iterator[str]:
+    edge, ground = color_of("edge", look), color_of("panel", look)
+    yield f"  subgraph {quote('cluster_' + frame.key)} {{"
+    yield (
+        f'    label={_lines(frame.labels, look)}; labeljust=l; color="{edge}"; '
+        f'bgcolor="{ground}"; style=rounded;'
+    )
+    for name, (x, y) in _ports(frame, scene).items() if frame.pile else ():
+        yield (
+            f'    {quote(name)} [shape=point, width=0.02, label="", color="{edge}", {_place(x, y, scene)}];'
+        )
+    yield from ("    " + _node(node, scene, look) for node in nodes)
+    yield "  }"
+
+
+def _ports(frame: Frame, scene: Scene) -> dict[str, tuple[float, float]]:
+    """The points where lines enter and leave a repeated block."""
+    across = scene.direction in ("LR", "RL")
+    middle = frame.y + frame.height / 2 if across else frame.x + frame.width / 2
+    ends = (frame.x, frame.x + frame.width) if across else (frame.y, frame.y + frame.height)
+    first, last = ends if scene.direction in ("TB", "LR") else ends[::-1]
+    places = [(end, middle) if across else (middle, end) for end in (first, last)]
+    return dict(zip(_port_names(frame.key), places, strict=True))
+
+
+def _port_names(key: str) -> tuple[str, str]:
+    return f"{key}-in", f"{key}-out"
+
+
+def _edges(scene: Scene, inside: dict[str, Frame | None]) -> Iterator[str]:
+    """Lines between boxes; at a repeated block they end at the points where they enter and leave it."""
+    piles = {frame.key for frame in scene.frames if frame.pile}
+    for link in scene.links:
+        source, target = link.source, link.target
+        leaves, enters = source in piles, target in piles
+        source_home, target_home = inside.get(source), inside.get(target)
+        if leaves:
+            from_inside = target_home is not None and target_home.key == source
+            source = _port_names(source)[0 if from_inside else 1]
+        if enters:
+            to_inside = source_home is not None and source_home.key == target
+            target = _port_names(target)[1 if to_inside else 0]
+        head = ", arrowhead=none" if enters else ""
+        yield f"  {quote(source)} -> {quote(target)} [tooltip={quote(link.title)}{head}];"

@@ -233,12 +233,15 @@ ARROW_LENGTH, ARROW_WIDTH = 7.0, 6.0
 CORNER = 8.0  # radius
 
 
-def arrow_at(tip: Point, direction: str) -> tuple[Point, ...]:
-    """Returns the triangle of an arrow that ends at ``tip``."""
-    dx, dy = {"TB": (0, 1), "BT": (0, -1), "LR": (1, 0), "RL": (-1, 0)}[direction]
+WAYS = {"TB": (0.0, 1.0), "BT": (0.0, -1.0), "LR": (1.0, 0.0), "RL": (-1.0, 0.0)}
+
+
+def arrow_at(tip: Point, way: Point) -> tuple[Point, ...]:
+    """Returns the triangle of an arrow that ends at ``tip`` and points along ``way``, of length 1."""
+    dx, dy = way
     back = (tip[0] - dx * ARROW_LENGTH, tip[1] - dy * ARROW_LENGTH)
     half = ARROW_WIDTH / 2
-    return (tip, (back[0] + dy * half, back[1] + dx * half), (back[0] - dy * half, back[1] - dx * half))
+    return (tip, (back[0] + dy * half, back[1] - dx * half), (back[0] - dy * half, back[1] + dx * half))
 
 
 def smooth(points: Sequence[Point], direction: str, corners: Sequence[int] = ()) -> tuple[Command, ...]:
@@ -283,16 +286,20 @@ def _round_corner(before: Point, corner: Point, after: Point) -> Iterator[Comman
     yield ("C", *corner, *corner, *ends[1])
 
 
-def bezier(points: Sequence[Point]) -> tuple[Command, ...]:
-    """Returns the chain of Bezier curves with these points: an end, then two controls and an end each."""
+def bezier(points: Sequence[Point]) -> tuple[tuple[Command, ...], tuple[Point, ...]]:
+    """Returns the chain of Bezier curves through an end, then two controls and an end each, and its arrow."""
     curves = (points[i : i + 3] for i in range(1, len(points) - 2, 3))
-    return (("M", *points[0]), *(("C", *a, *b, *c) for a, b, c in curves))
+    commands = (("M", *points[0]), *(("C", *a, *b, *c) for a, b, c in curves))
+    tip = points[-1]
+    before = next(point for point in reversed(points) if math.dist(point, tip) > 1)
+    length = math.dist(before, tip)
+    return commands, arrow_at(tip, ((tip[0] - before[0]) / length, (tip[1] - before[1]) / length))
 
 
 def link_between(ends: tuple[str, str], title: str, route: Route, direction: str, arrow: bool = True) -> Link:
     """Returns the link along ``route``, shortened for its arrow if it has one."""
     if route.bezier:
-        return Link(*ends, title, bezier(route.points), arrow_at(route.points[-1], direction))
+        return Link(*ends, title, *bezier(route.points))
     points = list(route.points)
     tip = points[-1]
     axis, sign = (1 if direction in ("TB", "BT") else 0), (1 if direction in ("TB", "LR") else -1)
@@ -300,7 +307,7 @@ def link_between(ends: tuple[str, str], title: str, route: Route, direction: str
     for i in (-2, -1) if arrow else ():
         if (points[i][axis] - limit) * sign > 0:
             points[i] = (points[i][0], limit) if axis else (limit, points[i][1])
-    head = arrow_at(tip, direction) if arrow else ()
+    head = arrow_at(tip, WAYS[direction]) if arrow else ()
     return Link(*ends, title, smooth(points, direction, route.corners), head)
 
 
