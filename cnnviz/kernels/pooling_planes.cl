@@ -15,10 +15,11 @@
 
 // For each 16 outputs from pw0 on in row ph: START, then for each pixel of their windows, in row order, TAKE
 // with `value`, the 16 pixels, and `at`, the position of the first; then END. Lanes behind the row's end
-// compute with what lies there. Where a lane would read outside of the row (or of the buffer) the pixels are
-// fetched one by one, `missing` standing for those outside.
+// compute with what lies there, and `missing` stands for pixels outside of the row. Where a vector would reach
+// beyond the buffer, or the stride is above 2, pixels are fetched one by one.
 #define FOR_WINDOWS(START, TAKE, END, missing) \
-    const size_t size = get_global_size(0) * height * width; \
+    const long size = get_global_size(0) * height * width; \
+    const Dtype16 columns = (Dtype16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) * stride_w; \
     for (int ph = 0; ph < pooled_h; ++ph) \
         for (int pw0 = 0; pw0 < pooled_w; pw0 += 16) { \
             const int lanes = min(16, pooled_w - pw0), h0 = ph * stride_h - pad_h; \
@@ -26,12 +27,15 @@
             for (int h = max(h0, 0); h < min(h0 + kernel_h, height); ++h) \
                 for (int j = 0; j < kernel_w; ++j) { \
                     const int w = pw0 * stride_w - pad_w + j, at = h * width + w; \
-                    const int inside = w >= 0 && w + (lanes - 1) * stride_w < width && in + at + 32 <= size; \
+                    const long from = (long)in + at; \
                     Dtype16 value; \
-                    if (inside && stride_w == 1) value = vload16(0, x + in + at); \
-                    else if (inside && stride_w == 2) \
-                        value = (Dtype16)(vload16(0, x + in + at).even, vload16(0, x + in + at + 16).even); \
-                    else { \
+                    if (stride_w <= 2 && from >= 0 && from + 16 * stride_w <= size) { \
+                        if (stride_w == 1) value = vload16(0, x + from); \
+                        else value = (Dtype16)(vload16(0, x + from).even, vload16(0, x + from + 16).even); \
+                        if (w < 0 || w + (lanes - 1) * stride_w >= width) \
+                            value = select((Dtype16)(missing), value, \
+                                           columns >= -(Dtype)w && columns < (Dtype)(width - w)); \
+                    } else { \
                         Dtype pixels[16]; \
                         for (int k = 0; k < 16; ++k) { \
                             const int column = w + k * stride_w; \
@@ -46,9 +50,9 @@
             END \
         }
 
-// Writes the lanes that are outputs.
+// Writes the lanes that are outputs. Those behind may run over into the next row, which is written later.
 #define STORE(vector, type, to) \
-    if (lanes == 16) vstore16(vector, 0, to); \
+    if (ph * pooled_w + pw0 + 16 <= pooled_h * pooled_w) vstore16(vector, 0, to); \
     else { \
         type parts[16]; \
         vstore16(vector, 0, parts); \
