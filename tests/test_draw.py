@@ -101,6 +101,14 @@ def test_totals_and_legend():
     assert all(kind in texts(svg) for kind in ("data", "convolution", "pooling", "inner product"))
 
 
+def test_totals_of_a_net_without_any_known_shape_are_not_zeros():
+    text = LENET.replace("dim: 8 dim: 1 dim: 28 dim: 28", "dim: 8").replace(
+        'type: "Input"', 'type: "ForkData"'
+    )
+    told = picture_of(text + 'layer { name: "s" type: "Silence" bottom: "prob" }').scene.heading
+    assert list(told) == ["TEST phase · 8 layers · shapes unknown"]
+
+
 def test_no_folding_draws_every_layer():
     assert {n.name for n in picture_of(LENET, fold=False).scene.nodes} >= {"relu1", "drop1"}
     assert "relu1" not in {n.name for n in picture_of(LENET).scene.nodes}
@@ -138,6 +146,8 @@ def test_an_input_of_which_only_the_size_is_read_is_a_word_and_no_line():
     assert "size of data" in box(picture_of(HEAD), "prior")
     assert lines() == {("data", "c"), ("c", "loc"), ("c", "prior")}
     assert ("data", "prior") in lines(fold=False)
+    norm = 'layer { name: "bn" type: "BatchNorm" bottom: "data" top: "data" }'
+    assert "size of data" in box(picture_of(HEAD.replace("32 } } }", "32 } } }" + norm, 1)), "prior")
     own = HEAD.replace('bottom: "c" bottom: "data"', 'bottom: "data" bottom: "c"')
     assert "size of c" not in box(picture_of(own), "prior")  # "c" is no input of the net
 

@@ -217,8 +217,8 @@ def _alike(layer: GraphLayer, other: GraphLayer | None) -> bool:
 def _totals(summary: NetSummary) -> str:
     batch = summary.batch or 1
     parts = [f"{summary.phase} phase", f"{len(summary.layers)} layers"]
-    if summary.layers and summary.unknown == len(summary.layers):
-        parts.append("all shapes unknown")
+    if summary.unknown and not (summary.parameters or summary.memory):
+        parts.append("shapes unknown")
         return " · ".join(parts)
     parts.append(f"{short_number(summary.parameters)} parameters")
     parts.append(f"{short_number(summary.macs)} MACs")

@@ -130,9 +130,13 @@ def _fold_chains(graph: Graph, chains: bool) -> Folded:
 def _size_read(graph: Graph, layer: GraphLayer, version: dict[str, int]) -> str:
     """The input of the net of which ``layer`` reads no more than the size; "" if there is none."""
     place = SIZE_BOTTOM.get(layer.type, len(layer.bottoms))
-    blob = layer.bottoms[place] if place < len(layer.bottoms) else ""
-    is_input = blob in version and not graph.layers[version[blob]].bottoms
-    return blob if is_input and layer.bottoms.count(blob) == 1 else ""
+    if place >= len(layer.bottoms) or layer.bottoms.count(layer.bottoms[place]) > 1:
+        return ""
+    blob = layer.bottoms[place]
+    writer = graph.layers[version[blob]] if blob in version else None
+    while writer is not None and writer.tops == writer.bottoms:  # in place: as large as before
+        writer = next((w for w in graph.layers[: writer.index] if blob in w.tops), None)
+    return blob if writer is not None and not writer.bottoms else ""
 
 
 def _readers(graph: Graph) -> dict[int, int]:
