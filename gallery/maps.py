@@ -15,10 +15,10 @@ from cnnviz.analysis.features import FeatureMaps, ImageFeatures, Looker
 from cnnviz.errors import CnnvizError
 from cnnviz.gallery.html import Anchors, averaged, card, data_uri, links, mosaic, photo, text
 from cnnviz.plots.attributions import METHOD_TITLES, attribution_overlay, attribution_title
-from cnnviz.plots.feature_rows import layer_facts, plain_number, strongest_unit
+from cnnviz.plots.feature_rows import layer_facts, strongest_unit
 from cnnviz.plots.features import prediction_bars
 from cnnviz.plots.style import theme
-from cnnviz.plots.tiles import ColorScale, color_scale
+from cnnviz.plots.tiles import ColorScale, color_scale, number_label
 
 ATTRIBUTIONS = ("saliency", "gradcam", "occlusion", "integrated")
 MOST_NUMBERS = 6_000_000  # in all mosaics of a page
@@ -102,7 +102,7 @@ def _attributions(looker: Looker, features: ImageFeatures) -> str:
         figures += (
             f'<figure><img class="pixels" src="{photo(pixels)}" alt="{text(title)}: strongest {place}" '
             f'loading="lazy"><figcaption>{text(title)}<small>{signs}; strongest '
-            f"{plain_number(scale.high)}</small></figcaption></figure>"
+            f"{number_label(scale.high)}</small></figcaption></figure>"
         )
     heading = text(attribution_title(found))
     return f'<section class="layer"><h4>{heading}</h4><div class="attributions">{figures}</div></section>\n'
@@ -180,7 +180,7 @@ def _span(values: np.ndarray) -> str:
     finite = values[np.isfinite(values)]
     if not finite.size:
         return "No value is finite."
-    return f"The layer spans {plain_number(float(finite.min()))} to {plain_number(float(finite.max()))}."
+    return f"The layer spans {number_label(float(finite.min()))} to {number_label(float(finite.max()))}."
 
 
 def _legend(scale: ColorScale) -> str:

@@ -20,9 +20,9 @@ from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.images import encode_image, load_image
 from cnnviz.formats.prototxt import parse_net, read_net
 from cnnviz.plots.attributions import attribution_figure
-from cnnviz.plots.feature_rows import plain_number
 from cnnviz.plots.features import features_figure, plot_features
 from cnnviz.plots.style import theme
+from cnnviz.plots.tiles import number_label
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_the_figure_shows_what_the_numbers_are(looker, digit):
     texts = [t.get_text() for t in figure.texts]
     assert "conv1" in texts and "ip1 + relu1" in texts and "digit_3.png" in texts
     low, high = (
-        plain_number(float(v)) for v in (features.maps[0].values.min(), features.maps[0].values.max())
+        number_label(float(v)) for v in (features.maps[0].values.min(), features.maps[0].values.max())
     )
     facts = f"Convolution · 20 maps of 24 × 24 · {low} to {high} · a unit sees 5 × 5 pixels"
     assert any(t.startswith(facts) for t in texts)

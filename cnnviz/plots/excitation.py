@@ -9,15 +9,15 @@ from matplotlib.figure import Figure
 
 from cnnviz.analysis.attribution import Excitation
 from cnnviz.analysis.top_images import TopImages
-from cnnviz.plots._text import fit, visible
-from cnnviz.plots.feature_rows import plain_number
+from cnnviz.plots._text import fit, visible, wrap
 from cnnviz.plots.style import Theme, new_figure
-from cnnviz.plots.tiles import inch_axes, inch_text, tile_grid, tile_layout
+from cnnviz.plots.tiles import inch_axes, inch_text, number_label, tile_grid, tile_layout
 
-WIDTH = 9.6
+_WIDEST = 9.6
+_NARROWEST = 5.0  # room for the heading
 _MARGIN = 0.35
-_INNER = WIDTH - 2 * _MARGIN
-_HEAD = 0.85
+_INNER = _WIDEST - 2 * _MARGIN
+_HEAD = 0.9
 _STRIP = 0.13  # inches above each tile for its number
 _GAP = 0.05  # of a tile's side
 _LABEL_SIZE = 6.0
@@ -36,7 +36,7 @@ def top_images_figure(found: TopImages, *, look: Theme) -> Figure:
     )
     facts = f"Best of {found.images} pictures; a unit sees {seen}{left_out}. Above each: its activation."
     tiles = np.stack([patch.pixels for patch in patches])
-    labels = [plain_number(patch.value) for patch in patches]
+    labels = [number_label(patch.value) for patch in patches]
     figure, step = _grid(
         f"What excites {found.layer}", facts, tiles, labels, columns, tile, _MARGIN + _NAMES, look
     )
@@ -62,10 +62,11 @@ def excitation_figure(
     layer = excitations[0].layer
     title = f"Inputs made to excite {f'channels of {visible(layer)}' if layer else 'classes'}"
     texts = [
-        fit(f"{visible(label)}: {plain_number(e.after)}", tile, 7 / 72)
+        fit(f"{visible(label)}: {number_label(e.after)}", tile, 7 / 72)
         for label, e in zip(labels, excitations, strict=True)
     ]
-    facts = "Above each: its mean activation for this input. Contrast is stretched."
+    what = "its mean activation" if layer else "its score"
+    facts = f"Above each: {what} for this input. Contrast is stretched."
     figure, _ = _grid(title, facts, tiles, texts, columns, tile, _MARGIN, look, 7.0)
     return figure
 
@@ -87,11 +88,13 @@ def _grid(
     layout = tile_layout(len(tiles), height, width, columns, strip=strip, gap=_GAP)
     across = tile * layout.size[1] / layout.tile_pixels[1]
     down = layout.height_at(across)
-    figure = new_figure(WIDTH, _HEAD + down + 0.2, look)
-    inch_text(
-        figure, _MARGIN, 0.2, fit(visible(title), _INNER, 14 / 72, bold=True), 14, look.text, weight="bold"
-    )
-    inch_text(figure, _MARGIN, 0.5, fit(facts, _INNER, 9 / 72), 9, look.muted)
+    page = max(_NARROWEST, left + across + _MARGIN)
+    inner = page - 2 * _MARGIN
+    figure = new_figure(page, _HEAD + down + 0.2, look)
+    heading = fit(visible(title), inner, 14 / 72, bold=True)
+    inch_text(figure, _MARGIN, 0.2, heading, 14, look.text, weight="bold")
+    for k, line in enumerate(wrap(facts, inner, 9 / 72, most=2, after=" ")):
+        inch_text(figure, _MARGIN, 0.5 + 0.16 * k, line, 9, look.muted)
     axes = inch_axes(figure, left, _HEAD, across, down)
     tile_grid(axes, tiles, look, columns=columns, labels=labels, label_size=label_size, strip=strip, gap=_GAP)
     return figure, down / layout.rows

@@ -40,7 +40,7 @@ _SMALLEST_THUMB = 0.62
 _LABEL = 0.125  # inches above each tile for its number
 _GAP = 0.06  # between tiles, as a share of a tile's longer side: a number stands nearest to its own tile
 _LABEL_SIZE = 5.5
-_MOST_COLUMNS = 16
+_LEAST_COLUMNS, _MOST_COLUMNS = 8, 16
 _WIDEST = 800  # columns of a table, and bars, that are drawn one by one; more are joined
 _BOX_COLOR = "#C1272D"
 
@@ -274,12 +274,17 @@ def evenly_spaced(total: int, most: int) -> np.ndarray:
 
 
 def _column_count(shown: int, limit: int) -> int:
-    """As many columns as keep tiles near half an inch to an inch wide; full rows where few are drawn."""
+    """As many columns as make a wide grid of full rows."""
     if limit < _MOST_COLUMNS:
-        return max(8, limit)
+        return max(_LEAST_COLUMNS, limit)
     if limit <= 2 * _MOST_COLUMNS:
         return _MOST_COLUMNS
-    return max(8, min(_MOST_COLUMNS, round(np.sqrt(shown * 2.2))))
+
+    def cost(columns: int) -> float:
+        empty = -shown % columns / (shown + -shown % columns)
+        return empty + 0.5 * abs(np.log(columns / np.sqrt(4 * shown)))
+
+    return min(range(_LEAST_COLUMNS, _MOST_COLUMNS + 1), key=cost)
 
 
 def _small_ticks(axes: Axes, look: Theme) -> None:
@@ -287,11 +292,6 @@ def _small_ticks(axes: Axes, look: Theme) -> None:
     steps = [1, 2, 5, 10]
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1, steps=steps))
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=bool(axes.images), min_n_ticks=1, steps=steps))
-
-
-def plain_number(value: float) -> str:
-    """Returns a number in three digits, up to a million without an exponent."""
-    return f"{value:,.0f}".replace("-", "−") if 1000 <= abs(value) < 1e6 else number_label(value)
 
 
 def strongest_unit(maps: np.ndarray) -> tuple[int, int] | None:
@@ -348,7 +348,7 @@ def _map_facts(maps: FeatureMaps, shown: int, is_top: bool) -> list[str]:
     facts = [f"{count} of {height} × {width}"]
     finite = maps.values[np.isfinite(maps.values)]
     if finite.size:
-        facts.append(f"{plain_number(float(finite.min()))} to {plain_number(float(finite.max()))}")
+        facts.append(f"{number_label(float(finite.min()))} to {number_label(float(finite.max()))}")
     if maps.field is not None:
         facts.append("a unit sees {:g} × {:g} pixels".format(*maps.field.size))
     return facts

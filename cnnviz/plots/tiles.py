@@ -447,5 +447,6 @@ def keep_ends_inside(axes: Axes) -> None:
 
 
 def number_label(value: float) -> str:
-    """Returns ``value`` in three digits with a true minus sign, e.g. "−0.0123"."""
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    """Returns ``value`` in three digits with a true minus sign, e.g. "−0.0123"; up to a million "12,345"."""
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    return text.replace("-", "\N{MINUS SIGN}")
