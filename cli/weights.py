@@ -79,7 +79,7 @@ def command(model, weights, out, layers, order, normalize, rgb, limit, no_marks,
 
         plot_weight_difference(weights, compare, out, layers=layers or None, **options)
     elif filmstrip:
-        from cnnviz.plots.snapshots import plot_weight_filmstrip
+        from cnnviz.plots.filmstrip import plot_weight_filmstrip
 
         if len(layers) > 1:
             raise click.UsageError("A film strip shows one layer: give --layer once.")

@@ -15,7 +15,8 @@ from PIL import Image
 
 from cnnviz import get_solver, read_weights
 from cnnviz.gallery.demo import run_demo
-from cnnviz.plots.snapshots import plot_weight_difference, plot_weight_filmstrip
+from cnnviz.plots.filmstrip import plot_weight_filmstrip
+from cnnviz.plots.snapshots import plot_weight_difference
 from cnnviz.plots.weights import plot_weights
 
 PICTURES = Path(__file__).resolve().parent / "pictures"

@@ -13,8 +13,9 @@ from cnnviz.analysis.filters import filter_report
 from cnnviz.engine.graph import build_graph
 from cnnviz.errors import CnnvizError, FileError, WeightsError
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.snapshots import plot_weight_difference, plot_weight_filmstrip
-from cnnviz.plots.weights import MOST_LAYERS, plot_weights
+from cnnviz.plots.filmstrip import plot_weight_filmstrip
+from cnnviz.plots.snapshots import plot_weight_difference
+from cnnviz.plots.weights import plot_weights
 
 NET = """
 name: "Small"
@@ -175,12 +176,134 @@ def test_a_limit_is_said():
     assert "first 1 of 9 filters, first 4 of 6 channels" in words(few)
 
 
-def test_many_layers_are_cut_and_that_is_said():
+def many_layers(count: int = 41) -> Snapshot:
+    """A deep net: windows and 1 x 1 convolutions by turns, then a classifier."""
     rng = np.random.default_rng(0)
-    weights = Snapshot({f"conv{i}": [rng.standard_normal((4, 4, 3, 3))] for i in range(12)})
-    said = words(plot_weights(None, weights))
-    assert f"{MOST_LAYERS} of 12 layers with filters" in said
-    assert "conv7" in said and "conv8" not in said
+    shapes = {f"conv{i}": (8, 8, 3, 3) if i % 2 == 0 else (8, 8, 1, 1) for i in range(count - 1)}
+    shapes["conv0"] = (8, 3, 5, 5)
+    blobs = {name: [rng.standard_normal(shape)] for name, shape in shapes.items()}
+    return Snapshot(blobs | {"fc": [rng.standard_normal((10, 8))]})
+
+
+def headings(figure: Figure) -> list[str]:
+    """The names of the layers that are drawn."""
+    return [t.get_text() for t in figure.texts if t.get_weight() == "bold" and t.get_size() == 12]
+
+
+@pytest.mark.parametrize("style", ["light", "dark"])
+def test_of_many_layers_some_of_all_depths_are_drawn_below_an_overview(style):
+    figure = plot_weights(None, many_layers(), style=style)
+    drawn = headings(figure)
+    assert drawn == ["All 41 layers", "conv0", "conv8", "conv16", "conv24", "conv32", "fc"]
+    assert "6 of 41 layers with filters are drawn below, name others to see them" in words(figure)
+    assert_texts_are_apart(figure)
+    assert figure.get_size_inches()[1] < 22
+
+
+def test_few_layers_are_all_drawn_without_an_overview():
+    layers = {f"conv{i}": [np.random.default_rng(i).standard_normal((4, 4, 3, 3))] for i in range(8)}
+    assert headings(plot_weights(None, Snapshot(layers))) == list(layers)
+    named = plot_weights(None, many_layers(), layers=["conv3", "fc"])
+    assert headings(named) == ["conv3", "fc"]
+
+
+def test_the_overview_tells_each_layer_by_numbers():
+    weights = many_layers()
+    weights["conv5"][0][2] = 0
+    report = filter_report(weights)
+    figure = plot_weights(None, weights)
+    strips = {c.get_gid(): c for axes in figure.axes for c in axes.collections if c.get_gid()}
+    for name, numbers in {
+        "noise": {i: np.median(h.noise) for i, h in enumerate(report.layers) if np.isfinite(h.noise).any()},
+        "effective rank": {i: h.rank / h.highest_rank for i, h in enumerate(report.layers)},
+        "strength": {i: h.randomness.strength for i, h in enumerate(report.layers)},
+    }.items():
+        bars = {int(line[0, 0]): line[1, 1] for line in strips[name].get_segments()}
+        assert bars == pytest.approx(numbers)
+    assert strips["layers dead"].get_offsets()[:, 0].tolist() == [5]
+    assert "■ dead: 1" in words(figure)
+    assert strips["drawn"].get_offsets()[:, 0].tolist() == [0, 8, 16, 24, 32, 40]
+
+
+def test_the_verdict_of_the_file_is_said():
+    assert filter_report(many_layers()).verdict in words(plot_weights(None, many_layers()))
+
+
+def test_findings_of_most_filters_are_counted_not_marked():
+    weights = small()
+    weights["conv2"][0][:7] = 0
+    figure = plot_weights(graph(), weights)
+    assert "7 of 9" in words(figure)
+    assert "What more than half of a layer's filters have is counted, not marked." in words(figure)
+    assert not [line for axes in figure.axes for line in axes.lines if line.get_gid() == "sign dead"]
+
+
+LSTM = """
+input: "data" input_shape { dim: 5 dim: 2 dim: 3 dim: 4 }
+input: "cont" input_shape { dim: 5 dim: 2 }
+layer { name: "lstm" type: "LSTM" bottom: "data" bottom: "cont" top: "lstm"
+        recurrent_param { num_output: 6 } }
+layer { name: "rnn" type: "RNN" bottom: "lstm" bottom: "cont" top: "rnn" recurrent_param { num_output: 7 } }
+layer { name: "ip" type: "InnerProduct" bottom: "rnn" top: "ip"
+        inner_product_param { num_output: 2 axis: 2 transpose: true bias_term: false } }
+"""
+
+
+def recurrent() -> Snapshot:
+    rng = np.random.default_rng(5)
+    shapes = {
+        "lstm": [(24, 12), (24,), (24, 6)],
+        "rnn": [(7, 6), (7,), (7, 7), (7, 7), (7,)],
+        "ip": [(7, 2)],
+    }
+    return Snapshot({name: [rng.standard_normal(shape) for shape in of] for name, of in shapes.items()})
+
+
+@pytest.mark.parametrize("style", ["light", "dark"])
+def test_blobs_of_recurrent_layers_have_their_names_and_gates(style):
+    net = build_graph(parse_net(LSTM, "lstm.prototxt"), splits=False, strict=False)
+    figure = plot_weights(net, recurrent(), style=style)
+    said = words(figure)
+    for line in (
+        "LSTM · W_xc, input to gates · 4 × 6 outputs of 12 inputs (1×3×4)",
+        "LSTM · W_hc, hidden state to gates · 4 × 6 outputs of 6 inputs",
+        "RNN · W_xh, input to hidden state · 7 outputs of 6 inputs",
+        "RNN · W_hh, hidden state to itself · 7 outputs of 7 inputs",
+        "RNN · W_ho, hidden state to output · 7 outputs of 7 inputs",
+        "InnerProduct · 2 outputs of 7 inputs",
+    ):
+        assert line in said
+    gates = [t.get_text() for axes in figure.axes for t in axes.texts if str(t.get_gid()).startswith("band")]
+    assert gates == 2 * ["input", "forget", "output", "candidate"]
+    assert_texts_are_apart(figure)
+    assert "forget" not in words(plot_weights(net, recurrent(), order="norm"))
+
+
+def test_tiles_of_a_gate_fill_whole_rows():
+    net = build_graph(parse_net(LSTM, "lstm.prototxt"), splits=False, strict=False)
+    figure = plot_weights(net, recurrent(), layers=["lstm"])
+    tiles, matrix = images(figure)
+    bands = [t for t in tiles.axes.texts if str(t.get_gid()).startswith("band")]
+    assert [t.get_position()[1] for t in bands] == pytest.approx([0.875, 0.625, 0.375, 0.125])
+    edges = [line.get_ydata()[0] for line in matrix.axes.lines]
+    assert edges == [6, 12, 18]
+
+
+def test_rows_of_small_tiles_begin_with_a_number():
+    weights = Snapshot({"dw": [np.random.default_rng(2).standard_normal((512, 1, 3, 3))]})
+    weights.layer_types["dw"] = "Convolution"
+    figure = plot_weights(None, weights)
+    (tiles,) = images(figure)
+    numbers = [int(t.get_text()) for t in tiles.axes.texts]
+    step = numbers[1]
+    assert numbers == list(range(0, 512, step)) and step > 8
+    assert_texts_are_apart(figure)
+
+
+def test_vectors_of_an_embed_layer_are_called_so():
+    weights = Snapshot({"words": [np.random.default_rng(2).standard_normal((30, 8))]})
+    weights.layer_types["words"] = "Embed"
+    assert "Embed · 30 vectors of 8 numbers" in words(plot_weights(None, weights))
 
 
 def test_findings_are_marked_and_explained():
@@ -306,11 +429,11 @@ def test_a_difference_of_large_matrices_says_which_cells_it_shows():
     rng = np.random.default_rng(3)
     before, after = ({"ip": [rng.normal(size=(500, 800)).astype(np.float32)]} for _ in range(2))
     figure = plot_weight_difference(before, after)
-    assert "one of 2×2 cells" in words(figure)
-    assert [image.get_array().shape[:2] for image in images(figure)] == [(250, 400)] * 3
+    assert "one of 3×3 cells" in words(figure)
+    assert [image.get_array().shape[:2] for image in images(figure)] == [(167, 267)] * 3
     small_one = plot_weight_difference({"ip": [before["ip"][0][:10]]}, {"ip": [after["ip"][0][:10, :]]})
-    assert "one of 1×2 cells" in words(small_one)
-    whole = plot_weight_difference(*({"ip": [blobs["ip"][0][:10, :400]]} for blobs in (before, after)))
+    assert "one of 1×3 cells" in words(small_one)
+    whole = plot_weight_difference(*({"ip": [blobs["ip"][0][:10, :300]]} for blobs in (before, after)))
     assert "cells" not in words(whole)
 
 

@@ -13,15 +13,42 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnviz.analysis.filter_measures import FilterBank, filter_banks, order_filters
-from cnnviz.analysis.filters import FILTER_FINDINGS, LayerHealth, layer_health, median
-from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights, some_names
-from cnnviz.analysis.summary import shape_text
+from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth, filter_report, layer_health
+from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
 from cnnviz.engine.graph import Graph
-from cnnviz.errors import CnnvizError, WeightsError, did_you_mean
-from cnnviz.plots._text import fit, text_width
-from cnnviz.plots.style import KIND_COLORS, Theme, kind_of, new_figure, save_figure, theme
+from cnnviz.errors import CnnvizError
+from cnnviz.plots._weight_overview import draw_overview, overview_height, overview_kinds
+from cnnviz.plots.filter_parts import (
+    BAR,
+    HEADING,
+    LINE,
+    MARGIN,
+    MATRIX_COLUMNS,
+    MATRIX_ROWS,
+    MOST_CHANNELS,
+    MOST_TILES,
+    SECTION_GAP,
+    WIDTH,
+    check_choice,
+    choose_layers,
+    draw_counts,
+    draw_heading,
+    draw_legend,
+    draw_statistics,
+    draw_title,
+    finding_mark,
+    first_windows,
+    in_color,
+    layer_kinds,
+    left_out,
+    legend_height,
+    statistics_lines,
+    tile_form,
+    title_height,
+    weight_histogram,
+)
+from cnnviz.plots.style import Theme, new_figure, save_figure, theme
 from cnnviz.plots.tiles import (
-    BAD_COLOR,
     GAP,
     ColorScale,
     Mark,
@@ -31,36 +58,26 @@ from cnnviz.plots.tiles import (
     gray_scale,
     inch_axes,
     inch_text,
-    keep_ends_inside,
     largest,
     number_label,
     tile_grid,
     tile_layout,
 )
 
-MOST_LAYERS = 8  # drawn if the caller names none
-MOST_TILES = 1024  # of one layer, by default
-MOST_CHANNELS = 64  # of one filter, where not all tiles fit
-MATRIX_ROWS, MATRIX_COLUMNS = 600, 1024  # of a matrix that are drawn: about a pixel each
-
 # Inches.
-MARGIN, _LEFT_WIDTH, _SIDE_GAP, _SIDE_WIDTH = 0.45, 8.6, 0.5, 2.9
-_WIDTH = 2 * MARGIN + _LEFT_WIDTH + _SIDE_GAP + _SIDE_WIDTH
-_HEADING, _BAR, _SECTION_GAP = 0.42, 0.46, 0.42
-_GUTTER, _BLOCK_GAP = 0.5, 0.18
-_HISTOGRAM, _LINE = 0.85, 0.17
+_LEFT_WIDTH, _SIDE_GAP, _SIDE_WIDTH, _INDENT = 6.4, 0.35, 2.45, 1.15
+_GUTTER, _GRID_GUTTER, _BLOCK_GAP = 0.5, 0.32, 0.18
+_HISTOGRAM = 0.52
 _NUMBER = 0.15  # above a tile, for its number
-_ROW_GAP = 0.14  # between the tiles of rows
+_ROW_GAP = 0.14  # between the tiles of rows, as a share of a tile
+_COMMON = 0.5  # findings that more than this share of a layer's filters have are counted, not marked
 
-_SIGNS = {  # marker, sign in text, index into the theme's series
-    "not finite": ("X", "✖", None),
-    "dead": ("s", "■", 7),
-    "constant": ("P", "✚", 6),
-    "saturated": ("D", "◆", 4),
-    "outlier": ("^", "▲", 2),
-    "noisy": ("o", "●", 1),
-    "near-duplicate": ("v", "▼", 0),
+_ORDER_WORDS = {
+    "file": "filters in the order of the file",
+    "norm": "filters by norm, largest first",
+    "similarity": "filters by similarity",
 }
+_SCALE_WORDS = {"filter": "each filter on its own scale", "layer": "one scale for each layer"}
 
 
 def plot_weights(
@@ -82,14 +99,14 @@ def plot_weights(
     A first convolution on three channels is drawn in colour, one tile a filter; so are windows on one
     channel, in the colours of a scale. Deeper convolutions have a row of tiles for each filter, a tile
     for each channel. A fully connected layer is drawn as tiles of the shape it reads if all of them
-    fit the limit, else as a matrix, a row for each output; so are 1 x 1 convolutions.
+    fit the limit, else as a matrix, a row for each output; so are recurrent layers and 1 x 1 convolutions.
 
     Args:
         model: the net (path of a prototxt, NetDefinition or Graph), or None for what the file tells.
         weights: path of a caffemodel, or blobs by layer name.
         path: where to write the picture; its suffix gives the format.
-        layers: names of the layers to draw; by default convolutions and fully connected layers, at
-            most MOST_LAYERS of them.
+        layers: names of the layers to draw; by default all, or a few of all depths where there are more
+            than MOST_LAYERS, below an overview of all.
         order: of the filters: "file", "norm" (largest first) or "similarity" (like beside like).
         normalize: "filter": each filter has the whole colour scale; "layer": one scale for the layer.
         channel_order: what the net's three input channels are: "bgr" or "rgb".
@@ -113,74 +130,47 @@ def plot_weights(
     look = theme(style)
     source = load_weights(weights)
     graph = load_graph(model, source)
-    banks = filter_banks(source, graph)
+    report = filter_report(source, graph) if layers is None else None
+    banks = [health.bank for health in report.layers] if report else filter_banks(source, graph)
     chosen = choose_layers(banks, layers, source, graph)
+    known = report.layers if report else [layer_health(bank) for bank in chosen]
+    options = _Options(look, order, normalize, channel_order, limit, marks)
     sections = [
-        _plan(_Section(bank, layer_health(bank), look, order, normalize, channel_order, marks), banks, limit)
-        for bank in chosen
+        _plan(_Section(health, options, health.bank is first_windows(banks)))
+        for health in known
+        if health.bank in chosen
     ]
-    subtitle = [f"{_ORDER_WORDS[order]}; {_SCALE_WORDS[normalize]}"]
+    sections.sort(key=lambda section: chosen.index(section.bank))
+    subtitle = [_ORDER_WORDS[order], _SCALE_WORDS[normalize]]
     if any(s.kind == "color" for s in sections):
         subtitle.append(f"input channels read as {channel_order.upper()}")
-    if layers is None and len(chosen) < len(banks):
-        subtitle.append(f"{len(chosen)} of {len(banks)} layers with filters, name others to see them")
-    figure = _draw_sections(sections, _title(source, graph), " · ".join(subtitle), look)
+    title = _title(source, graph)
+    lines = [Path(getattr(source, "path", "")).name, report.verdict if report else "", " · ".join(subtitle)]
+    overview = report.layers if report and len(chosen) < len(banks) else ()
+    figure = _draw_sections(sections, overview, title, lines, look)
     if path is not None:
-        save_figure(figure, path, dpi, title=_title(source, graph)[0])
+        save_figure(figure, path, dpi, title=title)
     return figure
 
 
-_ORDER_WORDS = {
-    "file": "filters in the order of the file",
-    "norm": "filters by norm, largest first",
-    "similarity": "filters by similarity",
-}
-_SCALE_WORDS = {"filter": "each filter on its own scale", "layer": "one scale for each layer"}
-
-
-def check_choice(name: str, value: str, known: Sequence[str]) -> None:
-    """Raises CnnvizError unless ``value`` is one of ``known``."""
-    if value not in known:
-        wanted = " or ".join(map(repr, known))
-        raise CnnvizError(f"{name} is {value!r}, wanted {wanted}{did_you_mean(str(value), known)}")
-
-
-def choose_layers(
-    banks: Sequence[FilterBank],
-    names: Sequence[str] | None,
-    weights: Mapping[str, Sequence[np.ndarray]],
-    graph: Graph | None,
-) -> list[FilterBank]:
-    """Returns the layers to draw: those named, else convolutions first, then others, up to MOST_LAYERS.
-
-    Raises: WeightsError if there are no filters; CnnvizError for a layer that is not there or has none.
-    """
-    origin = getattr(weights, "path", "weights")
-    if not banks:
-        raise WeightsError(f"{origin}: holds no filters: no layer has a blob of two or more axes.")
-    if names is None:
-        firsts = sorted(banks, key=lambda bank: (not bank.is_windows, bank.blob))[:MOST_LAYERS]
-        return [bank for bank in banks if bank in firsts]
-    known = dict.fromkeys(name for bank in banks for name in (bank.title, bank.layer))
-    for name in names:
-        if name in known:
-            continue
-        if name in weights or (graph and any(node.name == name for node in graph.layers)):
-            raise CnnvizError(
-                f"{origin}: layer {name!r} has no filters; layers that have: {some_names(known, 8)}."
-            )
-        hint = did_you_mean(name, known) or f"; it has {some_names(known, 8)}"
-        raise CnnvizError(f"{origin}: no layer {name!r} with weights{hint}")
-    return [bank for name in dict.fromkeys(names) for bank in banks if name in (bank.title, bank.layer)]
-
-
-def _title(weights: Mapping, graph: Graph | None) -> tuple[str, str]:
-    """Returns the picture's title and the file's name."""
+def _title(weights: Mapping, graph: Graph | None) -> str:
     name = (graph.name if graph else "") or getattr(weights, "net_name", "")
-    return f"Weights of {name}" if name else "Weights", Path(getattr(weights, "path", "")).name
+    return f"Weights of {name}" if name else "Weights"
 
 
 # --- planning -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Options:
+    """The wishes of ``plot_weights``."""
+
+    look: Theme
+    order: str
+    normalize: str
+    channel_order: str
+    limit: int
+    marks: bool
 
 
 @dataclass
@@ -188,7 +178,8 @@ class _Section:
     """One layer of the figure: what is drawn, and how large; sizes in inches.
 
     Attributes:
-        kind: "color" and "grid" (a tile a filter), "rows" (a row a filter) or "matrix".
+        is_first: whether it is the first convolution.
+        kind: see ``tile_form``.
         filters: (N, C, H, W), or (N, D) for a matrix, in the order of the file.
         numbers: (N,) their numbers in the order of drawing.
         shown: how many filters, and how many channels or columns, are drawn.
@@ -196,13 +187,9 @@ class _Section:
         tile: a tile's longer side; width and height: of the drawing.
     """
 
-    bank: FilterBank
     health: LayerHealth
-    look: Theme
-    order: str
-    normalize: str
-    channel_order: str
-    marks: bool
+    options: _Options
+    is_first: bool
     kind: str = ""
     filters: np.ndarray = None  # type: ignore[assignment]
     numbers: np.ndarray = None  # type: ignore[assignment]
@@ -212,12 +199,24 @@ class _Section:
     strip: float = 0.0
     width: float = 0.0
     height: float = 0.0
-    is_first: bool = False
+
+    @property
+    def bank(self) -> FilterBank:
+        return self.health.bank
+
+    @property
+    def look(self) -> Theme:
+        return self.options.look
 
     @property
     def total_height(self) -> float:
-        side = len(statistics_lines(self.health)) * _LINE + 0.12 + _HISTOGRAM + 0.3
-        return _HEADING + max(self.height + _BAR, side)
+        side = len(statistics_lines(self.health)) * LINE + 0.1 + _HISTOGRAM + 0.25
+        return HEADING + max(self.height + BAR, side)
+
+    @property
+    def gutter(self) -> float:
+        """The room for numbers left of the drawing."""
+        return _GUTTER if self.kind in ("rows", "matrix") else 0.0 if self.strip else _GRID_GUTTER
 
     @property
     def shown_filters(self) -> np.ndarray:
@@ -225,37 +224,32 @@ class _Section:
         return self.filters[self.numbers[: self.shown[0]]]
 
     @property
-    def note(self) -> str:
-        """What is left out, in words."""
-        count, inner = self.shown
-        parts = []
-        if count < len(self.filters):
-            parts.append(f"first {count} of {len(self.filters)} filters")
-        if self.kind in ("rows", "matrix") and inner < self.filters.shape[1]:
-            what = "channels" if self.kind == "rows" else "inputs"
-            parts.append(f"first {inner} of {self.filters.shape[1]} {what}")
-        return ", ".join(parts)
+    def bands(self) -> tuple[str, ...]:
+        """The names of equal parts of the picture, from above; nothing where they are not whole rows."""
+        bands = self.bank.bands if self.options.order == "file" and self.kind in ("grid", "matrix") else ()
+        is_whole = self.shown[0] == len(self.filters)
+        rows = self.columns if self.kind == "grid" else 1
+        return bands if bands and is_whole and len(self.filters) // len(bands) % rows == 0 else ()
+
+    @property
+    def marks(self) -> dict[str, tuple[int, ...]]:
+        """The findings that are marked: where most filters have one, signs would say nothing."""
+        most = _COMMON * len(self.filters)
+        found = self.health.marks.items() if self.options.marks else ()
+        return {kind: numbers for kind, numbers in found if len(numbers) <= most}
 
 
-def _plan(section: _Section, banks: Sequence[FilterBank], limit: int) -> _Section:
+def _plan(section: _Section) -> _Section:
     """Decides how a layer is drawn, and how large."""
-    bank = section.bank
-    first = next((b for b in banks if b.is_windows), None)
-    section.is_first = bank is first
-    section.numbers = order_filters(bank.filters, section.order)
+    bank, limit = section.bank, section.options.limit
+    section.numbers = order_filters(bank.filters, section.options.order)
     filters = bank.filters
     if bank.reads and len(filters) * bank.reads[0] <= limit:
         filters = filters.reshape(len(filters), *bank.reads)
-    if filters.ndim == 4 and math.prod(filters.shape[2:]) == 1:
-        filters = filters.reshape(filters.shape[:2])
-    section.filters = filters
-    if filters.ndim == 2:
-        return _plan_matrix(section)
-    if filters.shape[1] == 3 and section.is_first:
-        section.kind = "color"
-    else:
-        section.kind = "grid" if filters.shape[1] == 1 else "rows"
-    return _plan_rows(section, limit) if section.kind == "rows" else _plan_grid(section, limit)
+    section.kind = tile_form(filters, section.is_first)
+    section.filters = filters.reshape(len(filters), -1) if section.kind == "matrix" else filters
+    plan = {"color": _plan_grid, "grid": _plan_grid, "rows": _plan_rows, "matrix": _plan_matrix}
+    return plan[section.kind](section, limit)
 
 
 def _plan_grid(section: _Section, limit: int) -> _Section:
@@ -263,23 +257,32 @@ def _plan_grid(section: _Section, limit: int) -> _Section:
     count = min(len(section.filters), limit)
     height, width = section.filters.shape[2:]
     across, down = width / max(height, width), height / max(height, width)  # of a tile's longer side
-    tile, most_height = (0.85, 4.3) if section.is_first else (0.55, 3.2)
+    tile, most_height = (0.66, 3.3) if section.is_first else (0.46, 2.6)
     while True:
         strip = _NUMBER / (tile * down) if tile * down >= 0.24 and count <= 256 else 0.0
-        columns = min(count, max(1, int(_LEFT_WIDTH / (tile * (across + GAP)))))
+        room = _LEFT_WIDTH - (0 if strip else _GRID_GUTTER)
+        columns = min(count, max(1, int(room / (tile * (across + GAP)))))
         rows = math.ceil(count / columns)
         if rows * tile * (down * (1 + strip) + GAP) <= most_height or tile < 0.08:
             break
         tile *= 0.97
-    fewest, most = math.ceil(count / rows), int(columns / 0.85)
-    even = [n for n in range(fewest, most + 1) if count % n == 0]
-    columns = even[0] if even else fewest  # a last row of two tiles looks forgotten
-    tile = min(tile, 0.999 * _LEFT_WIDTH / (columns * (across + GAP)))
+    columns = _filled_columns(columns, count, rows, count // max(1, len(section.bank.bands)))
+    tile = min(tile, 0.999 * room / (columns * (across + GAP)))
     section.shown, section.columns, section.tile, section.strip = (count, 1), columns, tile, strip
     layout = tile_layout(count, height, width, columns, strip=strip)
     section.width = tile * across * layout.size[1] / layout.tile_pixels[1]
     section.height = layout.height_at(section.width)
     return section
+
+
+def _filled_columns(columns: int, count: int, rows: int, unit: int) -> int:
+    """Returns a number of columns near the given one that ``unit`` tiles (a part of all) fill evenly."""
+    if unit < count:  # a band is whole rows, if that does not make the grid much narrower
+        widest = max(n for n in range(1, columns + 1) if unit % n == 0)
+        return widest if 2 * widest >= columns else columns
+    fewest, most = math.ceil(count / rows), int(columns / 0.75)
+    even = [n for n in range(fewest, most + 1) if count % n == 0]
+    return even[0] if even else fewest  # a last row of two tiles looks forgotten
 
 
 def _plan_rows(section: _Section, limit: int) -> _Section:
@@ -296,7 +299,7 @@ def _plan_rows(section: _Section, limit: int) -> _Section:
         return free / (blocks * channels * (across + _ROW_GAP))
 
     def tile_for(blocks: int) -> float:
-        return min(0.5, room(blocks), 4.2 / (math.ceil(count / blocks) * (down + _ROW_GAP)))
+        return min(0.42, room(blocks), 3.0 / (math.ceil(count / blocks) * (down + _ROW_GAP)))
 
     most = max(1, int(_LEFT_WIDTH / (_GUTTER + _BLOCK_GAP + 0.1 * channels)))
     counts = range(1, min(count, most) + 1)
@@ -310,15 +313,14 @@ def _plan_rows(section: _Section, limit: int) -> _Section:
     return section
 
 
-def _plan_matrix(section: _Section) -> _Section:
-    section.kind = "matrix"
+def _plan_matrix(section: _Section, limit: int) -> _Section:
     rows = min(section.filters.shape[0], MATRIX_ROWS)
     columns = min(section.filters.shape[1], MATRIX_COLUMNS)
     section.shown = rows, columns
     cell = min(0.2, (_LEFT_WIDTH - _GUTTER) / columns)
     section.width = cell * columns
     # Few long rows would be hairlines: cells need not be square.
-    section.height = min(4.2, max(rows * min(cell, 0.045), min(rows * 0.14, 1.6)))
+    section.height = min(2.6, max(rows * min(cell, 0.045), min(rows * 0.14, 1.4)))
     return section
 
 
@@ -326,132 +328,135 @@ def _plan_matrix(section: _Section) -> _Section:
 
 
 def _draw_sections(
-    sections: Sequence[_Section], title: tuple[str, str], subtitle: str, look: Theme
+    sections: Sequence[_Section],
+    overview: Sequence[LayerHealth],
+    title: str,
+    lines: Sequence[str],
+    look: Theme,
 ) -> Figure:
-    kinds = [kind for kind in FILTER_FINDINGS if any(kind in s.health.marks and s.marks for s in sections)]
-    top = MARGIN + 0.95
-    legend = 0.2 + 0.2 * len(kinds) if kinds else 0.0
-    height = top + sum(s.total_height + _SECTION_GAP for s in sections) - _SECTION_GAP + legend + MARGIN
-    figure = new_figure(_WIDTH, height, look)
-    draw_title(figure, title, subtitle, look, _WIDTH)
+    kinds = _explained(sections, overview)
+    common = any(
+        len(section.marks) < len(section.health.marks) for section in sections if section.options.marks
+    )
+    legend = legend_height(kinds) + 0.2 * common
+    height = MARGIN + title_height(lines) + (overview_height(overview) + SECTION_GAP if overview else 0)
+    height += sum(section.total_height + SECTION_GAP for section in sections) + legend + MARGIN
+    figure = new_figure(WIDTH, height, look)
+    top = draw_title(figure, title, lines, look)
+    if overview:
+        draw_overview(figure, overview, {section.bank.title for section in sections}, top, look)
+        top += overview_height(overview) + SECTION_GAP
     for section in sections:
         _draw_section(figure, section, top)
-        top += section.total_height + _SECTION_GAP
-    _draw_legend(figure, kinds, top - _SECTION_GAP + 0.2, look)
+        top += section.total_height + SECTION_GAP
+    draw_legend(figure, kinds, top, look)
+    if common:
+        words = "What more than half of a layer's filters have is counted, not marked."
+        inch_text(figure, MARGIN, top + legend_height(kinds), words, 9, look.muted)
     return figure
 
 
-def draw_title(figure: Figure, title: tuple[str, str], subtitle: str, look: Theme, width: float) -> None:
-    """Writes the title, the file's name and the modes at the top: 0.95 inches below the margin."""
-    room = (width - 2 * MARGIN) * 72
-    name = fit(title[0], room, 17, bold=True)
-    inch_text(figure, MARGIN, MARGIN - 0.05, name, 17, look.text, weight="bold")
-    inch_text(figure, MARGIN, MARGIN + 0.31, fit(title[1], room, 10), 10, look.text)
-    top = MARGIN + (0.53 if title[1] else 0.34)
-    inch_text(figure, MARGIN, top, fit(subtitle, room, 9), 9, look.muted)
+def _explained(sections: Sequence[_Section], overview: Sequence[LayerHealth]) -> list[str]:
+    """Returns the kinds of findings that the legend explains."""
+    found = {kind for section in sections if section.options.marks for kind in section.health.marks}
+    found |= {kind for section in sections for kind in layer_kinds(section.health)}
+    found.update(overview_kinds(overview))
+    return [kind for kind in FILTER_FINDINGS | LAYER_FINDINGS if kind in found]
 
 
 def _draw_section(figure: Figure, section: _Section, top: float) -> None:
-    draw_heading(figure, section.bank, section.note, section.look, top, _WIDTH - 2 * MARGIN)
+    draw_heading(
+        figure, section.bank, left_out(section.shown, section.filters, section.kind), section.look, top
+    )
     draw = {"color": _draw_grid, "grid": _draw_grid, "rows": _draw_rows, "matrix": _draw_matrix}
-    scale = draw[section.kind](figure, section, top + _HEADING)
-    bar_top = top + _HEADING + section.height + 0.1
-    left = MARGIN + (_GUTTER if section.kind in ("rows", "matrix") else 0)
-    color_bar(figure, left, bar_top, scale, section.look, _bar_label(section))
-    _draw_side(figure, section, top + _HEADING)
+    scale = draw[section.kind](figure, section, top + HEADING)
+    bar_top = top + HEADING + section.height + 0.1
+    color_bar(figure, MARGIN + section.gutter, bar_top, scale, section.look, _bar_label(section), width=1.9)
+    _draw_side(figure, section, top + HEADING)
 
 
-def draw_heading(figure: Figure, bank: FilterBank, note: str, look: Theme, top: float, width: float) -> None:
-    """Writes the layer's name, type and shape, and what is left out."""
-    chip = inch_axes(figure, MARGIN, top + 0.03, 0.13, 0.13)
-    chip.set_facecolor(KIND_COLORS[bank_kind(bank)])
-    chip.set(xticks=[], yticks=[])
-    for spine in chip.spines.values():
-        spine.set_visible(False)
-    name = fit(bank.title, 4.5 * 72, 12, bold=True)
-    inch_text(figure, MARGIN + 0.21, top, name, 12, look.text, weight="bold")
-    left = MARGIN + 0.36 + text_width(name, 12, bold=True) / 72
-    room = (width + MARGIN - left) * 72
-    words = " · ".join(part for part in (bank_words(bank), note) if part)
-    inch_text(figure, left, top + 0.035, fit(words, room, 9), 9, look.muted)
-
-
-def bank_words(bank: FilterBank) -> str:
-    """Returns a layer's type and its filters' number and shape, in words."""
-    what = f"{len(bank.filters)} filters of {shape_text(bank.filters.shape[1:])}"
-    if not bank.is_windows:
-        what = f"{bank.filters.shape[0]} outputs of {bank.filters.shape[1]} inputs"
-        what += f" ({shape_text(bank.reads)})" if bank.reads else ""
-    parts = [bank.type or "", what, f"group {bank.group}" if bank.group > 1 else ""]
-    return " · ".join(part for part in parts if part)
+def _draw_side(figure: Figure, section: _Section, top: float) -> None:
+    """Writes the statistics and draws the histogram, right of the filters."""
+    look, left = section.look, MARGIN + _LEFT_WIDTH + _SIDE_GAP
+    top = draw_statistics(figure, left, top, statistics_lines(section.health), _INDENT, look)
+    axes = inch_axes(figure, left, top + 0.1, _SIDE_WIDTH, _HISTOGRAM)
+    counts, edges = weight_histogram(section.bank)
+    ends = [edges[0], 0, edges[-1]] if edges[0] < 0 else [edges[0], edges[-1]]
+    draw_counts(axes, counts, edges, section.bank, {end: number_label(end) for end in ends}, look)
+    axes.axvline(0, color=look.edge, linewidth=0.8)
 
 
 def _bar_label(section: _Section) -> str:
     if section.kind == "color":
-        own = "largest |weight| of its filter" if section.normalize == "filter" else ""
+        own = "largest |weight| of its filter" if section.options.normalize == "filter" else ""
         return f"red, green and blue each: weight{' / ' + own if own else ''}; grey is 0"
-    return "weight / largest |weight| of its filter" if section.normalize == "filter" else "weight"
+    return "weight / largest |weight| of its filter" if section.options.normalize == "filter" else "weight"
 
 
 def _divisors(section: _Section) -> np.ndarray | None:
     """What each filter shown is divided by; None for one scale."""
-    if section.normalize == "layer":
+    if section.options.normalize == "layer":
         return None
     return np.array([largest(one) for one in section.shown_filters])
 
 
 def _layer_scale(section: _Section) -> ColorScale:
     """The scale of values, or of values divided by the filter's largest."""
-    scale = color_scale(section.bank.filters, section.look)
-    if section.normalize == "layer":
+    ends = np.array([section.health.low.min(), section.health.high.max()])
+    scale = color_scale(ends, section.look)
+    if section.options.normalize == "layer":
         return scale
     return ColorScale(-1.0 if scale.is_signed else 0.0, 1.0, scale.cmap, scale.bad)
 
 
 def _marked(section: _Section, shown: int) -> dict[Mark, list[int]]:
     """Returns the places (not the numbers) of the filters shown that carry each mark."""
-    if not section.marks:
-        return {}
     place = {int(number): i for i, number in enumerate(section.numbers[:shown])}
     return {
-        finding_mark(kind, section.look): [place[n] for n in section.health.marks[kind] if n in place]
-        for kind in FILTER_FINDINGS
-        if kind in section.health.marks
+        finding_mark(kind, section.look): [place[n] for n in numbers if n in place]
+        for kind, numbers in section.marks.items()
     }
-
-
-def finding_mark(kind: str, look: Theme) -> Mark:
-    """Returns the mark of a finding about filters."""
-    marker, _, series = _SIGNS[kind]
-    return Mark(kind, BAD_COLOR if series is None else look.series[series], marker)
 
 
 def _draw_grid(figure: Figure, section: _Section, top: float) -> ColorScale:
     count = section.shown[0]
-    axes = inch_axes(figure, MARGIN, top, section.width, section.height)
-    divisors = _divisors(section)
-    numbers = [str(n) for n in section.numbers[:count]] if section.strip else None
+    axes = inch_axes(figure, MARGIN + section.gutter, top, section.width, section.height)
+    divisors, scale = _divisors(section), _layer_scale(section)
     if section.kind == "color":
-        step = -1 if section.channel_order == "bgr" else 1
-        tiles = section.shown_filters[:, ::step].transpose(0, 2, 3, 1)
-        scale = None
-        shown_scale = gray_scale(1.0 if divisors is not None else largest(section.bank.filters) or 1.0)
-        divisors = divisors if divisors is not None else np.full(count, shown_scale.high)
+        shown_scale = gray_scale(scale.high)
+        tiles = in_color(section.shown_filters, section.options.channel_order)
+        divisors = divisors if divisors is not None else np.full(count, scale.high)
     else:
-        tiles = section.shown_filters[:, 0]
-        scale = shown_scale = _layer_scale(section)
-    tile_grid(
+        shown_scale, tiles = scale, section.shown_filters[:, 0]
+    grid = tile_grid(
         axes,
         tiles,
         section.look,
         normalize="all" if divisors is None else divisors,
-        scale=scale,
+        scale=None if section.kind == "color" else scale,
         columns=section.columns,
-        labels=numbers,
+        labels=[str(n) for n in section.numbers[:count]] if section.strip else None,
         strip=section.strip,
         marks=_marked(section, count),
     )
+    if not section.strip:  # then each row has the number of its first tile
+        _label_rows(axes, section, grid, range(0, count, section.columns), {})
+    _name_bands(axes, section)
     return shown_scale
+
+
+def _name_bands(axes: Axes, section: _Section) -> None:
+    """Writes the names of the bands at the right, and in a matrix draws lines between them."""
+    width = axes.get_position().width * WIDTH * 72
+    for i, name in enumerate(section.bands):
+        axes.text(
+            1 + 6 / width, 1 - (i + 0.5) / len(section.bands), name, transform=axes.transAxes, rotation=270,
+            size=7.5, color=section.look.muted, ha="left", va="center", gid=f"band {name}",
+        )  # fmt: skip
+        if i and section.kind == "matrix":
+            axes.axhline(
+                i * len(section.filters) / len(section.bands), color=section.look.text, linewidth=0.9
+            )
 
 
 def _draw_rows(figure: Figure, section: _Section, top: float) -> ColorScale:
@@ -481,15 +486,12 @@ def _draw_rows(figure: Figure, section: _Section, top: float) -> ColorScale:
 def _label_rows(
     axes: Axes, section: _Section, grid: TileGrid, rows: range, places: Mapping[Mark, Sequence[int]]
 ) -> None:
-    """Writes each filter's number left of its row, in its mark's colour and with its sign."""
+    """Writes the number of each row's (first) filter left of it, with its signs."""
     height = grid.layout.tile_pixels[0]
     inches = axes.get_position().height * axes.figure.get_size_inches()[1]  # type: ignore[union-attr]
     points = inches * 72 * height / grid.layout.size[0]
-    centers = [
-        1
-        - (grid.layout.corner((row - rows.start) * grid.layout.columns)[0] + height / 2) / grid.layout.size[0]
-        for row in rows
-    ]
+    tops = [grid.layout.corner(i * grid.layout.columns)[0] for i in range(len(rows))]
+    centers = [1 - (top + height / 2) / grid.layout.size[0] for top in tops]
     _write_numbers(axes, section, rows, centers, points, places)
 
 
@@ -509,9 +511,9 @@ def _write_numbers(
             mark_of.setdefault(row, []).append(mark)
     # Where rows are lower than letters only some carry their numbers; signs are never left out.
     every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if n * points >= 6.6)
-    for row, center in zip(rows, centers, strict=True):
+    for place, (row, center) in enumerate(zip(rows, centers, strict=True)):
         found = mark_of.get(row, [])
-        if row % every == 0:
+        if place % every == 0:
             axes.text(
                 -4 / width,
                 center,
@@ -552,81 +554,5 @@ def _draw_matrix(figure: Figure, section: _Section, top: float) -> ColorScale:
         spine.set_linewidth(0.6)
     centers = [1 - (row + 0.5) / rows for row in range(rows)]
     _write_numbers(axes, section, range(rows), centers, section.height * 72 / rows, _marked(section, rows))
+    _name_bands(axes, section)
     return scale
-
-
-def statistics_lines(health: LayerHealth) -> list[tuple[str, str, str | None]]:
-    """Returns what is told of a layer in numbers: lines (label, value, kind of finding or None)."""
-    bank = health.bank
-    lines: list[tuple[str, str, str | None]] = [
-        (
-            "weights",
-            f"{bank.filters.size:,}"
-            + (f", {health.zeros.mean():.0%} zero" if health.zeros.mean() >= 0.005 else ""),
-            None,
-        ),
-        ("mean, std", f"{number_label(float(health.mean.mean()))}, {number_label(health.total_std)}", None),
-        ("range", f"{number_label(health.low.min())} to {number_label(health.high.max())}", None),
-        ("norm of filters", f"{number_label(health.norm.min())} to {number_label(health.norm.max())}", None),
-        ("effective rank", f"{health.rank:.1f} of {health.highest_rank}", None),
-    ]
-    if np.isfinite(health.noise).any():
-        lines.append(("noise", f"{median(health.noise):.2f} (1 is white noise)", None))
-    for kind, filters in health.marks.items():
-        lines.append((kind, f"{len(filters)} of {health.count}", kind))
-    return lines
-
-
-def _draw_side(figure: Figure, section: _Section, top: float) -> None:
-    """Writes the statistics and draws the histogram, right of the filters."""
-    look, left = section.look, MARGIN + _LEFT_WIDTH + _SIDE_GAP
-    for label, value, kind in statistics_lines(section.health):
-        color = look.muted
-        if kind is not None:
-            color = finding_mark(kind, look).color
-            label = f"{_SIGNS[kind][1]} {label}"
-        inch_text(figure, left, top, label, 8.5, color)
-        inch_text(figure, left + 1.18, top, value, 8.5, look.text)
-        top += _LINE
-    axes = inch_axes(figure, left, top + 0.12, _SIDE_WIDTH, _HISTOGRAM)
-    draw_histogram(axes, section.bank, look)
-
-
-def draw_histogram(axes: Axes, bank: FilterBank, look: Theme) -> None:
-    """Draws how often each weight occurs, with the ends and 0 written below."""
-    counts, edges = weight_histogram(bank)
-    low, bound = float(edges[0]), float(edges[-1])
-    axes.stairs(counts, edges, fill=True, color=KIND_COLORS[bank_kind(bank)], gid="histogram")
-    axes.axvline(0, color=look.edge, linewidth=0.8)
-    axes.set_facecolor(look.panel)
-    axes.set_xlim(low, bound)
-    axes.set_ylim(0, max(1, counts.max()) * 1.08)
-    ticks = [low, 0, bound] if low < 0 else [low, bound]
-    axes.set_xticks(ticks, [number_label(tick) for tick in ticks])
-    axes.set_yticks([])
-    axes.tick_params(axis="x", colors=look.muted, labelsize=7.5, length=2, width=0.6, pad=2)
-    keep_ends_inside(axes)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color(look.edge)
-
-
-def weight_histogram(bank: FilterBank) -> tuple[np.ndarray, np.ndarray]:
-    """Returns how often weights occur, and the 62 edges of the bins: around 0, from 0 if none is negative."""
-    values = bank.filters[np.isfinite(bank.filters)]
-    bound = largest(values) or 1.0
-    low = -bound if values.size and values.min() < 0 else 0.0
-    return np.histogram(values, bins=61, range=(low, bound))
-
-
-def bank_kind(bank: FilterBank) -> str:
-    """Returns the kind of layer, a key of KIND_COLORS, also where no file tells its type."""
-    return kind_of(bank.type or ("Convolution" if bank.is_windows else "InnerProduct"))
-
-
-def _draw_legend(figure: Figure, kinds: Sequence[str], top: float, look: Theme) -> None:
-    room = (_WIDTH - 2 * MARGIN - 0.2) * 72
-    for kind in kinds:
-        inch_text(figure, MARGIN, top, _SIGNS[kind][1], 9, finding_mark(kind, look).color)
-        inch_text(figure, MARGIN + 0.2, top, fit(f"{kind}: {FILTER_FINDINGS[kind]}", room, 9), 9, look.muted)
-        top += 0.2
