@@ -1,51 +1,40 @@
-"""Pieces of HTML: safe text, unique ids, cards, pictures inside the page.
-
-Nothing of a model's file becomes markup: every name goes through ``text``.
-"""
+"""Pieces of pages: unique ids, cards, pictures inside the page. Safe text comes from ``plots._page``."""
 
 from __future__ import annotations
 
 import base64
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
-from importlib import resources
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from cnnviz.formats.images import encode_image
-from cnnviz.plots._text import visible
-from cnnviz.plots.style import render
-from cnnviz.plots.tiles import ColorScale
+from cnnviz.plots._page import document, template, text
+from cnnviz.plots.style import SERIES
+from cnnviz.plots.tiles import ColorScale, number_label
 
-DPI = 100
-_COLORS = 256  # of a palette
-# The last three of a mosaic: what is not finite, gaps between tiles (a faint grey), and nothing.
-_BAD, _GAP, _EMPTY = 253, 254, 255
-_LEVELS = _BAD
+# The last colours of a palette: of frames of tiles, of what is not finite, of gaps (a faint grey), and none.
+_FRAME, _BAD, _GAP, _EMPTY = range(252, 256)
+_LEVELS = _FRAME
 _OPACITY = bytes([255] * _GAP + [96, 0])
-_SMALLEST_SIDE = 28  # pixels that a tile's longer side takes at least, so that gaps are thin
-
-
-def text(value: object) -> str:
-    """Returns a name as harmless text: markup escaped, control and direction marks made visible."""
-    return escape(visible(str(value)))
+_FRAME_COLOR = tuple(int(SERIES[1][i : i + 2], 16) for i in (1, 3, 5))
+_SMALLEST_SIDE = 28  # dots that a tile's longer side takes at least, so that gaps are thin
 
 
 class Anchors:
     """Ids of a page: letters, digits and dashes whatever a name holds, and never the same twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, *taken: str) -> None:
         self._ids: dict[tuple[str, str], str] = {}
-        self._taken: set[str] = set()
+        self._taken = set(taken)
 
     def id(self, kind: str, name: str) -> str:
         """Returns the id of what ``kind`` shows of ``name``, the same one each time."""
         if (kind, name) not in self._ids:
-            plain = re.sub(r"[^A-Za-z0-9]+", "-", f"{kind}-{name}").strip("-").lower()
+            plain = re.sub(r"[^A-Za-z0-9]+", "-", f"{kind}-{name}").strip("-").lower()[:80]
             found, number = plain, 2
             while found in self._taken:
                 found, number = f"{plain}-{number}", number + 1
@@ -63,29 +52,6 @@ def card(id: str, title: str, remark: str, body: str, *, open: bool = False) -> 
     )
 
 
-def themed(draw: Callable[[str], Any], alt: str) -> str:
-    """Returns a figure in two versions: the page's reader sees the one for light or for dark.
-
-    Args:
-        draw: gives the figure for "light" and "dark".
-        alt: what the picture shows, in words.
-    """
-    light, dark = (data_uri(_small_png(draw(style))) for style in ("light", "dark"))
-    return (
-        f'<picture><source media="screen and (prefers-color-scheme: dark)" srcset="{dark}">'
-        f'<img src="{light}" alt="{text(alt)}" loading="lazy"></picture>'
-    )
-
-
-def _small_png(figure: Any) -> bytes:
-    """A figure as PNG with a palette: about a third of the bytes, colours mostly exact."""
-    with Image.open(io.BytesIO(render(figure, "png", DPI))) as image:
-        reduced = image.convert("RGB").quantize(_COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    reduced.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
 def data_uri(data: bytes, type: str = "png") -> str:
     """Returns bytes as an address that holds them."""
     return f"data:image/{type};base64,{base64.b64encode(data).decode('ascii')}"
@@ -97,36 +63,80 @@ def photo(pixels: np.ndarray) -> str:
     return data_uri(encode_image(np.ascontiguousarray(pixels), kind), kind)
 
 
-def mosaic(tiles: np.ndarray, scale: ColorScale, columns: int) -> bytes:
-    """Returns tiles as a PNG with one dot (or a few) for each number; gaps are faint.
+def mosaic(
+    tiles: np.ndarray,
+    scale: ColorScale | None,
+    columns: int,
+    zoom: int | None = None,
+    framed: Iterable[range] = (),
+) -> bytes:
+    """Returns tiles as a PNG with one dot (or a few) for each number.
+
+    Gaps between tiles are a faint grey, so that the picture is good on light and on dark.
 
     Args:
-        tiles: (N, H, W), each divided already by what the scale is of.
-        scale: the colours.
+        tiles: (N, H, W), each divided already by what the scale is of; or (N, H, W, 3) colours, bytes.
+        scale: the colours of numbers; None for tiles that are colours.
         columns: of the grid.
+        zoom: dots a number; by default enough for thin gaps.
+        framed: neighbours in a row with a frame around them.
     """
-    count, height, width = tiles.shape
-    zoom = max(1, -(-_SMALLEST_SIDE // max(height, width)))
+    count, height, width = tiles.shape[:3]
+    zoom = zoom or max(1, -(-_SMALLEST_SIDE // max(height, width)))
     gap = max(2, round(0.07 * zoom * max(height, width)))
-    rows = -(-count // columns)
     down, across = height * zoom + gap, width * zoom + gap
-    grid = np.full((rows * down + gap, columns * across + gap), _EMPTY, np.uint8)
-    shares = (np.nan_to_num(tiles, posinf=0, neginf=0) - scale.low) / (scale.high - scale.low)
-    levels = np.rint(np.clip(shares, 0, 1) * (_LEVELS - 1)).astype(np.uint8)
-    levels[~np.isfinite(tiles)] = _BAD
-    levels = levels.repeat(zoom, axis=1).repeat(zoom, axis=2)
-    for k in range(count):
-        top, left = k // columns * down, k % columns * across
+    corners = [(k // columns * down, k % columns * across) for k in range(count)]
+    grid = np.full((-(-count // columns) * down + gap, columns * across + gap), _EMPTY, np.uint8)
+    for top, left in corners:
         grid[top : top + down + gap, left : left + across + gap] = _GAP
-    for k, tile in enumerate(levels):
-        top, left = gap + k // columns * down, gap + k % columns * across
-        grid[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+    for tiles_within in framed:
+        (top, left), right = corners[tiles_within[0]], corners[tiles_within[-1]][1] + across
+        grid[top : top + down + gap, left : right + gap] = _FRAME
+        grid[top + gap : top + down, left + gap : right] = _GAP
+    dots = grid if scale is not None else _rgba(grid)
+    pixels = _levels(tiles, scale) if scale is not None else np.insert(tiles, 3, 255, axis=3)
+    pixels = pixels.repeat(zoom, axis=1).repeat(zoom, axis=2)
+    for (top, left), tile in zip(corners, pixels, strict=True):
+        dots[top + gap : top + gap + tile.shape[0], left + gap : left + gap + tile.shape[1]] = tile
+    if scale is None:
+        return _png(Image.fromarray(dots, "RGBA"))
+    image = Image.fromarray(dots, "P")
+    image.putpalette(_palette(scale).tobytes())
+    return _png(image, transparency=_OPACITY)
+
+
+def matrix(values: np.ndarray, scale: ColorScale) -> bytes:
+    """Returns (H, W), divided already by what the scale is of, as a PNG with one dot for each number."""
+    image = Image.fromarray(_levels(values, scale), "P")
+    image.putpalette(_palette(scale).tobytes())
+    return _png(image)
+
+
+def _levels(values: np.ndarray, scale: ColorScale) -> np.ndarray:
+    """Numbers as places in the palette."""
+    shares = (np.nan_to_num(values, posinf=0, neginf=0) - scale.low) / (scale.high - scale.low)
+    levels = np.rint(np.clip(shares, 0, 1) * (_LEVELS - 1)).astype(np.uint8)
+    levels[~np.isfinite(values)] = _BAD
+    return levels
+
+
+def _palette(scale: ColorScale) -> np.ndarray:
     colors = scale.colors(np.linspace(scale.low, scale.high, _LEVELS))[:, :3]
     bad = scale.colors(np.array([np.nan]))[:, :3]
-    image = Image.fromarray(grid, "P")
-    image.putpalette(np.concatenate([colors, bad, np.full((2, 3), 128)]).astype(np.uint8).tobytes())
+    return np.concatenate([colors, [_FRAME_COLOR], bad, np.full((2, 3), 128)]).astype(np.uint8)
+
+
+def _rgba(grid: np.ndarray) -> np.ndarray:
+    """The grid's frames, gaps and nothing in the palette's colours."""
+    table = np.zeros((256, 4), np.uint8)
+    table[_FRAME] = *_FRAME_COLOR, 255
+    table[_GAP] = 128, 128, 128, _OPACITY[_GAP]
+    return table[grid]
+
+
+def _png(image: Image.Image, **options: bytes) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True, transparency=_OPACITY)
+    image.save(buffer, "PNG", optimize=True, **options)
     return buffer.getvalue()
 
 
@@ -146,11 +156,57 @@ def links(found: Sequence[tuple[str, str]]) -> str:
     return "".join(f' <a class="more" href="{escape(address)}">{text(name)}</a>' for name, address in found)
 
 
-def template(name: str) -> str:
-    """Returns a file of the templates folder."""
-    return (resources.files("cnnviz.gallery") / "templates" / name).read_text(encoding="utf-8")
+def picture(png: bytes, alt: str, width: int = 0, height: int = 0) -> str:
+    """Returns a PNG as an element; its size is told, so that nothing moves when it appears.
+
+    Args:
+        alt: what it shows, plain text.
+        width, height: in pixels of the page instead of the PNG's dots; narrow pages show it smaller.
+    """
+    dots = (int.from_bytes(png[start : start + 4], "big") for start in (16, 20))
+    width, height = (given or own for given, own in zip((width, height), dots, strict=True))
+    return (
+        f'<img class="pixels" src="{data_uri(png)}" alt="{text(alt)}" width="{width}" height="{height}" '
+        f'style="width:{width}px;aspect-ratio:{width}/{height}">'
+    )
 
 
-def fill(template_name: str, values: dict[str, str]) -> str:
-    """Returns a template with each @NAME@ replaced; in one pass, so that nothing filled in is searched."""
-    return re.sub(r"@([A-Z_]+)@", lambda m: values.get(m[1], m[0]), template(template_name))
+def counted(number: int, what: str) -> str:
+    """Returns "1 model", "2 models", "3 boxes"."""
+    return f"{number} {what}{'' if number == 1 else 'es' if what.endswith('x') else 's'}"
+
+
+def legend(scale: ColorScale) -> str:
+    """Returns the small bar of a scale's colours between its ends."""
+    low, high = number_label(scale.low), number_label(scale.high)
+    kind = "legend signed" if scale.is_signed else "legend"
+    return f'<span class="scale">{low}<span class="{kind}"></span>{high}</span> '
+
+
+def numbers(facts: Sequence[tuple[str, str]]) -> str:
+    """Returns facts (name, value) as tiles with large values."""
+    tiles = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in facts)
+    return f'<dl class="numbers">{tiles}</dl>'
+
+
+def whole_page(
+    title: str, below: str, navigation: str, main: str, remark: str, *, css: str, script: str
+) -> str:
+    """Returns a page of the gallery.
+
+    Args:
+        title, remark: plain text, at the top and at the end.
+        below: markup under the title; navigation: of the bar that stays in sight; main: of the rest.
+        css, script: what the parts need beside the gallery's own style.
+    """
+    bar = f'<nav aria-label="Sections"><div>{navigation}</div></nav>\n' if navigation else ""
+    body = f"""<a class="skip" href="#main">Skip to the contents</a>
+<header>
+<h1>{text(title)}</h1>
+<div class="facts">{below}</div>
+</header>
+{bar}<main id="main">
+{main}
+</main>
+<footer><p>Made by cnnviz. {text(remark)}</p></footer>"""
+    return document(title, css + template("page.css", "cnnviz.gallery"), body, script)

@@ -12,12 +12,13 @@ from urllib.parse import quote
 
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.files import describe_os_error, read_bytes, write_text
-from cnnviz.gallery.html import fill, template, text
+from cnnviz.gallery.html import counted, numbers, whole_page
+from cnnviz.plots._page import GENERATOR, json_element, template, text
 from cnnviz.plots.graph import NetPicture
 from cnnviz.plots.graph_html import graph_css
 from cnnviz.plots.style import KIND_COLORS, kind_of
 
-_MARK = '<script type="application/json" id="cnnviz-model">'
+_MARK = ' id="cnnviz-model"'
 _KINDS = list(KIND_COLORS)
 _MOST_BOXES = 400  # of a thumbnail
 _SIDE = 1000  # of a thumbnail's longer side, in its own units
@@ -58,8 +59,7 @@ def thumbnail(picture: NetPicture) -> list[Box]:
 
 def card_data(model: ModelCard) -> str:
     """Returns the card as an element for the model's page; "<" is escaped, so it cannot end early."""
-    data = json.dumps(asdict(model), ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
-    return f"{_MARK}{data}</script>"
+    return json_element(asdict(model), _MARK)
 
 
 def build_index(folder: str | os.PathLike, title: str = "Models") -> Path:
@@ -81,22 +81,22 @@ def build_index(folder: str | os.PathLike, title: str = "Models") -> Path:
         )
     if _read_card(target) is not None:
         raise FileError(f"{target}: is a model's page; move it aside, the index goes there.")
-    models = "".join(_card(path, model) for path, model in found)
-    write_text(
-        target,
-        fill(
-            "index.html",
-            {
-                "TITLE": text(title),
-                "COUNT": f"{len(found)} model{'s' if len(found) > 1 else ''}",
-                "MODELS": models,
-                "ROWS": _table(found),
-                "GRAPH_CSS": graph_css([]),
-                "KINDS": "".join(f".k{i}{{fill:{color}}}" for i, color in enumerate(KIND_COLORS.values())),
-                "CSS": template("page.css"),
-            },
-        ),
+    if target.exists() and GENERATOR not in _page_content(target):
+        raise FileError(f"{target}: was not made by cnnviz; move it aside, the index goes there.")
+    kinds = "".join(f".k{i}{{fill:{color}}}" for i, color in enumerate(KIND_COLORS.values()))
+    cards = "".join(_card(path, model) for path, model in found)
+    page = whole_page(
+        title,
+        counted(len(found), "model"),
+        "",
+        f'<ul class="models">{cards}</ul>\n<section class="part" aria-labelledby="table-title">'
+        '<h2 id="table-title">Side by side</h2>'
+        f'<div class="scroll"><table class="models">{_table(found)}</table></div></section>',
+        "This page leads to the models' pages beside it.",
+        css=graph_css([]) + kinds,
+        script=template("index.js", "cnnviz.gallery"),
     )
+    write_text(target, page)
     return target
 
 
@@ -113,8 +113,7 @@ def _read_card(path: Path) -> ModelCard | None:
     """What a page tells of its model; None for a page that is not ours. It may hold anything."""
     if not path.is_file():
         return None
-    content = read_bytes(path).decode("utf-8", errors="replace")
-    match = re.search(re.escape(_MARK) + r"(.*?)</script>", content, re.DOTALL)
+    match = re.search(rf"<script [^>]*{_MARK}>(.*?)</script>", _page_content(path), re.DOTALL)
     if match is None:
         return None
     try:
@@ -122,23 +121,29 @@ def _read_card(path: Path) -> ModelCard | None:
         facts = [(str(name), str(value)) for name, value in data["facts"]][:12]
         boxes = [_box(values) for values in data["boxes"][:_MOST_BOXES]]
         return ModelCard(str(data["title"]), str(data["files"]), facts, boxes)
-    except (ValueError, KeyError, TypeError, CnnvizError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, CnnvizError):
         return None
+
+
+def _page_content(path: Path) -> str:
+    return read_bytes(path).decode("utf-8", errors="replace")
 
 
 def _box(values: list) -> Box:
     left, top, width, height, kind = (int(value) for value in values)
-    if not 0 <= kind < len(_KINDS):
-        raise CnnvizError("unknown kind")
+    if not 0 <= kind < len(_KINDS) or max(map(abs, (left, top, width, height))) > 10 * _SIDE:
+        raise CnnvizError("no box of a graph")
     return left, top, width, height, kind
 
 
+def _address(path: Path) -> str:
+    return escape(quote(os.fsencode(path.as_posix())))
+
+
 def _card(path: Path, model: ModelCard) -> str:
-    address = escape(quote(path.as_posix()))
-    facts = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in model.facts)
     return (
-        f'<li class="card"><a href="{address}">{_drawing(model)}<h2>{text(model.title)}</h2></a>'
-        f'<p class="facts">{text(model.files)}</p><dl class="numbers">{facts}</dl></li>\n'
+        f'<li class="card"><a href="{_address(path)}">{_drawing(model)}<h2>{text(model.title)}</h2></a>'
+        f'<p class="files">{text(model.files)}</p>{numbers(model.facts)}</li>\n'
     )
 
 
@@ -153,13 +158,23 @@ def _drawing(model: ModelCard) -> str:
 
 
 def _table(found: list[tuple[Path, ModelCard]]) -> str:
-    """The same facts as a table, a column for each that some model has."""
+    """The same facts as a table, a column for each that some model has; the page's script sorts it."""
     names = list(dict.fromkeys(name for _, model in found for name, _ in model.facts))
-    head = "".join(f'<th scope="col">{text(name)}</th>' for name in names)
+    head = "".join(f'<th scope="col" class="n">{text(name)}</th>' for name in names)
     rows = ""
     for path, model in found:
         values = dict(model.facts)
-        cells = "".join(f"<td>{text(values.get(name, ''))}</td>" for name in names)
-        link = f'<a href="{escape(quote(path.as_posix()))}">{text(model.title)}</a>'
-        rows += f'<tr><th scope="row">{link}</th>{cells}</tr>'
-    return f'<thead><tr><th scope="col">model</th>{head}</tr></thead><tbody>{rows}</tbody>'
+        cells = "".join(
+            f'<td class="n" data-order="{_size(values.get(name, ""))}">{text(values.get(name, ""))}</td>'
+            for name in names
+        )
+        link = f'<a href="{_address(path)}">{text(model.title)}</a>'
+        rows += f'<tr><th scope="row">{link}</th><td class="files">{text(model.files)}</td>{cells}</tr>\n'
+    head = f'<th scope="col">model</th><th scope="col">files</th>{head}'
+    return f"<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody>"
+
+
+def _size(value: str) -> str:
+    """A fact's value as a number to sort by: "25.6 M" as 25600000; "" if it is none."""
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,12})?) ?([KMGTP]?)B?%?", value.replace(",", ""))
+    return f"{float(match[1]) * 1000 ** ' KMGTP'.index(match[2] or ' '):.12g}" if match else ""

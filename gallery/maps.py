@@ -5,54 +5,140 @@ Maps are one dot a number, enlarged by the browser: exact, the same in light and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from cnnviz.analysis.attribution import attribute
+from cnnviz.analysis.detections import Detections
 from cnnviz.analysis.features import FeatureMaps, ImageFeatures, Looker
 from cnnviz.errors import CnnvizError
-from cnnviz.gallery.html import Anchors, averaged, card, data_uri, links, mosaic, photo, text
+from cnnviz.gallery.html import Anchors, averaged, counted, legend, links, matrix, mosaic, photo, picture
+from cnnviz.plots._page import text
 from cnnviz.plots.attributions import METHOD_TITLES, attribution_overlay, attribution_title
 from cnnviz.plots.feature_rows import layer_facts, strongest_unit
 from cnnviz.plots.features import prediction_bars
-from cnnviz.plots.style import theme
+from cnnviz.plots.style import SERIES, theme
 from cnnviz.plots.tiles import ColorScale, color_scale, number_label
 
 ATTRIBUTIONS = ("saliency", "gradcam", "occlusion", "integrated")
 MOST_NUMBERS = 6_000_000  # in all mosaics of a page
 LARGEST_SIDE = 64  # dots of a map's longer side; larger maps are averaged
 LEAST_MAPS, MOST_MAPS = 8, 64  # of a layer
+MOST_BOXES = 20  # of objects found
 _WIDEST = 1000  # dots of a table and bars of a fully connected layer
 _LOOK = theme("light")  # its colour maps are those of the dark theme too
 
 Links = Mapping[str, Sequence[tuple[str, str]]]
 
 
-def image_card(
-    looker: Looker, features: ImageFeatures, number: int, images: int, anchors: Anchors, more: Links
-) -> str:
-    """Returns the card of one image: predictions, attributions, and the maps of every layer.
+@dataclass
+class _Layer:
+    """One layer's maps of all images.
+
+    Attributes:
+        names: the layer's, and of those that write its blob in place.
+        facts: what is told of the maps of each image.
+        rows: for each image the facts that differ and the pictures.
+    """
+
+    title: str
+    names: list[str]
+    facts: list[list[str]] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
+
+
+class MapSection:
+    """The section of feature maps: the images with what is found in them, then layer by layer.
 
     Args:
-        looker: has just looked at the image.
-        features: what it found.
-        number: of the image on the page, from 0; images: how many there are.
+        names: of the images; they are looked at one after the other, and only pictures are kept.
         anchors: of the page.
-        more: where else the page shows a layer.
     """
-    name = Path(features.path).name
-    best = features.texts()[0] if features.predictions else ""
-    limit = _map_limit(features.maps, images)
-    body = _head(features, number)
-    body += _attributions(looker, features)
-    body += "".join(
-        _layer(maps, features.seen, number, limit, anchors.id(f"maps-{number}", maps.layer), more)
-        for maps in features.maps
-    )
-    style = f"<style>.seen-{number}{{background-image:url({photo(features.seen)})}}</style>"
-    return style + card(anchors.id("image", str(number)), name, best, body, open=number == 0)
+
+    def __init__(self, names: Sequence[str], anchors: Anchors):
+        self.names, self.anchors = names, anchors
+        self.layers: dict[str, _Layer] = {}
+        self.heads: list[str] = []
+
+    def add(self, looker: Looker, features: ImageFeatures) -> None:
+        """Takes what ``looker``, which has just looked at the next image, found."""
+        number = len(self.heads)
+        self.heads.append(self._head(looker, features, number))
+        limit = _map_limit(features.maps, len(self.names))
+        for maps in features.maps:
+            layer = self.layers.setdefault(maps.layer, _Layer(maps.layer, maps.layer.split(" + ")))
+            shown = np.arange(len(maps.tiles))[:limit]
+            layer.facts.append(layer_facts(maps, shown).split(" · "))
+            layer.bodies.append(self._body(maps, features.seen, number, shown))
+
+    def place(self, layer: _Layer) -> str:
+        """Returns the id of a layer's maps."""
+        return self.anchors.id("maps", layer.title)
+
+    def places(self) -> Iterator[tuple[str, str]]:
+        """Yields (name of a layer, id of what shows its maps)."""
+        for layer in self.layers.values():
+            yield from ((name, self.place(layer)) for name in layer.names)
+
+    def html(self, elsewhere: Links) -> str:
+        """Returns the section; ``elsewhere``: other places of the page by layer."""
+        layers = "".join(self._layer(layer, elsewhere) for layer in self.layers.values())
+        return f'{"".join(self.heads)}<h3 class="between">Layer by layer</h3>{layers}'
+
+    def switch(self) -> str:
+        """Returns controls that leave one image on the page; "" if there is only one. They need no script."""
+        if len(self.names) < 2:
+            return ""
+        rules = "".join(
+            f"body:has(#only-{k}:checked) .of:not(.of-{k}){{display:none}}" for k in range(len(self.names))
+        )
+        choices = "".join(
+            f'<label title="{text(name)}"><input type="radio" name="only" id="only-{k}" autocomplete="off">'
+            f'<span class="seen tiny seen-{k}"></span><span class="name">{text(name)}</span></label>'
+            for k, name in enumerate(self.names)
+        )
+        return (
+            f'<style>{rules}</style><fieldset class="switch"><legend>Image</legend>'
+            '<label><input type="radio" name="only" id="only-all" autocomplete="off" checked>'
+            f"<span>all</span></label>{choices}</fieldset>"
+        )
+
+    def _head(self, looker: Looker, features: ImageFeatures, number: int) -> str:
+        """What is found in one image."""
+        name = Path(features.path).name
+        height, width = features.seen.shape[:2]
+        alt = f"{name} as the net sees it, {width} × {height} pixels"
+        return (
+            f"<style>.seen-{number}{{background-image:url({photo(features.seen)})}}</style>"
+            f'<article class="card image of of-{number}" id="image-{number}"><h3>{text(name)}'
+            f'<small>{text(_best(features))}</small></h3><div class="body"><div class="head">'
+            f'<div class="seen big seen-{number}" role="img" aria-label="{text(alt)}" '
+            f'style="aspect-ratio:{width}/{height}">{_boxes(features)}</div>'
+            f"{_findings(features)}</div>{_attributions(looker, features)}</div></article>\n"
+        )
+
+    def _layer(self, layer: _Layer, elsewhere: Links) -> str:
+        found = dict.fromkeys(link for name in layer.names for link in elsewhere.get(name, ()))
+        common = [fact for fact in layer.facts[0] if all(fact in facts for facts in layer.facts)]
+        rows = ""
+        for number, (facts, body) in enumerate(zip(layer.facts, layer.bodies, strict=True)):
+            own = " · ".join(fact for fact in facts if fact not in common)
+            name = f"<b>{text(self.names[number])}</b> " if len(self.names) > 1 else ""
+            note = f'<p class="note">{name}{text(own)}</p>' if name or own else ""
+            rows += f'<div class="of of-{number}" id="{self.anchors.id(f"maps-{number}", layer.title)}">'
+            rows += f'{note}<div class="maps">{body}</div></div>'
+        return (
+            f'<section class="layer" id="{self.place(layer)}"><h4>{text(layer.title)}{links(list(found))}'
+            f"<small>{text(' · '.join(common))}</small></h4>{rows}</section>\n"
+        )
+
+    def _body(self, maps: FeatureMaps, seen: np.ndarray, number: int, shown: np.ndarray) -> str:
+        if maps.is_flat:
+            return _bars(maps)
+        return _table(maps) if maps.is_table else _field(maps, seen, number) + _tiles(maps, shown)
 
 
 def _map_limit(maps: Sequence[FeatureMaps], images: int) -> int:
@@ -63,23 +149,66 @@ def _map_limit(maps: Sequence[FeatureMaps], images: int) -> int:
     return limit // 8 * 8  # full rows
 
 
-def _head(features: ImageFeatures, number: int) -> str:
-    height, width = features.seen.shape[:2]
-    alt = f"{Path(features.path).name} as the net sees it, {width} × {height} pixels"
-    rows = "".join(
-        f'<li><span class="bar"><i style="width:{100 * share:.1f}%"></i></span>{text(words)}</li>'
-        for share, words in zip(prediction_bars(features), features.texts(), strict=True)
-    )
-    note = ""
-    if rows and not features.are_probabilities:
-        note = '<p class="note">Scores, as the net ends without a softmax.</p>'
+def _best(features: ImageFeatures) -> str:
+    return features.texts()[0] if features.predictions else features.summary()
+
+
+def _findings(features: ImageFeatures) -> str:
+    """The classes as bars, or the objects found, in order."""
+    notes = []
+    found = features.detections
+    if found is not None:
+        rows = "".join(
+            f'<li><span class="tag" style="border-color:{_box_color(k, found)}">{k + 1}</span>'
+            f"<span>{text(words)}</span></li>"
+            for k, words in enumerate(features.texts()[:MOST_BOXES])
+        )
+        if len(found.found) > MOST_BOXES:
+            notes.append(f"{len(found.found) - MOST_BOXES} more objects are not drawn.")
+        if not found.found:
+            notes.append(f"No object has a score of {found.threshold:g} or more.")
+        if found.below:
+            notes.append(f"{counted(found.below, 'box')} below a score of {found.threshold:g} left out.")
+    else:
+        rows = "".join(
+            f'<li><span class="bar"><i style="width:{100 * share:.1f}%"></i></span>'
+            f"<span>{text(words)}</span></li>"
+            for share, words in zip(prediction_bars(features), features.texts(), strict=True)
+        )
+        if rows and not features.are_probabilities:
+            notes.append("Scores, as the net ends without a softmax.")
     if features.omitted:
-        note += f'<p class="note">{features.omitted} layers between blocks are left out.</p>'
-    return (
-        f'<div class="head"><div class="seen big seen-{number}" role="img" aria-label="{text(alt)}" '
-        f'style="aspect-ratio:{width}/{height}"></div>'
-        f'<div><ol class="predictions">{rows}</ol>{note}</div></div>'
+        notes.append(f"{counted(features.omitted, 'layer')} between blocks left out below.")
+    shown = f'<ol class="predictions">{rows}</ol>' if rows else ""
+    return f'<div>{shown}<p class="note">{" ".join(notes)}</p></div>' if notes else f"<div>{shown}</div>"
+
+
+def _boxes(features: ImageFeatures) -> str:
+    """The objects found as boxes over the image, the surest on top."""
+    if features.detections is None:
+        return ""
+    height, width = features.seen.shape[:2]
+    shown = list(enumerate(features.detections.found[:MOST_BOXES]))
+    return "".join(
+        f'<i class="object" style="{_box_style(found.box, width, height)};'
+        f'border-color:{_box_color(k, features.detections)}"><span class="tag">{k + 1}</span></i>'
+        for k, found in reversed(shown)
     )
+
+
+def _box_style(box: tuple[float, float, float, float], width: int, height: int) -> str:
+    """Where (left, top, right, bottom) lies in an image."""
+    left, top, right, bottom = box
+    return (
+        f"left:{100 * left / width:.1f}%;top:{100 * top / height:.1f}%;"
+        f"width:{100 * (right - left) / width:.1f}%;height:{100 * (bottom - top) / height:.1f}%"
+    )
+
+
+def _box_color(number: int, detections: Detections) -> str:
+    """One colour for each class."""
+    classes = list(dict.fromkeys(found.target for found in detections.found))
+    return SERIES[classes.index(detections.found[number].target) % len(SERIES)]
 
 
 def _attributions(looker: Looker, features: ImageFeatures) -> str:
@@ -101,8 +230,8 @@ def _attributions(looker: Looker, features: ImageFeatures) -> str:
         signs = "red for, blue against" if attribution.signed else "the brighter, the more"
         figures += (
             f'<figure><img class="pixels" src="{photo(pixels)}" alt="{text(title)}: strongest {place}" '
-            f'loading="lazy"><figcaption>{text(title)}<small>{signs}; strongest '
-            f"{number_label(scale.high)}</small></figcaption></figure>"
+            f'width="{pixels.shape[1]}" height="{pixels.shape[0]}"><figcaption>{text(title)}'
+            f"<small>{signs}; strongest {number_label(scale.high)}</small></figcaption></figure>"
         )
     heading = text(attribution_title(found))
     return f'<section class="layer"><h4>{heading}</h4><div class="attributions">{figures}</div></section>\n'
@@ -119,22 +248,6 @@ def _place(values: np.ndarray) -> str:
     return vertical + horizontal
 
 
-def _layer(maps: FeatureMaps, seen: np.ndarray, number: int, limit: int, id: str, more: Links) -> str:
-    shown = np.arange(len(maps.tiles))[:limit]
-    names = maps.layer.split(" + ")
-    elsewhere = dict.fromkeys(link for name in names for link in more.get(name, ()))
-    heading = (
-        f"<h4>{text(maps.layer)}{links(list(elsewhere))}<small>{text(layer_facts(maps, shown))}</small></h4>"
-    )
-    if maps.is_flat:
-        body = _bars(maps)
-    elif maps.is_table:
-        body = _table(maps)
-    else:
-        body = _field(maps, seen, number) + _tiles(maps, shown)
-    return f'<section class="layer" id="{id}">{heading}<div class="maps">{body}</div></section>\n'
-
-
 def _field(maps: FeatureMaps, seen: np.ndarray, number: int) -> str:
     """The image with a box around what the strongest unit sees."""
     unit = strongest_unit(maps.tiles)
@@ -143,10 +256,7 @@ def _field(maps: FeatureMaps, seen: np.ndarray, number: int) -> str:
     height, width = seen.shape[:2]
     top, left, bottom, right = maps.field.box(*unit)
     top, left, bottom, right = max(top, 0), max(left, 0), min(bottom, height), min(right, width)
-    place = (
-        f"left:{100 * left / width:.1f}%;top:{100 * top / height:.1f}%;"
-        f"width:{100 * (right - left) / width:.1f}%;height:{100 * (bottom - top) / height:.1f}%"
-    )
+    place = _box_style((left, top, right, bottom), width, height)
     words = (
         f"The strongest unit sees rows {top:g} to {bottom:g} and columns {left:g} to {right:g} of the image"
     )
@@ -161,19 +271,24 @@ def _tiles(maps: FeatureMaps, shown: np.ndarray) -> str:
     strongest = np.abs(np.where(np.isfinite(tiles), tiles, 0)).max(axis=(1, 2), keepdims=True)
     common = color_scale(maps.tiles, _LOOK)
     scale = ColorScale(-1.0 if common.is_signed else 0.0, 1.0, common.cmap, common.bad)
-    columns = 8 if len(shown) <= 24 else 16
-    columns = min(columns, len(shown))
-    picture = data_uri(mosaic(tiles / np.where(strongest > 0, strongest, 1), scale, columns))
+    columns = _columns(len(shown))
+    png = mosaic(tiles / np.where(strongest > 0, strongest, 1), scale, columns)
     strength = np.abs(maps.tiles.reshape(len(maps.tiles), -1)).mean(axis=1)
     best = ", ".join(map(str, np.argsort(-np.nan_to_num(strength), kind="stable")[:3]))
     alt = f"Maps of {maps.layer}: the strongest on the whole are numbers {best}"
-    note = f"From 0, {columns} in a row; each of its own scale. {_span(maps.values)}"
+    note = f"From 0, {columns} in a row, each divided by its largest value."
     note += f" Each dot averages {block} × {block} units." if block > 1 else ""
-    return (
-        f'<figure><img class="pixels" src="{picture}" alt="{text(alt)}" loading="lazy" '
-        f'style="width:min(100%,{72 * columns}px)"><figcaption><span class="{_legend(scale)}"></span>'
-        f"{text(note)}</figcaption></figure>"
-    )
+    width = min(72, 2 * _WIDEST // columns) * columns
+    height = width * int.from_bytes(png[20:24], "big") // int.from_bytes(png[16:20], "big")
+    image = picture(png, alt, width, height)
+    return f"<figure>{image}<figcaption>{legend(scale)}{text(note)}</figcaption></figure>"
+
+
+def _columns(count: int) -> int:
+    """How many maps stand in a row: rows are full if they can be."""
+    if count <= 16:
+        return count
+    return next((n for n in range(16, 7, -1) if count % n == 0), 16)
 
 
 def _span(values: np.ndarray) -> str:
@@ -181,10 +296,6 @@ def _span(values: np.ndarray) -> str:
     if not finite.size:
         return "No value is finite."
     return f"The layer spans {number_label(float(finite.min()))} to {number_label(float(finite.max()))}."
-
-
-def _legend(scale: ColorScale) -> str:
-    return "legend signed" if scale.is_signed else "legend"
 
 
 def _bars(maps: FeatureMaps) -> str:
@@ -200,8 +311,9 @@ def _bars(maps: FeatureMaps) -> str:
     left_out = f" The first {_WIDEST} of {len(maps.values)} values." if len(maps.values) > _WIDEST else ""
     words = _span(maps.values) + left_out
     return (
-        f'<figure class="wide"><svg class="bars" viewBox="0 0 {len(values)} 100" preserveAspectRatio="none" '
-        f'role="img" aria-label="{text(f"Values of {maps.layer}. {words}")}">'
+        f'<figure class="wide"><svg class="bars" style="max-width:{max(8, 2 * len(values))}rem" '
+        f'viewBox="0 0 {len(values)} 100" preserveAspectRatio="none" role="img" '
+        f'aria-label="{text(f"Values of {maps.layer}. {words}")}">'
         f'<path d="{path}" stroke-width="{width}"/><path class="axis" d="M0 {zero:.1f}H{len(values)}"/></svg>'
         f"<figcaption>From 0, left to right. {text(words)}</figcaption></figure>"
     )
@@ -214,12 +326,10 @@ def _table(maps: FeatureMaps) -> str:
     scale = color_scale(table, _LOOK)
     note = f"{table.shape[0]} rows, {table.shape[1]} columns. {_span(table)}"
     note += f" Each dot averages {block} columns." if block > 1 else ""
-    picture = data_uri(mosaic(tiles, scale, 1))
-    return (
-        f'<figure class="wide"><img class="pixels table" src="{picture}" loading="lazy" '
-        f'alt="Values of {text(maps.layer)}">'
-        f'<figcaption><span class="{_legend(scale)}"></span>{text(note)}</figcaption></figure>'
-    )
+    rows, columns = tiles.shape[1:]
+    across, down = max(1, min(12, _WIDEST // columns)), max(1, min(24, 160 // rows))
+    image = picture(matrix(tiles[0], scale), f"Values of {maps.layer}", across * columns, down * rows)
+    return f'<figure class="wide">{image}<figcaption>{legend(scale)}{text(note)}</figcaption></figure>'
 
 
 def _thinned(table: np.ndarray) -> tuple[np.ndarray, int]:

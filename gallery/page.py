@@ -7,7 +7,7 @@ reads without scripts. Nothing of a model's file becomes markup: see ``cnnviz.ga
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,28 +16,27 @@ from cnnviz.analysis.filters import Report, filter_report
 from cnnviz.analysis.inputs import Value
 from cnnviz.analysis.preprocessing import Preprocessing, find_pictures, load_picture, preprocessing_of
 from cnnviz.analysis.summary import NetSummary, short_number
-from cnnviz.analysis.training import chart_lines, chart_name
 from cnnviz.engine.device import Device
-from cnnviz.engine.graph import Graph, build_graph
+from cnnviz.engine.graph import build_graph
 from cnnviz.engine.weights_check import check_weights_fit
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.caffemodel import Weights, read_weights
 from cnnviz.formats.files import write_text
+from cnnviz.formats.log_curves import TrainingLog
 from cnnviz.formats.prototxt import NetDefinition, read_net
-from cnnviz.formats.training_log import TrainingLog, read_log
-from cnnviz.gallery.html import Anchors, card, fill, links, template, text, themed
+from cnnviz.formats.training_log import read_log
+from cnnviz.gallery.charts import best_accuracy, chart_cards
+from cnnviz.gallery.filters import MOST_LAYERS as MOST_FILTER_LAYERS
+from cnnviz.gallery.filters import filter_cards, filter_layers, filter_words
+from cnnviz.gallery.html import Anchors, numbers, whole_page
 from cnnviz.gallery.index import ModelCard, card_data, thumbnail
-from cnnviz.gallery.maps import image_card
+from cnnviz.gallery.maps import MapSection
+from cnnviz.plots._page import template, text
+from cnnviz.plots._text import visible
 from cnnviz.plots.graph import NetPicture, net_picture
 from cnnviz.plots.graph_html import graph_css, graph_script, graph_section
-from cnnviz.plots.training_html import training_svg
-from cnnviz.plots.weights import plot_weights
 
-MOST_FILTER_LAYERS = 16
-MOST_FILTER_TILES = 400  # of one layer
 MOST_IMAGES = 8
-# Train loss, test loss, test accuracy and learning rate, each against iterations.
-CHART_TYPES = (6, 2, 0, 4)
 
 ORDER = ("graph", "filters", "features", "training")
 
@@ -66,10 +65,11 @@ class _Page:
     left_out: int
     logs: list[TrainingLog]
     progress: Progress
-    anchors: Anchors = field(default_factory=Anchors)
+    anchors: Anchors = field(default_factory=lambda: Anchors(*ORDER, *(f"{key}-title" for key in ORDER)))
     parts: list[_Part] = field(default_factory=list)
     # Where the page shows more of each layer, by kind.
     places: dict[str, dict[str, Link]] = field(default_factory=dict)
+    switch: str = ""
 
     def add(self, key: str, title: str, text: str, html: str) -> None:
         self.parts.append(_Part(key, title, text, html))
@@ -153,85 +153,42 @@ def build_gallery(
 
 
 def _add_graph(page: _Page, picture: NetPicture) -> None:
-    links = page.links("filters", "maps") if page.parts else None
-    section = graph_section(picture.scene, picture.details, picture.summaries, links)
+    links = page.links("filters", "maps")
     words = "Each box is a layer. Choose one to see its settings, shapes and costs; the table holds the same."
-    if page.parts:
+    if any(links.values()):
         words += " Its links lead to the layer's filters and maps."
-    numbers = "".join(
-        f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>"
-        for name, value in _facts(page, picture.summaries[0])
+    section = graph_section(
+        picture.scene, picture.details, picture.summaries, links if any(links.values()) else None
     )
-    page.add("graph", "Graph", words, f'<dl class="numbers">{numbers}</dl>{section}')
+    page.add("graph", "Graph", words, section)
 
 
 def _facts(page: _Page, summary: NetSummary) -> list[tuple[str, str]]:
     facts = [
         ("layers", str(len(summary.layers))),
         ("parameters", short_number(summary.parameters)),
-        ("MACs", short_number(summary.macs // max(summary.batch or 1, 1))),
+        ("MACs per input", short_number(summary.macs // max(summary.batch or 1, 1))),
         ("weights", short_number(summary.parameter_memory, "B")),
     ]
-    best = _best_accuracy(page.logs)
+    best = best_accuracy(page.logs)
     return facts + ([("best test accuracy", f"{best:.2%}")] if best is not None else [])
-
-
-def _best_accuracy(logs: Iterable[TrainingLog]) -> float | None:
-    try:
-        lines = chart_lines(0, list(logs), None)
-    except CnnvizError:
-        return None
-    values = [float(v) for line in lines for v in line.y if 0 <= v <= 1]
-    return max(values, default=None)
 
 
 def _report(page: _Page) -> Report | None:
     """The health of all filters; says where the page will show those of each layer."""
     if page.weights is None:
         return None
-    check_weights_fit(_plain_graph(page), page.weights)
-    report = filter_report(page.weights, _plain_graph(page))
-    for name in _filter_layers(report)[:MOST_FILTER_LAYERS]:
+    graph = build_graph(page.definition, "TEST", splits=False, strict=False)
+    check_weights_fit(graph, page.weights)
+    report = filter_report(page.weights, graph)
+    for name in filter_layers(report)[:MOST_FILTER_LAYERS]:
         page.link("filters", name, page.anchors.id("filters", name))
     return report
 
 
-def _plain_graph(page: _Page) -> Graph:
-    return build_graph(page.definition, "TEST", splits=False, strict=False)
-
-
-def _filter_layers(report: Report) -> list[str]:
-    return list(dict.fromkeys(layer.bank.layer for layer in report.layers))
-
-
 def _add_filters(page: _Page, report: Report) -> None:
-    graph, layers = _plain_graph(page), _filter_layers(report)
-    cards: list[str] = []
-    for name in layers[:MOST_FILTER_LAYERS]:
-        page.progress(f"filters of {name}")
-        cards.append(_filter_card(page, graph, report, name, is_open=len(cards) < 3))
-    words = "Smooth, structured filters speak of good training, noisy ones of too little or of overfitting."
-    if len(layers) > MOST_FILTER_LAYERS:
-        words += f" The first {MOST_FILTER_LAYERS} of {len(layers)} layers with weights are shown."
-    page.add("filters", "Filters", words, "".join(cards))
-
-
-def _filter_card(page: _Page, graph: Graph, report: Report, name: str, is_open: bool) -> str:
-    titles = [layer.bank.title for layer in report.layers if layer.bank.layer == name]
-    messages = [finding.message for finding in report.findings if finding.layer in titles]
-    items = "".join(f"<li>{text(message)}</li>" for message in messages)
-    findings = f'<ul class="findings">{items}</ul>' if items else ""
-    assert page.weights is not None
-    weights = page.weights
-    picture = themed(
-        lambda style: plot_weights(graph, weights, layers=[name], limit=MOST_FILTER_TILES, style=style),
-        f"Filters of layer {name} with histogram and statistics. "
-        + (messages[0] if messages else "No findings."),
-    )
-    elsewhere = links(page.links("graph", "maps").get(name, []))
-    remark = f"{len(messages)} finding{'s' if len(messages) != 1 else ''}" if messages else ""
-    body = f'<p class="links">This layer elsewhere:{elsewhere}</p>{findings}{picture}'
-    return card(page.anchors.id("filters", name), name, remark, body, open=is_open)
+    cards = filter_cards(report, page.anchors, page.links("graph", "maps"), page.progress)
+    page.add("filters", "Filters", filter_words(report), cards)
 
 
 def _add_features(page: _Page, preprocessing, class_names, size, inputs, device) -> None:
@@ -245,47 +202,24 @@ def _add_features(page: _Page, preprocessing, class_names, size, inputs, device)
         gradients=True,
         inputs=inputs,
     )
-    cards = []
-    more = page.links("graph", "filters")
-    for number, path in enumerate(page.images):
+    section = MapSection([Path(path).name for path in page.images], page.anchors)
+    for path in page.images:
         page.progress(f"feature maps of {Path(path).name}")
-        features = looker.look(load_picture(path), path)
-        for maps in features.maps:
-            for name in maps.layer.split(" + "):
-                page.link("maps", name, page.anchors.id(f"maps-{number}", maps.layer))
-        cards.append(image_card(looker, features, number, len(page.images), page.anchors, more))
-    words = (
-        "What each layer makes of an image, the classes it finds, and the pixels that speak for the first."
-    )
-    words += " Blue is negative, red positive; where nothing is negative dark is 0 and yellow the most."
+        section.add(looker, looker.look(load_picture(path), path))
+    for layer, id in section.places():
+        page.link("maps", layer, id)
+    words = "The classes that the net finds in an image, the pixels that speak for the first, and what each "
+    words += "layer makes of it. Blue is negative, red positive; where nothing is negative dark is 0."
     if page.left_out:
         words += f" The first {MOST_IMAGES} of {MOST_IMAGES + page.left_out} images are shown."
-    page.add("features", "Feature maps", words, "".join(cards))
+    page.switch = section.switch()
+    page.add("features", "Feature maps", words, section.html(page.links("graph", "filters")))
 
 
 def _add_charts(page: _Page) -> None:
-    charts = []
-    for kind in CHART_TYPES:
-        try:
-            svg = training_svg(kind, page.logs)
-        except CnnvizError:  # a log without tests has no test charts
-            continue
-        # The picture's own title is its axes; the words for those who do not see it are these.
-        svg = svg.replace('role="img"', f'role="img" aria-label="{text(_chart_words(kind, page.logs))}"', 1)
-        charts.append(f'<div class="card"><div class="body">{svg}</div></div>')
     names = ", ".join(log.name for log in page.logs)
     words = f"From the training log{'s' if len(page.logs) > 1 else ''} {names}."
-    page.add("training", "Training", words, f'<div class="charts">{"".join(charts)}</div>')
-
-
-def _chart_words(kind: int, logs: Sequence[TrainingLog]) -> str:
-    """What a chart shows: its name, and where each curve begins and ends."""
-    curves = [
-        f"{line.name} from {float(line.y[0]):.4g} to {float(line.y[-1]):.4g}"
-        for line in chart_lines(kind, list(logs), None)
-        if line.segments
-    ]
-    return f"{chart_name(kind)}: {'; '.join(curves)}"
+    page.add("training", "Training", words, chart_cards(page.logs))
 
 
 # The whole
@@ -293,32 +227,22 @@ def _chart_words(kind: int, logs: Sequence[TrainingLog]) -> str:
 
 def _page_text(page: _Page, picture: NetPicture) -> str:
     title = page.definition.proto.name or Path(page.definition.path).stem
-    facts = [Path(page.definition.path).name]
-    facts += [Path(page.weights_path).name] if page.weights_path else []
+    files = [Path(page.definition.path).name]
+    files += [Path(page.weights_path).name] if page.weights_path else []
+    facts = _facts(page, picture.summaries[0])
     navigation = "".join(f'<li><a href="#{part.key}">{text(part.title)}</a></li>' for part in page.parts)
     sections = "\n".join(
         f'<section class="part" id="{part.key}" aria-labelledby="{part.key}-title">'
         f'<h2 id="{part.key}-title">{text(part.title)}</h2><p>{text(part.text)}</p>{part.html}</section>'
         for part in page.parts
     )
-    model = ModelCard(
+    model = ModelCard(visible(title), visible(" · ".join(files)), facts, thumbnail(picture))
+    return whole_page(
         title,
-        " · ".join(facts),
-        _facts(page, picture.summaries[0]),
-        thumbnail(picture),
-    )
-    return fill(
-        "page.html",
-        {
-            "TITLE": text(title),
-            "FACTS": text(" · ".join(facts)),
-            "NAV": navigation,
-            "SECTIONS": sections,
-            "FOOTER": "Made by cnnviz. This page needs no network and can be mailed as it is.",
-            "GRAPH_CSS": graph_css([picture.scene]),
-            "CSS": template("page.css"),
-            "GRAPH_SCRIPT": graph_script(),
-            "SCRIPT": template("page.js"),
-            "CARD": card_data(model),
-        },
+        text(model.files) + numbers(facts),
+        f"<ul>{navigation}</ul>{page.switch}",
+        f"{sections}\n{card_data(model)}",
+        "This page needs no network and can be mailed as it is.",
+        css=graph_css([picture.scene]),
+        script=graph_script() + template("page.js", "cnnviz.gallery"),
     )

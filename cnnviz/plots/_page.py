@@ -16,6 +16,7 @@ from typing import Any
 
 from cnnviz.plots._text import visible
 
+GENERATOR = '<meta name="generator" content="cnnviz">'
 _POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -59,7 +60,7 @@ def document(title: str, css: str, body: str, script: str = "") -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="cnnviz">
+{GENERATOR}
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{text(title)}</title>
 <style>
