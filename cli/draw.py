@@ -48,7 +48,8 @@ def command(
     """Draw the graph of MODEL into OUT.
 
     MODEL is a net's prototxt, a solver's, or a caffemodel; nothing is run and no OpenCL is needed. OUT
-    ends in .svg, .png, .pdf, .html (interactive), .dot (for Graphviz) or .txt (the table of the layers).
+    ends in .svg, .png, .pdf, .eps, .jpg, .webp, .html (interactive), .dot (for Graphviz) or .txt (the table
+    of the layers).
 
     \b
     Example:

@@ -27,7 +27,7 @@ from cnnviz.plots._fold import fold_graph
 from cnnviz.plots._render_figure import scene_figure
 from cnnviz.plots._scene import ARROW_LENGTH, ARROW_WIDTH, Words, color_of
 from cnnviz.plots._text import text_width
-from cnnviz.plots.graph import draw_net, net_picture
+from cnnviz.plots.graph import SUFFIXES, draw_net, net_picture
 
 SVG = "{http://www.w3.org/2000/svg}"
 LENET = """
@@ -405,27 +405,27 @@ layer { name: "\\\\N \\" ] ; evil [label=\\"" type: "ReLU\\001\\n" bottom: "a]]>
 """
 
 
-@pytest.mark.parametrize("suffix", ["svg", "png", "pdf", "html", "dot", "txt"])
+STARTS = {
+    "svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF", "eps": b"%!PS", "jpg": b"\xff\xd8",
+    "jpeg": b"\xff\xd8", "webp": b"RIFF", "tif": b"II", "tiff": b"II", "html": b"<!DOCTYPE",
+    "dot": b"digraph", "gv": b"digraph", "txt": b"LeNet",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_format_is_written_and_the_same_twice(tmp_path, suffix):
     first, second = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
     svg = draw_net(parse_net(LENET), first)
     assert draw_net(parse_net(LENET), second) == svg
     assert first.read_bytes() == second.read_bytes()
-    starts = {
-        "svg": b"<?xml",
-        "png": b"\x89PNG",
-        "pdf": b"%PDF",
-        "html": b"<!DOCTYPE",
-        "dot": b"digraph",
-        "txt": b"LeNet",
-    }
-    assert first.read_bytes().startswith(starts[suffix])
+    assert first.read_bytes().startswith(STARTS[suffix])
 
 
-def test_png_has_the_scene_in_pixels_and_the_dpi_asked_for(tmp_path):
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
+def test_pixel_formats_have_the_scene_in_pixels_and_the_dpi_asked_for(tmp_path, suffix):
     scene = picture_of(LENET).scene
-    draw_net(parse_net(LENET), tmp_path / "a.png", dpi=144)
-    width, height = Image.open(tmp_path / "a.png").size
+    draw_net(parse_net(LENET), tmp_path / f"a.{suffix}", dpi=144)
+    width, height = Image.open(tmp_path / f"a.{suffix}").size
     assert (width, height) == pytest.approx((2 * scene.width, 2 * scene.height), abs=2)
 
 
@@ -485,7 +485,7 @@ def test_dot_text_says_all_that_the_picture_says(tmp_path):
 
 @pytest.mark.parametrize("name", ["weird.xyz", "noname", "a.prototxt"])
 def test_an_unknown_format_is_an_error_that_lists_the_known_ones(tmp_path, name):
-    with pytest.raises(FileError, match=r"wanted one of \.svg, \.png"):
+    with pytest.raises(FileError, match=r"wanted one of \.png, \.svg"):
         draw_net(parse_net(LENET), tmp_path / name)
 
 
@@ -499,9 +499,10 @@ def test_wrong_options_are_told(options):
         draw_net(parse_net(LENET), **options)
 
 
-def test_too_large_a_png_is_refused_with_a_way_out(tmp_path):
+@pytest.mark.parametrize("name", ["x.png", "x.jpg", "x.webp"])
+def test_too_large_a_picture_is_refused_with_a_way_out(tmp_path, name):
     with pytest.raises(FileError, match="choose a lower dpi"):
-        draw_net(parse_net(big_nets.densenet()), tmp_path / "x.png", fold=False, dpi=300)
+        draw_net(parse_net(big_nets.densenet()), tmp_path / name, fold=False, dpi=300)
     assert not list(tmp_path.iterdir())
 
 

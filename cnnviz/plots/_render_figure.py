@@ -1,4 +1,4 @@
-"""Scene to PNG and PDF, through a matplotlib figure with the same places as the SVG."""
+"""Scene to PNG, PDF and the like, through a matplotlib figure with the same places as the SVG."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ POINTS_PER_INCH = 72  # a pixel of the scene is a point of the figure
 # Agg's limit on each side of a picture, in pixels.
 LARGEST_SIDE = 2**16 - 1
 LARGEST_AREA = 400e6
+VECTOR_FORMATS = ("pdf", "eps", "svg")
 
 
 def picture_bytes(scene: Scene, look: style.Theme, suffix: str, dpi: float, name: str) -> bytes:
@@ -26,11 +27,11 @@ def picture_bytes(scene: Scene, look: style.Theme, suffix: str, dpi: float, name
 
     Raises FileError if the picture would have more pixels than the format can hold.
     """
-    if suffix == "png":
+    if suffix not in VECTOR_FORMATS:
         width, height = (side * dpi / POINTS_PER_INCH for side in (scene.width, scene.height))
         if max(width, height) > LARGEST_SIDE or width * height > LARGEST_AREA:
             raise FileError(
-                f"{name}: {width:.0f} x {height:.0f} pixels are too many for a PNG; "
+                f"{name}: {width:.0f} x {height:.0f} pixels are too many for .{suffix}; "
                 "choose a lower dpi, fold the net, or write .svg or .pdf."
             )
     # Hinting widens letters at small sizes until text leaves its box.

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from cnnviz.analysis.summary import (
     summary_text,
 )
 from cnnviz.engine.graph import Graph, GraphLayer
-from cnnviz.errors import CnnvizError, FileError, did_you_mean
+from cnnviz.errors import CnnvizError
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.files import write_bytes, write_text
 from cnnviz.formats.nets import open_net
@@ -32,7 +31,7 @@ from cnnviz.plots._scene import Scene
 PHASES = ("TRAIN", "TEST")
 METRICS = ("parameters", "macs", "memory", "time")
 LAYOUTS = ("own", "dot")
-SUFFIXES = ("svg", "png", "pdf", "html", "dot", "gv", "txt")
+SUFFIXES = (*look_of.FORMATS, "html", "dot", "gv", "txt")
 
 
 def draw_net(
@@ -64,8 +63,9 @@ def draw_net(
 
     Args:
         net: a file (prototxt of any age, solver, caffemodel), a NetDefinition or a Graph.
-        path: where to write the picture; its suffix says the format: .svg, .png, .pdf, .html
-            (interactive, a single file), .dot (text for Graphviz) or .txt (the table of ``summary``).
+        path: where to write the picture; its suffix says the format: .svg, .png, .pdf, .eps, .jpg, .webp,
+            .tif, .html (interactive, a single file), .dot (text for Graphviz) or .txt (the table of
+            ``summary``).
         phase: "TRAIN" or "TEST"; by default TEST, or TRAIN where that has fewer faults (nets written for
             training only). Of no effect for a Graph, like level and stages.
         level, stages: the rest of the net's state.
@@ -81,13 +81,13 @@ def draw_net(
         costs: whether boxes have the line with MACs, memory and receptive field.
         weights: a caffemodel or what ``read_weights`` gave; the interactive page then tells the statistics
             of each layer's weights and shows filters. Only for .html.
-        dpi: dots per inch of a PNG, where 72 shows a pixel as a pixel.
+        dpi: dots per inch of pixel formats, where 72 shows a pixel as a pixel.
     Raises:
         FileError: a file cannot be read or written, or the suffix is no known format.
         NetError: the net's text is wrong; what is wrong inside a readable net is drawn, not raised.
         CnnvizError: an option has no such value.
     """
-    suffix = _suffix(path)
+    suffix = "svg" if path is None else look_of.picture_format(path, SUFFIXES)
     if weights is not None and suffix != "html":
         raise CnnvizError(
             f"{path or 'SVG text'}: weights (--weights) are shown on the interactive page only; let the "
@@ -149,18 +149,6 @@ def net_picture(
     stored = read_weights(weights) if isinstance(weights, (str, os.PathLike)) else weights or {}
     scene = drawing.scene(rankdir, _engine(layout, columns))
     return NetPicture(scene, drawing.details(stored), drawing.summaries)
-
-
-def _suffix(path: str | os.PathLike | None) -> str:
-    """Returns the suffix of ``path`` without its dot; raises FileError for one that cannot be written."""
-    if path is None:
-        return "svg"
-    suffix = Path(path).suffix.lower().removeprefix(".")
-    if suffix in SUFFIXES:
-        return suffix
-    found = f"unknown picture format '.{suffix}'" if suffix else "the name has no suffix"
-    wanted = ", ".join(f".{name}" for name in SUFFIXES)
-    raise FileError(f"{path}: {found}, wanted one of {wanted}{did_you_mean(suffix, SUFFIXES)}")
 
 
 def _check_options(rankdir: str, fold: bool | str, color_by: str | None, times, layout: str, columns) -> None:

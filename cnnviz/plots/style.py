@@ -12,7 +12,7 @@ import os
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -229,17 +229,17 @@ def save_figure(figure: Figure, path: str | os.PathLike, dpi: float = 150, title
     write_bytes(path, render(figure, suffix, dpi, title, name=str(path)))
 
 
-def picture_format(path: str | os.PathLike) -> str:
-    """Returns the picture format that the suffix of ``path`` names, e.g. "png".
+def picture_format(path: str | os.PathLike, known: Sequence[str] = FORMATS) -> str:
+    """Returns which of the ``known`` formats the suffix of ``path`` names, e.g. "png".
 
     Raises FileError if it names none.
     """
     suffix = Path(path).suffix.lower().removeprefix(".")
-    if suffix in FORMATS:
+    if suffix in known:
         return suffix
     found = f"unknown picture format '.{suffix}'" if suffix else "the name has no suffix"
-    wanted = ", ".join(f".{name}" for name in FORMATS)
-    raise FileError(f"{path}: {found}, wanted one of {wanted}{did_you_mean(suffix, FORMATS)}")
+    wanted = ", ".join(f".{name}" for name in known)
+    raise FileError(f"{path}: {found}, wanted one of {wanted}{did_you_mean(suffix, known)}")
 
 
 def render(
