@@ -71,8 +71,9 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
         parse_size,
         preprocessing_from_options,
     )
-    from cnnviz.cli.progress import bar, steps
+    from cnnviz.cli.progress import announce, bar, clear, report_skipped, steps
     from cnnviz.engine.device import get_device
+    from cnnviz.errors import FileError
     from cnnviz.formats.nets import open_net
     from cnnviz.plots.feature_files import FeatureWriter
 
@@ -99,10 +100,22 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
         blobs=blobs,
         inputs=parse_inputs(inputs),
     )  # fmt: skip
-    paths = find_pictures(images)
-    for path in steps(paths, "images"):
-        result = writer.write(path, load_picture(path))
+    paths, left_out = [], []
+    for path in steps(find_pictures(images), "images"):
+        try:
+            picture = load_picture(path)
+        except FileError as error:
+            if path in images:  # asked for by name, not found in a folder
+                raise
+            left_out.append(str(error))
+            continue
+        result = writer.write(path, picture, announce)
+        clear()
         click.echo(f"{path}: {result.summary()}")
+        paths.append(path)
+    report_skipped(left_out)
+    if not paths:
+        raise FileError(f"{', '.join(images)}: holds no picture that can be read.")
     for layer in ranked:
         click.echo(writer.write_top_images(layer, paths, bar(f"images for {layer}")))
     for wish in wishes:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from cnnviz.analysis.deploy import deploy
 from cnnviz.analysis.features import Looker
 from cnnviz.analysis.preprocessing import (
     Preprocessing,
+    load_picture,
     parse_size,
     preprocessing_from_options,
     preprocessing_of,
@@ -20,6 +22,7 @@ from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.images import encode_image, load_image
 from cnnviz.formats.prototxt import parse_net, read_net
 from cnnviz.plots.attributions import attribution_figure
+from cnnviz.plots.feature_files import FeatureWriter
 from cnnviz.plots.features import features_figure, plot_features
 from cnnviz.plots.style import theme
 from cnnviz.plots.tiles import number_label
@@ -195,6 +198,9 @@ def test_wrong_inputs_are_refused():
         Preprocessing().prepare(np.zeros((2, 2), np.uint8), (7, 2, 2))
     with pytest.raises(CnnvizError, match=r"A mean of shape \(5,\) does not fit"):
         Preprocessing(np.zeros(5)).prepare(np.zeros((2, 2), np.uint8), (3, 2, 2))
+    for scale in (0.0, float("nan"), float("inf")):
+        with pytest.raises(CnnvizError, match=r"--scale \S+ leaves nothing of the picture"):
+            preprocessing_from_options(parse_net(""), None, scale)
     with pytest.raises(CnnvizError, match="A size is HEIGHT,WIDTH"):
         parse_size("big")
     definition = parse_net('layer { name: "d" type: "Input" top: "d" }')
@@ -234,6 +240,59 @@ def test_pictures_are_read_one_at_a_time(demo, tmp_path):
     run = CliRunner().invoke(cnnviz_command, arguments)
     assert "broken.png: is not an image" in str(run.exception)
     assert (tmp_path / "out" / "digit_3_features.png").exists()
+
+
+def test_a_damaged_picture_of_a_folder_is_left_out(demo, tmp_path):
+    folder, result = demo
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "a.png").write_bytes(b"no picture")
+    arguments = [
+        "features", str(folder / "lenet_train_test.prototxt"), str(result.weights), str(pictures),
+        "--out", str(tmp_path / "out"), "--dpi", "40", "--layer", "conv1", "--limit", "4",
+    ]  # fmt: skip
+    run = CliRunner().invoke(cnnviz_command, arguments)
+    assert "pictures: holds no picture that can be read" in str(run.exception)
+    (pictures / "b.png").write_bytes((folder / "digits" / "digit_3.png").read_bytes())
+    run = CliRunner().invoke(cnnviz_command, arguments, catch_exceptions=False)
+    assert "b.png: " in run.stdout and "Left out: " in run.stderr and "a.png: is not an image" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "pixels, mode, suffix",
+    [
+        (np.full((1, 1, 3), 80, np.uint8), None, "png"),
+        (np.full((1, 300), 80, np.uint8), None, "png"),
+        (np.full((9, 7), 80 * 256 + 3, np.uint16), None, "png"),
+        (np.full((9, 7, 4), 80, np.uint8), None, "png"),
+        (np.full((9, 7, 3), 80, np.uint8), "CMYK", "jpg"),
+        (np.full((9, 7), 80, np.uint8), "P", "gif"),
+    ],
+)
+def test_pictures_of_any_kind_are_seen(looker, tmp_path, pixels, mode, suffix):
+    image = Image.fromarray(pixels)
+    (image.convert(mode) if mode else image).save(tmp_path / f"a.{suffix}")
+    seen = looker.look(load_picture(tmp_path / f"a.{suffix}")).seen
+    assert seen.shape == (28, 28) and (abs(seen.astype(int) - 80) <= 3).all()
+
+
+def test_a_class_out_of_range_is_refused_before_the_work(demo, tmp_path):
+    folder, result = demo
+    definition = read_net(folder / "lenet_train_test.prototxt")
+    with pytest.raises(CnnvizError, match="Class 10 is out of range: the net has 10 classes"):
+        FeatureWriter(definition, result.weights, tmp_path / "out", preprocessing=Preprocessing(),
+                      methods=["saliency"], target=10)  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_done_is_announced(demo, tmp_path):
+    folder, result = demo
+    definition = read_net(folder / "lenet_train_test.prototxt")
+    writer = FeatureWriter(definition, result.weights, tmp_path, preprocessing=Preprocessing(), dpi=30,
+                           methods=["saliency"], layers=["ip2"])  # fmt: skip
+    said: list[str] = []
+    writer.write("a.png", np.zeros((28, 28), np.uint8), said.append)
+    assert said == ["maps of a.png", "saliency of a.png"]
 
 
 def test_layers_may_be_called_anything(tmp_path):

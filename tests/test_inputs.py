@@ -118,9 +118,11 @@ def test_given_values_are_fed(tmp_path, caplog):
 
 def test_wrong_values_are_refused(tmp_path):
     text = DATA + CONT + ROWS
-    with pytest.raises(CnnvizError, match=r"no further input 'count'; did you mean 'cont'\?"):
+    with pytest.raises(
+        CnnvizError, match=r"no input 'count'; did you mean 'cont'\?; those beside the image are \['cont'\]"
+    ):
         make_looker(tmp_path, text, inputs={"count": 1})
-    with pytest.raises(CnnvizError, match="no further input 'data'; the image goes to 'data'"):
+    with pytest.raises(CnnvizError, match="the input 'data' takes the image; it cannot be given"):
         make_looker(tmp_path, text, inputs={"data": 1})
     with pytest.raises(CnnvizError, match=r"Input 'cont' is \(6, 1\); the values given for it are \(4,\)"):
         make_looker(tmp_path, text, inputs={"cont": np.zeros(4)})

@@ -37,10 +37,12 @@ def feed_inputs(net: Net, image: str, given: Mapping[str, Value] | None = None) 
     given = dict(given or {})
     others = [name for name in net.inputs if name != image]
     for name in given:
+        if name == image:
+            raise CnnvizError(f"{net.graph.path}: the input {name!r} takes the image; it cannot be given.")
         if name not in others:
-            hint = f"the image goes to {image!r}" if name == image else f"its other inputs are {others}"
             raise CnnvizError(
-                f"{net.graph.path}: has no further input {name!r}{did_you_mean(name, others)}; {hint}."
+                f"{net.graph.path}: has no input {name!r}{did_you_mean(name, others)}; "
+                f"those beside the image are {others}."
             )
     known = _known_uses(net.graph, net.blobs[image].shape)
     told = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -80,7 +81,10 @@ class Preprocessing:
                 return mean.mean(axis=(1, 2), keepdims=True)
             top, left = (mean.shape[1] - shape[1]) // 2, (mean.shape[2] - shape[2]) // 2
             return mean[:, top : top + shape[1], left : left + shape[2]]
-        raise CnnvizError(f"A mean of shape {mean.shape} does not fit an input of {shape}.")
+        raise CnnvizError(
+            f"A mean of shape {mean.shape} does not fit an input of {shape}; give one number for each of its "
+            f"{shape[0]} channels, one for all, or a picture of so many channels."
+        )
 
 
 def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
@@ -137,6 +141,10 @@ def preprocessing_from_options(
     if mean is not None:
         result = replace(result, mean=_parse_mean(mean))
     if scale is not None:
+        if not (math.isfinite(scale) and scale):
+            raise CnnvizError(
+                f"--scale {scale:g} leaves nothing of the picture; give a factor such as 0.0078125."
+            )
         result = replace(result, scale=scale)
     return replace(result, channel_order="rgb" if rgb else "bgr", fit="stretch" if stretch else "crop")
 

@@ -77,8 +77,9 @@ class FeatureWriter:
         self.looker = Looker(
             definition, weights, preprocessing, class_names, size, device, gradients=True, inputs=inputs
         )
-        if methods:
-            score_blob(self.looker)
+        if methods:  # said before the work rather than after it
+            blob, _ = score_blob(self.looker)
+            check_channel(self.looker, blob, target or 0, None)
         self.folder, self.layers, self.methods, self.target = folder, layers, methods, target
         self.figure_options = dict(figure_options or {})
         self.look, self.dpi, self.suffix, self.npz = theme(style), dpi, suffix.lstrip("."), npz
@@ -92,8 +93,15 @@ class FeatureWriter:
         except OSError as error:
             raise FileError(f"{folder}: cannot be made: {describe_os_error(error)}.") from None
 
-    def write(self, path: str, picture: np.ndarray) -> ImageFeatures:
-        """Writes the files of one image and returns its features."""
+    def write(
+        self, path: str, picture: np.ndarray, announce: Callable[[str], None] = lambda what: None
+    ) -> ImageFeatures:
+        """Writes the files of one image and returns its features.
+
+        Args:
+            announce: called with what is being done, such as "occlusion of cat.jpg".
+        """
+        announce(f"maps of {Path(path).name}")
         features = self.looker.look(picture, path, self.layers)
         stem = self._stem(path)
         figure = features_figure(features, look=self.look, **self.figure_options)
@@ -105,7 +113,10 @@ class FeatureWriter:
                 self.folder / f"{stem}_{_plain(name)}.npy", self.looker.net.blobs[name].read_data()
             )
         if self.methods:
-            found = [attribute(self.looker, method, self.target) for method in self.methods]
+            found = []
+            for method in self.methods:
+                announce(f"{method} of {Path(path).name}")
+                found.append(attribute(self.looker, method, self.target))
             figure = attribution_figure(features.seen, found, look=self.look, name=Path(path).name)
             save_figure(figure, self._path(stem, "attribution"), self.dpi)
         return features
