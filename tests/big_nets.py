@@ -141,3 +141,36 @@ def ssd(classes: int = 21) -> str:
     text += layer("scores_flat", "Flatten", ["scores"], "scores_flat")
     body = f"detection_output_param {{ num_classes: {classes} nms_param {{ nms_threshold: 0.45 }} }}"
     return text + layer("detection", "DetectionOutput", ["loc", "scores_flat", "prior"], "detection", body)
+
+
+def alexnet() -> str:
+    """Returns AlexNet as published: two groups, 227 x 227 pixels, normalized before pooling."""
+    text, bottom = 'name: "AlexNet"\n' + image_input(227), "data"
+    convolutions = (
+        ("conv1", 96, "kernel_size: 11 stride: 4", True, True),
+        ("conv2", 256, "kernel_size: 5 pad: 2 group: 2", True, True),
+        ("conv3", 384, "kernel_size: 3 pad: 1", False, False),
+        ("conv4", 384, "kernel_size: 3 pad: 1 group: 2", False, False),
+        ("conv5", 256, "kernel_size: 3 pad: 1 group: 2", False, True),
+    )
+    for name, outputs, window, normalized, pooled in convolutions:
+        body = f"convolution_param {{ num_output: {outputs} {window} }}"
+        text += layer(name, "Convolution", [bottom], name, body) + layer(f"relu_{name}", "ReLU", [name], name)
+        bottom = name
+        if normalized:
+            text += layer(f"norm_{name}", "LRN", [bottom], f"norm_{name}", "lrn_param { alpha: 1e-4 }")
+            bottom = f"norm_{name}"
+        if pooled:
+            window = "pooling_param { kernel_size: 3 stride: 2 }"
+            text += layer(f"pool_{name}", "Pooling", [bottom], f"pool_{name}", window)
+            bottom = f"pool_{name}"
+    for name, outputs in (("fc6", 4096), ("fc7", 4096), ("fc8", 1000)):
+        text += layer(
+            name, "InnerProduct", [bottom], name, f"inner_product_param {{ num_output: {outputs} }}"
+        )
+        if name != "fc8":
+            text += layer(f"relu_{name}", "ReLU", [name], name) + layer(
+                f"drop_{name}", "Dropout", [name], name
+            )
+        bottom = name
+    return text + layer("prob", "Softmax", ["fc8"], "prob")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from pathlib import Path
 
 import big_nets
 import numpy as np
@@ -34,7 +36,7 @@ def summary_of(text: str):
 
 # The numbers of parameters are those of the published weights. MACs are per picture, where a paper
 # says "FLOPs" for multiply-adds they are these:
-#   AlexNet and CaffeNet: 61 million weights (Krizhevsky et al. 2012: 60 million), 0.72 G.
+#   AlexNet and CaffeNet: 61 million weights (Krizhevsky et al. 2012: 60 million), 724 M (Sze et al. 2017).
 #   VGG-16 (configuration D of Simonyan and Zisserman 2014): 138 million, 15.5 G.
 #   GoogLeNet (Szegedy et al. 2014): 7.0 million with its classifier, 1.5 to 1.6 G.
 #   ResNet-18, -50, -152 (He et al. 2015, table 1): 1.8 G, 3.8 G and 11.3 G.
@@ -60,13 +62,14 @@ def test_totals_are_the_published_ones(reference, net, parameters, macs):
 @pytest.mark.parametrize(
     "text, parameters, macs",
     [
+        (big_nets.alexnet(), 60_965_224, 724e6),
         (big_nets.resnet((3, 4, 6, 3)), 25_557_032, 3.86e9),
         (big_nets.resnet((3, 8, 36, 3)), 60_192_808, 11.3e9),
         (big_nets.densenet((6, 12, 48, 32)), 20_013_928, 4.29e9),
     ],
-    ids=["ResNet-50", "ResNet-152", "DenseNet-201"],
+    ids=["AlexNet", "ResNet-50", "ResNet-152", "DenseNet-201"],
 )
-def test_totals_of_deep_nets_are_the_published_ones(text, parameters, macs):
+def test_totals_of_nets_as_their_papers_have_them_are_the_published_ones(text, parameters, macs):
     summary = summary_of(text)
     assert summary.parameters == parameters  # running statistics are not among them
     assert summary.macs == pytest.approx(macs, rel=0.005)
@@ -78,6 +81,28 @@ def test_mobilenet_costs_what_its_paper_says(real):
     summary = summarize(build_graph(read_net(path), splits=False, strict=False))
     assert summary.parameters == 4_231_976
     assert summary.macs == pytest.approx(569e6, rel=0.005)
+
+
+def test_the_table_of_the_docs_tells_what_is_counted(reference, real):
+    nets = {
+        "AlexNet": parse_net(big_nets.alexnet()),
+        "VGG-16": read_net(reference / "nets/vgg16.prototxt"),
+        "GoogLeNet": read_net(reference / "nets/googlenet.prototxt"),
+        "ResNet-50": parse_net(big_nets.resnet((3, 4, 6, 3))),
+        "ResNet-152": parse_net(big_nets.resnet((3, 8, 36, 3))),
+        "MobileNet": read_net(real / "prototxt/shicai__MobileNet-Caffe/mobilenet_deploy.prototxt"),
+        "DenseNet-201": parse_net(big_nets.densenet()),
+    }
+    page = (Path(__file__).parent.parent / "docs/draw.md").read_text(encoding="utf-8")
+    rows = {
+        cells[1]: cells
+        for cells in (re.split(r" *\| *", line) for line in page.splitlines())
+        if len(cells) == 8
+    }
+    for name, net in nets.items():
+        summary = summarize(build_graph(net, splits=False, strict=False))
+        assert rows[name][3] == f"{summary.parameters:,}", name
+        assert rows[name][5] == short_number(summary.macs / (summary.batch or 1)), name
 
 
 SMALL = """
