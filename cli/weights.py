@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cnnviz.cli.options import dpi_option, style_option
+
+if TYPE_CHECKING:
+    from cnnviz.analysis.drift import Comparison, SnapshotSeries
+    from cnnviz.analysis.filters import Report
 
 
 @click.command()
@@ -68,8 +73,9 @@ def command(model, weights, out, layers, order, normalize, rgb, limit, no_marks,
         raise click.UsageError("--normalize and --no-marks are for one snapshot; leave them away here.")
     net = None if model == "-" else model
     snapshots = [weights, *([compare] if compare else _files(filmstrip, weights))]
-    if report is not None:
-        click.echo(_report(net, snapshots, report))
+    measured = _measure(net, snapshots) if report else None
+    if measured is not None:
+        click.echo((measured.to_json() if report == "json" else measured.to_text()).rstrip("\n"))
     if out is None:
         return
     options = {"order": order, "channel_order": "rgb" if rgb else "bgr", "style": style, "dpi": dpi}
@@ -85,10 +91,14 @@ def command(model, weights, out, layers, order, normalize, rgb, limit, no_marks,
             raise click.UsageError("A film strip shows one layer: give --layer once.")
         plot_weight_filmstrip(snapshots, out, layer=layers[0] if layers else None, **options)
     else:
+        from cnnviz.analysis.filters import Report
+        from cnnviz.cli.progress import announce, clear
         from cnnviz.plots.weights import plot_weights
 
+        known = measured if isinstance(measured, Report) else None
         shown = {"layers": layers or None, "normalize": normalize, "marks": not no_marks}
-        plot_weights(weights=weights, path=out, **shown, **options)
+        plot_weights(weights=weights, path=out, report=known, progress=announce, **shown, **options)
+        clear()
     if report is None:  # a report has the output to itself
         click.echo(f"Wrote {out}")
 
@@ -108,18 +118,19 @@ def _files(patterns: tuple[str, ...], first: str) -> list[str]:
     return [name for name in dict.fromkeys(found) if Path(name).resolve() != Path(first).resolve()]
 
 
-def _report(model: str | None, snapshots: list[str], form: str) -> str:
+def _measure(model: str | None, snapshots: list[str]) -> Report | Comparison | SnapshotSeries:
     """Returns the health of one file, the comparison of two, or the series of more."""
     from cnnviz.analysis.drift import compare_snapshots, compare_weights, in_order
     from cnnviz.analysis.filters import filter_report
     from cnnviz.analysis.model import load_graph, load_weights
+    from cnnviz.cli.progress import announce, clear
 
     loaded = [load_weights(path) for path in snapshots]
     graphs = [load_graph(model, weights) for weights in loaded]
-    if len(loaded) == 1:
-        found = filter_report(loaded[0], graphs[0])
-    elif len(loaded) == 2:
-        found = compare_weights(loaded[0], loaded[1], graphs[0])
-    else:
-        found = compare_snapshots(in_order(loaded), graphs[0])
-    return (found.to_json() if form == "json" else found.to_text()).rstrip("\n")
+    if len(loaded) > 2:
+        return compare_snapshots(in_order(loaded), graphs[0])
+    if len(loaded) == 2:
+        return compare_weights(loaded[0], loaded[1], graphs[0])
+    report = filter_report(loaded[0], graphs[0], announce)
+    clear()
+    return report

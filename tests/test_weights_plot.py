@@ -221,7 +221,7 @@ def test_the_overview_tells_each_layer_by_numbers():
         bars = {int(line[0, 0]): line[1, 1] for line in strips[name].get_segments()}
         assert bars == pytest.approx(numbers)
     assert strips["layers dead"].get_offsets()[:, 0].tolist() == [5]
-    assert "■ dead: 1" in words(figure)
+    assert "■ dead in 1" in words(figure)
     assert strips["drawn"].get_offsets()[:, 0].tolist() == [0, 8, 16, 24, 32, 40]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.analysis.filter_measures import FilterBank, Weights, filter_banks
+from cnnviz.analysis.filter_measures import FilterBank, Weights, filter_banks, finite, row_blocks
 from cnnviz.analysis.filters import (
     LayerHealth,
     layer_health,
@@ -300,11 +300,14 @@ def compare_weights(
 def layer_drift(before: FilterBank, after: FilterBank) -> LayerDrift:
     """Measures how one layer moved; nan and inf count as 0."""
     count = len(after.filters)
-    old = np.nan_to_num(before.filters.reshape(count, -1), nan=0, posinf=0, neginf=0)
-    new = np.nan_to_num(after.filters.reshape(count, -1), nan=0, posinf=0, neginf=0)
-    moved = np.linalg.norm(new - old, axis=1)
-    lengths, new_lengths = np.linalg.norm(old, axis=1), np.linalg.norm(new, axis=1)
-    product = float(np.einsum("ij,ij->i", old, new).sum(dtype=np.float64))
+    old, new = before.filters.reshape(count, -1), after.filters.reshape(count, -1)
+    moved, lengths, new_lengths = np.empty(count), np.empty(count), np.empty(count)
+    product, changed = 0.0, 0
+    for rows in row_blocks(*new.shape):  # a layer may be half a gigabyte
+        a, b = finite(old[rows]), finite(new[rows])
+        moved[rows], lengths[rows], new_lengths[rows] = (np.linalg.norm(x, axis=1) for x in (b - a, a, b))
+        product += float(np.einsum("ij,ij->i", a, b).sum(dtype=np.float64))
+        changed += int((a != b).sum())
     norms = _length(lengths) * _length(new_lengths)
     with np.errstate(divide="ignore", invalid="ignore"):
         per_filter = np.where(moved > 0, moved / lengths, 0)
@@ -313,7 +316,7 @@ def layer_drift(before: FilterBank, after: FilterBank) -> LayerDrift:
         after=layer_health(after),
         relative=_length(moved) / _length(lengths) if lengths.any() else math.inf if moved.any() else 0.0,
         cosine=product / norms if norms else math.nan,
-        changed=float((old != new).mean()),
+        changed=changed / new.size,
         per_filter=per_filter,
     )
 

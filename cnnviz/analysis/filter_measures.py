@@ -24,7 +24,7 @@ _ROLES = {
     ("RNN", 5): ("W_xh", "b_h", "W_hh", "W_ho", "b_o"),
     ("RNN", 6): ("W_xh", "b_h", "W_xh_static", "W_hh", "W_ho", "b_o"),
 }
-GATES = ("input gate", "forget gate", "output gate", "candidate")  # of an LSTM, in the order of its rows
+GATES = ("input", "forget", "output", "candidate")  # of an LSTM, in the order of its rows
 _LARGEST_WINDOW = 11  # a (1, 1, H, W) blob of unknown type up to this size is taken for a convolution
 _BLOCK = 1024  # rows of cosines worked out at once
 _MOST_ROWS = 8192  # whose cosines are kept all together: 256 MB
@@ -200,8 +200,7 @@ def nearest_filters(filters: np.ndarray, group: int = 1) -> tuple[np.ndarray, np
         overlap: mean absolute cosine of all pairs; nan without pairs.
     """
     count = len(filters)
-    flat = filters.reshape(count, -1)
-    rows = _unit_rows(flat[:, :: math.ceil(count * count / group * flat.shape[1] / _MOST_PRODUCTS)])
+    rows = _unit_rows(_some_columns(filters.reshape(count, -1), group))
     nearest, cosine = np.full(count, -1), np.full(count, np.nan)
     size, absolute, pairs = count // group, 0.0, 0
     for start in range(0, count if size > 1 else 0, size):
@@ -217,6 +216,17 @@ def nearest_filters(filters: np.ndarray, group: int = 1) -> tuple[np.ndarray, np
             nearest[here] = near.argmax(axis=1) + start
             cosine[here] = near.max(axis=1)
     return nearest, cosine, absolute / pairs if pairs else math.nan
+
+
+def _some_columns(flat: np.ndarray, group: int = 1) -> np.ndarray:
+    """Returns evenly spread columns, as many as the cosines of all pairs of rows in a group may take."""
+    count, columns = flat.shape
+    return flat[:, :: math.ceil(count * count / group * columns / _MOST_PRODUCTS)]
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """Returns ``values`` with 0 for nan and inf."""
+    return np.nan_to_num(values, nan=0, posinf=0, neginf=0)
 
 
 def _unit_rows(matrix: np.ndarray) -> np.ndarray:
@@ -285,11 +295,11 @@ def order_filters(filters: np.ndarray, order: str = "file") -> np.ndarray:
         )
     if order == "file":
         return np.arange(len(filters))
-    matrix = np.nan_to_num(filters.reshape(len(filters), -1), nan=0, posinf=0, neginf=0)
-    norms = np.linalg.norm(matrix, axis=1)
+    flat = filters.reshape(len(filters), -1)
+    norms = np.concatenate([np.linalg.norm(finite(flat[rows]), axis=1) for rows in row_blocks(*flat.shape)])
     if order == "norm":
         return np.argsort(-norms, kind="stable")
-    rows = _unit_rows(matrix)
+    rows = _unit_rows(finite(_some_columns(flat)))
     # All cosines at once are a fast product, as long as they fit the memory.
     cosines = rows @ rows.T if len(rows) <= _MOST_ROWS else None
     chain = [int(norms.argmax())]

@@ -58,7 +58,9 @@ def draw_overview(
     for kind in overview_kinds(healths):
         layers = [i for i, health in enumerate(healths) if kind in _kinds(health)]
         mark = finding_mark(kind, look)
-        inch_text(figure, MARGIN, top - 0.06, f"{finding_sign(kind)} {kind}: {len(layers)}", 8.5, mark.color)
+        inch_text(
+            figure, MARGIN, top - 0.06, f"{finding_sign(kind)} {kind} in {len(layers)}", 8.5, mark.color
+        )
         axes = _strip_axes(figure, top - 0.04, _ROW - 0.04, len(healths), look)
         axes.set_axis_off()
         axes.scatter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnviz.analysis.filter_measures import FilterBank, filter_banks, order_filters
-from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth, filter_report, layer_health
+from cnnviz.analysis.filters import (
+    FILTER_FINDINGS,
+    LAYER_FINDINGS,
+    LayerHealth,
+    Report,
+    filter_report,
+    layer_health,
+)
 from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
 from cnnviz.engine.graph import Graph
 from cnnviz.errors import CnnvizError
@@ -69,6 +76,7 @@ _LEFT_WIDTH, _SIDE_GAP, _SIDE_WIDTH, _INDENT = 6.4, 0.35, 2.45, 1.15
 _GUTTER, _GRID_GUTTER, _BLOCK_GAP = 0.5, 0.32, 0.18
 _HISTOGRAM = 0.52
 _NUMBER = 0.15  # above a tile, for its number
+_SMALLEST = 0.02  # a weight in rows of tiles, where there is room: three pixels at 150 dots per inch
 _ROW_GAP = 0.14  # between the tiles of rows, as a share of a tile
 _COMMON = 0.5  # findings that more than this share of a layer's filters have are counted, not marked
 
@@ -93,6 +101,8 @@ def plot_weights(
     marks: bool = True,
     style: str = "light",
     dpi: float = 150,
+    report: Report | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Figure:
     """Draws the filters of a net, a section for each layer.
 
@@ -114,6 +124,8 @@ def plot_weights(
         marks: whether filters with a finding are marked.
         style: "light" or "dark".
         dpi: dots per inch of PNG and JPEG.
+        report: of the same weights, if they have been measured already.
+        progress: called with the name of each layer before it is measured.
 
     Returns:
         The figure.
@@ -130,23 +142,24 @@ def plot_weights(
     look = theme(style)
     source = load_weights(weights)
     graph = load_graph(model, source)
-    report = filter_report(source, graph) if layers is None else None
+    if report is None and layers is None:
+        report = filter_report(source, graph, progress)
     banks = [health.bank for health in report.layers] if report else filter_banks(source, graph)
     chosen = choose_layers(banks, layers, source, graph)
-    known = report.layers if report else [layer_health(bank) for bank in chosen]
+    known = {health.bank.title: health for health in report.layers} if report else {}
     options = _Options(look, order, normalize, channel_order, limit, marks)
+    first = first_windows(banks)
     sections = [
-        _plan(_Section(health, options, health.bank is first_windows(banks)))
-        for health in known
-        if health.bank in chosen
+        _plan(_Section(known.get(bank.title) or layer_health(bank), options, bank is first))
+        for bank in chosen
     ]
-    sections.sort(key=lambda section: chosen.index(section.bank))
     subtitle = [_ORDER_WORDS[order], _SCALE_WORDS[normalize]]
     if any(s.kind == "color" for s in sections):
         subtitle.append(f"input channels read as {channel_order.upper()}")
     title = _title(source, graph)
-    lines = [Path(getattr(source, "path", "")).name, report.verdict if report else "", " · ".join(subtitle)]
-    overview = report.layers if report and len(chosen) < len(banks) else ()
+    whole = report if layers is None else None
+    lines = [Path(getattr(source, "path", "")).name, whole.verdict if whole else "", " · ".join(subtitle)]
+    overview = whole.layers if whole and len(chosen) < len(banks) else ()
     figure = _draw_sections(sections, overview, title, lines, look)
     if path is not None:
         save_figure(figure, path, dpi, title=title)
@@ -277,10 +290,11 @@ def _plan_grid(section: _Section, limit: int) -> _Section:
 
 def _filled_columns(columns: int, count: int, rows: int, unit: int) -> int:
     """Returns a number of columns near the given one that ``unit`` tiles (a part of all) fill evenly."""
+    most = int(columns / 0.75)  # smaller tiles are a low price for full rows
     if unit < count:  # a band is whole rows, if that does not make the grid much narrower
-        widest = max(n for n in range(1, columns + 1) if unit % n == 0)
+        widest = max(n for n in range(1, most + 1) if unit % n == 0)
         return widest if 2 * widest >= columns else columns
-    fewest, most = math.ceil(count / rows), int(columns / 0.75)
+    fewest = math.ceil(count / rows)
     even = [n for n in range(fewest, most + 1) if count % n == 0]
     return even[0] if even else fewest  # a last row of two tiles looks forgotten
 
@@ -299,13 +313,14 @@ def _plan_rows(section: _Section, limit: int) -> _Section:
         return free / (blocks * channels * (across + _ROW_GAP))
 
     def tile_for(blocks: int) -> float:
-        return min(0.42, room(blocks), 3.0 / (math.ceil(count / blocks) * (down + _ROW_GAP)))
+        return min(0.42, room(blocks), 2.4 / (math.ceil(count / blocks) * (down + _ROW_GAP)))
 
-    most = max(1, int(_LEFT_WIDTH / (_GUTTER + _BLOCK_GAP + 0.1 * channels)))
+    smallest = min(0.1, _SMALLEST * max(height, width))
+    most = max(1, int(_LEFT_WIDTH / (_GUTTER + _BLOCK_GAP + smallest * channels)))
     counts = range(1, min(count, most) + 1)
     best = max(map(tile_for, counts))
     blocks = max(n for n in counts if tile_for(n) >= 0.8 * best)  # more blocks make a lower picture
-    tile = max(tile_for(blocks), min(0.1, room(blocks)))
+    tile = max(tile_for(blocks), min(smallest, room(blocks)))
     section.shown, section.columns, section.tile = (count, channels), blocks, tile
     layout = tile_layout(math.ceil(count / blocks) * channels, height, width, channels, gap=_ROW_GAP)
     section.width = tile * across * layout.size[1] / layout.tile_pixels[1]
