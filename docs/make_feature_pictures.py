@@ -2,7 +2,7 @@
 
 python docs/make_feature_pictures.py [FOLDER]
 
-The pictures of pages need Chromium; without it they stay as they are.
+The pictures of pages need Chromium; without it they stay as they are. That of a recurrent net needs h5py.
 """
 
 from __future__ import annotations
@@ -13,30 +13,69 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from click.testing import CliRunner
 from PIL import Image
 
 from cnnviz.cli.main import cnnviz_command
+from cnnviz.engine.data.digits import load_digits
 from cnnviz.formats.idx import read_idx
-from cnnviz.formats.images import encode_image
+from cnnviz.formats.images import encode_image, load_image
 from cnnviz.gallery.demo import run_demo
 
 OUT = Path(__file__).parent / "pictures"
-COLORS = 128
+COLORS = 256
 DIGITS = 200
+ITERATIONS = 500  # of the recurrent net
+SOME = ["--layer", "conv1", "--limit", "8"]
 # Name of the picture -> the file that the command writes, and its options.
 FEATURES = {
     "features_lenet": ("digit_3_features", ["--layer", "conv1", "--layer", "conv2", "--layer", "ip2"]),
-    "features_dark": ("digit_3_features", ["--layer", "conv1", "--style", "dark"]),
+    "features_dark": ("digit_3_features", [*SOME, "--style", "dark"]),
+    "features_limit": ("digit_3_features", SOME),
     "features_top": ("digit_3_features", ["--layer", "conv2", "--top", "8"]),
-    "features_layer_scale": (
-        "digit_3_features",
-        ["--layer", "conv1", "--normalize", "layer", "--limit", "8"],
-    ),
-    "features_overlay": ("digit_3_features", ["--layer", "conv1", "--overlay", "--limit", "8"]),
+    "features_energy": ("digit_3_features", ["--layer", "conv2", "--top", "8", "--by", "energy"]),
+    "features_layer_scale": ("digit_3_features", [*SOME, "--normalize", "layer"]),
+    "features_overlay": ("digit_3_features", [*SOME, "--overlay"]),
     "features_attribution": ("digit_3_attribution", ["--layer", "ip2", "--attribution", "all"]),
+    "features_class": (
+        "digit_3_attribution",
+        ["--layer", "ip2", "--attribution", "gradcam", "--attribution", "occlusion", "--class", "5"],
+    ),
     "features_maximize": ("excites_conv2", ["--layer", "ip2", "--maximize", "conv2"]),
+    "features_maximize_class": ("excites_class_3", ["--layer", "ip2", "--maximize", "3"]),
 }
+# The same of a picture of three digits, which is wider than the net's input.
+WIDE = {"features_crop": [*SOME], "features_stretch": [*SOME, "--stretch"]}
+RECURRENT = """
+layer { name: "rows" type: "Permute" bottom: "data" top: "rows"
+  permute_param { order: 2 order: 0 order: 1 order: 3 } }
+layer { name: "lstm" type: "LSTM" bottom: "rows" bottom: "cont" top: "lstm"
+  recurrent_param { num_output: 48 weight_filler { type: "xavier" } bias_filler { type: "constant" } } }
+layer { name: "steps" type: "Slice" bottom: "lstm" top: "before" top: "last"
+  slice_param { axis: 0 slice_point: 27 } }
+layer { name: "nothing" type: "Silence" bottom: "before" }
+layer { name: "ip" type: "InnerProduct" bottom: "last" top: "ip"
+  inner_product_param { num_output: 10 axis: 2 weight_filler { type: "xavier" } } }
+layer { name: "flat" type: "Reshape" bottom: "ip" top: "score" reshape_param { shape { dim: -1 dim: 10 } } }
+"""
+TRAINED = (
+    """layer { name: "digits" type: "HDF5Data" top: "data" top: "marks" top: "label"
+  hdf5_data_param { source: "%s" batch_size: 50 } }
+layer { name: "marks" type: "Permute" bottom: "marks" top: "cont" permute_param { order: 1 order: 0 } }
+"""
+    + RECURRENT
+    + 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss" }'
+)
+DEPLOYED = (
+    """input: "data" input_shape { dim: 1 dim: 1 dim: 28 dim: 28 }
+input: "cont" input_shape { dim: 28 dim: 1 }
+"""
+    + RECURRENT
+    + 'layer { name: "prob" type: "Softmax" bottom: "score" top: "prob" }'
+)
+SOLVER = """net: "%s" type: "Adam" base_lr: 0.003 momentum: 0.9 momentum2: 0.999 lr_policy: "fixed"
+max_iter: %d clip_gradients: 5 random_seed: 1 snapshot_prefix: "%s" snapshot_after_train: true"""
 BROWSER = [
     "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
     "--virtual-time-budget=4000",
@@ -60,6 +99,7 @@ def feature_pictures(model: Path, weights: Path, folder: Path, work: Path) -> No
     for name, (made, options) in FEATURES.items():
         run("features", model, weights, digit, "--out", work / name, "--dpi", 80, *options)
         keep(work / name / f"{made}.png", name)
+    wide_pictures(model, weights, folder, work)
     pictures = work / "digits"
     pictures.mkdir()
     for k, image in enumerate(read_idx(folder / "digits" / "test-images-idx3-ubyte")[:DIGITS]):
@@ -69,6 +109,37 @@ def feature_pictures(model: Path, weights: Path, folder: Path, work: Path) -> No
     run("features", model, weights, pictures, "--out", out, *options)
     found = Image.open(out / "top_images_conv2.png")
     keep(out / "top_images_conv2.png", "features_top_images", (0, 0, found.width, min(found.height, 640)))
+
+
+def wide_pictures(model: Path, weights: Path, folder: Path, work: Path) -> None:
+    digits = [load_image(folder / "digits" / f"digit_{k}.png", False) for k in (3, 5, 8)]
+    wide = work / "three_digits.png"
+    wide.write_bytes(encode_image(np.concatenate(digits, axis=1), "png"))
+    for name, options in WIDE.items():
+        run("features", model, weights, wide, "--out", work / name, "--dpi", 80, *options)
+        keep(work / name / "three_digits_features.png", name)
+
+
+def recurrent_picture(folder: Path, work: Path) -> None:
+    """A net that reads a digit's rows one after the other, trained here."""
+    import h5py
+
+    images, labels, _, _ = load_digits()
+    marks = np.ones((len(images), 28), np.float32)
+    marks[:, 0] = 0
+    with h5py.File(work / "digits.h5", "w") as file:
+        file["data"], file["marks"] = images[:, None] / np.float32(256), marks
+        file["label"] = labels.astype(np.float32)
+    (work / "digits.txt").write_text(str(work / "digits.h5"))
+    (work / "train.prototxt").write_text(TRAINED % (work / "digits.txt"))
+    (work / "deploy.prototxt").write_text(DEPLOYED)
+    (work / "solver.prototxt").write_text(SOLVER % (work / "train.prototxt", ITERATIONS, work / "rows"))
+    run("train", "--solver", work / "solver.prototxt")
+    out = work / "recurrent"
+    weights = work / f"rows_iter_{ITERATIONS}.caffemodel"
+    digit = folder / "digits" / "digit_3.png"
+    run("features", work / "deploy.prototxt", weights, digit, "--scale", 1 / 256, "--out", out, "--dpi", 80)
+    keep(out / "digit_3_features.png", "features_recurrent")
 
 
 def page_pictures(folder: Path, work: Path) -> None:
@@ -101,6 +172,7 @@ def main() -> None:
         model = folder / "lenet_train_test.prototxt"
         weights = max(folder.glob("*.caffemodel"), key=lambda path: int(path.stem.rpartition("_")[2]))
         feature_pictures(model, weights, folder, work)
+        recurrent_picture(folder, work)
         page_pictures(folder, work)
 
 

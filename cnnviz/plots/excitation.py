@@ -88,6 +88,7 @@ def _grid(
     layout = tile_layout(len(tiles), height, width, columns, strip=strip, gap=_GAP)
     across = tile * layout.size[1] / layout.tile_pixels[1]
     down = layout.height_at(across)
+    left -= across * layout.gap / layout.size[1]  # the first tile, not its gap, begins there
     page = max(_NARROWEST, left + across + _MARGIN)
     inner = page - 2 * _MARGIN
     figure = new_figure(page, _HEAD + down + 0.2, look)

@@ -289,9 +289,9 @@ def _column_count(shown: int, limit: int) -> int:
 
 def _small_ticks(axes: Axes, look: Theme) -> None:
     axes.tick_params(labelsize=7.5, colors=look.muted)
-    steps = [1, 2, 5, 10]
+    steps = [1, 2, 2.5, 5, 10]
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1, steps=steps))
-    axes.yaxis.set_major_locator(MaxNLocator(4, integer=bool(axes.images), min_n_ticks=1, steps=steps))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=bool(axes.images), min_n_ticks=1, steps=steps))
 
 
 def strongest_unit(maps: np.ndarray) -> tuple[int, int] | None:
