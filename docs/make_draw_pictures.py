@@ -1,7 +1,8 @@
 """Makes the pictures of draw.md; run from the checkout: python docs/make_draw_pictures.py
 
 Needs an OpenCL device, for measured times.
-The picture of the interactive page is made where Chromium is installed, and left as it is elsewhere.
+The pictures of the interactive page are made where Chromium is installed (that of its print where pdftoppm
+is, too), that of Graphviz's layout where Graphviz is, and left as they are elsewhere.
 """
 
 from __future__ import annotations
@@ -75,17 +76,29 @@ def measured(text: str) -> dict[str, float]:
     return dict(zip(times.names, (times.forward + times.backward).tolist(), strict=True))
 
 
-def photograph(name: str, text: str, box: str) -> None:
-    """Shows the interactive page with the panel of ``box`` open, as a browser paints it."""
+def photograph(page_name: str, print_name: str, text: str, box: str) -> None:
+    """Pictures the interactive page with the panel of ``box`` open, and the first sheet of its print."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         return
     with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder) / "net.html"
+        page, sheets = Path(folder) / "net.html", Path(folder) / "net.pdf"
         draw_net(parse_net(text), page)
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,720"]
-        flags += [f"--user-data-dir={folder}/profile", f"--screenshot={PICTURES / name}"]
-        subprocess.run([browser, *flags, f"{page.as_uri()}#{box}"], check=True, capture_output=True)
+        flags = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile"]
+        look = ["--hide-scrollbars", "--window-size=1200,720", f"--screenshot={PICTURES / page_name}"]
+        subprocess.run([*flags, *look, f"{page.as_uri()}#{box}"], check=True, capture_output=True)
+        shrink(page_name)
+        if shutil.which("pdftoppm"):
+            paper = ["--no-pdf-header-footer", f"--print-to-pdf={sheets}", page.as_uri()]
+            subprocess.run([*flags, *paper], check=True, capture_output=True)
+            out = (PICTURES / print_name).with_suffix("")
+            first = ["pdftoppm", "-png", "-r", "72", "-l", "1", "-singlefile", str(sheets), str(out)]
+            subprocess.run(first, check=True)
+            shrink(print_name)
+
+
+def shrink(name: str) -> None:
+    """Gives a PNG the few colours it needs."""
     Image.open(PICTURES / name).convert("RGB").quantize(48).save(PICTURES / name, optimize=True)
     print(f"{name}: {(PICTURES / name).stat().st_size // 1000} kB")
 
@@ -95,13 +108,21 @@ def main() -> None:
     draw("draw-lenet.svg", DEPLOY, rankdir="LR", columns="auto")
     draw("draw-every.svg", DEPLOY, rankdir="LR", fold=False, costs=False, columns="auto")
     draw("draw-unfold.svg", big_nets.resnet(), fold="chains", costs=False, columns="auto")
-    draw("draw-time.svg", DEPLOY, rankdir="LR", columns="auto", color_by="time", times=measured(DEPLOY))
+    batch = DEPLOY.replace("dim: 1 dim: 1 ", "dim: 64 dim: 1 ")
+    draw("draw-time.svg", batch, rankdir="LR", columns="auto", color_by="time", times=measured(batch))
     draw("draw-phases.svg", LENET, both_phases=True)
     draw("draw-blocks.svg", RESNET_152, columns="auto")
+    draw("draw-detector.svg", big_nets.ssd(), columns="auto")
+    draw("draw-upwards.svg", DEPLOY, rankdir="BT", costs=False)
+    draw("draw-leftwards.svg", DEPLOY, rankdir="RL", costs=False, columns=2)
+    if shutil.which("dot"):
+        draw("draw-graphviz.svg", LENET, layout="dot", costs=False)
+    draw("draw-parameters.svg", big_nets.alexnet(), rankdir="LR", columns="auto", color_by="parameters")
+    draw("draw-memory.svg", big_nets.alexnet(), rankdir="LR", columns="auto", color_by="memory")
     draw("draw-costs.svg", big_nets.densenet(), columns="auto", color_by="macs", style="dark")
     broken = DEPLOY.replace('bottom: "pool1"', 'bottom: "pool"').replace('"ReLU"', '"Relu"')
     draw("draw-fault.svg", broken, rankdir="LR", columns="auto")
-    photograph("draw-page.png", RESNET_152, "net0-layer9")
+    photograph("draw-page.png", "draw-print.png", RESNET_152, "net0-layer9")
 
 
 if __name__ == "__main__":

@@ -207,10 +207,23 @@ def test_both_phases_side_by_side_with_what_differs():
     assert [f.labels[0].text for f in picture.scene.frames] == ["TRAIN phase", "TEST phase"]
     notes = {(n.key.partition("-")[0], n.name): n.labels[-1].text for n in picture.scene.nodes}
     assert notes["net1", "accuracy"] == "only in TEST"
-    assert notes["net0", "data"] == notes["net1", "data"] == "differs"
-    assert notes["net0", "ip"] not in ("differs", "only in TRAIN")
+    assert notes["net0", "data"] == notes["net1", "data"] == "differs: shape"
+    assert not notes["net0", "ip"].startswith(("differs", "only in TRAIN"))
     left, right = picture.scene.frames
     assert left.x + left.width < right.x
+
+
+def test_what_differs_between_the_phases_is_named():
+    text = """
+    layer { name: "d" type: "Data" top: "d" include { phase: TRAIN } transform_param { mirror: true }
+      data_param { source: "a" batch_size: 5 } }
+    layer { name: "d" type: "Data" top: "d" include { phase: TEST }
+      data_param { source: "b" batch_size: 50 } }
+    """
+    picture = picture_of(text, both_phases=True)
+    assert "differs: mirror, source, batch_size" in " ".join(box(picture, "d"))
+    frozen = TRAIN_TEST.replace('top: "ip" inner', 'top: "ip" param { lr_mult: 1 } inner')
+    assert not any("differs" in line for line in box(picture_of(frozen, both_phases=True), "ip"))
 
 
 def test_a_net_for_training_only_is_drawn_as_such():
@@ -644,4 +657,4 @@ def test_what_would_be_ignored_is_refused(tmp_path, options, message):
 
 def test_a_data_layer_without_its_data_says_so():
     text = 'layer { name: "d" type: "Data" top: "data" data_param { source: "nowhere" batch_size: 5 } }'
-    assert box(picture_of(text), "d")[-2:] == ["data: shape unknown", "its data is absent here"]
+    assert box(picture_of(text), "d")[-2:] == ["data: shape unknown", "data not found here"]

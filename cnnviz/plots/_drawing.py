@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,10 @@ from cnnviz.plots._labels import Label, UnitFacts, unit_labels
 from cnnviz.plots._scene import LegendEntry, Scene
 from cnnviz.plots._text import NO_BREAK, visible, wrap
 from cnnviz.plots._weight_facts import weight_facts
+
+# Where a layer is used; layers of both phases differ in these by nature.
+STATE_FIELDS = {"phase", "include", "exclude"}
+MOST_DIFFERENCES = 3
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,10 @@ class Drawing:
         others = {layer.name: layer for layer in self.nets[1 - index].graph.layers}
         if layers[0].name not in others:
             return f"only in {self.nets[index].summary.phase}"
-        return "" if all(_alike(layer, others.get(layer.name)) for layer in layers) else "differs"
+        found = [name for layer in layers for name in _differences(layer, others.get(layer.name))]
+        names = list(dict.fromkeys(found))
+        more = " …" if len(names) > MOST_DIFFERENCES else ""
+        return f"differs: {', '.join(names[:MOST_DIFFERENCES])}{more}" if names else ""
 
     def _legend(self, panels: Sequence[PanelPlan]) -> list[LegendEntry]:
         boxes = [box for panel in panels for box in panel.boxes.values()]
@@ -201,17 +208,19 @@ def _kind_legend(boxes: Iterable[BoxPlan]) -> list[LegendEntry]:
     ]
 
 
-def _alike(layer: GraphLayer, other: GraphLayer | None) -> bool:
+def _differences(layer: GraphLayer, other: GraphLayer | None) -> Iterator[str]:
+    """Yields the settings, by name, in which two layers of the same name differ."""
     if other is None:
-        return False
-    params = []
-    for side in (layer, other):
-        param = type(side.param)()
-        param.CopyFrom(side.param)
-        for field in ("phase", "include", "exclude"):
-            param.ClearField(field)
-        params.append(param)
-    return params[0] == params[1]
+        yield "a layer"
+        return
+    for field in layer.param.DESCRIPTOR.fields:
+        one, two = getattr(layer.param, field.name), getattr(other.param, field.name)
+        if field.name in STATE_FIELDS or one == two:
+            continue
+        if field.message_type is None or not hasattr(one, "DESCRIPTOR"):
+            yield field.name
+        else:
+            yield from (f.name for f in one.DESCRIPTOR.fields if getattr(one, f.name) != getattr(two, f.name))
 
 
 def _totals(summary: NetSummary) -> str:

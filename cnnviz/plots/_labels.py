@@ -84,9 +84,8 @@ class UnitFacts:
 def unit_labels(facts: UnitFacts, costs: bool = True) -> list[Label]:
     """Returns the lines of one box, from top to bottom."""
     host = facts.layers[0]
-    labels = [
-        Label(text, 12, bold=True) for text in wrap(visible(host.name) or "(no name)", WIDEST, 12, True)
-    ]
+    names = wrap(visible(host.name) or "(no name)", WIDEST, 12, bold=True)
+    labels = [Label(text, 12, bold=True) for text in names]
     labels += _wrapped(_type_text(host), 10.5)
     labels += _shape_labels(facts)
     if costs:
@@ -104,20 +103,20 @@ def unit_labels(facts: UnitFacts, costs: bool = True) -> list[Label]:
             Label(f"and {len(facts.unknown) - MOST_UNKNOWN} more unknown fields", 9.5, role="muted")
         )
     if getattr(host.layer, "absent", None):
-        labels.append(Label("its data is absent here", 9.5, role="muted"))
+        labels.append(Label("data not found here", 9.5, role="muted"))
     if is_foreign(host):
         text = "code of its own, not run" if host.type == "Python" else "type not built in"
         labels.append(Label(text, 9.5, role="muted"))
     if fault := fault_of(host):
         labels += _wrapped("✗ " + visible(fault), 10.5, role="warning", most=6)
     if facts.note:
-        labels.append(Label(facts.note, 10.5, bold=True, role="accent"))
+        labels += _wrapped(facts.note, 10.5, role="accent", bold=True)
     return labels
 
 
-def _wrapped(text: str, size: float, role: str = "text", most: int = 4) -> list[Label]:
-    lines = wrap(text, WIDEST, size, most=most, after=" ")
-    return [Label(line, size, role=role) for line in lines]
+def _wrapped(text: str, size: float, role: str = "text", most: int = 4, bold: bool = False) -> list[Label]:
+    lines = wrap(text, WIDEST, size, bold, most, after=" ")
+    return [Label(line, size, bold, role) for line in lines]
 
 
 # --- type and settings --------------------------------------------------------------------------
