@@ -10,50 +10,126 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
 import cnnviz
-from cnnviz.analysis.features import Looker
-from cnnviz.analysis.preprocessing import preprocessing_of
+from cnnviz.analysis.attribution import attribute
+from cnnviz.analysis.features import FeatureMaps, Looker
+from cnnviz.analysis.preprocessing import load_picture, preprocessing_of
+from cnnviz.analysis.training import as_logs, chart_lines
 from cnnviz.gallery.demo import run_demo
-from cnnviz.plots.style import render
+from cnnviz.plots.attributions import METHOD_TITLES, attribution_overlay
+from cnnviz.plots.style import new_figure, render, style_axes, theme
+from cnnviz.plots.tiles import inch_axes, inch_text, tile_grid
 
-SIZE = (1640, 900)
-GAP = 30
+# Inches, of which a page shows about half a hundred pixels each: small words would be lost.
+WIDTH, HEIGHT, DPI = 16.4, 9.5, 100
+LEFT, GAP, COLUMN = 0.35, 0.55, 4.87
+TITLE, WORDS = 19, 13
+LOOK = theme("light")
 
 
-def picture(figure, dpi: float) -> Image.Image:
-    return Image.open(io.BytesIO(render(figure, "png", dpi))).convert("RGB")
+def place_image(figure: Figure, pixels: np.ndarray, left: float, top: float, width: float) -> float:
+    """Shows an image ``width`` inches wide; returns its height."""
+    height = width * pixels.shape[0] / pixels.shape[1]
+    axes = inch_axes(figure, left, top, width, height)
+    axes.imshow(pixels, cmap="gray", interpolation="nearest" if max(pixels.shape) < 100 else "lanczos")
+    axes.set_axis_off()
+    return height
 
 
-def fitted(image: Image.Image, width: int, height: int) -> Image.Image:
-    scale = min(width / image.width, height / image.height)
-    return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
+def place_tiles(
+    figure: Figure, tiles: np.ndarray, columns: int, left: float, top: float, width: float
+) -> None:
+    rows = -(-len(tiles) // columns)
+    height = width * rows * tiles.shape[1] / (columns * tiles.shape[2])
+    tile_grid(inch_axes(figure, left, top, width, height), tiles, LOOK, columns=columns)
+
+
+def heading(figure: Figure, column: int, top: float, title: str, words: str) -> float:
+    """Writes a heading; returns where its column begins."""
+    left = LEFT + column * (COLUMN + GAP)
+    inch_text(figure, left, top, title, TITLE, LOOK.text, weight="bold")
+    inch_text(figure, left, top + 0.36, words, WORDS, LOOK.muted)
+    return left
+
+
+def draw_net(figure: Figure, model: Path, folder: Path) -> None:
+    """The graph from left to right over the whole width, without its own heading and legend."""
+    path = folder / "graph.png"
+    cnnviz.draw_net(model, path, rankdir="LR", costs=False, dpi=300)
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    inked = np.flatnonzero((pixels != 255).any(axis=(1, 2)))
+    # Blank rows part the heading, the boxes and the legend.
+    parts = np.split(inked, np.flatnonzero(np.diff(inked) > 20) + 1)
+    boxes = max(parts, key=len)
+    pixels = pixels[boxes[0] : boxes[-1] + 1]
+    place_image(figure, pixels, LEFT, 0.75, WIDTH - 2 * LEFT)
+
+
+def draw_maps(figure: Figure, maps: dict[str, FeatureMaps], seen: np.ndarray, top: float) -> None:
+    left = heading(figure, 0, top, "Feature maps", "what each layer makes of an image")
+    place_image(figure, seen, left, top + 0.9, 1.35)
+    for name, count, columns, across, down, width in (
+        ("conv1", 20, 5, 1.6, 0.9, COLUMN - 1.6),
+        ("conv2", 50, 10, 0.0, 3.8, COLUMN),
+    ):
+        tiles = maps[name].tiles[:count]
+        strongest = np.abs(tiles).max(axis=(1, 2), keepdims=True)
+        place_tiles(figure, tiles / strongest, columns, left + across, top + down, width)
+    inch_text(figure, left, top + 2.4, "conv1 on\nthe right,\nconv2 below", WORDS, LOOK.muted)
+
+
+def draw_filters(figure: Figure, filters: np.ndarray, top: float) -> None:
+    left = heading(figure, 1, top, "Filters", "what training has made of random numbers")
+    place_tiles(figure, filters, 10, left, top + 0.9, COLUMN)
+
+
+def draw_reasons(figure: Figure, looker: Looker, seen: np.ndarray, top: float) -> None:
+    left = heading(figure, 1, top, "Attribution", "which pixels speak for a 3, and which against")
+    methods = ("saliency", "guided", "gradcam", "integrated", "occlusion", "deconvolution")
+    width = (COLUMN - 0.5) / 3
+    for number, method in enumerate(methods):
+        _, pixels = attribution_overlay(attribute(looker, method), seen, LOOK)
+        across, down = left + number % 3 * (width + 0.25), top + 0.85 + number // 3 * (width + 0.4)
+        place_image(figure, pixels, across, down, width)
+        name = METHOD_TITLES[method].replace("propagation", "prop")
+        inch_text(figure, across, down + width + 0.03, name, WORDS - 2, LOOK.muted)
+
+
+def draw_curves(figure: Figure, log: Path, top: float) -> None:
+    left = heading(figure, 2, top, "Training", "and how well it does on digits not learned from")
+    for kind, down, name, color in ((6, 0.95, "training loss", 0), (0, 3.85, "test accuracy", 1)):
+        line = chart_lines(kind, as_logs(log), None)[0]
+        axes = inch_axes(figure, left + 0.7, top + down, COLUMN - 0.75, 2.3)
+        style_axes(axes, LOOK)
+        axes.plot(line.x, line.y, color=LOOK.series[color], linewidth=2)
+        axes.set_yscale("log" if kind == 6 else "linear")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.tick_params(labelsize=WORDS - 2)
+        axes.set_xlim(0, max(line.x))
+        axes.text(0.97, 0.9 if kind == 6 else 0.12, name, transform=axes.transAxes, ha="right",
+                  size=WORDS, color=LOOK.series[color])  # fmt: skip
 
 
 def overview(folder: Path) -> Image.Image:
-    """Returns the graph, the feature maps, and the filters above a curve, side by side."""
+    """Returns graph, maps, filters, reasons and curve of the demonstration's net in one picture."""
     model = folder / "lenet_train_test.prototxt"
     weights = max(folder.glob("*.caffemodel"), key=lambda path: int(path.stem.rpartition("_")[2]))
-    graph = folder / "graph.png"
-    cnnviz.draw_net(model, graph, dpi=110)
-    looker = Looker(model, weights, preprocessing_of(cnnviz.read_net(model)))
-    digit = folder / "digits" / "digit_3.png"
-    maps = cnnviz.plot_features(looker, None, digit, layers=["conv1", "conv2"], limit=20)
-    filters = cnnviz.plot_weights(model, weights, layers=["conv1"])
-    chart = cnnviz.plot_training_log(2, [folder / "train.log"])
-    page = Image.new("RGB", SIZE, "white")
-    left = fitted(Image.open(graph).convert("RGB"), 420, SIZE[1])
-    middle = fitted(picture(maps, 150), 640, SIZE[1])
-    page.paste(left, (0, 0))
-    page.paste(middle, (left.width + GAP, 0))
-    x = left.width + middle.width + 2 * GAP
-    width = SIZE[0] - x
-    upper, lower = fitted(picture(filters, 150), width, 480), fitted(picture(chart, 150), width, 480)
-    page.paste(upper, (x, 0))
-    page.paste(lower, (x, upper.height + 2 * GAP))
-    bottom = max(left.height, middle.height, upper.height + 2 * GAP + lower.height)
-    return page.crop((0, 0, SIZE[0], bottom))
+    looker = Looker(model, weights, preprocessing_of(cnnviz.read_net(model)), gradients=True)
+    features = looker.look(load_picture(str(folder / "digits" / "digit_3.png")))
+    figure = new_figure(WIDTH, HEIGHT, LOOK)
+    heading(figure, 0, 0.3, "The net", "")
+    draw_net(figure, model, folder)
+    top = 2.65
+    draw_maps(figure, {m.layer: m for m in features.maps}, features.seen, top)
+    draw_filters(figure, cnnviz.read_weights(weights)["conv1"][0][:, 0], top)
+    draw_reasons(figure, looker, features.seen, top + 2.35)
+    draw_curves(figure, folder / "train.log", top)
+    return Image.open(io.BytesIO(render(figure, "png", DPI))).convert("RGB")
 
 
 def main() -> None:
@@ -65,7 +141,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             run_demo(Path(folder) / "demo")
             page = overview(Path(folder) / "demo")
-    page.quantize(128, dither=Image.Dither.NONE).save(out, optimize=True)
+    page.quantize(256, dither=Image.Dither.NONE).save(out, optimize=True)
     print(f"Wrote {out}, {out.stat().st_size // 1024} KiB")
 
 

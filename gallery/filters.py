@@ -29,6 +29,7 @@ from cnnviz.plots.tiles import ColorScale, color_scale, largest, number_label
 MOST_LAYERS = 16
 _OPEN = 3  # cards that are not folded
 _WIDTH, _HEIGHT = 800, 560  # pixels that the filters of a layer take at most, about
+_FLAT = 330  # pixels of height that one tile for each filter should take
 _MOST_CHANNELS = 64  # of a filter
 _MOST_TILES = 1024  # of a fully connected layer that reads pictures; more are a matrix
 _MATRIX = 512  # rows
@@ -70,7 +71,7 @@ def filter_cards(report: Report, anchors: Anchors, elsewhere: Links, progress: C
         findings = [finding for finding in report.findings if finding.layer in {layer, *_titles(found)}]
         items = "".join(
             f"<li>{text(f'{finding.layer}: ' if len(found) > 1 else '')}{text(finding.message)}"
-            f"{_numbers(finding.filters)}</li>"
+            f"{_numbers(finding.filters, found[0].count)}</li>"
             for finding in findings
         )
         body = f'<p class="links">This layer elsewhere:{links(elsewhere[layer])}</p>'
@@ -90,13 +91,18 @@ def _titles(found: Sequence[LayerHealth]) -> list[str]:
     return [health.bank.title for health in found]
 
 
-def _numbers(filters: Sequence[int]) -> str:
-    """Which filters a finding is about."""
-    if not filters:
+def _numbers(filters: Sequence[int], count: int) -> str:
+    """Which of ``count`` filters a finding is about, unless it is most of them."""
+    if not filters or not _are_few(filters, count):
         return ""
     more = f" and {len(filters) - _NAMED} more" if len(filters) > _NAMED else ""
     what = "Number" if len(filters) == 1 else "Numbers"
     return f" <small>{what} {', '.join(map(str, filters[:_NAMED]))}{more}</small>"
+
+
+def _are_few(filters: Sequence[int], count: int) -> bool:
+    """Whether marking filters one by one tells something: not where most have the finding."""
+    return 2 * len(filters) <= count
 
 
 def _bank(health: LayerHealth, is_first: bool) -> str:
@@ -120,8 +126,7 @@ def _tiles(health: LayerHealth, is_first: bool) -> str:
     form = tile_form(filters, is_first)
     if form == "matrix":
         return _matrix(bank, filters.reshape(len(filters), -1))
-    # Where most filters have a finding frames would say nothing.
-    few = [numbers for numbers in health.marks.values() if 2 * len(numbers) <= len(filters)]
+    few = [numbers for numbers in health.marks.values() if _are_few(numbers, len(filters))]
     marked = sorted({number for numbers in few for number in numbers})
     highest = [largest(one) or 1.0 for one in filters]
     own = filters / np.array(highest)[:, None, None, None]
@@ -145,8 +150,8 @@ def _one_tile_each(
     bank: FilterBank, tiles: np.ndarray, scale: ColorScale | None, marked: Sequence[int], note: str
 ) -> str:
     height, width = tiles.shape[1:3]
-    sides = [side for side in range(44, 11, -2) if (_WIDTH // side) * (_HEIGHT // side) >= len(tiles)] or [12]
-    zoom = max(1, sides[0] // max(height, width))
+    sides = (side for side in range(64, 11, -2) if (_WIDTH // side) * (_FLAT // side) >= len(tiles))
+    zoom = max(1, next(sides, 12) // max(height, width))
     most = max(1, _WIDTH // (zoom * width + 3))
     columns = next((n for n in range(min(most, len(tiles)), most // 2, -1) if len(tiles) % n == 0), most)
     shown = tiles[: columns * max(1, _HEIGHT // (zoom * height + 3))]

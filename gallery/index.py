@@ -47,7 +47,7 @@ def thumbnail(picture: NetPicture) -> list[Box]:
     scene = picture.scene
     kinds = {detail.box: _KINDS.index(kind_of(detail.row.type)) for detail in reversed(picture.details)}
     scale = _SIDE / max(scene.width, scene.height, 1)
-    is_tall = scene.height > 2 * scene.width
+    is_tall = scene.height > scene.width
     boxes = []
     for node in scene.nodes[:_MOST_BOXES]:
         x, y, width, height = (round(v * scale) for v in (node.x, node.y, node.width, node.height))
