@@ -20,6 +20,8 @@ from cnnviz.cli.options import dpi_option, style_option
               help="Weight of the past in the moving average, 0 to below 1.")  # fmt: skip
 @click.option("--log-axis/--linear-axis", "log_scale", default=None,
               help="The y axis; if not said, what spans much gets a logarithmic one.")  # fmt: skip
+@click.option("--full-range", is_flag=True,
+              help="Show every point, also a few that are far from all others.")  # fmt: skip
 @click.option("--output", "outputs", multiple=True, metavar="NAME",
               help="A net output to show instead of those that fit; may be repeated.")  # fmt: skip
 @click.option("--title", help="Heading instead of the chart type's name.")
@@ -49,11 +51,14 @@ def command(
       cnnviz plot 6 loss.png run.log --smooth 0.9 --style dark --follow
     """
     from cnnviz.analysis.training import chart_number
+    from cnnviz.errors import CnnvizError
     from cnnviz.formats.training_log import read_log
 
     number = chart_number(chart_type)
     options["outputs"] = outputs or None
     if follow:
+        if "-" in logs:
+            raise CnnvizError("-: the standard input cannot be followed, wanted the path of a log that grows")
         _follow(number, out, logs, options)
         return
     read = [read_log(log) for log in logs]

@@ -90,8 +90,10 @@ def test_standard_input(tmp_path):
         (
             ("0", "a.png"),
             CnnvizError,
-            r"run\.log: nothing to plot as test accuracy: no test output was printed$",
+            r"run\.log: nothing to plot as test accuracy: no test output was printed; "
+            r"there are numbers for train-loss$",
         ),
+        (("4", "a.png"), CnnvizError, "as train learning rate: no learning rate was printed; there are num"),
         (("6", "a.png", "--output", "x"), CnnvizError, "no train output 'x': no train output was printed$"),
     ],
 )

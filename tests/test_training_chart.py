@@ -30,7 +30,7 @@ from cnnviz.analysis.training import (
 )
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.log_curves import Curve
-from cnnviz.formats.training_log import LogReader
+from cnnviz.formats.training_log import LogReader, read_log
 from cnnviz.plots.style import FORMATS, KIND_COLORS, kind_of, new_figure, save_figure, theme
 from cnnviz.plots.training import plot_training_log
 from cnnviz.plots.training_html import training_svg
@@ -131,13 +131,48 @@ def test_reference_charts_are_legible(reference: Path, chart: int, style: str):
         assert to_hex(figure.get_facecolor()).upper() == theme(style).background
 
 
-def test_real_charts_are_legible(real: Path):
-    for path in sorted((real / "logs").glob("*"))[::3]:
+def readable_logs(folder: Path, pattern: str) -> list:
+    logs = []
+    for path in sorted(path for path in folder.glob(pattern) if path.suffix in (".log", ".txt")):
         try:
-            figure = plot_training_log(6, path)
-        except CnnvizError:
+            logs.append(read_log(path))
+        except FileError:
+            continue
+    return logs
+
+
+@pytest.fixture(scope="module")
+def all_logs(real: Path, reference: Path) -> list:
+    """The logs at hand that have iterations."""
+    return readable_logs(real / "logs", "*") + readable_logs(reference / "logs", "*/*.log")
+
+
+@pytest.mark.parametrize("chart", range(8))
+def test_charts_of_all_logs_are_legible(all_logs: list, chart: int):
+    """Charts over seconds have another x axis than those over iterations: a third of them will do."""
+    drawn = 0
+    for log in all_logs[:: 3 if chart % 2 else 1]:
+        try:
+            figure = plot_training_log(chart, log)
+        except CnnvizError as error:
+            assert "nothing to plot as" in str(error)
             continue
         assert_legible(figure)
+        drawn += 1
+    assert len(all_logs) == 49 and drawn >= (12 if chart % 2 else 37)
+
+
+@pytest.mark.parametrize("count", [2, 5, 12, 24])
+@pytest.mark.parametrize("chart", [0, 7])
+def test_charts_of_many_logs_are_legible(all_logs: list, chart: int, count: int):
+    for chosen in (all_logs[:count], all_logs[-count:]):
+        figure = plot_training_log(chart, chosen, smooth=0.5)
+        assert_legible(figure)
+        named = {text.get_gid() for text in figure.texts if (text.get_gid() or "").startswith("label-")}
+        names = figure.legends[0].get_texts() if figure.legends else []
+        shown = {line.get_gid() for line in figure.axes[0].lines if "series" in (line.get_gid() or "")}
+        assert bool(named) != bool(names) or len(shown) == 1
+        assert len(named) + len(names) == len(shown) or len(names) == 24 or len(shown) == 1
 
 
 def test_every_finite_point_is_drawn_and_nan_is_a_gap():
@@ -439,7 +474,7 @@ def test_page_reads_out_and_switches_off(tmp_path):
              f"--user-data-dir={tmp_path / 'profile'}"]  # fmt: skip
     done = subprocess.run([browser, *flags, path.as_uri()], capture_output=True, text=True, timeout=60)
     box = done.stdout.split('id="readout"')[1].split("</figure>")[0]
-    assert "Iters 1<div>b: loss: not a number</div>" in box and "run: loss" not in box
+    assert "Iters 1<div><i" in box and "></i>b: not a number</div>" in box and "run" not in box
     assert '<button type="button" aria-pressed="false" data-series="0">' in done.stdout
     assert 'class="series off" data-series="0"' in done.stdout
 
@@ -482,3 +517,152 @@ def test_long_names_stay_apart():
     figure = plot_training_log(6, logs)
     labels = [text.get_text() for text in figure.texts if (text.get_gid() or "").startswith("label-")]
     assert len({label.split("\n")[0].split("  ")[0] for label in labels}) == 3
+
+
+def test_steps_of_a_rate_are_no_glides():
+    """The end of a polynomial policy falls faster and faster, then stays: no step was taken."""
+    poly = [0.1 * (1 - i / 20) ** 2 for i in range(20)] + [0.00025] * 4
+    assert not [m for m in chart_lines(6, [run([1] * 24, rates=poly)])[0].marks if m.kind == "rate"]
+    twice = [0.1, 0.1, 0.01, 0.001, 0.001]
+    marks = [m.x for m in chart_lines(6, [run([1] * 5, rates=twice)])[0].marks if m.kind == "rate"]
+    assert marks == [2, 3]
+
+
+def subtitle(figure) -> str:
+    return {text.get_gid(): text.get_text() for text in figure.texts}["subtitle"]
+
+
+def test_a_few_points_far_from_all_others_lie_outside_and_are_told():
+    losses = [2 + 0.01 * (i % 7) for i in range(40)]
+    losses[10] = 90
+    figure = plot_training_log(6, run(losses))
+    assert figure.axes[0].get_ylim()[1] < 2.1
+    (sign,) = parts(figure, "mark-above")
+    assert sign.get_xdata()[0] == 10
+    assert subtitle(figure) == "run · lowest 2 at 0 · 1 point above: 90 at 10"
+    whole = plot_training_log(6, run(losses), full_range=True)
+    assert whole.axes[0].get_ylim()[1] > 90 and not parts(whole, "mark-above")
+    (curve,) = parts(figure, "series-0")
+    assert max(curve.get_ydata()) == 90
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [10 * 0.8**i for i in range(40)],  # falls steadily
+        [5] * 20 + [1, 1.1] * 10,  # two levels
+        [3] * 30 + [2],  # nothing else to see
+        [1, 2, 1, 90],  # too few to tell
+    ],
+)
+def test_other_curves_are_shown_whole(losses):
+    figure = plot_training_log(6, run(losses))
+    low, high = figure.axes[0].get_ylim()
+    assert low < min(losses) and max(losses) < high and "point" not in subtitle(figure)
+
+
+def test_no_log_lies_outside_a_chart_of_several():
+    logs = [run([1 + 0.01 * (i % 5) for i in range(60)]), run([50, 51], path="b.log")]
+    assert plot_training_log(6, logs).axes[0].get_ylim()[1] > 51
+
+
+def test_long_times_are_told_in_minutes_and_hours():
+    def log(seconds: int):
+        rows = [(i, i * seconds // 10) for i in range(11)]
+        text = "I1121 00:00:00.000000 7 solver.cpp:1] Solving Net\n"
+        for i, s in rows:
+            day, clock = 21 + s // 86400, f"{s // 3600 % 24:02d}:{s // 60 % 60:02d}:{s % 60:02d}"
+            text += f"I11{day:02d} {clock}.000000 7 solver.cpp:1] Iteration {i}, loss = {20 - i}\n"
+        reader = LogReader("run.log")
+        reader.feed(text.encode())
+        return reader.finish()
+
+    for seconds, unit, name in (
+        (500, 1, "Seconds"),
+        (1500, 60, "Minutes"),
+        (36000, 3600, "Hours"),
+        (604800, 86400, "Days"),
+    ):
+        figure = plot_training_log(7, log(seconds))
+        axes = figure.axes[0]
+        assert axes.get_xlabel() == name
+        assert {text.get_gid(): text.get_text() for text in figure.texts}["title"] == f"Train loss vs. {name}"
+        assert parts(figure, "series-0")[0].get_xdata()[-1] == seconds
+        shown = [tick for tick in axes.get_xticks() if 0 <= tick <= seconds]
+        assert len(shown) >= 4
+        for tick in shown:
+            assert axes.xaxis.get_major_formatter()(tick) == f"{tick / unit:g}"
+        assert f"lowest 10 at {seconds / unit:.3g} {name.lower()}" in subtitle(figure)
+
+
+def ticks_of(figure) -> list[str]:
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    return [axes.yaxis.get_major_formatter()(tick) for tick in axes.get_yticks() if low <= tick <= high]
+
+
+def test_ticks_of_small_and_negative_numbers():
+    rates = [1e-4] * 5 + [1e-5] * 5
+    assert ticks_of(plot_training_log(4, run([1] * 10, rates=rates)))[-2:] == ["8×10⁻⁵", "10⁻⁴"]
+    assert ticks_of(plot_training_log(6, run([-3, -2, -1])))[0] == "−3"
+    wide = ticks_of(plot_training_log(6, run([10.0**-i for i in range(8)])))
+    assert wide[0] == "10⁻⁷" and wide[-1] == "10⁰"
+
+
+@pytest.mark.parametrize("span", [1.2, 2, 5, 10, 30, 100, 1e4, 1e8, 1e30])
+def test_log_axes_of_any_span_have_some_ticks_that_stand_apart(span):
+    figure = plot_training_log(6, run([1, span / 2, span]), log_scale=True)
+    assert 3 <= len(ticks_of(figure)) <= 13
+    assert_legible(figure)
+
+
+def test_a_rate_that_falls_smoothly_to_nothing_has_a_linear_axis():
+    smooth = run([1] * 40, rates=[0.1 * (1 - i / 40.01) for i in range(40)])
+    steps = run([1] * 40, rates=[0.1 * 0.1 ** (i // 10) for i in range(40)])
+    assert plot_training_log(4, smooth).axes[0].get_yscale() == "linear"
+    assert plot_training_log(4, steps).axes[0].get_yscale() == "log"
+
+
+def test_a_number_that_never_changes_has_the_only_tick():
+    figure = plot_training_log(4, run([1, 1, 1]))
+    assert ticks_of(figure) == ["0.01"] and subtitle(figure) == "run · always 0.01"
+    assert subtitle(plot_training_log(6, run([0.5]))) == "run · 0.5 at 0"
+
+
+def test_noise_is_drawn_thin_and_behind():
+    smooth, noisy = run([3 - 0.005 * i for i in range(300)]), run([1, 2] * 150, path="noise.log")
+    figure = plot_training_log(6, [noisy, smooth])
+    (thin,), (bold,) = parts(figure, "series-0"), parts(figure, "series-1")
+    assert thin.get_linewidth() < 1 < bold.get_linewidth() and thin.get_zorder() < bold.get_zorder()
+
+
+def test_snapshots_are_marked_for_one_log_alone():
+    rows = "Iteration 0, loss = 2\nIteration 20, loss = 1\nSnapshotting to a_iter_20.caffemodel"
+    logs = [log_of(rows, path) for path in ("a.log", "b.log")]
+    figure = plot_training_log(6, logs)
+    assert not parts(figure, "mark-snapshot") and not [t for t in texts(figure) if "snapshot" in t.get_text()]
+    key = next(text for text in texts(plot_training_log(6, logs[0])) if text.get_gid() == "key")
+    assert key.get_text() == "▲ snapshot"
+
+
+def test_lines_that_end_early_get_a_legend_with_their_last_numbers():
+    short = [run([3, 2, 1 + i / 10], path=f"short{i}.log") for i in range(5)]
+    figure = plot_training_log(6, [*short, run([3] * 40, path="long.log")])
+    (legend,) = figure.legends
+    assert [t.get_text() for t in legend.get_texts()][:2] == ["short0\u20021", "short1\u20021.1"]
+    assert_legible(figure)
+
+
+def test_a_curve_that_ends_as_nan_is_labelled_so():
+    logs = [run([3, 2, "-nan"], path="bad.log"), run([3, 2, 1], path="good.log")]
+    labels = [
+        t.get_text() for t in plot_training_log(6, logs).texts if (t.get_gid() or "").startswith("label")
+    ]
+    assert labels == ["bad\u2002nan", "good\u20021"]
+
+
+def test_a_sign_before_the_first_point_stands_on_the_first_point():
+    tests = [0.1] + [1 + 0.02 * i for i in range(23)]
+    log = run([2.0 - 0.08 * i for i in range(24)], tests=tests)
+    (sign,) = parts(plot_training_log(7, log), "mark-best")
+    assert sign.get_ydata()[0] == 2

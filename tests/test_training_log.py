@@ -253,6 +253,19 @@ def test_follower(tmp_path):
     assert follower.update() and list(follower.log.segments[0].loss.values) == [9]
 
 
+def test_follower_of_a_log_that_is_rotated(tmp_path):
+    path = tmp_path / "run.log"
+    path.write_text(line("Iteration 1, loss = 9"))
+    follower = LogFollower(path)
+    assert follower.update()
+    path.rename(tmp_path / "run.log.1")
+    assert not follower.update()
+    path.write_text(RUN)
+    assert follower.update() and list(follower.log.segments[0].loss.values) == [2.32765, 1.5]
+    with pytest.raises(FileError, match="no such file"):
+        LogFollower(tmp_path / "nowhere.log").update()
+
+
 def test_json_is_json_with_nan():
     import json
 

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +67,16 @@ class ChartLine:
 def chart_name(chart_type: int, lines: Sequence[ChartLine] = ()) -> str:
     """Returns the name of a chart type, or of its chart with ``lines``: "Test accuracy vs. Iters"."""
     quantity, x_axis = CHARTS[chart_type]
-    return f"{lines[0].quantity if lines else quantity} vs. {x_axis}"
+    return f"{lines[0].quantity if lines else quantity} vs. {x_unit(x_axis, lines)[0]}"
+
+
+def x_unit(x_axis: str, lines: Sequence[ChartLine]) -> tuple[str, float]:
+    """Returns what an x axis counts and how many of its numbers that is: hours are 3600 seconds."""
+    if x_axis != "Seconds":
+        return x_axis, 1.0
+    seconds = max((float(line.x[np.isfinite(line.x)].max(initial=0)) for line in lines), default=0.0)
+    units = (("Days", 86400.0, 4.0), ("Hours", 3600.0, 3.0), ("Minutes", 60.0, 10.0))
+    return next(((name, size) for name, size, least in units if seconds >= least * size), (x_axis, 1.0))
 
 
 def chart_number(chart_type: int | str) -> int:
@@ -196,6 +205,11 @@ def log_names(logs: Sequence[TrainingLog]) -> list[str]:
     return unique
 
 
+def moves_in_steps(y: np.ndarray) -> bool:
+    """Whether a learning rate keeps its value from one display to the next most of the time."""
+    return len(y) > 2 and int(np.count_nonzero(y[1:] == y[:-1])) >= len(y) // 2
+
+
 def smoothed(y: np.ndarray, weight: float) -> np.ndarray:
     """Returns the exponential moving average of ``y``: s[i] = weight s[i-1] + (1 - weight) y[i].
 
@@ -308,8 +322,16 @@ def _nothing_to_plot(quantity: str, logs: Sequence[TrainingLog], outputs: Sequen
     if outputs is not None:
         missing = outputs[0] if outputs else ""
         return f"{place}: no {phase} output {missing!r}: {there}{did_you_mean(missing, names)}"
+    if quantity == "Train learning rate":
+        there, names = "no learning rate was printed", []
     way_out = "; name one with --output" if names else ""
-    return f"{place}: nothing to plot as {quantity.lower()}: {there}{way_out}"
+    others = [
+        name
+        for other, name in zip(QUANTITIES, chart_type_names()[::2], strict=True)
+        if any(_chosen_curves(log, other, None) for log in logs)
+    ]
+    charts = f"; there are numbers for {', '.join(others)}" if others else ", nor anything else"
+    return f"{place}: nothing to plot as {quantity.lower()}: {there}{way_out}{charts}"
 
 
 def _x_of(curve: Curve, x_axis: str) -> np.ndarray:
@@ -347,15 +369,25 @@ def _marks(
 
 
 def _rate_marks(rate: Curve, x_axis: str) -> list[Mark]:
-    """Marks the steps of a learning rate: it falls, and it was held before or is held after."""
+    """Marks the steps of a learning rate: it falls, held before or after, and glides on neither side."""
     x, y = _x_of(rate, x_axis), rate.values
-    held = [abs(after - before) <= 1e-3 * abs(before) for before, after in pairwise(y)]
-    marks = []
-    for i in range(1, len(rate)):
-        stays = (i > 1 and held[i - 2]) or (i < len(held) and held[i])
-        if stays and _is_rate_drop(y[i - 1], y[i]):
-            marks.append(Mark("rate", float(x[i]), f"lr {y[i - 1]:g} → {y[i]:g}"))
+    moves = [_move(before, after) for before, after in pairwise(y)]
+    marks: list[Mark] = []
+    first = 0
+    for kind, group in groupby(moves):
+        last = first + len(list(group))
+        beside = {*moves[max(first - 1, 0) : first], *moves[last : last + 1]}
+        if kind == "falls" and beside == {"stays"}:
+            steps = range(first, last)
+            marks += [Mark("rate", float(x[i + 1]), f"lr {y[i]:g} → {y[i + 1]:g}") for i in steps]
+        first = last
     return marks
+
+
+def _move(before: float, after: float) -> str:
+    if abs(after - before) <= 1e-3 * abs(before):
+        return "stays"
+    return "falls" if _is_rate_drop(before, after) else "glides"
 
 
 def _is_rate_drop(before: float, after: float) -> bool:

@@ -44,6 +44,8 @@ from cnnviz.formats.log_columns import (
 from cnnviz.formats.log_curves import Event, Outputs, Segment, TestNet, TrainingLog
 
 CHUNK = 1 << 21
+# By so many bytes a followed log is known again.
+_HEAD = 512
 # Shorter runs of regular lines are read faster one by one.
 _SHORTEST_RUN = 48
 _ITERATION = re.compile(
@@ -351,6 +353,7 @@ class LogFollower:
         self.path = path
         self._reader = LogReader(path)
         self._offset = 0
+        self._head = b""
 
     @property
     def log(self) -> TrainingLog:
@@ -362,20 +365,25 @@ class LogFollower:
         return any(event.kind == "done" for event in self.log.segments[-1].events)
 
     def update(self) -> bool:
-        """Reads what was added and returns whether anything was; a log that shrank is read anew.
+        """Reads what was added and returns whether anything was.
+
+        A log that shrank or begins in another way is read anew; one that has gone may come back.
 
         Raises FileError if it cannot be read.
         """
         try:
             with open(self.path, "rb") as file:
-                if file.seek(0, os.SEEK_END) < self._offset:
-                    self._reader, self._offset = LogReader(self.path), 0
+                if file.read(len(self._head)) != self._head or file.seek(0, os.SEEK_END) < self._offset:
+                    self._reader, self._offset, self._head = LogReader(self.path), 0, b""
                 file.seek(self._offset)
                 before = self._offset
                 while data := file.read(CHUNK):
+                    self._head += data[: _HEAD - len(self._head)]
                     self._offset += len(data)
                     self._reader.feed(data)
         except OSError as error:
+            if self._offset and isinstance(error, FileNotFoundError):
+                return False
             raise FileError(f"{self.path}: cannot be read: {describe_os_error(error)}.") from None
         return self._offset > before
 

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -24,6 +25,7 @@ from cnnviz.analysis.training import (
     chart_name,
     chart_number,
     thinned,
+    x_unit,
 )
 from cnnviz.formats.log_curves import TrainingLog, readable
 from cnnviz.plots._page import document, json_element, template, text
@@ -42,6 +44,7 @@ def training_svg(
     *,
     smooth: float = 0.0,
     log_scale: bool | None = None,
+    full_range: bool = False,
     outputs: Sequence[str] | None = None,
     title: str | None = None,
 ) -> str:
@@ -52,26 +55,25 @@ def training_svg(
     """
     number = chart_number(chart_type)
     lines = chart_lines(number, as_logs(logs), outputs)
-    return _svg(
-        number, lines, style, smooth, log_scale, readable(title) if title else chart_name(number, lines)
-    )[0]
+    heading = readable(title) if title is not None else chart_name(number, lines)
+    view: dict[str, Any] = {"smooth": smooth, "log_scale": log_scale, "full_range": full_range}
+    return _svg(number, lines, style, heading, view)[0]
 
 
-def training_page(
-    number: int, lines: list[ChartLine], smooth: float, log_scale: bool | None, heading: str
-) -> str:
-    """Returns a self-contained HTML page of chart type ``number`` showing ``lines``."""
-    svg, figure = _svg(number, lines, "auto", smooth, log_scale, heading)
+def training_page(number: int, lines: list[ChartLine], heading: str, **view: Any) -> str:
+    """Returns a self-contained HTML page of chart type ``number`` showing ``lines``; see draw_chart."""
+    svg, figure = _svg(number, lines, "auto", heading, view)
+    x_name, unit = x_unit(CHARTS[number][1], lines)
     names = ", ".join(dict.fromkeys(line.log for line in lines))
     data = {
-        "x": CHARTS[number][1],
+        "x": {"name": x_name, "unit": unit},
         "axes": _axes_data(figure),
-        "series": [_series_data(line) for line in lines],
+        "series": [_series_data(i, lines) for i in range(len(lines))],
     }
     body = _BODY.format(
         title=text(heading),
         svg=svg,
-        buttons="\n".join(_button(i, line, lines) for i, line in enumerate(lines)),
+        buttons="\n".join(_button(i, lines) for i in range(len(lines))),
         rows="\n".join(_row(line) for line in lines),
         data=json_element(data, ' id="data"'),
     )
@@ -80,10 +82,10 @@ def training_page(
 
 
 def _svg(
-    number: int, lines: list[ChartLine], style: str, smooth: float, log_scale: bool | None, heading: str
+    number: int, lines: list[ChartLine], style: str, heading: str, view: dict[str, Any]
 ) -> tuple[str, Figure]:
     look = theme("light" if style == "auto" else style)
-    figure = draw_chart(number, [_thin(line) for line in lines], look, smooth, log_scale, heading)
+    figure = draw_chart(number, [_thin(line) for line in lines], look, heading, **view)
     text = render(figure, "svg", title=heading).decode("utf-8")
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -149,10 +151,12 @@ def _axes_data(figure: Figure) -> dict:
     }
 
 
-def _series_data(line: ChartLine) -> dict:
-    shown = _thin(line)
+def _series_data(i: int, lines: list[ChartLine]) -> dict:
+    shown = _thin(lines[i])
+    name, color = _name_and_color(i, lines)
     return {
-        "name": f"{line.log}: {line.name}",
+        "name": name,
+        "color": color,
         "x": [_plain(v) for v in shown.x],
         "y": [_plain(v) for v in shown.y],
     }
@@ -162,15 +166,24 @@ def _plain(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _button(i: int, line: ChartLine, lines: list[ChartLine]) -> str:
-    several = len({other.log for other in lines}) > 1
-    name = f"{line.log}: {line.name}" if several else line.name
-    logs = list(dict.fromkeys(other.log for other in lines))
-    color = (logs.index(line.log) if several else i) % len(theme("light").series)
+def _button(i: int, lines: list[ChartLine]) -> str:
+    name, color = _name_and_color(i, lines)
     return (
         f'<button type="button" aria-pressed="true" data-series="{i}">'
         f'<i style="background:var(--series{color})"></i>{text(name)}</button>'
     )
+
+
+def _name_and_color(i: int, lines: list[ChartLine]) -> tuple[str, int]:
+    """Returns what a curve is called among ``lines``, and the number of its colour, as in the picture."""
+    line, logs = lines[i], list(dict.fromkeys(line.log for line in lines))
+    if len(logs) == 1:
+        name = line.name
+    elif sum(other.log == line.log for other in lines) == 1:
+        name = line.log
+    else:
+        name = f"{line.log}: {line.name}"
+    return name, (logs.index(line.log) if len(logs) > 1 else i) % len(theme("light").series)
 
 
 def _row(line: ChartLine) -> str:

@@ -17,7 +17,8 @@
   svg.append(cursor);
   svg.tabIndex = 0;
 
-  const text = value => value.toLocaleString('en', {maximumSignificantDigits: 7});
+  const text = (value, digits = 7) => value.toLocaleString('en', {maximumSignificantDigits: digits});
+  const place = x => data.x.unit === 1 ? text(x) : text(x / data.x.unit, 4);
 
   // The last of equally near points wins: after a restart it is the one that counts.
   function nearest(list, x) {
@@ -33,9 +34,11 @@
     const i = nearest(series.x, x);
     if (i < 0) return null;
     const value = series.y[i] === null ? 'not a number' : text(series.y[i]);
-    const place = series.x[i] === x ? '' : ` (at ${text(series.x[i])})`;
+    const where = series.x[i] === x ? '' : ` (at ${place(series.x[i])})`;
     const line = document.createElement('div');
-    line.textContent = `${series.name}: ${value}${place}`;
+    const swatch = document.createElement('i');
+    swatch.style.background = `var(--series${series.color})`;
+    line.append(swatch, `${series.name}: ${value}${where}`);
     return line;
   }
 
@@ -47,7 +50,7 @@
     cursor.setAttribute('x2', px);
     cursor.classList.remove('off');
     const rows = data.series.filter((_, k) => visible[k]).map(s => row(s, x)).filter(Boolean);
-    box.replaceChildren(`${data.x} ${text(x)}`, ...rows.slice(0, most));
+    box.replaceChildren(`${data.x.name} ${place(x)}`, ...rows.slice(0, most));
     if (rows.length > most) box.append(`and ${rows.length - most} more`);
     box.hidden = false;
     const frame = svg.getBoundingClientRect();
