@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cnnviz.analysis.drift import compare_snapshots, compare_weights, in_order, iteration_of
+from cnnviz.analysis.drift import compare_snapshots, compare_weights, in_order, iteration_of, iterations_of
 from cnnviz.analysis.filter_measures import (
     filter_banks,
     nearest_filters,
@@ -344,6 +344,7 @@ def test_iterations_come_from_names():
     assert iteration_of("a_iter_10.caffemodel.h5") == 10
     assert iteration_of("lenet.caffemodel") is None
     files = [SimpleNamespace(path=f"x_iter_{n}.caffemodel") for n in (900, 1000, 50)]
+    assert iterations_of([files[0], files[0]]) is None  # of two trainings
     assert [w.path for w in in_order(files)] == [f"x_iter_{n}.caffemodel" for n in (50, 900, 1000)]
 
 

@@ -349,6 +349,28 @@ def test_unusual_shapes_are_drawn(shape):
     assert figure.get_size_inches()[1] < 12
 
 
+def test_hostile_names_and_numbers_are_shown_as_they_are(tmp_path):
+    names = ["a$\\frac{x}{0}$", "<script>x</script>", "n" * 200, "two\nlines", "$", "\x1b[31m"]
+    rng = np.random.default_rng(0)
+    before = Snapshot({name: [rng.standard_normal((4, 3, 3, 3)).astype(np.float32)] for name in names})
+    before.net_name = "$x_$"
+    before[names[1]][0][:] = 1e38
+    before[names[2]][0][:] = 1e-42
+    before[names[3]][0][1] = np.inf
+    after = Snapshot({name: [-blobs[0]] for name, blobs in before.items()})
+    after.net_name = "$x_$"
+    with np.errstate(all="raise", under="ignore"):
+        one = plot_weights(None, before, tmp_path / "one.svg")
+        two = plot_weight_difference(before, after, tmp_path / "two.svg")
+        film = plot_weight_filmstrip([before, after], tmp_path / "film.svg", layer="$")
+    for figure in (one, two, film):
+        assert "\x1b" not in words(figure)
+        assert not any("\n" in text.get_text() for text in texts(figure))
+    assert "a$\\frac{x}{0}$" in words(one) and "Weights of $x_$" in words(one)
+    for path in tmp_path.iterdir():
+        assert "<script" not in path.read_text(encoding="utf-8")
+
+
 def test_a_file_is_written(tmp_path):
     path = tmp_path / "weights.svg"
     plot_weights(graph(), small(), path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.analysis.filter_measures import FilterBank, Weights, filter_banks, finite, row_blocks
+from cnnviz.analysis.filter_measures import FilterBank, Weights, filter_banks, finite, row_blocks, row_norms
 from cnnviz.analysis.filters import (
     LayerHealth,
     layer_health,
@@ -305,8 +305,10 @@ def layer_drift(before: FilterBank, after: FilterBank) -> LayerDrift:
     product, changed = 0.0, 0
     for rows in row_blocks(*new.shape):  # a layer may be half a gigabyte
         a, b = finite(old[rows]), finite(new[rows])
-        moved[rows], lengths[rows], new_lengths[rows] = (np.linalg.norm(x, axis=1) for x in (b - a, a, b))
-        product += float(np.einsum("ij,ij->i", a, b).sum(dtype=np.float64))
+        moved[rows], lengths[rows], new_lengths[rows] = map(
+            row_norms, (np.subtract(b, a, dtype=np.float64), a, b)
+        )
+        product += float(np.einsum("ij,ij->i", a, b, dtype=np.float64).sum())
         changed += int((a != b).sum())
     norms = _length(lengths) * _length(new_lengths)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -345,10 +347,10 @@ def in_order(snapshots: Sequence[Weights]) -> list[Weights]:
 
 
 def iterations_of(snapshots: Sequence[Weights]) -> list[int] | None:
-    """Returns N of "_iter_N" of each snapshot's file name; None if a name has none."""
+    """Returns N of "_iter_N" of each snapshot's file name; None if a name has none or two have the same."""
     numbers = [iteration_of(getattr(weights, "path", "")) for weights in snapshots]
     known = [number for number in numbers if number is not None]
-    return known if len(known) == len(numbers) else None
+    return known if len(set(known)) == len(numbers) else None
 
 
 @dataclass(frozen=True)

@@ -231,8 +231,13 @@ def finite(values: np.ndarray) -> np.ndarray:
 
 def _unit_rows(matrix: np.ndarray) -> np.ndarray:
     """Returns the rows scaled to norm 1 in 32 bits; rows of zeros stay."""
-    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+    norms = row_norms(matrix)[:, None]
     return (matrix / np.where(norms > 0, norms, 1)).astype(np.float32)
+
+
+def row_norms(matrix: np.ndarray) -> np.ndarray:
+    """Returns the length of each row in 64 bits: in 32, squares of large weights would be infinite."""
+    return np.sqrt(np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,10 +280,11 @@ def spectrum(filters: np.ndarray, group: int = 1) -> Spectrum:
 
 def energies(matrices: np.ndarray) -> np.ndarray:
     """Returns the squared singular values (groups, K), rising, of ``matrices`` (groups, rows, columns)."""
-    matrices = matrices.astype(np.float64 if matrices.size <= 1 << 22 else np.float32)
+    largest = float(np.abs(matrices).max(initial=0)) or 1.0  # whose square may be too large for 32 bits
+    matrices = np.divide(matrices, largest, dtype=np.float64 if matrices.size <= 1 << 22 else np.float32)
     other = matrices.swapaxes(1, 2)
     products = matrices @ other if matrices.shape[1] <= matrices.shape[2] else other @ matrices
-    return np.clip(np.linalg.eigvalsh(products), 0, None)
+    return np.clip(np.linalg.eigvalsh(products).astype(np.float64), 0, None) * largest**2
 
 
 def order_filters(filters: np.ndarray, order: str = "file") -> np.ndarray:
@@ -296,7 +302,7 @@ def order_filters(filters: np.ndarray, order: str = "file") -> np.ndarray:
     if order == "file":
         return np.arange(len(filters))
     flat = filters.reshape(len(filters), -1)
-    norms = np.concatenate([np.linalg.norm(finite(flat[rows]), axis=1) for rows in row_blocks(*flat.shape)])
+    norms = np.concatenate([row_norms(finite(flat[rows])) for rows in row_blocks(*flat.shape)])
     if order == "norm":
         return np.argsort(-norms, kind="stable")
     rows = _unit_rows(finite(_some_columns(flat)))

@@ -20,6 +20,7 @@ from cnnviz.analysis.filter_measures import (
     nearest_filters,
     noise_scores,
     row_blocks,
+    row_norms,
     spectrum,
 )
 from cnnviz.analysis.randomness import FEWEST, Randomness, randomness
@@ -183,7 +184,7 @@ def _row_measures(flat: np.ndarray) -> dict[str, Any]:
         at_high = (rows == high[:, None]) & (high > 0)[:, None]
         parts.append(
             {
-                "norm": np.linalg.norm(rows, axis=1),
+                "norm": row_norms(rows),
                 "mean": rows.mean(axis=1, dtype=np.float64),
                 "std": rows.std(axis=1, dtype=np.float64),
                 "low": low,

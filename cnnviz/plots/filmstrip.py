@@ -15,7 +15,7 @@ from cnnviz.analysis.filter_measures import FilterBank, filter_banks, order_filt
 from cnnviz.analysis.filters import listed, median
 from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
 from cnnviz.errors import CnnvizError, WeightsError
-from cnnviz.plots._text import fit, text_width
+from cnnviz.plots._text import fit, text_width, visible
 from cnnviz.plots.filter_parts import (
     BAR,
     HEADING,
@@ -150,7 +150,7 @@ class _Film:
         columns = len(self.numbers)
         layout = tile_layout(len(tiles), tiles.shape[1], tiles.shape[2], columns)
         # Row labels end where the tiles begin.
-        names = [fit(label, 110, 8.5) for label in self.labels]
+        names = [fit(visible(label), 110, 8.5) for label in self.labels]
         gutter = max(text_width(name, 8.5) for name in names) / 72 + 0.15
         width = min(WIDTH - 2 * MARGIN - gutter, 0.6 * columns)
         grid_height = layout.height_at(width)

@@ -15,7 +15,7 @@ from cnnviz.analysis.model import some_names
 from cnnviz.analysis.summary import shape_text
 from cnnviz.engine.graph import Graph
 from cnnviz.errors import CnnvizError, WeightsError, did_you_mean
-from cnnviz.plots._text import fit, text_width
+from cnnviz.plots._text import fit, text_width, visible
 from cnnviz.plots.style import KIND_COLORS, Theme, kind_of
 from cnnviz.plots.tiles import BAD_COLOR, Mark, inch_axes, inch_text, keep_ends_inside, number_label
 
@@ -238,10 +238,12 @@ def title_height(lines: Sequence[str]) -> float:
 def draw_title(figure: Figure, title: str, lines: Sequence[str], look: Theme) -> float:
     """Writes the title and the lines that are not empty below it; returns where the next thing begins."""
     room = (WIDTH - 2 * MARGIN) * 72
-    inch_text(figure, MARGIN, MARGIN - 0.05, fit(title, room, 17, bold=True), 17, look.text, weight="bold")
+    inch_text(
+        figure, MARGIN, MARGIN - 0.05, fit(visible(title), room, 17, bold=True), 17, look.text, weight="bold"
+    )
     top = MARGIN + 0.33
     for i, line in enumerate(filter(None, lines)):
-        inch_text(figure, MARGIN, top, fit(line, room, 9.5), 9.5, look.muted if i else look.text)
+        inch_text(figure, MARGIN, top, fit(visible(line), room, 9.5), 9.5, look.muted if i else look.text)
         top += 0.21
     return MARGIN + title_height(lines)
 
@@ -253,7 +255,7 @@ def draw_heading(figure: Figure, bank: FilterBank, note: str, look: Theme, top: 
     chip.set(xticks=[], yticks=[])
     for spine in chip.spines.values():
         spine.set_visible(False)
-    name = fit(bank.title, 3.6 * 72, 12, bold=True)
+    name = fit(visible(bank.title), 3.6 * 72, 12, bold=True)
     inch_text(figure, MARGIN + 0.21, top, name, 12, look.text, weight="bold")
     left = MARGIN + 0.36 + text_width(name, 12, bold=True) / 72
     words = fit(" · ".join(filter(None, [bank_words(bank), note])), (WIDTH - MARGIN - left) * 72, 9)

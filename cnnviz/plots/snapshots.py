@@ -16,7 +16,7 @@ from cnnviz.analysis.filter_measures import FilterBank, filter_banks, order_filt
 from cnnviz.analysis.filters import listed, median
 from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
 from cnnviz.errors import WeightsError
-from cnnviz.plots._text import fit, text_width, wrap
+from cnnviz.plots._text import fit, text_width, visible, wrap
 from cnnviz.plots.filter_parts import (
     BAR,
     HEADING,
@@ -241,7 +241,7 @@ def _draw_drift_chart(
     figure: Figure, drifts: Sequence[LayerDrift], total: int, top: float, look: Theme
 ) -> None:
     """Draws a bar for each layer: how far it moved, relative to its length before."""
-    names = [fit(drift.title, 130, 8.5) for drift in drifts]
+    names = [fit(visible(drift.title), 130, 8.5) for drift in drifts]
     label_width = max(text_width(name, 8.5) for name in names) / 72 + 0.1
     left, room = MARGIN + label_width, _CHART - label_width
     axes = inch_axes(figure, left, top + 0.22, room, _CHART_ROW * len(drifts))
@@ -249,7 +249,7 @@ def _draw_drift_chart(
     rows = np.arange(len(values))
     axes.barh(rows, values, height=0.62, color=[KIND_COLORS[bank_kind(d.after.bank)] for d in drifts])
     style_axes(axes, look, grid="x")
-    axes.set_yticks(rows, names)
+    axes.set_yticks(rows, names, parse_math=False)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(0, max([*values, 1e-9]) * 1.15)
     axes.tick_params(axis="y", labelsize=8.5)
@@ -270,7 +270,7 @@ def _draw_signs(figure: Figure, comparison: Comparison, top: float, look: Theme)
     top += 0.08
     for sign in comparison.signs:
         color = look.text if sign.direction else look.muted
-        what = sign.what.replace("->", "→")
+        what = visible(sign.what).replace("->", "→")
         for line in wrap(f"{what}: {words[sign.direction]}", _SIGNS * 72, 8.5):
             top += LINE
             inch_text(figure, left, top, line, 8.5, color)
@@ -283,8 +283,10 @@ def _draw_difference(figure: Figure, section: _Difference, top: float) -> None:
     top += HEADING
     before, after = tiles.of(drift.before.bank.filters), tiles.of(drift.after.bank.filters)
     common = _scale(np.concatenate([before.ravel(), after.ravel()]), tiles.kind, look)
-    moved = _scale(np.subtract(after, before).ravel(), tiles.kind, look, is_signed=True)
-    panels = (("before", before, common), ("after", after, common), ("after − before", after - before, moved))
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite has a colour
+        change = np.subtract(after, before)
+    moved = _scale(change.ravel(), tiles.kind, look, is_signed=True)
+    panels = (("before", before, common), ("after", after, common), ("after − before", change, moved))
     width, height = section.panel_size
     for i, (name, values, scale) in enumerate(panels):
         left = MARGIN + i * (_PANEL + _PANEL_GAP)

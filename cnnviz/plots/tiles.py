@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -344,7 +345,13 @@ def _draw_labels(axes: Axes, layout: TileLayout, labels: Sequence[str], size: fl
     for i, label in enumerate(labels[: layout.count]):
         top, left = layout.corner(i)
         axes.text(
-            left, top - layout.gap - layout.strip * 0.14, label, size=size, color=look.muted, va="baseline"
+            left,
+            top - layout.gap - layout.strip * 0.14,
+            label,
+            size=size,
+            color=look.muted,
+            va="baseline",
+            parse_math=False,
         )
 
 
@@ -413,7 +420,8 @@ def inch_axes(figure: Figure, left: float, top: float, width: float, height: flo
 def inch_text(figure: Figure, left: float, top: float, text: str, size: float, color: str, **more) -> None:
     """Writes ``text`` with its upper left corner at inches from the figure's upper left corner."""
     whole_width, whole_height = figure.get_size_inches()
-    more = {"va": "top", "ha": "left"} | more
+    plain: dict[str, Any] = {"va": "top", "ha": "left", "parse_math": False}  # a dollar sign in a name is one
+    more = plain | more
     figure.text(left / whole_width, 1 - top / whole_height, text, size=size, color=color, **more)
 
 
