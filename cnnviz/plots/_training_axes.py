@@ -101,9 +101,9 @@ def _near(lines: Sequence[ChartLine], y: np.ndarray, log_scale: bool) -> np.ndar
     end = len(values) - _count_far(values)
     start = _count_far(-values[:end][::-1])
     near = values[start:end]
-    low, high = (10 ** near[[0, -1]]) if log_scale else near[[0, -1]]
     if len(near) == len(values):
         return y
+    low, high = (10 ** near[[0, -1]]) if log_scale else near[[0, -1]]
     slack = 1e-9 * abs(high - low)
     inside = (y >= low - slack) & (y <= high + slack)
     for line in lines:
