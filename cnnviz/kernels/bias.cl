@@ -2,13 +2,9 @@
 //   bias_add:       y[o, c, i] += bias[c]
 //   bias_gradient:  db[c] += sum over o, i of dy[o, c, i]
 // Host: engine/ops/bias.py. Work items: bias_add (i, o * channels + c), or (c, o) where inner is 1;
-// bias_gradient one per channel, which adds in order, sixteen neighbours at once, so results repeat.
+// bias_gradient one per channel, which adds in order, LANES neighbours at once, so results repeat.
 
-#ifndef Dtype
-#define Dtype float
-#endif
-#define JOIN_(x, y) x##y
-#define JOIN(x, y) JOIN_(x, y)
+#include "tile.h"
 
 __kernel void bias_add(const int channels, __global const Dtype *bias, __global Dtype *y)
 {
@@ -25,17 +21,15 @@ __kernel void bias_add_rows(__global const Dtype *bias, __global Dtype *y)
 __kernel void bias_gradient(const int outer, const int inner, __global const Dtype *dy, __global Dtype *db)
 {
     const int c = get_global_id(0), channels = get_global_size(0);
-    JOIN(Dtype, 16) sums = 0;
+    Vector sums = 0;
     Dtype rest = 0;
     for (int o = 0; o < outer; o++) {
         __global const Dtype *row = dy + (o * channels + c) * inner;
         int i = 0;
-        for (; i + 16 <= inner; i += 16) sums += JOIN(vload, 16)(0, row + i);
+        for (; i + LANES <= inner; i += LANES) sums += load(0, row + i);
         for (; i < inner; i++) rest += row[i];
     }
-    const JOIN(Dtype, 8) eight = sums.lo + sums.hi;
-    const JOIN(Dtype, 4) four = eight.lo + eight.hi;
-    db[c] += rest + (four.x + four.y) + (four.z + four.w);
+    db[c] += rest + sum_lanes(sums);
 }
 
 // The same where inner is 1: neighbouring items read neighbouring addresses.

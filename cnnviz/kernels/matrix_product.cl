@@ -92,13 +92,6 @@ __kernel void product_tile(const int m, const int n, const int k,
 
 // For A and B where k steps by one element in both: a row of A and a column of B are without gaps.
 // Work items: (tile row of A_LINES, tile column of B_LINES, product of the batch).
-inline Vector load_some(__global const Dtype *from, int count)
-{
-    Dtype lanes[LANES];
-    for (int j = 0; j < LANES; j++) lanes[j] = j < count ? from[j] : 0;
-    return load(0, lanes);
-}
-
 __kernel void product_rows(const int m, const int n, const int k,
                            __global const Dtype *a, const int a_offset, const int a_row, const int a_step,
                            __global const Dtype *b, const int b_offset, const int b_col, const int b_step,

@@ -1,11 +1,10 @@
 // Sums of rows: y[r] = scale sum over i of f(x[r, i]), f = identity, |x|, x^2 or x z.
 // Host: engine/ops/reduction.py, which calls it with ever shorter rows until one number is left.
 // Work items: one per (chunk of CHUNK neighbours, row). A chunk is always summed in the same order, so
-// results repeat, and 16 running sums keep the rounding error small. In place: no.
+// results repeat, and LANES running sums keep the rounding error small. In place: no.
 
-#ifndef Dtype
-#define Dtype float
-#endif
+#include "tile.h"
+
 #ifndef CHUNK
 #define CHUNK 2048
 #endif
@@ -14,7 +13,7 @@
 #define SQUARE 2
 #define PRODUCT 3
 
-inline Dtype term(const int what, const Dtype x, const Dtype z)
+inline Vector term(const int what, const Vector x, const Vector z)
 {
     return what == SQUARE ? x * x : what == PRODUCT ? x * z : what == ABSOLUTE ? fabs(x) : x;
 }
@@ -27,14 +26,13 @@ __kernel void sum_chunks(const int chunks, const int rows, const int count, cons
     if (chunk >= chunks || row >= rows) return;
     const size_t begin = (size_t)row * count + (size_t)chunk * CHUNK;
     const int size = min(CHUNK, count - chunk * CHUNK);
-    Dtype sums[16];
-    for (int k = 0; k < 16; ++k) sums[k] = 0;
+    x += begin;
+    z += begin;
+    Vector sum = 0;
     int i = 0;
-    for (; i + 16 <= size; i += 16)
-        for (int k = 0; k < 16; ++k)
-            sums[k] += term(what, x[begin + i + k], what == PRODUCT ? z[begin + i + k] : 0);
-    for (; i < size; ++i) sums[i % 16] += term(what, x[begin + i], what == PRODUCT ? z[begin + i] : 0);
-    for (int step = 8; step > 0; step /= 2)
-        for (int k = 0; k < step; ++k) sums[k] += sums[k + step];
-    y[y_start + row * chunks + chunk] = scale * sums[0];
+    for (; i + LANES <= size; i += LANES)
+        sum += term(what, load(0, x + i), what == PRODUCT ? load(0, z + i) : (Vector)0);
+    if (i < size)
+        sum += term(what, load_some(x + i, size - i), what == PRODUCT ? load_some(z + i, size - i) : (Vector)0);
+    y[y_start + row * chunks + chunk] = scale * sum_lanes(sum);
 }

@@ -20,6 +20,14 @@
 #define load JOIN(vload, LANES)
 #define store JOIN(vstore, LANES)
 
+// The first `count` elements from there on, then zeros.
+inline Vector load_some(__global const Dtype *from, int count)
+{
+    Dtype lanes[LANES];
+    for (int j = 0; j < LANES; j++) lanes[j] = j < count ? from[j] : 0;
+    return load(0, lanes);
+}
+
 inline void clear_tile(Vector sum[ROWS][VECTORS])
 {
     #pragma unroll

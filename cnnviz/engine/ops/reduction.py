@@ -52,7 +52,8 @@ def _pass(
     start: int,
 ) -> None:
     chunks = max(1, -(-count // _CHUNK))
-    columns = min(chunks, 16)
+    # On a CPU an item sums with vectors itself; a group of several would gather from all their chunks.
+    columns = 1 if device.is_cpu else min(chunks, 16)
     size = (-(-chunks // columns) * columns, rows)
     other = source if other is None else other  # a pointer that is never followed
     args = (chunks, rows, count, _KINDS[what], float(scale), source, other, target, start)
