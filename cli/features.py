@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cnnviz.cli.options import device_option, dpi_option, input_option, style_option
+from cnnviz.cli.options import device_option, dpi_option, image_options, style_option
 
 METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integrated"]
 
@@ -33,16 +33,7 @@ METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integ
               "that excites class N, a channel or the channels of a layer; may be repeated.")  # fmt: skip
 @click.option("--top-images", "ranked", multiple=True, metavar="LAYER", help="Also show which patches of the "
               "images excite the channels of a layer most; may be repeated.")  # fmt: skip
-@click.option("--classes", metavar="FILE", help="Names of the classes, one per line.")
-@click.option("--mean", metavar="B,G,R|FILE", help="Mean to take away: numbers, .binaryproto or .npy. "
-              "Default: what the net's data layer says.")  # fmt: skip
-@click.option("--scale", type=float, help="Factor after the mean. Default: what the data layer says, or 1.")
-@click.option("--train-model", metavar="FILE", help="Prototxt of the training net: its data layer tells mean "
-              "and scale.")  # fmt: skip
-@click.option("--rgb", is_flag=True, help="The net wants R, G, B; Caffe's habit is B, G, R.")
-@click.option("--stretch", is_flag=True, help="Use the whole image; default: cut the middle out.")
-@click.option("--size", metavar="H,W", help="Height and width of the net's input.")
-@input_option
+@image_options
 @click.option("--npz", is_flag=True, help="Also write the numbers, as NAME.npz.")
 @click.option("--npy", "blobs", multiple=True, metavar="BLOB", help="Also write this blob, as NAME_BLOB.npy; "
               "may be repeated.")  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import device_option, input_option
+from cnnviz.cli.options import device_option, image_options
 
 
 @click.command()
@@ -17,15 +17,7 @@ from cnnviz.cli.options import device_option, input_option
 @click.option("--out", metavar="PAGE.html", help="The page to write.")
 @click.option("--index", metavar="DIR", help="Instead write DIR/index.html, a page over the pages in "
               "DIR and the folders in it.")  # fmt: skip
-@click.option("--classes", metavar="FILE", help="Names of the classes, one per line.")
-@click.option("--mean", metavar="B,G,R|FILE", help="Mean to take away from images.")
-@click.option("--scale", type=float, help="Factor after the mean.")
-@click.option("--train-model", metavar="FILE", help="Prototxt of the training net: its data layer tells mean "
-              "and scale.")  # fmt: skip
-@click.option("--rgb", is_flag=True, help="The net wants R, G, B; Caffe's habit is B, G, R.")
-@click.option("--stretch", is_flag=True, help="Use the whole image; default: cut the middle out.")
-@click.option("--size", metavar="H,W", help="Height and width of the net's input.")
-@input_option
+@image_options
 @device_option
 def command(model, weights, images, logs, out, index, classes, mean, scale, train_model, rgb, stretch, size,
             inputs, device) -> None:  # fmt: skip

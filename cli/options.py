@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
 device_option = click.option(
@@ -29,10 +31,28 @@ style_option = click.option(
 dpi_option = click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True,
                           help="Dots per inch of PNG and JPEG.")  # fmt: skip
 
-input_option = click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE|FILE", help="Feed "
-                            "another input than the image's: a number, numbers or an .npy file; may be "
-                            "repeated. Default: 0 at the first step and 1 after for the cont of recurrent "
-                            "layers, else 0.")  # fmt: skip
+_IMAGE_OPTIONS = (
+    click.option("--classes", metavar="FILE", help="Names of the classes, one per line."),
+    click.option("--mean", metavar="B,G,R|FILE", help="Mean to take away: numbers, .binaryproto or .npy. "
+                 "Default: what the net's data layer says."),
+    click.option("--scale", type=float, help="Factor after the mean. Default: what the data layer says, "
+                 "or 1."),
+    click.option("--train-model", metavar="FILE", help="Prototxt of the training net: its data layer tells "
+                 "mean and scale."),
+    click.option("--rgb", is_flag=True, help="The net wants R, G, B; Caffe's habit is B, G, R."),
+    click.option("--stretch", is_flag=True, help="Use the whole image; default: cut the middle out."),
+    click.option("--size", metavar="H,W", help="Height and width of the net's input."),
+    click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE|FILE", help="Feed another input "
+                 "than the image's: a number, numbers or an .npy file; may be repeated. Default: 0 at the "
+                 "first step and 1 after for the cont of recurrent layers, else 0."),
+)  # fmt: skip
+
+
+def image_options(command: Callable) -> Callable:
+    """Adds the options that say how a picture becomes a net's input and what its classes are called."""
+    for option in reversed(_IMAGE_OPTIONS):
+        command = option(command)
+    return command
 
 
 class CaffeFlags(click.Command):

@@ -78,6 +78,16 @@ def test_the_page_fits_a_browser(demo, tmp_path, width):
     assert errors == 0 and right <= window
 
 
+def title_after(page: str, script: str, folder) -> str:
+    """Shows a page in a browser and returns the title that ``script`` gives it.
+
+    The script stands before the page's own policy, which would not let it run.
+    """
+    copy = folder / "probed.html"
+    copy.write_text(page.replace("<head>", f"<head><script>{script}</script>", 1), encoding="utf-8")
+    return re.search("<title>(.*?)</title>", dump_dom(copy, folder / "profile", 1280))[1]
+
+
 def dump_dom(page, profile, width: int) -> str:
     command = [
         "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from test_demo import dump_dom, needs_browser
+from test_demo import needs_browser, title_after
 
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError, FileError
@@ -197,15 +197,13 @@ def test_links_open_what_they_name(page, tmp_path):
     """A link to a folded card unfolds it; one to a box of the graph chooses the box."""
     box = re.search(r'data-box="([^"]*)"><th scope="row"><a [^>]*>conv2</a>', page)[1]
     probe = (
-        "<script>addEventListener('load', () => { location.hash = 'filters-ip2'; setTimeout(() => {"
+        "addEventListener('load', () => { location.hash = 'filters-ip2'; setTimeout(() => {"
         f"location.hash = '{box}'; setTimeout(() => {{ document.title = 'card=' +"
         " document.getElementById('filters-ip2').open + ' panel=' +"
         " document.querySelector('.panel h3').textContent + ' links=' +"
-        " document.querySelectorAll('.panel section > p > a').length; }, 300); }, 300); });</script>"
+        " document.querySelectorAll('.panel section > p > a').length; }, 300); }, 300); });"
     )
-    copy = tmp_path / "page.html"
-    copy.write_text(page.replace("<head>", f"<head>{probe}", 1), encoding="utf-8")
-    title = re.search("<title>(.*?)</title>", dump_dom(copy, tmp_path / "profile", 1280))[1]
+    title = title_after(page, probe, tmp_path)
     assert title == "card=true panel=conv2 Convolution links=2"
 
 

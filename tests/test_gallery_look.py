@@ -10,7 +10,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from test_demo import dump_dom, needs_browser
+from test_demo import needs_browser, title_after
 from test_gallery import Page
 
 import cnnviz
@@ -63,6 +63,11 @@ def test_focus_is_seen_and_motion_can_be_refused():
     assert "transition" not in css and "animation" not in css
 
 
+def test_a_rule_stands_once():
+    rules = re.findall(r"^([^\s@/][^{]*)\{[^}]*\}", template("page.css", "cnnviz.gallery"), re.MULTILINE)
+    assert len(rules) > 80 and len(rules) == len(set(rules))
+
+
 def test_tables_tell_what_heads_what(page):
     for head in re.findall("<th[ >][^>]*>", page):
         assert 'scope="col"' in head or 'scope="row"' in head
@@ -78,16 +83,14 @@ def test_images_tell_their_size(page):
 def test_the_keyboard_reaches_every_control(page, tmp_path):
     """Every control is one that Tab stops at, and shows that it has the focus."""
     probe = (
-        "<script>addEventListener('load', () => setTimeout(() => {"
+        "addEventListener('load', () => setTimeout(() => {"
         "const controls = [...document.querySelectorAll('a[href], button, input, summary, [role=button]')]"
         ".filter((c) => c.checkVisibility && c.checkVisibility());"
         "const deaf = controls.filter((c) => { c.focus(); return document.activeElement !== c"
         " || c.tabIndex < 0; });"
-        "document.title = `controls=${controls.length} deaf=${deaf.length}`; }, 200));</script>"
+        "document.title = `controls=${controls.length} deaf=${deaf.length}`; }, 200));"
     )
-    copy = tmp_path / "page.html"
-    copy.write_text(page.replace("<head>", f"<head>{probe}", 1), encoding="utf-8")
-    title = re.search("<title>(.*?)</title>", dump_dom(copy, tmp_path / "profile", 1280))[1]
+    title = title_after(page, probe, tmp_path)
     controls, deaf = map(int, re.findall(r"\d+", title))
     assert controls > 40 and deaf == 0
 
@@ -153,16 +156,14 @@ def test_one_image_needs_no_switch(small, three):
 def test_the_switch_leaves_one_image(three, tmp_path):
     """By style alone; a link to what it hides shows all again."""
     probe = (
-        "<script>addEventListener('load', () => setTimeout(() => {"
+        "addEventListener('load', () => setTimeout(() => {"
         "const seen = () => [...document.querySelectorAll('.of')].filter((e) => e.offsetParent !== null)"
         ".map((e) => e.className.match(/of-(\\d)/)[1]);"
         "const all = new Set(seen()).size; document.getElementById('only-1').click();"
         "const one = [...new Set(seen())].join(); location.hash = 'maps-2-ip'; setTimeout(() => {"
-        "document.title = `all=${all} one=${one} again=${new Set(seen()).size}`; }, 200); }, 200));</script>"
+        "document.title = `all=${all} one=${one} again=${new Set(seen()).size}`; }, 200); }, 200));"
     )
-    copy = tmp_path / "page.html"
-    copy.write_text(three.replace("<head>", f"<head>{probe}", 1), encoding="utf-8")
-    title = re.search("<title>(.*?)</title>", dump_dom(copy, tmp_path / "profile", 1280))[1]
+    title = title_after(three, probe, tmp_path)
     assert title == "all=3 one=1 again=3"
 
 
@@ -212,14 +213,12 @@ def test_the_index_can_be_sorted(tmp_path):
         (tmp_path / f"{name}.html").write_text(card_data(ModelCard(name, f"{name}.prototxt", facts, [])))
     page = build_index(tmp_path).read_text(encoding="utf-8")
     probe = (
-        "<script>addEventListener('load', () => { const found = []; const order = () => found.push("
+        "addEventListener('load', () => { const found = []; const order = () => found.push("
         "[...document.querySelectorAll('tbody th')].map((e) => e.textContent).join(''));"
         "const heads = [...document.querySelectorAll('thead button')]; order();"
         "[2, 2, 3, 0].forEach((k) => { heads[k].click(); order(); });"
         "document.title = JSON.stringify([...found, document.querySelector('[aria-sort]').textContent]);"
-        "});</script>"
+        "});"
     )
-    copy = tmp_path / "probed.html"
-    copy.write_text(page.replace("<head>", f"<head>{probe}", 1), encoding="utf-8")
-    title = re.search("<title>(.*?)</title>", dump_dom(copy, tmp_path / "profile", 1280))[1]
+    title = title_after(page, probe, tmp_path)
     assert json.loads(title) == ["abc", "cab", "bac", "bca", "abc", "model"]

@@ -10,7 +10,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from test_demo import dump_dom, needs_browser
+from test_demo import needs_browser, title_after
 from test_gallery import Page
 
 import cnnviz
@@ -133,18 +133,16 @@ def test_the_policy_lets_nothing_run_but_our_script(hostile):
 def test_a_browser_runs_nothing_of_the_names(hostile, tmp_path):
     """Stands before the policy, so it alone may run beside the page's own script."""
     probe = (
-        "<script>window.ran = 0; window.evil = () => { window.ran++; }; window.blocked = 0;"
+        "window.ran = 0; window.evil = () => { window.ran++; }; window.blocked = 0;"
         "addEventListener('securitypolicyviolation', () => { window.blocked++; });"
         "addEventListener('load', () => { const late = document.createElement('script');"
         "late.textContent = 'evil()'; document.body.append(late); setTimeout(() => {"
         "document.title = `ran=${window.ran} blocked=${window.blocked} live=${"
         "document.querySelectorAll('.cnnviz-graph.live').length} foreign=${"
         "document.querySelectorAll('iframe, object, img:not([src^=data]), a:not([href^=\"#\"])').length}`;"
-        "}, 200); });</script>"
+        "}, 200); });"
     )
-    page = tmp_path / "page.html"
-    page.write_text(hostile.replace("<head>", f"<head>{probe}", 1), encoding="utf-8")
-    title = re.search("<title>(.*?)</title>", dump_dom(page, tmp_path / "profile", 1280))[1]
+    title = title_after(hostile, probe, tmp_path)
     assert title == "ran=0 blocked=1 live=1 foreign=0"
 
 
