@@ -37,8 +37,7 @@ def scene_faults(scene: Scene) -> Iterator[str]:
 
 def _bounds(parts) -> np.ndarray:
     """Left, top, right and bottom of each part."""
-    sides = [(p.x, p.y, p.x + p.width, p.y + p.height) for p in parts]
-    return np.array(sides, float).reshape(-1, 4)
+    return np.array([part.bounds for part in parts], float).reshape(-1, 4)
 
 
 def _overlaps(scene: Scene) -> Iterator[str]:

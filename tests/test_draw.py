@@ -7,6 +7,7 @@ import math
 import re
 import shutil
 import subprocess
+import time
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from itertools import combinations
@@ -553,6 +554,15 @@ def test_arrows_point_along_the_lines_of_graphviz_and_touch_their_boxes():
         assert back[1] < target.y + 1
         ends = link.commands[-1]
         assert (tip[0] - back[0]) * (tip[0] - ends[3]) >= 0
+
+
+@pytest.mark.parametrize("columns", [1, "auto"])
+def test_a_thousand_layers_are_drawn_quickly(columns):
+    text = big_nets.densenet((6, 12, 60, 40))
+    start = time.process_time()
+    scene = picture_of(text, fold=False, columns=columns).scene
+    assert len(scene.nodes) > 1000
+    assert time.process_time() - start < 4  # some 0.6 s, and 1.2 s in columns
 
 
 def test_not_wider_than_graphviz_allows(reference):

@@ -7,9 +7,9 @@ their lines go on from the foot of one column through a gutter to the head of an
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -64,24 +64,21 @@ def in_columns(
 
 def _gaps(layout: Layout, sizes: Mapping[Node, tuple[float, float]]) -> list[_Gap]:
     """The gaps in which a column may end, from top to bottom."""
+    number = {node: i for i, node in enumerate(layout.centers)}
+    sources = np.array([number[route.source] for route in layout.routes])
+    starts = np.array([route.points[0][1] for route in layout.routes])
+    ends = np.array([route.points[-1][1] for route in layout.routes])
     spans = sorted((y - sizes[n][1] / 2, y + sizes[n][1] / 2) for n, (_, y) in layout.centers.items())
-    gaps, reach = [], spans[0][1] if spans else 0.0
+    gaps, reach = [], spans[0][1]
     for top, bottom in spans:
         if top > reach + 1:
             middle = (reach + top) / 2
-            crossing = [route.source for route in layout.routes if _crossing(route, middle) is not None]
-            if 0 < len(set(crossing)) <= MOST_LANES:
-                gaps.append(_Gap(reach, top, len(set(crossing)), len(crossing)))
+            crossing = sources[(starts < middle) & (middle < ends)]
+            blobs = len(set(crossing.tolist()))
+            if 0 < blobs <= MOST_LANES:
+                gaps.append(_Gap(reach, top, blobs, len(crossing)))
         reach = max(reach, bottom)
     return gaps
-
-
-def _crossing(route: Route, y: float) -> int | None:
-    """The index of the point before which ``route`` is above ``y`` and behind which it is below."""
-    for i, (above, below) in enumerate(pairwise(route.points)):
-        if above[1] < y < below[1]:
-            return i
-    return None
 
 
 def _cuts(layout: Layout, gaps: Sequence[_Gap], count: int) -> list[_Gap]:
@@ -95,7 +92,7 @@ def _cuts(layout: Layout, gaps: Sequence[_Gap], count: int) -> list[_Gap]:
     # A part that cannot be cut sets the height of all: nothing is gained by columns lower than that.
     even = max(layout.height / count, (ends - tops).max())
     heights = (ends - tops[:, None]) / even
-    costs = np.where(heights > 0, heights**3 + COST_OF_COLUMN, np.inf)
+    costs = np.where(heights > 0, heights * heights * heights + COST_OF_COLUMN, np.inf)
     costs[:, :-1] += [gap.burden for gap in gaps]
     least, before = costs[0], []  # of the columns up to each end, and the end before the last of them
     best, chosen = least[-1], list[_Gap]()
@@ -120,14 +117,15 @@ def _chosen(gaps: Sequence[_Gap], before: Sequence[np.ndarray]) -> list[_Gap]:
 def _broken(layout: Layout, sizes: Mapping[Node, tuple[float, float]], cuts: Sequence[_Gap]) -> Layout:
     if not cuts:
         return layout
-    ways = [_Way.of(route, cuts) for route in layout.routes]
-    columns = _columns(layout, sizes, cuts, ways)
+    middles = [cut.middle for cut in cuts]
+    ways = [_Way.of(route, middles) for route in layout.routes]
+    columns = _columns(layout, sizes, middles, ways)
     foot = FOOT + max(column.bottom + column.dy for column in columns)
     lanes = _foot_lanes(ways)
     routes = tuple(way.led_on(columns, foot + LANE * lanes.get(way.route.source, 0)) for way in ways)
     centers = {}
     for node, (x, y) in layout.centers.items():
-        column = columns[_column_of(y, cuts)]
+        column = columns[_column_of(y, middles)]
         centers[node] = (x + column.dx, y + column.dy)
     points = [p for route in routes for p in route.points]
     points += [(x + sizes[n][0] / 2, y + sizes[n][1] / 2) for n, (x, y) in centers.items()]
@@ -135,8 +133,9 @@ def _broken(layout: Layout, sizes: Mapping[Node, tuple[float, float]], cuts: Seq
     return replace(layout, centers=centers, routes=routes, width=width, height=height)
 
 
-def _column_of(y: float, cuts: Sequence[_Gap]) -> int:
-    return sum(y > cut.middle for cut in cuts)
+def _column_of(y: float, middles: Sequence[float]) -> int:
+    """Which column ``y`` is in, given the middles of the gaps between columns."""
+    return bisect_left(middles, y)
 
 
 @dataclass
@@ -176,8 +175,8 @@ class _Way:
     end: tuple[Point, ...]
 
     @classmethod
-    def of(cls, route: Route, cuts: Sequence[_Gap]) -> _Way:
-        columns = [_column_of(y, cuts) for _, y in route.points]
+    def of(cls, route: Route, middles: Sequence[float]) -> _Way:
+        columns = [_column_of(y, middles) for _, y in route.points]
         first, last = columns[0], columns[-1]
         begin = tuple(p for p, column in zip(route.points, columns, strict=True) if column == first)
         end = tuple(p for p, column in zip(route.points, columns, strict=True) if column == last)
@@ -198,13 +197,16 @@ class _Way:
 
 
 def _columns(
-    layout: Layout, sizes: Mapping[Node, tuple[float, float]], cuts: Sequence[_Gap], ways: Sequence[_Way]
+    layout: Layout,
+    sizes: Mapping[Node, tuple[float, float]],
+    middles: Sequence[float],
+    ways: Sequence[_Way],
 ) -> list[_Column]:
-    columns = [_Column() for _ in range(len(cuts) + 1)]
+    columns = [_Column() for _ in range(len(middles) + 1)]
     for node, (x, y) in layout.centers.items():
         width, height = sizes[node]
         corners = (x - width / 2, y - height / 2), (x + width / 2, y + height / 2)
-        columns[_column_of(y, cuts)].include(corners)
+        columns[_column_of(y, middles)].include(corners)
     for way in ways:
         columns[way.first].include(way.begin)
         columns[way.last].include(way.end)

@@ -14,6 +14,7 @@ from cnnviz.plots._scene import (
     CARDS,
     PAD_X,
     SWATCH,
+    BoxPlan,
     Frame,
     LegendEntry,
     Link,
@@ -35,28 +36,6 @@ LEAST_WIDTH = 340.0  # of the whole picture, so that its heading is not broken i
 PANEL_GAP = 36.0
 TITLE_SIZE, HEADING_SIZE, LEGEND_SIZE = 17.0, 11.0, 10.5
 ENTRY, EXIT = "entry", "exit"
-
-
-@dataclass(frozen=True)
-class BoxPlan:
-    """A box before it has a place; attributes as in NodeBox."""
-
-    key: str
-    name: str
-    title: str
-    labels: tuple[Label, ...]
-    fill: str
-    stroke: str
-    dash: bool = False
-    strong: bool = False
-
-    def at(self, center: tuple[float, float]) -> NodeBox:
-        width, height = labels_size(self.labels)
-        x, y = center[0] - width / 2, center[1] - height / 2
-        return NodeBox(
-            self.key, self.name, self.title, x, y, width, height, self.labels,
-            self.fill, self.stroke, self.dash, self.strong,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -135,38 +114,43 @@ def compose(
 def _panel(panel: PanelPlan, direction: str, engine: Engine) -> _Picture:
     """Lays out one net, each repeated block by itself first."""
     home: dict[int, str] = {}
-    pictures: dict[str, _Picture] = {}
+    blocks: dict[str, _Picture] = {}
     for block, labels, title in panel.blocks:
         key = panel.boxes[block.shown[0]].key + "-block"
         home.update((unit, key) for copy in block.copies for unit in copy)
-        pictures[key] = _block_picture(panel, block, labels, title, key, direction)
-    sizes: dict = {}
-    for unit, box in panel.boxes.items():
-        block_key = home.get(unit)
-        if block_key is None:
-            sizes[unit] = labels_size(box.labels)
-        else:
-            sizes[block_key] = (pictures[block_key].width, pictures[block_key].height)
+        blocks[key] = _block_picture(panel, block, labels, title, key, direction)
+    sizes: dict = {home.get(unit, unit): labels_size(box.labels) for unit, box in panel.boxes.items()}
+    sizes.update((key, (block.width, block.height)) for key, block in blocks.items())
     edges: dict[tuple, list[str]] = {}
     for (a, b), blobs in panel.edges.items():
         pair = (home.get(a, a), home.get(b, b))
         if pair[0] != pair[1]:
             edges.setdefault(pair, []).extend(blobs)
-    layout = engine(sizes, edges, direction)
+    return _laid_out(panel, blocks, engine(sizes, edges, direction), edges, direction)
+
+
+def _laid_out(
+    panel: PanelPlan, blocks: dict[str, _Picture], layout: Layout, edges, direction: str
+) -> _Picture:
+    """Returns the picture of boxes, blocks and lines in the places of ``layout``."""
     picture = _Picture(layout.width, layout.height)
-    names = {unit: panel.boxes[unit].key for unit in sizes if unit in panel.boxes} | {k: k for k in pictures}
     for node, center in layout.centers.items():
-        if node in pictures:
-            inner = pictures[node]
+        if node in blocks:
+            inner = blocks[node]
             picture.add(inner, center[0] - inner.width / 2, center[1] - inner.height / 2)
         else:
             picture.nodes.append(panel.boxes[node].at(center))
     for route in layout.routes:
-        title = visible(", ".join(dict.fromkeys(edges[route.source, route.target])))
-        ends = names[route.source], names[route.target]
-        arrow = route.target not in pictures
-        picture.links.append(link_between(ends, title, route, direction, arrow))
+        ends = route.source, route.target
+        keys = [end if end in blocks else panel.boxes[end].key for end in ends]
+        arrow = route.target not in blocks
+        picture.links.append(link_between((keys[0], keys[1]), _told(edges[ends]), route, direction, arrow))
     return picture
+
+
+def _told(blobs: Sequence[str]) -> str:
+    """What a pointer resting on a line reads."""
+    return visible(", ".join(dict.fromkeys(blobs)))
 
 
 def _block_picture(
@@ -195,7 +179,7 @@ def _block_picture(
             points[:2] = _port(points[0], picture, direction, entry=True)
         if route.target == EXIT:
             points[-2:] = _port(points[-1], picture, direction, entry=False)
-        told = ", ".join(dict.fromkeys(edges[route.source, route.target]))
+        told = _told(edges[route.source, route.target])
         ends = names[route.source], names[route.target]
         way = replace(route, points=tuple(points))
         picture.links.append(link_between(ends, told, way, direction, arrow=route.target != EXIT))

@@ -12,11 +12,11 @@ from cnnviz.analysis.summary import LayerSummary, NetSummary, short_number, summ
 from cnnviz.engine.graph import Graph, GraphLayer
 from cnnviz.formats.prototxt import to_text
 from cnnviz.plots import style as look_of
-from cnnviz.plots._compose import BoxPlan, Engine, PanelPlan, compose, plain_lines
+from cnnviz.plots._compose import Engine, PanelPlan, compose, plain_lines
 from cnnviz.plots._details import LayerDetail
 from cnnviz.plots._fold import Block, Folded, fault_of, fold_graph, is_foreign
 from cnnviz.plots._labels import Label, UnitFacts, unit_labels
-from cnnviz.plots._scene import LegendEntry, Scene
+from cnnviz.plots._scene import BoxPlan, LegendEntry, Scene
 from cnnviz.plots._text import NO_BREAK, visible, wrap
 from cnnviz.plots._weight_facts import weight_facts
 

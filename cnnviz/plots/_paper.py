@@ -19,7 +19,6 @@ EDGE = 4.0  # around the picture
 COST_OF_LINE = 0.12  # in parts of a sheet, for each line that leads on to the next piece
 BETWEEN = 12.0  # pieces that stand side by side
 
-
 Part = NodeBox | Frame | Link
 
 
@@ -33,8 +32,8 @@ class Piece:
     height: float
     scale: float
 
-    def shows(self, part: tuple[float, float, float, float]) -> bool:
-        left, top, right, bottom = part
+    def shows(self, part: Part) -> bool:
+        left, top, right, bottom = part.bounds
         inside = left < self.left + self.width and right > self.left
         return inside and top < self.top + self.height and bottom > self.top
 
@@ -56,7 +55,7 @@ def paper_section(scene: Scene, paint: Paint) -> str:
 def paper_pieces(scene: Scene) -> list[Piece]:
     """Cuts the picture across the way in which it is too long; no box is cut that fits one sheet."""
     everything: list[Part] = [*scene.nodes, *scene.frames, *scene.links]
-    parts = list(map(_bounds, everything))
+    parts = [part.bounds for part in everything]
     if not parts:
         return []
     low = [min(part[axis] for part in parts) - EDGE for axis in (0, 1)]
@@ -84,13 +83,13 @@ def _beside(width: float) -> int:
 
 def _ends(scene: Scene, along: int, start: float, end: float, most: float) -> list[float]:
     """Where the pieces end: between boxes where few lines lead on, or in a box that is longer than a piece."""
-    lines = [(b[along], b[along + 2]) for b in map(_bounds, scene.links)]
+    lines = [(b[along], b[along + 2]) for b in (link.bounds for link in scene.links)]
 
     def worth(place: float) -> float:
         return place - most * COST_OF_LINE * sum(low < place < high for low, high in lines)
 
     solid: list[Part] = [*scene.nodes, *(frame for frame in scene.frames if frame.pile)]
-    spans = sorted((b[along], b[along + 2]) for b in map(_bounds, solid))
+    spans = sorted((b[along], b[along + 2]) for b in (part.bounds for part in solid))
     spans = [(low, high) for low, high in spans if high - low <= most]
     ends: list[float] = []
     while end - start > most:
@@ -108,19 +107,10 @@ def _free(spans: Sequence[tuple[float, float]], start: float, limit: float) -> I
         reach = max(reach, high)
 
 
-def _bounds(part: Part) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a part of the picture."""
-    if not isinstance(part, Link):
-        return part.x, part.y, part.x + part.width, part.y + part.height
-    values = [value for _, *command in part.commands for value in command]
-    values += [value for point in part.arrow for value in point]
-    return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
-
-
 def _piece_element(scene: Scene, piece: Piece) -> str:
-    shown = [frame.key for frame in scene.frames if piece.shows(_bounds(frame))]
-    shown += [scene.link_key(i) for i, link in enumerate(scene.links) if piece.shows(_bounds(link))]
-    shown += [node.key for node in scene.nodes if piece.shows(_bounds(node))]
+    shown = [frame.key for frame in scene.frames if piece.shows(frame)]
+    shown += [scene.link_key(i) for i, link in enumerate(scene.links) if piece.shows(link)]
+    shown += [node.key for node in scene.nodes if piece.shows(node)]
     view = " ".join(map(number, (piece.left, piece.top, piece.width, piece.height)))
     width, height = number(piece.width * piece.scale), number(piece.height * piece.scale)
     uses = "".join(f'<use href="#{xml(key)}"/>' for key in shown)

@@ -72,9 +72,13 @@ class Shape:
 Primitive = Rect | Words | Stroke | Shape
 
 
-@dataclass(frozen=True)
-class NodeBox:
-    """The box of a layer.
+# Left, top, right and bottom.
+Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxPlan:
+    """The box of a layer before it has a place.
 
     Attributes:
         key: unique in the scene; connects box, links and the panel of the interactive page.
@@ -84,15 +88,30 @@ class NodeBox:
     key: str
     name: str
     title: str
-    x: float
-    y: float
-    width: float
-    height: float
     labels: tuple[Label, ...]
     fill: str
     stroke: str
     dash: bool = False
     strong: bool = False
+
+    def at(self, center: Point) -> NodeBox:
+        width, height = labels_size(self.labels)
+        x, y = center[0] - width / 2, center[1] - height / 2
+        return NodeBox(**vars(self), x=x, y=y, width=width, height=height)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeBox(BoxPlan):
+    """The box of a layer."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def bounds(self) -> Bounds:
+        return self.x, self.y, self.x + self.width, self.y + self.height
 
     def primitives(self) -> Iterator[Primitive]:
         weight = 2.6 if self.strong else 1.2
@@ -109,6 +128,13 @@ class Link:
     title: str
     commands: tuple[Command, ...]
     arrow: tuple[Point, ...]
+
+    @property
+    def bounds(self) -> Bounds:
+        """Around the points that steer the line, which runs inside."""
+        values = [value for _, *command in self.commands for value in command]
+        values += [value for point in self.arrow for value in point]
+        return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
 
     def primitives(self) -> Iterator[Primitive]:
         yield Stroke(self.commands)
@@ -128,6 +154,10 @@ class Frame:
     height: float
     labels: tuple[Label, ...]
     pile: bool
+
+    @property
+    def bounds(self) -> Bounds:
+        return self.x, self.y, self.x + self.width, self.y + self.height
 
     def primitives(self) -> Iterator[Primitive]:
         cards = CARDS if self.pile else 1
