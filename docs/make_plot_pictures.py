@@ -61,6 +61,8 @@ def main() -> None:
         draw("output", "test-accuracy", lenet, **chosen)
         draw("seconds", "test-loss-seconds", lenet, logs["steps"], log_scale=False)
         draw("rate", 4, lenet, logs["steps"], logs["slow"])
+        draw("far", "test-accuracy", lenet)
+        draw("full", "test-accuracy", lenet, full_range=True)
 
 
 if __name__ == "__main__":

@@ -86,6 +86,11 @@ def test_standard_input(tmp_path):
             FileError,
             r"nowhere/a\.png: cannot be written: no such file or directory\.$",
         ),
+        (
+            ("6", "a.png", "-", "--follow"),
+            CnnvizError,
+            "the standard input cannot be followed, wanted the path",
+        ),
         (("6", "a.png", "--smooth", "1"), CnnvizError, "smooth is 1, wanted 0 "),
         (
             ("0", "a.png"),
@@ -110,6 +115,48 @@ def test_error_line_and_exit_code(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert result.returncode == 1 and result.stdout == ""
     assert result.stderr == "Error: nope.log: cannot be read: no such file or directory.\n"
+
+
+@pytest.mark.parametrize(
+    "content, found",
+    [
+        (b"", "0 lines"),
+        (bytes(range(256)) * 400, "801 lines"),
+        (b"layer {\n}\n", "2 lines"),
+        (None, "is a directory"),
+    ],
+)
+def test_what_is_no_log(tmp_path, content, found):
+    path = tmp_path / "run.log"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(FileError, match=found):
+        plot("6", tmp_path / "a.png", path)
+    assert os.listdir(tmp_path) == ["run.log"]
+
+
+def test_closed_standard_input(tmp_path):
+    command = f"{sys.executable} -m cnnviz plot 6 {tmp_path}/a.png - <&-"
+    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1 and result.stderr == "Error: -: cannot be read: bad file descriptor.\n"
+
+
+def test_a_disk_that_is_full_leaves_nothing(log, tmp_path):
+    resource = pytest.importorskip("resource")
+    result = subprocess.run(
+        [sys.executable, "-m", "cnnviz", "plot", "6", "a.png", "run.log"],
+        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+    )  # fmt: skip
+    assert result.returncode == 1 and result.stderr == "Error: a.png: cannot be written: file too large.\n"
+    assert os.listdir(tmp_path) == ["run.log"]
+
+
+def test_full_range(tmp_path):
+    rows = "".join(f"Iteration {i}, loss = {50 if i == 7 else 2 + i % 3 / 10}\n" for i in range(40))
+    (tmp_path / "peak.log").write_text(rows)
+    for options, told in (((), True), (("--full-range",), False)):
+        plot(6, tmp_path / "a.svg", tmp_path / "peak.log", *options)
+        assert ("1 point above: 50 at 7" in (tmp_path / "a.svg").read_text()) == told
 
 
 def test_needs_no_opencl(log, tmp_path):

@@ -686,3 +686,30 @@ def test_a_sign_before_the_first_point_stands_on_the_first_point():
     log = run([2.0 - 0.08 * i for i in range(24)], tests=tests)
     (sign,) = parts(plot_training_log(7, log), "mark-best")
     assert sign.get_ydata()[0] == 2
+
+
+def test_signs_and_labels_stand_on_the_smoothed_curve():
+    logs = [run([4, 2] * 6, rates=[0.1] * 6 + [0.01] * 6, path=f"{name}.log") for name in "ab"]
+    figure = plot_training_log(6, logs, smooth=0.9)
+    bold = parts(figure, "series-0")[1].get_ydata()
+    assert parts(figure, "mark-rate")[0].get_ydata()[0] == bold[6]
+    (label,) = [text for text in figure.texts if text.get_gid() == "label-0"]
+    assert label.get_text() == f"a\u2002{bold[-1]:.4g}"
+
+
+def test_a_long_title_keeps_its_beginning_and_a_long_name_its_end():
+    figure = plot_training_log(6, run([3, 2], path="start" + "x" * 200 + "end.log"), title="Words " * 40)
+    shown = {text.get_gid(): text.get_text() for text in figure.texts}
+    assert shown["title"].startswith("Words Words") and shown["title"].endswith("…")
+    assert shown["subtitle"].startswith("…") and "xend · lowest" in shown["subtitle"]
+    assert_legible(figure)
+
+
+def test_nothing_finite_has_no_ticks():
+    assert ticks_of(plot_training_log(6, run(["nan"] * 3))) == []
+
+
+def test_letters_of_all_scripts_are_measured_in_a_font_that_has_them():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plot_training_log(6, run([3, 2]), title="Потеря при обучении")

@@ -41,6 +41,8 @@ def scale_y(axes: Axes, lines: Sequence[ChartLine], log_scale: bool | None, full
         axes.set_ylim(low, high)
         axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
     digits = 6
+    if not len(shown):
+        axes.yaxis.set_major_locator(NullLocator())
     if _is_one(shown):  # no number beside it means anything
         axes.yaxis.set_major_locator(FixedLocator([float(shown[0])]))
         digits = 4

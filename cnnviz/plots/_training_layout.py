@@ -19,7 +19,7 @@ from matplotlib.text import Text
 
 from cnnviz.analysis.training import ChartLine
 from cnnviz.plots._training_axes import number_text
-from cnnviz.plots.style import Theme, fit_fonts
+from cnnviz.plots.style import Theme, fit_fonts, font_families
 
 WIDTH_IN, HEIGHT_IN = 8.0, 4.5
 # More lines than this are named in a legend below, not at their ends; some more of those that end early.
@@ -133,7 +133,7 @@ def lay_out(
     labels = _end_labels(figure, lines, looks) if at_ends else []
     fit_fonts(figure)
     right = 0.3 + max((_size(label)[0] + 0.15 for label in labels), default=0.0)
-    left = 0.56 + max(_size(tick)[0] for tick in axes.get_yticklabels())
+    left = 0.56 + max((_size(tick)[0] for tick in axes.get_yticklabels()), default=0.0)
     room = WIDTH_IN - left - right
     key = _write(figure, marks.key, left, 0, 9, look.muted, va="center", gid="key") if marks.key else None
     beside = key is not None and _size(key)[0] + 0.2 < (room - _size(axes.xaxis.label)[0]) / 2
@@ -155,7 +155,7 @@ def lay_out(
     title = _write(figure, headings[0], 0.2, 1 - 0.38 / height, 14, look.text, weight="bold", gid="title")
     _shorten(title, WIDTH_IN - 0.4)
     subtitle = _write(figure, headings[1], 0.2, 1 - 0.61 / height, 10, look.muted, gid="subtitle")
-    _shorten(subtitle, WIDTH_IN - 0.4)
+    _shorten(subtitle, WIDTH_IN - 0.4, at_start=True)  # what is told behind the name is short
     if key is not None:
         key.set_position((left / WIDTH_IN, (bottom - 0.41 if beside else 0.18) / height))
     if legend_height:
@@ -166,15 +166,18 @@ def lay_out(
 
 def _write(figure: Figure, text: str, x_in: float, y: float, size: float, color: str, **style: Any) -> Text:
     # Names from files may hold dollar signs; they are no formulas.
-    return figure.text(x_in / WIDTH_IN, y, text, fontsize=size, color=color, parse_math=False, **style)
+    written = figure.text(x_in / WIDTH_IN, y, text, fontsize=size, color=color, parse_math=False, **style)
+    if not text.isascii():  # at once, as it is going to be measured
+        written.set_fontfamily([*font_families(frozenset(text)), "sans-serif"])
+    return written
 
 
-def _shorten(text: Text, width_in: float) -> None:
-    """Takes letters from the start of ``text`` until it is at most ``width_in`` inches wide."""
+def _shorten(text: Text, width_in: float, at_start: bool = False) -> None:
+    """Takes letters from ``text`` until it is at most ``width_in`` inches wide."""
     words = text.get_text()
     while _size(text)[0] > width_in and len(words) > 8:
-        words = words[4:]
-        text.set_text("…" + words)
+        words = words[4:] if at_start else words[:-4]
+        text.set_text("…" + words if at_start else words.rstrip() + "…")
 
 
 def _size(text: Text) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +140,17 @@ def draw_chart(
     for i, line in enumerate(lines):
         dotted = (len(line.x) <= 40 and _span(line) > 0.25 * longest) or len(line.x) == 1
         _draw_line(axes, line, looks[i], i, smooth, dotted)
-    marks = _draw_marks(axes, lines, looks, look)
+    drawn = [_smoothed(line, smooth) for line in lines] if smooth else lines
+    marks = _draw_marks(axes, drawn, looks, look)
     far = outside(axes, lines)
     _draw_edges(axes, far, looks)
     subtitle = " · ".join([*_subtitle(lines, x_axis, smooth), *_edge_texts(far, lines, x_axis)])
-    lay_out(figure, axes, lines, looks, look, marks, (heading, subtitle), at_ends)
+    lay_out(figure, axes, drawn, looks, look, marks, (heading, subtitle), at_ends)
     return figure
+
+
+def _smoothed(line: ChartLine, weight: float) -> ChartLine:
+    return replace(line, segments=[(x, smoothed(y, weight)) for x, y in line.segments])
 
 
 def _span(line: ChartLine) -> float:
