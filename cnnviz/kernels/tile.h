@@ -1,5 +1,5 @@
-// A tile of a result in vector registers: ROWS x COLS elements, COLS = VECTORS * LANES.
-// The sizes that fit a device are chosen in engine/ops/tile.py.
+// What kernels share that fill vector registers. A tile of a result is ROWS x COLS elements, COLS = VECTORS * LANES;
+// the sizes that fit a device are chosen in engine/ops/tile.py.
 
 #ifndef Dtype
 #define Dtype float
