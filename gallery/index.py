@@ -170,7 +170,7 @@ def _table(found: list[tuple[Path, ModelCard]]) -> str:
         )
         link = f'<a href="{_address(path)}">{text(model.title)}</a>'
         rows += f'<tr><th scope="row">{link}</th><td class="files">{text(model.files)}</td>{cells}</tr>\n'
-    head = f'<th scope="col">model</th><th scope="col">files</th>{head}'
+    head = f'<th scope="col">model</th><th scope="col" class="files">files</th>{head}'
     return f"<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody>"
 
 
