@@ -2,7 +2,7 @@
 
 python docs/make_feature_pictures.py [FOLDER]
 
-The pictures of pages need Chromium; without it they stay as they are. That of a recurrent net needs h5py.
+Needs h5py. The pictures of pages need Chromium; without it they stay as they are.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from click.testing import CliRunner
 from PIL import Image
+from rows_net import train_rows
 
 from cnnviz.cli.main import cnnviz_command
-from cnnviz.engine.data.digits import load_digits
 from cnnviz.formats.idx import read_idx
 from cnnviz.formats.images import encode_image, load_image
 from cnnviz.gallery.demo import run_demo
@@ -26,7 +26,7 @@ from cnnviz.gallery.demo import run_demo
 OUT = Path(__file__).parent / "pictures"
 COLORS = 256
 DIGITS = 200
-ITERATIONS = 500  # of the recurrent net
+ITERATIONS = 600  # of the recurrent net
 SOME = ["--layer", "conv1", "--limit", "8"]
 # Name of the picture -> the file that the command writes, and its options.
 FEATURES = {
@@ -47,35 +47,6 @@ FEATURES = {
 }
 # The same of a picture of three digits, which is wider than the net's input.
 WIDE = {"features_crop": [*SOME], "features_stretch": [*SOME, "--stretch"]}
-RECURRENT = """
-layer { name: "rows" type: "Permute" bottom: "data" top: "rows"
-  permute_param { order: 2 order: 0 order: 1 order: 3 } }
-layer { name: "lstm" type: "LSTM" bottom: "rows" bottom: "cont" top: "lstm"
-  recurrent_param { num_output: 48 weight_filler { type: "xavier" } bias_filler { type: "constant" } } }
-layer { name: "steps" type: "Slice" bottom: "lstm" top: "before" top: "last"
-  slice_param { axis: 0 slice_point: 27 } }
-layer { name: "nothing" type: "Silence" bottom: "before" }
-layer { name: "ip" type: "InnerProduct" bottom: "last" top: "ip"
-  inner_product_param { num_output: 10 axis: 2 weight_filler { type: "xavier" } } }
-layer { name: "flat" type: "Reshape" bottom: "ip" top: "score" reshape_param { shape { dim: -1 dim: 10 } } }
-"""
-TRAINED = (
-    """layer { name: "digits" type: "HDF5Data" top: "data" top: "marks" top: "label"
-  hdf5_data_param { source: "%s" batch_size: 50 } }
-layer { name: "marks" type: "Permute" bottom: "marks" top: "cont" permute_param { order: 1 order: 0 } }
-"""
-    + RECURRENT
-    + 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss" }'
-)
-DEPLOYED = (
-    """input: "data" input_shape { dim: 1 dim: 1 dim: 28 dim: 28 }
-input: "cont" input_shape { dim: 28 dim: 1 }
-"""
-    + RECURRENT
-    + 'layer { name: "prob" type: "Softmax" bottom: "score" top: "prob" }'
-)
-SOLVER = """net: "%s" type: "Adam" base_lr: 0.003 momentum: 0.9 momentum2: 0.999 lr_policy: "fixed"
-max_iter: %d clip_gradients: 5 random_seed: 1 snapshot_prefix: "%s" snapshot_after_train: true"""
 BROWSER = [
     "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
     "--virtual-time-budget=4000",
@@ -121,24 +92,10 @@ def wide_pictures(model: Path, weights: Path, folder: Path, work: Path) -> None:
 
 
 def recurrent_picture(folder: Path, work: Path) -> None:
-    """A net that reads a digit's rows one after the other, trained here."""
-    import h5py
-
-    images, labels, _, _ = load_digits()
-    marks = np.ones((len(images), 28), np.float32)
-    marks[:, 0] = 0
-    with h5py.File(work / "digits.h5", "w") as file:
-        file["data"], file["marks"] = images[:, None] / np.float32(256), marks
-        file["label"] = labels.astype(np.float32)
-    (work / "digits.txt").write_text(str(work / "digits.h5"))
-    (work / "train.prototxt").write_text(TRAINED % (work / "digits.txt"))
-    (work / "deploy.prototxt").write_text(DEPLOYED)
-    (work / "solver.prototxt").write_text(SOLVER % (work / "train.prototxt", ITERATIONS, work / "rows"))
-    run("train", "--solver", work / "solver.prototxt")
-    out = work / "recurrent"
-    weights = work / f"rows_iter_{ITERATIONS}.caffemodel"
-    digit = folder / "digits" / "digit_3.png"
-    run("features", work / "deploy.prototxt", weights, digit, "--scale", 1 / 256, "--out", out, "--dpi", 80)
+    """A net that reads a digit's rows one after the other, in the form for training."""
+    net, weights = train_rows(work, ITERATIONS)
+    digit, out = folder / "digits" / "digit_3.png", work / "recurrent"
+    run("features", net, weights, digit, "--scale", 1 / 256, "--out", out, "--dpi", 80)
     keep(out / "digit_3_features.png", "features_recurrent")
 
 
@@ -149,6 +106,7 @@ def page_pictures(folder: Path, work: Path) -> None:
     pages = work / "pages"
     pages.mkdir()
     shutil.copy(folder / "index.html", pages / "lenet.html")
+    run("gallery", work / "deploy.prototxt", "--out", pages / "rows.html")
     run("gallery", "--index", pages)
     # Of the page the feature maps are shown, as other parts have pictures of their own.
     text = (pages / "lenet.html").read_text(encoding="utf-8")

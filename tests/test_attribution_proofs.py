@@ -209,6 +209,22 @@ def test_occlusion_is_the_mean_of_masked_forwards(small):
     assert np.ptp(found) > 1e-3
 
 
+def test_grad_cam_takes_what_joins_the_last_block(tmp_path):
+    """Not the last convolution of one branch alone."""
+    branch = (
+        'layer { name: "c3" type: "Convolution" bottom: "c2" top: "c3" convolution_param { num_output: 8 '
+    )
+    branch += 'kernel_size: 1 weight_filler { type: "xavier" } } }\n'
+    branch += 'layer { name: "sum" type: "Eltwise" bottom: "c2" bottom: "c3" top: "sum" }\n'
+    branch += 'layer { name: "r3" type: "ReLU" bottom: "sum" top: "sum" }\nlayer { name: "gap"'
+    text = NET.replace('layer { name: "gap"', branch)
+    definition = parse_net(text.replace('bottom: "c2" top: "gap"', 'bottom: "sum" top: "gap"'))
+    cnnviz.Net(definition, "TEST", seed=3).save(tmp_path / "net.caffemodel")
+    looker = Looker(definition, tmp_path / "net.caffemodel", Preprocessing(scale=1 / 64), gradients=True)
+    looker.look(np.random.default_rng(0).integers(0, 256, (12, 12, 3)).astype(np.uint8))
+    assert grad_cam(looker).note == "of r3"
+
+
 def test_notes_say_how_it_was_made(small):
     assert attribution_note(attribute(small, "gradcam", 0)).endswith("; of r2")
     assert "windows of 2 × 2 pixels" in attribution_note(attribute(small, "occlusion", 0))

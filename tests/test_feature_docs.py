@@ -20,6 +20,7 @@ PAGE = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
 @pytest.fixture
 def pictures(monkeypatch):
     """The script's table of pictures: name -> options."""
+    pytest.importorskip("h5py")
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     import make_feature_pictures as script
 

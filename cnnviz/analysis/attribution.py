@@ -195,7 +195,8 @@ def grad_cam(looker: Looker, target: int | None = None, layer: str | None = None
     """max(0, sum over channels of mean gradient times map), of ``layer``, enlarged to the image.
 
     Args:
-        layer: default: the last convolution whose map has more than one unit.
+        layer: default: the last one with maps of the last convolution's size, such as the sum that ends
+            its block; only convolutions whose map has more than one unit count.
 
     Source: Selvaraju et al. 2017.
     """
@@ -230,13 +231,9 @@ def _map_layer(looker: Looker, layer: str | None) -> int:
     convolutions = [i for i in maps if i < last and net.graph.layers[i].type.endswith("Convolution")]
     if not convolutions:
         raise CnnvizError("The net has no convolution with maps; Grad-CAM needs one.")
-    return _after_in_place(looker, convolutions[-1])
-
-
-def _after_in_place(looker: Looker, index: int) -> int:
-    """The last layer that writes the same blob in place, such as the convolution's ReLU."""
-    top = looker.net.graph.layers[index].tops[0]
-    return max(i for i, node in enumerate(looker.net.graph.layers) if node.tops and node.tops[0] == top)
+    # Its ReLU, or what joins it with other branches: the last maps of its size.
+    sizes = {i: net.blobs[net.graph.layers[i].tops[0]].shape[2:] for i in maps}
+    return max(i for i in maps if i < last and sizes[i] == sizes[convolutions[-1]])
 
 
 def occlusion(

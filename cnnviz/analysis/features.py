@@ -36,7 +36,7 @@ _ENDS = {"InnerProduct", "Softmax", "LSTM", "RNN"}
 _LEAST_JOINS = 4  # of nets that count as made of blocks
 MOST_LAYERS = 24  # shown without being asked for by name
 _LONGEST_MAP = 8  # times as high as wide, or the other way round; anything longer is a table
-_BATCH_NUMBERS = 1 << 27  # held by a net's blobs while several variants of a picture run at once
+_BATCH_NUMBERS = 1 << 26  # held by a net's blobs while several variants of a picture run at once
 
 log = logging.getLogger("cnnviz")
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from cnnviz.analysis.detections import Detections
 from cnnviz.analysis.features import ImageFeatures, Looker, class_text
-from cnnviz.analysis.preprocessing import load_picture
+from cnnviz.analysis.preprocessing import GREY, load_picture
 from cnnviz.errors import CnnvizError
 from cnnviz.plots._on_image import draw_box, draw_seen
 from cnnviz.plots._text import fit, visible, wrap
@@ -207,21 +208,26 @@ def _draw_detections(
     room = WIDTH - MARGIN - left - 0.3
     shown = detections.found[:_MOST_BOXES]
     classes = list(dict.fromkeys(d.target for d in shown))
-    tag = {"color": "white", "weight": "bold", "ha": "center", "va": "center"}
+    tag = {"weight": "bold", "ha": "center", "va": "center"}
     # The surest is drawn last, over the others.
     for k, found in reversed(list(enumerate(shown))):
         color = look.series[classes.index(found.target) % len(look.series)]
         draw_box(axes, found.box, color, 1.6)
         corner = min(found.box[0], 0.95 * axes.get_xlim()[1]), min(found.box[1], 0.95 * axes.get_ylim()[0])
         axes.annotate(str(k + 1), corner, (7, -7), fontsize=8, textcoords="offset points",
-                      bbox=_tag_box(color), **tag)  # fmt: skip
+                      color=_ink(color), bbox=_tag_box(color), **tag)  # fmt: skip
         y = top + 0.08 + 0.21 * k
-        inch_text(figure, left + 0.1, y, str(k + 1), 8, bbox=_tag_box(color), **tag)
+        inch_text(figure, left + 0.1, y, str(k + 1), 8, _ink(color), bbox=_tag_box(color), **tag)
         words = f"{found.score:.1%} {class_text(found.target, found.name)}"
         inch_text(figure, left + 0.3, y, fit(visible(words), room, 9 / 72), 9, look.text, va="center")
     top += 0.21 * len(shown) + 0.03
     for k, line in enumerate(wrap(_left_out(detections, len(shown)), room, 8 / 72, after=" ")):
         inch_text(figure, left, top + 0.14 * k, line, 8, look.muted)
+
+
+def _ink(ground: str) -> str:
+    """White or black, whichever is read better on a colour."""
+    return "white" if float(np.dot(to_rgb(ground), GREY)) < 0.6 else "black"
 
 
 def _tag_box(color: str) -> dict[str, Any]:
