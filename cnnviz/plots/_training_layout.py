@@ -157,7 +157,8 @@ def lay_out(
     subtitle = _write(figure, headings[1], 0.2, 1 - 0.61 / height, 10, look.muted, gid="subtitle")
     _shorten(subtitle, WIDTH_IN - 0.4, at_start=True)  # what is told behind the name is short
     if key is not None:
-        key.set_position((left / WIDTH_IN, (bottom - 0.41 if beside else 0.18) / height))
+        aligned = 0.2 if legend_height and not beside else left
+        key.set_position((aligned / WIDTH_IN, (bottom - 0.41 if beside else 0.18) / height))
     if legend_height:
         figure.legends[0].set_bbox_to_anchor((0.2 / WIDTH_IN, (0.08 + key_height) / height))
     _place_end_labels(figure, axes, lines, labels)
