@@ -285,6 +285,13 @@ def test_report_as_text_explains_each_kind_once(noise):
     assert "..." in text  # 20 numbers are shortened
 
 
+def test_layers_with_a_finding_share_lines(noise):
+    text = filter_report({f"layer{i}": [noise.standard_normal((40, 50))] for i in range(30)}).to_text()
+    lines = text.split("as initialised: cannot")[1].split("\n\n")[0].splitlines()[1:]
+    assert len(lines) == 3 and max(map(len, lines)) <= 98
+    assert "layer0, layer1, layer2" in lines[0] and "layer29" in lines[2]
+
+
 def test_names_cannot_steer_the_terminal(noise):
     text = filter_report({"a\x1b[2Jb": [noise.standard_normal((2, 3, 3, 3))]}).to_text()
     assert "\x1b" not in text

@@ -184,3 +184,10 @@ def test_a_layer_that_hardly_left_its_wide_start_is_found(real):
     )
     (ip1,) = [layer for layer in report.layers if layer.bank.title == "ip1"]
     assert ip1.total_std == pytest.approx(0.1 * np.exp(-0.164), rel=0.01)
+
+
+def test_a_verdict_on_many_layers_names_some():
+    weights = {f"ip{i}": fresh("xavier")["ip1"] for i in range(6)}
+    weights["ip0"] = [np.outer(np.arange(1, 40), np.arange(1, 60.0))]
+    verdict = filter_report(weights).verdict
+    assert verdict.startswith("5 of 6 layers ") and verdict.endswith(": ip1, ip2, ip3, ip4, ...")

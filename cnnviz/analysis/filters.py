@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,7 @@ THRESHOLDS = {
     "saturated": 0.05,  # saturated: share of a filter's numbers that sit on its extreme values
     "low_rank": 0.1,  # low rank: effective rank relative to the highest possible
 }
+MOST_NAMED = 4  # layers in a sentence
 FILTER_FINDINGS = {
     "not finite": "holds nan or inf: the training diverged, or the file is damaged",
     "dead": "hardly any weight: the filter answers nothing but its bias",
@@ -266,7 +268,8 @@ class Report:
             return (
                 f"Looks like its initialisation: {what}, and none can be told from a filler's random numbers."
             )
-        return f"{len(random)} of {what} cannot be told from a filler's random numbers: {listed(random)}."
+        some = f"{len(random)} of {what} cannot be told from a filler's random numbers: {listed(random)}"
+        return some if len(random) > MOST_NAMED else f"{some}."
 
     def to_data(self) -> dict[str, Any]:
         """Returns everything as plain dictionaries, lists and numbers; None for what is not defined."""
@@ -378,7 +381,7 @@ def _number(count: int, what: str) -> str:
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 
-def listed(names: Sequence[str], most: int = 4) -> str:
+def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
     """Returns the first names for a terminal: "conv1, conv2, ..."."""
     return ", ".join(map(printable, names[:most])) + (", ..." if len(names) > most else "")
 
@@ -399,8 +402,12 @@ def _findings_text(findings: Sequence[Finding]) -> Iterator[str]:
         for finding in of_kind:
             shown = ", ".join(map(str, finding.filters[:_MOST_LISTED]))
             more = ", ..." if len(finding.filters) > _MOST_LISTED else ""
-            count = f": {len(finding.filters)}: filter {shown}{more}" if finding.filters else ""
-            yield f"  {printable(finding.layer)}{count}"
+            if finding.filters:
+                yield f"  {printable(finding.layer)}: {len(finding.filters)}: filter {shown}{more}"
+        whole = ", ".join(printable(finding.layer) for finding in of_kind if not finding.filters)
+        yield from textwrap.wrap(
+            whole, 98, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+        )
 
 
 def to_json(data: Any) -> str:

@@ -113,6 +113,11 @@ def has_area(filters: np.ndarray) -> bool:
     return filters.ndim == 4 and math.prod(filters.shape[2:]) > 1
 
 
+def reads_area(bank: FilterBank) -> bool:
+    """Whether a row of a matrix is multiplied with something that has height and width."""
+    return bank.reads is not None and min(bank.reads[1:]) > 1
+
+
 def tile_form(filters: np.ndarray, is_first: bool) -> str:
     """Returns the form of a drawing: "color" or "grid" (a tile a filter), "rows" (a row each) or "matrix"."""
     if not has_area(filters):
@@ -153,7 +158,7 @@ def bank_words(bank: FilterBank) -> str:
     elif not bank.is_windows:
         rows = f"{len(bank.bands)} × {count // len(bank.bands)}" if bank.bands else f"{count}"
         what = f"{rows} outputs of {bank.filters.shape[1]} inputs"
-        what += f" ({shape_text(bank.reads)})" if bank.reads and max(bank.reads[1:]) > 1 else ""
+        what += f" ({shape_text(bank.reads)})" if reads_area(bank) else ""
     role = f"{bank.role}, {_ROLES[bank.role]}" if bank.role else ""
     parts = [bank.type or "", role, what, f"group {bank.group}" if bank.group > 1 else ""]
     return " · ".join(part for part in parts if part)

@@ -57,7 +57,7 @@ _MOST_SIDE = 16  # filters, and channels of each, where not all fit
 _MATRIX_SHARE = 0.99  # of a matrix's weights within the colour scale
 
 # Inches.
-_PANEL, _PANEL_GAP, _SIDE, _INDENT = 2.15, 0.2, 2.0, 0.95
+_PANEL, _PANEL_GAP, _SIDE, _INDENT = 2.1, 0.2, 2.15, 0.95
 _NAMES = 0.24  # of the panels
 _CHART, _CHART_ROW, _SIGNS = 5.9, 0.22, 3.0
 _MOST_BARS = 16

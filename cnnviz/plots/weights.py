@@ -49,6 +49,7 @@ from cnnviz.plots.filter_parts import (
     layer_kinds,
     left_out,
     legend_height,
+    reads_area,
     statistics_lines,
     tile_form,
     title_height,
@@ -75,6 +76,7 @@ from cnnviz.plots.tiles import (
 _LEFT_WIDTH, _SIDE_GAP, _SIDE_WIDTH, _INDENT = 6.4, 0.35, 2.45, 1.15
 _GUTTER, _GRID_GUTTER, _BLOCK_GAP = 0.5, 0.32, 0.18
 _HISTOGRAM = 0.52
+_BAND = 0.45  # the least height of a part that is named
 _NUMBER = 0.15  # above a tile, for its number
 _SMALLEST = 0.02  # a weight in rows of tiles, where there is room: three pixels at 150 dots per inch
 _ROW_GAP = 0.14  # between the tiles of rows, as a share of a tile
@@ -242,7 +244,9 @@ class _Section:
         bands = self.bank.bands if self.options.order == "file" and self.kind in ("grid", "matrix") else ()
         is_whole = self.shown[0] == len(self.filters)
         rows = self.columns if self.kind == "grid" else 1
-        return bands if bands and is_whole and len(self.filters) // len(bands) % rows == 0 else ()
+        if not bands or not is_whole or len(self.filters) // len(bands) % rows:
+            return ()
+        return bands if self.height >= _BAND * len(bands) else ()
 
     @property
     def marks(self) -> dict[str, tuple[int, ...]]:
@@ -257,7 +261,7 @@ def _plan(section: _Section) -> _Section:
     bank, limit = section.bank, section.options.limit
     section.numbers = order_filters(bank.filters, section.options.order)
     filters = bank.filters
-    if bank.reads and len(filters) * bank.reads[0] <= limit:
+    if bank.reads and reads_area(bank) and len(filters) * bank.reads[0] <= limit:
         filters = filters.reshape(len(filters), *bank.reads)
     section.kind = tile_form(filters, section.is_first)
     section.filters = filters.reshape(len(filters), -1) if section.kind == "matrix" else filters
@@ -335,7 +339,8 @@ def _plan_matrix(section: _Section, limit: int) -> _Section:
     cell = min(0.2, (_LEFT_WIDTH - _GUTTER) / columns)
     section.width = cell * columns
     # Few long rows would be hairlines: cells need not be square.
-    section.height = min(2.6, max(rows * min(cell, 0.045), min(rows * 0.14, 1.4)))
+    least = max(min(rows * 0.14, 1.4), _BAND * len(section.bank.bands))
+    section.height = min(2.6, max(rows * min(cell, 0.045), least))
     return section
 
 
