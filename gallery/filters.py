@@ -44,6 +44,14 @@ def filter_layers(report: Report) -> list[str]:
     return list(dict.fromkeys(health.bank.layer for health in report.layers))
 
 
+def shown_layers(report: Report) -> list[str]:
+    """Returns the layers that have a card: all, or MOST_LAYERS from the first to the last."""
+    layers = filter_layers(report)
+    if len(layers) <= MOST_LAYERS:
+        return layers
+    return [layers[place] for place in np.linspace(0, len(layers) - 1, MOST_LAYERS).round().astype(int)]
+
+
 def filter_words(report: Report) -> str:
     """Returns what the section says above its cards."""
     layers = filter_layers(report)
@@ -52,12 +60,12 @@ def filter_words(report: Report) -> str:
     words += f" {len(troubled) or 'None'} of {counted(len(layers), 'layer')} with filters "
     words += "has a finding." if len(troubled) < 2 else "have findings."
     if len(layers) > MOST_LAYERS:
-        words += f" The first {MOST_LAYERS} are shown."
+        words += f" {MOST_LAYERS} of them, from the first to the last, are shown."
     return words
 
 
 def filter_cards(report: Report, anchors: Anchors, elsewhere: Links, progress: Callable[[str], None]) -> str:
-    """Returns the cards of the first MOST_LAYERS layers.
+    """Returns the cards of the layers that are shown.
 
     Args:
         elsewhere: other places of the page by layer.
@@ -65,7 +73,7 @@ def filter_cards(report: Report, anchors: Anchors, elsewhere: Links, progress: C
     """
     cards: list[str] = []
     first = first_windows([health.bank for health in report.layers])
-    for layer in filter_layers(report)[:MOST_LAYERS]:
+    for layer in shown_layers(report):
         progress(f"filters of {layer}")
         found = [health for health in report.layers if health.bank.layer == layer]
         findings = [finding for finding in report.findings if finding.layer in {layer, *_titles(found)}]

@@ -26,8 +26,7 @@ from cnnviz.formats.log_curves import TrainingLog
 from cnnviz.formats.prototxt import NetDefinition, read_net
 from cnnviz.formats.training_log import read_log
 from cnnviz.gallery.charts import best_accuracy, chart_cards
-from cnnviz.gallery.filters import MOST_LAYERS as MOST_FILTER_LAYERS
-from cnnviz.gallery.filters import filter_cards, filter_layers, filter_words
+from cnnviz.gallery.filters import filter_cards, filter_words, shown_layers
 from cnnviz.gallery.html import Anchors, numbers, whole_page
 from cnnviz.gallery.index import ModelCard, card_data, thumbnail
 from cnnviz.gallery.maps import MapSection
@@ -181,7 +180,7 @@ def _report(page: _Page) -> Report | None:
     graph = build_graph(page.definition, "TEST", splits=False, strict=False)
     check_weights_fit(graph, page.weights)
     report = filter_report(page.weights, graph)
-    for name in filter_layers(report)[:MOST_FILTER_LAYERS]:
+    for name in shown_layers(report):
         page.link("filters", name, page.anchors.id("filters", name))
     return report
 
@@ -240,7 +239,7 @@ def _page_text(page: _Page, picture: NetPicture) -> str:
     return whole_page(
         title,
         text(model.files) + numbers(facts),
-        f"<ul>{navigation}</ul>{page.switch}",
+        f"<ul>{navigation}</ul>{page.switch}" if len(page.parts) > 1 else "",
         f"{sections}\n{card_data(model)}",
         "This page needs no network and can be mailed as it is.",
         css=graph_css([picture.scene]),

@@ -112,13 +112,16 @@ def small(tmp_path_factory):
     """A folder with a net, its weights and three images; and the page of all."""
     folder = tmp_path_factory.mktemp("small")
     (folder / "net.prototxt").write_text(NET)
+    generator = np.random.default_rng(3)
     net = cnnviz.Net(str(folder / "net.prototxt"), cnnviz.TEST)
+    for name in ("conv", "ip"):
+        weights = net.params[name][0].data
+        weights[...] = generator.normal(size=weights.shape)
     net.save(str(folder / "net.caffemodel"))
     net.close()
-    generator = np.random.default_rng(3)
     (folder / "images").mkdir()
     for k in range(10):
-        pixels = generator.integers(0, 255, (12, 12), dtype=np.uint8)
+        pixels = generator.integers(0, 255 - 20 * k, (12, 12), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / "images" / f"{k}.png")
     return folder
 
@@ -171,6 +174,24 @@ def test_images_beyond_the_eighth_are_counted(small):
     page = build_gallery(small / "net.prototxt", small / "net.caffemodel", [small / "images"])
     assert "The first 8 of 10 images are shown." in page
     assert page.count('class="card image ') == 8
+
+
+def test_of_deep_nets_layers_of_all_depths_are_shown(tmp_path):
+    layers, bottom = "", "data"
+    for k in range(20):
+        layers += f"""layer {{ name: "c{k}" type: "Convolution" bottom: "{bottom}" top: "c{k}"
+            convolution_param {{ num_output: 2 kernel_size: 1 weight_filler {{ type: "xavier" }} }} }}"""
+        bottom = f"c{k}"
+    model = tmp_path / "deep.prototxt"
+    model.write_text(f'input: "data" input_shape {{ dim: 1 dim: 2 dim: 4 dim: 4 }} {layers}')
+    net = cnnviz.Net(str(model), cnnviz.TEST)
+    net.save(str(tmp_path / "deep.caffemodel"))
+    net.close()
+    page = build_gallery(model, tmp_path / "deep.caffemodel")
+    cards = re.findall(r'<details class="card" id="filters-(\w+)"', page)
+    assert len(cards) == 16 and cards[0] == "c0" and cards[-1] == "c19"
+    assert "16 of them, from the first to the last, are shown." in page
+    assert '<nav aria-label="Sections">' in page and "<nav" not in build_gallery(model)
 
 
 def test_a_page_of_logs_alone_promises_no_maps(tmp_path):
