@@ -170,6 +170,22 @@ def test_what_falls_or_repeats_is_read_by_itself():
     assert np.flatnonzero(kind == OTHER).tolist() == [4, 5, 6]
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        "Iteration 3, lr = 1",  # shorter than a stamp
+        "I1121 02:06:4x.000000 7 s.cpp:1] Iteration 3, lr = 1",
+        "I1121 02:06:41:000000 7 s.cpp:1] Iteration 3, lr = 1",
+        "I20261121 02:06:41.000000 7 s.cpp:1] Iteration 3, lr = 1",
+    ],
+)
+def test_stamps_that_are_not_alike(monkeypatch, last: str):
+    rows = [f"I1121 02:06:40.{i}00000 7 s.cpp:1] Iteration {i}, loss = 1" for i in range(3)]
+    data = "\n".join([*rows, last, ""]).encode()
+    fast, slow = (content(monkeypatch, shortest, data, 1 << 20) for shortest in (1, 1 << 60))
+    assert fast == slow
+
+
 def test_names_of_any_length_and_number_need_little_memory():
     """A file may call each line another output, by names as long as a piece: these are read one by one."""
     text = b"Iteration 1, loss = 2\n"

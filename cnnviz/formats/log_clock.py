@@ -13,6 +13,7 @@ _STAMP = re.compile(rb"[IWEF](\d{4})?(\d\d)(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{6})"
 _STAMP_LENGTH = 21  # of "I1121 02:06:46.488291"
 # Where the seconds are in a stamp without year, "I1121 02:06:46.488291", and what each digit counts.
 _SECOND_DIGITS = [12, 13, 15, 16, 17, 18, 19, 20]
+_DOT = 14
 _DIGIT_MICROSECONDS = 10 ** np.arange(7, -1, -1)
 
 
@@ -47,8 +48,8 @@ class Clock:
         Inside a run time never goes back: jitter between threads is held, a clock that was set back
         (summer time) is undone.
         """
-        second, micro = data[at + 12 : at + 14], data[at + 15 : at + 21]
-        if data[at : at + 12] == self._minute[0] and second.isdigit() and micro.isdigit():
+        second, dot, micro = data[at + 12 : at + 14], data[at + 14 : at + 15], data[at + 15 : at + 21]
+        if data[at : at + 12] == self._minute[0] and second.isdigit() and dot == b"." and micro.isdigit():
             now = self._minute[1] + int(second) * 1_000_000 + int(micro)
         else:
             match = _STAMP.match(data, at)
@@ -60,19 +61,19 @@ class Clock:
     def seconds_of(self, data: bytes, places: np.ndarray) -> np.ndarray | None:
         """Returns what ``seconds`` would for each of ``places``; None if not all stamps have one form."""
         first = _STAMP.match(data, int(places[0]))
-        if first is None:
+        year = len(first[1] or b"") if first is not None else 0
+        if first is None or places[-1] + _STAMP_LENGTH + year > len(data):
             return None
-        year = len(first[1] or b"")
         stamps = bytes_at(data, places, _STAMP_LENGTH + year)
-        digits = stamps.view(np.uint8).reshape(len(stamps), -1)[:, year:][:, _SECOND_DIGITS] - np.uint8(
-            ord("0")
-        )
+        codes = stamps.view(np.uint8).reshape(len(stamps), -1)[:, year:]
+        digits = codes[:, _SECOND_DIGITS] - np.uint8(ord("0"))
         minutes = stamps.astype(f"S{12 + year}")
         changes = np.concatenate(([0], np.flatnonzero(minutes[1:] != minutes[:-1]) + 1))
         matches = (_STAMP.match(stamp) for stamp in stamps[changes].tolist())
         heads = [match for match in matches if match is not None and len(match[1] or b"") == year]
-        if (digits > 9).any() or len(heads) < len(changes):
+        if (digits > 9).any() or (codes[:, _DOT] != ord(".")).any() or len(heads) < len(changes):
             return None
+        self._minute = (b"", 0)  # months may have passed since
         within = digits @ _DIGIT_MICROSECONDS
         starts = np.array([self._parse(match) for match in heads]) - within[changes]
         now = within + np.repeat(starts, np.diff(changes, append=len(stamps)))
