@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz.engine.device import get_device
-from cnnviz.engine.layers.relu import ReLU
 from cnnviz.errors import NetError, WeightsError
 from cnnviz.formats.prototxt import parse_net
 
@@ -217,69 +215,3 @@ def test_nan_goes_through(net):
     out = net.forward(data=np.full((2, 3), np.nan, np.float32))
     assert np.isnan(out["b"]).any()
     net.backward(b=np.ones((2, 2), np.float32))
-
-
-RECTIFIED = """
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 32 dim: 13 dim: 17 } } }
-layer { name: "wide" type: "Convolution" bottom: "data" top: "wide"
-        convolution_param { num_output: 48 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
-layer { name: "wide_relu" type: "ReLU" bottom: "wide" top: "wide" }
-layer { name: "groups" type: "Convolution" bottom: "wide" top: "groups"
-        convolution_param { num_output: 10 kernel_size: 3 stride: 2 group: 2
-                            weight_filler { type: "msra" } } }
-layer { name: "leaky" type: "ReLU" bottom: "groups" top: "groups" relu_param { negative_slope: 0.1 } }
-layer { name: "deep" type: "DepthwiseConvolution" bottom: "groups" top: "deep"
-        convolution_param { num_output: 10 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
-layer { name: "deep_relu" type: "ReLU" bottom: "deep" top: "deep" }
-layer { name: "few" type: "Convolution" bottom: "deep" top: "few"
-        convolution_param { num_output: 4 kernel_size: 6 weight_filler { type: "msra" } } }
-layer { name: "few_relu" type: "ReLU" bottom: "few" top: "few" }
-layer { name: "kept" type: "Convolution" bottom: "few" top: "kept"
-        convolution_param { num_output: 4 kernel_size: 1 weight_filler { type: "msra" } } }
-layer { name: "kept_relu" type: "ReLU" bottom: "kept" top: "relu" }
-layer { name: "loss" type: "EuclideanLoss" bottom: "relu" bottom: "few" top: "loss" }
-"""
-
-
-@pytest.fixture
-def rectified():
-    net = cnnviz.Net(parse_net(RECTIFIED), cnnviz.TRAIN, seed=3)
-    net.blobs["data"].data[...] = np.random.default_rng(3).standard_normal((2, 32, 13, 17))
-    for blobs in net.params.values():
-        blobs[1].data[...] = 0.1
-    return net
-
-
-def test_a_convolution_does_the_work_of_its_relu_bit_by_bit(rectified, monkeypatch):
-    rectified.run_forward()
-    fused = {name: blob.read_data() for name, blob in rectified.blobs.items()}
-    rectified.backward()
-    diffs = {name: blob.read_diff() for name, blob in rectified.blobs.items()}
-    for index in range(len(rectified.layers)):
-        rectified.forward_layer(index)
-    for name, blob in rectified.blobs.items():
-        np.testing.assert_array_equal(blob.read_data(), fused[name], err_msg=name)
-    assert all((fused[name] <= 0).any() for name in ("wide", "groups", "deep", "kept"))
-    rectified.backward()
-    for name, blob in rectified.blobs.items():
-        np.testing.assert_array_equal(blob.read_diff(), diffs[name], err_msg=name)
-
-
-@pytest.mark.skipif(not get_device().is_cpu, reason="for processors")
-def test_a_relu_behind_a_convolution_is_not_run(rectified, monkeypatch):
-    ran = []
-    forward = ReLU.forward
-    monkeypatch.setattr(ReLU, "forward", lambda self, *blobs: (ran.append(self.name), forward(self, *blobs)))
-    rectified.run_forward()
-    assert ran == ["few_relu", "kept_relu"]  # few has one pixel, kept a top of its own
-    rectified.debug_info = True
-    rectified.run_forward()
-    assert ran[2:] == ["wide_relu", "leaky", "deep_relu", "few_relu", "kept_relu"]
-
-
-def test_what_stands_before_a_relu_can_be_read(rectified):
-    before = rectified.forward(end="wide")["wide"]
-    assert (before < 0).any()
-    after = rectified.forward(start="wide_relu", end="wide_relu")["wide"]
-    np.testing.assert_array_equal(after, np.maximum(before, 0))
-    np.testing.assert_array_equal(rectified.forward(end="wide_relu")["wide"], after)

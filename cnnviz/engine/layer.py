@@ -50,7 +50,6 @@ class Layer:
         random: source of random numbers, seeded by the Net.
         needs_backward: whether backward will be called; Net sets it, so that a layer which works in
             place knows whether to keep its bottom.
-        relu_slope: s of a layer that computes x > 0 ? x : s x and needs but its top in backward, else None.
         absent: why the data behind the layer cannot be read, None if it can: such a net can be drawn
             but not run.
         resolve: gives the path of a file that the prototxt mentions; set by the graph.
@@ -66,7 +65,6 @@ class Layer:
     random: np.random.Generator
     needs_backward: bool = True
     absent: CnnvizError | None = None
-    relu_slope: float | None = None
 
     def __init__(self, param: LayerParameter, phase: int):
         self.param = param
@@ -110,15 +108,6 @@ class Layer:
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Computes the tops' data from the bottoms'."""
-        raise NotImplementedError
-
-    @property
-    def can_rectify(self) -> bool:
-        """Whether ``forward_rectified`` exists, for the shapes at hand."""
-        return False
-
-    def forward_rectified(self, bottom: Sequence[Blob], top: Sequence[Blob], slope: float) -> None:
-        """As ``forward``, and then y > 0 ? y : slope y of all tops: the work of a ReLU behind it."""
         raise NotImplementedError
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:

@@ -221,45 +221,14 @@ class Net:
     def run_forward(self, first: int = 0, last: int | None = None) -> None:
         """Runs the layers from index ``first`` to ``last`` and copies nothing back."""
         last = len(self.layers) - 1 if last is None else last
-        index = first
-        while index <= last:
-            if index < last and self._forward_with_relu(index):
-                index += 2
-            else:
-                self.forward_layer(index)
-                index += 1
+        for index in range(first, last + 1):
+            self.forward_layer(index)
 
     def forward_layer(self, index: int) -> None:
         """Runs one layer, after bringing its shapes in line with its bottoms'."""
         self._reshape_layer(index)
-        self.layers[index].forward(self._bottoms[index], self._tops[index])
-        self._after_forward(index)
-
-    def _forward_with_relu(self, index: int) -> bool:
-        """Runs a layer and the ReLU that follows in place in one step; returns whether it could.
-
-        Nobody sees a difference: the ReLU would write over what the layer makes.
-        """
-        layer, tops = self.layers[index], self._tops[index]
-        slope = self.layers[index + 1].relu_slope
-        in_place = tops == self._bottoms[index + 1] == self._tops[index + 1]
-        if slope is None or not in_place or self.is_watched:
-            return False
-        self._reshape_layer(index)
-        if not layer.can_rectify:
-            return False
-        layer.forward_rectified(self._bottoms[index], tops, slope)
-        self._reshape_layer(index + 1)
-        self._after_forward(index)
-        self._after_forward(index + 1)
-        return True
-
-    @property
-    def is_watched(self) -> bool:
-        """Whether somebody looks at the blobs between any two layers."""
-        return self.debug_info
-
-    def _after_forward(self, index: int) -> None:
+        layer = self.layers[index]
+        layer.forward(self._bottoms[index], self._tops[index])
         if index not in self._loss_ready:
             self._set_loss_diffs(index)
         if self.debug_info:

@@ -1,6 +1,5 @@
 // Convolution over two spatial axes on processors with vector units.
 //   y[n, o, p] = bias[o] + sum over c, k of w[o, c, k] x[n, c, p stride - pad + k dilation]
-// and where `rectify`, y > 0 ? y : slope y of that: the ReLU that works in place on the top.
 // Host: engine/ops/fast_convolution.py; the plain form that these are tested against is im2col and a
 // matrix product (engine/ops/convolution.py).
 //
@@ -96,7 +95,6 @@ __kernel void convolve(const int depth, const int num, const int out_count, cons
                        const int x_width, __global const int *restrict taps, const int last_tap,
                        __global const Dtype *restrict w, const int w_group, const int w_start, const int w_row,
                        const int w_k, const int last_filter, __global const Dtype *restrict bias,
-                       const int rectify, const Dtype slope,
                        __global Dtype *restrict y, __global Dtype *restrict work)
 {
     const int worker = get_global_id(0), workers = get_global_size(0);
@@ -168,10 +166,6 @@ __kernel void convolve(const int depth, const int num, const int out_count, cons
                 a += w_k;
                 b += COLS;
             }
-            #pragma unroll
-            for (int i = 0; i < ROWS; i++)
-                #pragma unroll
-                for (int j = 0; j < VECTORS; j++) sum[i][j] = rectified(sum[i][j], rectify, slope);
             __global Dtype *to = y + o * out_count;
             if (whole) {
                 #pragma unroll
@@ -200,7 +194,7 @@ __kernel void convolve(const int depth, const int num, const int out_count, cons
 __kernel void convolve_planes(const int channels, const int taps_count, const int out_height, const int out_width,
                               __global const Dtype *x, const int x_plane, const int x_width,
                               __global const int *taps, __global const Dtype *w, __global const Dtype *bias,
-                              const int rectify, const Dtype slope, __global Dtype *y)
+                              __global Dtype *y)
 {
     const int plane = get_global_id(0), c = plane % channels;
     x += (size_t)plane * x_plane;
@@ -223,7 +217,6 @@ __kernel void convolve_planes(const int channels, const int taps_count, const in
             #pragma unroll
             for (int r = 0; r < DEEP; r++)
                 if (i + r < out_height) {
-                    sum[r] = rectified(sum[r], rectify, slope);
                     __global Dtype *to = y + (i + r) * out_width + col;
                     if (length == LANES) {
                         store(sum[r], 0, to);

@@ -51,12 +51,6 @@ inline void add_products(Vector sum[ROWS][VECTORS], __global const Dtype *a, con
     }
 }
 
-// What a ReLU behind makes of y; y itself unless `rectify`.
-inline Vector rectified(const Vector y, const int rectify, const Dtype slope)
-{
-    return rectify ? select(slope * y + 0, y, y > 0) : y;
-}
-
 // Where sums run along memory instead, lanes hold parts of one sum: a tile of A_LINES x B_LINES of them.
 #ifndef A_LINES
 #define A_LINES 4

@@ -5,7 +5,7 @@
 //
 //   winograd_weights  U[xi, o, c], xi = 6 i + j the place in the 6 x 6 tile
 //   winograd_bottom   V[xi, panel, c, i]: tiles in panels of COLS, as product_tile reads them
-//   winograd_top      y + bias from M[xi, o, tile], and of that what a ReLU behind makes where `rectify`
+//   winograd_top      y + bias from M[xi, o, tile]
 //
 // x is spread as by a stride of 4 (convolution.cl), so that neighbouring tiles are neighbours in memory and share
 // a vector. Tiles are numbered row by row through all images; a launch makes tile rows first to last of them.
@@ -110,7 +110,7 @@ __kernel void winograd_bottom(const int first, const int last, const int tile_ro
 __kernel void winograd_top(const int first, const int last, const int tile_rows, const int tile_cols,
                            const int count, const int height, const int width,
                            __global const Dtype *restrict m, __global const Dtype *restrict bias,
-                           const int rectify, const Dtype slope, __global Dtype *restrict y)
+                           __global Dtype *restrict y)
 {
     const int o = get_global_id(0), outputs = get_global_size(0);
     const int part = get_global_id(1), parts = get_global_size(1);
@@ -134,7 +134,7 @@ __kernel void winograd_top(const int first, const int last, const int tile_rows,
                 if (4 * r + i < height) {
                     Dtype lanes[4][LANES];
                     #pragma unroll
-                    for (int j = 0; j < 4; j++) store(rectified(d[i][j] + start, rectify, slope), 0, lanes[j]);
+                    for (int j = 0; j < 4; j++) store(d[i][j] + start, 0, lanes[j]);
                     __global Dtype *to = plane + (4 * r + i) * width + 4 * t;
                     const int pixels = min(4 * LANES, width - 4 * t);
                     if (pixels == 4 * LANES)

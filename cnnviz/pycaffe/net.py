@@ -122,10 +122,6 @@ class Net(EngineNet):
         for function in self._callbacks.get(moment, ()):
             function(index)
 
-    @property
-    def is_watched(self) -> bool:
-        return super().is_watched or bool({"before_forward", "after_forward"} & set(self._callbacks))
-
     def forward_layer(self, index: int) -> None:
         self._call("before_forward", index)
         super().forward_layer(index)

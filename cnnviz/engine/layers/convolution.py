@@ -50,20 +50,10 @@ class Convolution(BaseConvolution):
         return geometry, window.out_spatial if spatial else ()
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self._forward(bottom, top)
-
-    @property
-    def can_rectify(self) -> bool:
-        return self.op.can_rectify
-
-    def forward_rectified(self, bottom: Sequence[Blob], top: Sequence[Blob], slope: float) -> None:
-        self._forward(bottom, top, slope)
-
-    def _forward(self, bottom: Sequence[Blob], top: Sequence[Blob], *slope: float) -> None:
         w = self.blobs[0].device_data
         bias = self.blobs[1].device_data if self.bias_term else None
         for x, y in zip(bottom, top, strict=True):
-            self.op.forward(x.device_data, w, bias, y.mutable_device_data, *slope)
+            self.op.forward(x.device_data, w, bias, y.mutable_device_data)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         dw = self.blobs[0].mutable_device_diff if self._wants(0) else None

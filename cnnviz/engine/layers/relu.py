@@ -28,7 +28,6 @@ class ReLU(Neuron):
         if given.relu6 and given.negative_slope:
             raise NetError("relu_param has relu6 and negative_slope; give one of them")
         self.slope_from_top = not given.relu6 and given.negative_slope >= 0
-        self.relu_slope = given.negative_slope if self.slope_from_top else None
 
     def picked(self) -> str:
         return "CLIP" if self.param.relu_param.relu6 else "RELU"

@@ -105,11 +105,6 @@ def launch_spread(
     )
 
 
-def rectifying(slope: float | None) -> tuple[bool, float]:
-    """The kernels' arguments (whether y is rectified, the slope)."""
-    return slope is not None, float(slope or 0)
-
-
 def _workers(device: Device) -> int:
     return device.info.units * _WORKERS_PER_UNIT
 
@@ -120,8 +115,6 @@ class FastConvolution(PlainConvolution):
     Args:
         turned: whether the filters are turned by 180 degrees, as backward_data needs them.
     """
-
-    can_rectify = True
 
     def __init__(self, device: Device, geometry: Geometry, turned: bool = False):
         super().__init__(device, geometry)
@@ -143,9 +136,9 @@ class FastConvolution(PlainConvolution):
         back = Geometry(g.num, g.num_output, window, g.group, g.channels)
         return FastConvolution(self.device, back, turned=True)
 
-    def forward(self, x: Any, w: Any, bias: Any | None, y: Any, slope: float | None = None) -> None:
+    def forward(self, x: Any, w: Any, bias: Any | None, y: Any) -> None:
         if self._is_depthwise:
-            self._convolve_planes(x, w, bias, y, slope)
+            self._convolve_planes(x, w, bias, y)
             return
         g, rows = self.geometry, self._tile.rows
         if g.group_output < rows:  # a tile needs so many, be they zero
@@ -153,7 +146,7 @@ class FastConvolution(PlainConvolution):
             weights = (panels, *self._panel_layout())
         else:
             weights = (w, g.group_output * g.depth, g.depth, g.depth, 1, g.group_output - rows)
-        self._convolve(x, weights, bias, y, slope)
+        self._convolve(x, weights, bias, y)
 
     def _panel_layout(self) -> tuple[int, ...]:
         """The kernel's arguments after packed weights: elements per group, filter, row, tap; no last tile."""
@@ -255,9 +248,7 @@ class FastConvolution(PlainConvolution):
             defines=(*self._tile.defines, ("A_LINES", filters)),
         )
 
-    def _convolve(
-        self, x: Any, weights: tuple[Any, ...], bias: Any | None, y: Any, slope: float | None = None
-    ) -> None:
+    def _convolve(self, x: Any, weights: tuple[Any, ...], bias: Any | None, y: Any) -> None:
         g, window, spread, tile = self.geometry, self._flat.window, self._spread, self._tile
         image, count = spread.take(x)
         parts, workers = self._cut(-(-g.num * window.out_count // tile.cols))
@@ -268,7 +259,7 @@ class FastConvolution(PlainConvolution):
             (workers, g.group),
             *(g.depth, g.num, window.out_count, window.out_spatial[1], g.group_output, parts),
             *(image, count, g.channels * spread.plane, g.group_channels * spread.plane, spread.cols),
-            *(spread.taps, spread.last_tap, *weights, bias, *rectifying(slope), y, work),
+            *(spread.taps, spread.last_tap, *weights, bias, y, work),
             local_size=(1, 1),
             defines=tile.defines,
         )
@@ -281,7 +272,7 @@ class FastConvolution(PlainConvolution):
         parts = max(1, min(wanted, tiles // 4))
         return parts, min(panels * parts, -(-_workers(self.device) // g.group))
 
-    def _convolve_planes(self, x: Any, w: Any, bias: Any | None, y: Any, slope: float | None = None) -> None:
+    def _convolve_planes(self, x: Any, w: Any, bias: Any | None, y: Any) -> None:
         g, window, spread = self.geometry, self._flat.window, self._spread
         image, _ = spread.make(x)
         self.device.launch(
@@ -289,7 +280,7 @@ class FastConvolution(PlainConvolution):
             "convolve_planes",
             (g.num * g.channels,),
             *(g.channels, window.kernel_count, *window.out_spatial),
-            *(image, spread.plane, spread.cols, spread.taps, w, bias, *rectifying(slope), y),
+            *(image, spread.plane, spread.cols, spread.taps, w, bias, y),
             local_size=(1,),
             defines=self._tile.defines,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from cnnviz.engine.device import Device
 from cnnviz.engine.ops.bias import add_bias, add_bias_gradient
@@ -48,12 +48,7 @@ class PlainConvolution:
 
     Shapes: x, dx (num, channels, *spatial); w, dw (num_output, channels/group, *kernel); bias, db
     (num_output); y, dy (num, num_output, *out_spatial).
-
-    Attributes:
-        can_rectify: whether forward takes the slope of a ReLU behind, and stores y > 0 ? y : slope y.
     """
-
-    can_rectify: ClassVar[bool] = False
 
     def __init__(self, device: Device, geometry: Geometry):
         self.device = device

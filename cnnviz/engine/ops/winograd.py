@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.engine.device import Device
-from cnnviz.engine.ops.fast_convolution import FastConvolution, launch_spread, rectifying
+from cnnviz.engine.ops.fast_convolution import FastConvolution, launch_spread
 from cnnviz.engine.ops.matrix_product import product_of_panels
 from cnnviz.engine.ops.plain_convolution import Geometry
 from cnnviz.engine.ops.tile import tile_of
@@ -41,9 +41,9 @@ def suits(device: Device, geometry: Geometry) -> bool:
 class WinogradConvolution(FastConvolution):
     """Forward and backward_data by Winograd's algorithm; the weights' gradient as in FastConvolution."""
 
-    def forward(self, x: Any, w: Any, bias: Any | None, y: Any, slope: float | None = None) -> None:
+    def forward(self, x: Any, w: Any, bias: Any | None, y: Any) -> None:
         g = self.geometry
-        _Pass(self.device, g, pad=g.window.pad).run(x, w, (g.depth, 9, False), bias, y, slope)
+        _Pass(self.device, g, pad=g.window.pad).run(x, w, (g.depth, 9, False), bias, y)
 
     def backward_data(self, dy: Any, w: Any, dx: Any) -> None:
         back, g = self._back.geometry, self.geometry
@@ -61,15 +61,7 @@ class _Pass:
         self.tile_rows, self.tile_cols = (-(-size // 4) for size in geometry.window.out_spatial)
         self.plane = 16 * (self.tile_rows + 1) * (self.tile_cols + 1)
 
-    def run(
-        self,
-        x: Any,
-        w: Any,
-        layout: tuple[int, int, bool],
-        bias: Any | None,
-        y: Any,
-        slope: float | None = None,
-    ) -> None:
+    def run(self, x: Any, w: Any, layout: tuple[int, int, bool], bias: Any | None, y: Any) -> None:
         """Computes y; ``layout``: steps from filter to filter and channel to channel of w, turned or not."""
         g = self.geometry
         u = self._weights(w, layout)
@@ -78,7 +70,7 @@ class _Pass:
         elements = 36 * (g.channels + g.num_output)
         step = max(1, max(_CHUNK // elements, _LEAST_TILES) // self.tile_cols)
         for first in range(0, rows, step):
-            self._rows(first, min(first + step, rows), spread, u, bias, *rectifying(slope), y)
+            self._rows(first, min(first + step, rows), spread, u, bias, y)
 
     def _weights(self, w: Any, layout: tuple[int, int, bool]) -> Any:
         g = self.geometry
@@ -111,8 +103,8 @@ class _Pass:
         launch_spread(self.device, planes, 4, sizes, x, spread)
         return spread
 
-    def _rows(self, first: int, last: int, x: Any, u: Any, *out: Any) -> None:
-        """Makes the tile rows from ``first`` to before ``last``; ``out``: winograd_top's last arguments."""
+    def _rows(self, first: int, last: int, x: Any, u: Any, bias: Any | None, y: Any) -> None:
+        """Makes the tile rows from ``first`` to before ``last``."""
         g, device = self.geometry, self.device
         panels = -(-(last - first) * self.tile_cols // self.tile.cols)
         count = panels * self.tile.cols
@@ -132,7 +124,7 @@ class _Pass:
             "winograd",
             "winograd_top",
             (g.num_output, 1),
-            *(*where, count, *g.window.out_spatial, m, *out),
+            *(*where, count, *g.window.out_spatial, m, bias, y),
             local_size=(1, 1),
             defines=self.tile.defines,
         )
