@@ -69,6 +69,20 @@ def test_boxes_are_drawn_where_they_are(tmp_path, style):
     assert {"1", "2"} <= set(tags)
 
 
+@pytest.mark.parametrize("shape", [(8, 300), (300, 8), (40, 40)])
+def test_nothing_of_the_head_overlaps(tmp_path, shape):
+    features = look(tmp_path)
+    features.seen = np.zeros((*shape, 3), np.uint8)
+    features.detections.found *= 20
+    features.detections.below = 1234
+    figure = features_figure(features, look=theme("light"))
+    renderer = figure.canvas.get_renderer()
+    boxes = [t.get_window_extent(renderer) for t in figure.texts]
+    for k, box in enumerate(boxes):
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y0 >= 0
+        assert not any(box.overlaps(other) for other in boxes[k + 1 :])
+
+
 def test_other_nets_have_no_detections(tmp_path):
     text = NET.partition("layer")[0] + "layer" + NET.rpartition("layer")[2]
     definition = parse_net(text)

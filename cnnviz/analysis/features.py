@@ -94,7 +94,8 @@ class ImageFeatures:
         path: the picture's file.
         seen: the picture as the net saw it, uint8 (H, W) or (H, W, 3).
         maps: the layers' maps in order.
-        predictions: (class index, name, score), the best first; empty for nets that do not classify.
+        predictions: (class index, name, score), the best first; empty for detectors and other nets that do
+            not classify.
         are_probabilities: whether the scores come from a softmax.
         omitted: layers that change the maps but are too many to show unasked.
         detections: the objects found; None for nets that are no detectors.
@@ -222,8 +223,9 @@ class Looker:
             self.net.forward_layer(index)
             if index in wanted:
                 result.maps.append(self._maps(index, wanted[index]))
-        result.predictions = self.predictions()
         result.detections = detections(self.net, self.shape[1:], self.class_name)
+        if result.detections is None:
+            result.predictions = self.predictions()
         result.are_probabilities = self._softmax_blob() is not None
         return result
 

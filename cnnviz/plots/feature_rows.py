@@ -40,7 +40,7 @@ _SMALLEST_THUMB = 0.62
 _LABEL = 0.125  # inches above each tile for its number
 _GAP = 0.06  # between tiles, as a share of a tile's longer side: a number stands nearest to its own tile
 _LABEL_SIZE = 5.5
-_LEAST_COLUMNS, _MOST_COLUMNS = 8, 16
+_MOST_COLUMNS = 16  # of square tiles
 _WIDEST = 800  # columns of a table, and bars, that are drawn one by one; more are joined
 _BOX_COLOR = "#C1272D"
 
@@ -121,7 +121,9 @@ class MapsRow(FeatureRow):
         count = len(self.values)
         self.channels = maps.top_channels(options.top, options.by) if options.top else np.arange(count)
         self.shown = self.channels[: options.limit] if options.top else evenly_spaced(count, options.limit)
-        self.columns = _column_count(len(self.shown), options.limit)
+        height, width = self._tile_sides()
+        self.columns = _column_count(len(self.shown), options.limit, width / height)
+        self.gap = _GAP * min(1, 2 * height / width)  # of tiles much wider than high a smaller share
         self.scale = color_scale(self.values[self.channels], self.look)
         self.layout = self._layout()
         self.grid_height = self.layout.height_at(GRID_WIDTH)
@@ -133,13 +135,16 @@ class MapsRow(FeatureRow):
         bar = _BAR if options.normalize == "layer" else 0.0
         self.body = max(self.grid_height + bar, thumb)
 
+    def _tile_sides(self) -> tuple[int, ...]:
+        return self.options.seen.shape[:2] if self.options.overlay else self.values.shape[1:]
+
     def _layout(self, count: int = 0) -> TileLayout:
         """The tiles' places; fewer tiles than columns leave the rest of the row empty, for one size."""
-        height, width = self.options.seen.shape[:2] if self.options.overlay else self.values.shape[1:]
+        height, width = self._tile_sides()
         count = count or max(len(self.shown), self.columns)
-        plain = tile_layout(count, height, width, columns=self.columns, gap=_GAP)
+        plain = tile_layout(count, height, width, columns=self.columns, gap=self.gap)
         tile = plain.tile_width_at(GRID_WIDTH) * height / width
-        return tile_layout(count, height, width, columns=self.columns, strip=_LABEL / tile, gap=_GAP)
+        return tile_layout(count, height, width, columns=self.columns, strip=_LABEL / tile, gap=self.gap)
 
     def _field_on_image(self) -> Box | None:
         """(left, top, right, bottom) of what the strongest unit sees; None if that is all or not known."""
@@ -171,7 +176,7 @@ class MapsRow(FeatureRow):
         axes = inch_axes(figure, GRID_LEFT, top, width, width * size[0] / size[1])
         tile = self.layout.tile_width_at(GRID_WIDTH) * self.layout.height / self.layout.width
         options: dict[str, Any] = {
-            "columns": columns, "strip": _LABEL / tile, "gap": _GAP, "label_size": _LABEL_SIZE,
+            "columns": columns, "strip": _LABEL / tile, "gap": self.gap, "label_size": _LABEL_SIZE,
             "labels": [str(channel) for channel in self.shown], "noun": "maps",
         }  # fmt: skip
         tiles: Any = self.values[self.shown]
@@ -273,18 +278,21 @@ def evenly_spaced(total: int, most: int) -> np.ndarray:
     return np.arange(count) * total // count
 
 
-def _column_count(shown: int, limit: int) -> int:
-    """As many columns as make a wide grid of full rows."""
-    if limit < _MOST_COLUMNS:
-        return max(_LEAST_COLUMNS, limit)
-    if limit <= 2 * _MOST_COLUMNS:
-        return _MOST_COLUMNS
+def _column_count(shown: int, limit: int, aspect: float) -> int:
+    """As many columns as make a wide grid of full rows; fewer for tiles much wider than high."""
+    aspect = max(aspect / 2, 1)
+    most = max(4, round(_MOST_COLUMNS / aspect))
+    least = most // 2
+    if limit < most:
+        return max(least, limit)
+    if limit <= 2 * most:
+        return most
 
     def cost(columns: int) -> float:
         empty = -shown % columns / (shown + -shown % columns)
-        return empty + 0.5 * abs(np.log(columns / np.sqrt(4 * shown)))
+        return empty + 0.5 * abs(np.log(columns / np.sqrt(4 * shown / aspect)))
 
-    return min(range(_LEAST_COLUMNS, _MOST_COLUMNS + 1), key=cost)
+    return min(range(least, most + 1), key=cost)
 
 
 def _small_ticks(axes: Axes, look: Theme) -> None:

@@ -28,9 +28,8 @@ from cnnviz.plots.feature_rows import (
 from cnnviz.plots.style import Theme, new_figure, save_figure, theme
 from cnnviz.plots.tiles import BAD_COLOR, ColorScale, color_bar, inch_axes, inch_text
 
-_HEAD = 2.15  # inches of the head, without the colour bars
-_FOUND_HEAD = 4.2  # of the head of a detector, whose image is larger
-_WIDEST_IMAGE = 3.3  # inches in the head
+# Inches (height, width) that the image may take in the head; a detector's is larger, for its boxes.
+_IMAGE, _FOUND_IMAGE = (1.5, 3.3), (3.55, 5.2)
 _BARS = 0.5  # inches of the colour bars of all maps
 _MOST_BOXES = 12  # on the image; the rest is counted
 _MOST_HIGH = 400.0  # inches; a picture higher than this helps nobody
@@ -108,16 +107,16 @@ def features_figure(
     options = RowOptions(features.seen, look, top, by, normalize, limit, overlay)
     rows = [make_row(maps, options) for maps in features.maps]
     scales = _common_scales(rows) if normalize == "tile" else []
-    head = _HEAD if features.detections is None else _FOUND_HEAD
-    height = head + (_BARS if scales else 0) + sum(row.height for row in rows)
+    head = _Head(features)
+    place = head.height + (_BARS if scales else 0)
+    height = place + sum(row.height for row in rows)
     if height > _MOST_HIGH:
         raise CnnvizError(
             f"{len(rows)} layers make a picture {height:.0f} inches high; choose some with layers (--layer)."
         )
     figure = new_figure(WIDTH, height, look)
-    _draw_head(figure, features, head, look)
-    _draw_common_bars(figure, scales, head, look)
-    place = head + (_BARS if scales else 0)
+    head.draw(figure, look)
+    _draw_common_bars(figure, scales, head.height, look)
     for row in rows:
         row.draw(figure, place)
         place += row.height
@@ -147,24 +146,39 @@ def _draw_common_bars(figure: Figure, scales: Sequence[ColorScale], top: float, 
         left += 2.1
 
 
-def _draw_head(figure: Figure, features: ImageFeatures, height: float, look: Theme) -> None:
-    """The image as the net saw it, its name, and what the net finds in it."""
-    rows, columns = features.seen.shape[:2]
-    widest = _WIDEST_IMAGE if features.detections is None else 5.2
-    scale = min((height - 0.65) / rows, widest / columns)
-    axes = draw_seen(figure, features.seen, MARGIN, 0.35, columns * scale, rows * scale, look)
-    left = MARGIN + columns * scale + 0.35
-    room = WIDTH - MARGIN - left
-    name = visible(os.path.basename(features.path)) or "image"
-    inch_text(figure, left, 0.33, fit(name, room, 14 / 72, bold=True), 14, look.text, weight="bold")
-    top = 0.62
-    for line in wrap(_head_facts(features), room, 9 / 72, most=2, after=" "):
-        inch_text(figure, left, top, line, 9, look.muted)
-        top += 0.16
-    if features.detections is not None:
-        _draw_detections(figure, axes, features.detections, left, top + 0.14, look)
-    else:
-        _draw_predictions(figure, features, left, top + 0.14, look)
+class _Head:
+    """The image as the net saw it, its name, and what the net finds in it.
+
+    Attributes:
+        height: inches.
+    """
+
+    def __init__(self, features: ImageFeatures):
+        self.features = features
+        rows, columns = features.seen.shape[:2]
+        highest, widest = _IMAGE if features.detections is None else _FOUND_IMAGE
+        scale = min(highest / rows, widest / columns)
+        self.image = rows * scale, columns * scale
+        self.left = MARGIN + self.image[1] + 0.35
+        self.room = WIDTH - MARGIN - self.left
+        self.facts = wrap(_head_facts(features), self.room, 9 / 72, most=2, after=" ")
+        found = features.predictions if features.detections is None else features.detections.found
+        lines = len(found[:_MOST_BOXES]) + (0 if features.detections is None else 2)
+        self.list_top = 0.76 + 0.16 * len(self.facts)
+        self.height = max(0.35 + self.image[0], self.list_top + 0.2 * lines) + 0.3
+
+    def draw(self, figure: Figure, look: Theme) -> None:
+        features, left = self.features, self.left
+        height, width = self.image
+        axes = draw_seen(figure, features.seen, MARGIN, 0.35, width, height, look)
+        name = fit(visible(os.path.basename(features.path)) or "image", self.room, 14 / 72, bold=True)
+        inch_text(figure, left, 0.33, name, 14, look.text, weight="bold")
+        for k, line in enumerate(self.facts):
+            inch_text(figure, left, 0.62 + 0.16 * k, line, 9, look.muted)
+        if features.detections is not None:
+            _draw_detections(figure, axes, features.detections, left, self.list_top, look)
+        else:
+            _draw_predictions(figure, features, left, self.list_top, look)
 
 
 def _head_facts(features: ImageFeatures) -> str:
@@ -216,11 +230,11 @@ def _draw_detections(
         corner = min(found.box[0], 0.95 * axes.get_xlim()[1]), min(found.box[1], 0.95 * axes.get_ylim()[0])
         axes.annotate(str(k + 1), corner, (7, -7), fontsize=8, textcoords="offset points",
                       color=_ink(color), bbox=_tag_box(color), **tag)  # fmt: skip
-        y = top + 0.08 + 0.21 * k
+        y = top + 0.08 + 0.2 * k
         inch_text(figure, left + 0.1, y, str(k + 1), 8, _ink(color), bbox=_tag_box(color), **tag)
         words = f"{found.score:.1%} {class_text(found.target, found.name)}"
         inch_text(figure, left + 0.3, y, fit(visible(words), room, 9 / 72), 9, look.text, va="center")
-    top += 0.21 * len(shown) + 0.03
+    top += 0.2 * len(shown) + 0.03
     for k, line in enumerate(wrap(_left_out(detections, len(shown)), room, 8 / 72, after=" ")):
         inch_text(figure, left, top + 0.14 * k, line, 8, look.muted)
 
