@@ -11,7 +11,9 @@ from cnnviz.analysis.filter_measures import Spectrum, energies
 
 FEWEST = 1000  # weights of a layer that is judged: fewer tell too little
 BEYOND = 5.0  # of Tracy and Widom's law: random matrices are beyond it less than once in 10,000 times
-HEAVY = 5.0  # standard errors of the kurtosis of as many normal numbers
+UNLIKE = 5.0  # standard errors of the kurtosis
+# Kurtosis of what fillers draw, and the variance of the kurtosis of n such numbers times n: uniform, normal.
+_SHAPES = ((1.8, 1.317), (3.0, 24.0))
 _SPARSE = 0.2  # share of zeros from which the law does not hold, and shuffled weights are asked
 _SHUFFLES = 10
 _PART = 1 << 20  # numbers whose powers are worked out at once
@@ -25,13 +27,14 @@ class Randomness:
         strength: the largest singular value over the one expected of random numbers; about 1 for them.
             Of two matrices the one that is further off: a row a filter, or a row a window.
         excess: how far its square is beyond the expected one, in units of Tracy and Widom's law.
-        tails: how far the kurtosis of what is not 0 is above a normal distribution's, in standard errors.
+        unlike: how far the kurtosis of what is not 0 is from that of uniform or normal numbers, whichever is
+            nearer, in standard errors.
         count: how many weights there are.
     """
 
     strength: float
     excess: float
-    tails: float
+    unlike: float
     count: int
 
     @property
@@ -41,7 +44,7 @@ class Randomness:
     @property
     def is_random(self) -> bool:
         """Whether nothing here tells the weights from random ones."""
-        return self.is_judged and self.excess < BEYOND and self.tails < HEAVY
+        return self.is_judged and self.excess < BEYOND and self.unlike < UNLIKE
 
 
 def randomness(filters: np.ndarray, spectrum: Spectrum) -> Randomness:
@@ -76,7 +79,7 @@ def randomness(filters: np.ndarray, spectrum: Spectrum) -> Randomness:
     if not found:
         return Randomness(math.nan, math.nan, math.nan, filters.size)
     strength, excess = max(found, key=lambda pair: pair[1])
-    return Randomness(strength, excess, _tails(sample, mean, zeros), filters.size)
+    return Randomness(strength, excess, _unlike(sample, mean, zeros), filters.size)
 
 
 def _beyond(matrices: np.ndarray, own: np.ndarray, zeros: float) -> tuple[float, float]:
@@ -99,8 +102,8 @@ def _among_shuffled(matrices: np.ndarray, unit: float) -> tuple[float, float]:
     return float(tops.mean()), max(unit, float(tops.std()))
 
 
-def _tails(sample: np.ndarray, mean: float, zeros: float) -> float:
-    """Returns how far the kurtosis of what is not 0 is above 3, in standard errors."""
+def _unlike(sample: np.ndarray, mean: float, zeros: float) -> float:
+    """Returns how far the kurtosis of what is not 0 is from a filler's, in standard errors."""
     count = round(sample.size * (1 - zeros))
     middle = mean * sample.size / count
     second = fourth = 0.0
@@ -108,4 +111,7 @@ def _tails(sample: np.ndarray, mean: float, zeros: float) -> float:
         squares = (part[part != 0].astype(np.float64) - middle) ** 2
         second += float(squares.sum())
         fourth += float((squares**2).sum())
-    return (count * fourth / second**2 - 3) / math.sqrt(24 / count) if second > 0 else 0.0
+    if not second > 0:
+        return math.inf  # all that is not 0 is equal, which no random filler makes
+    kurtosis = count * fourth / second**2
+    return min(abs(kurtosis - usual) / math.sqrt(spread / count) for usual, spread in _SHAPES)
