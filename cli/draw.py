@@ -31,6 +31,7 @@ from cnnviz.cli.options import dpi_option, level_option, phase_option, stage_opt
 @click.option("--times", metavar="FILE", help="What `cnnviz time --json` wrote, for --color-by time.")
 @click.option("--weights", metavar="FILE", help="For .html: show filters and statistics of these weights.")
 @click.option("--costs/--no-costs", default=True, help="The line with MACs, memory and receptive field.")
+@click.option("--rates", is_flag=True, help="The learning-rate multipliers of weights and biases.")
 @click.option(
     "--layout",
     type=click.Choice(["own", "dot"]),

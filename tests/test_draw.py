@@ -90,6 +90,14 @@ def test_defaults_are_not_told():
     assert box(picture_of(LENET), "ip")[1] == "InnerProduct → 10"
 
 
+def test_learning_rates_of_weights_and_biases():
+    rates = 'top: "ip" param { lr_mult: 1 } param { lr_mult: 2.5 } inner'
+    text = LENET.replace('top: "ip" inner', rates)
+    assert "lr_mult 1, 2.5" in box(picture_of(text, rates=True), "ip")
+    assert "lr_mult 1, 1" in box(picture_of(LENET, rates=True), "conv1")
+    assert not any("lr_mult" in line for line in box(picture_of(text), "ip"))
+
+
 def test_costs_can_be_left_out():
     assert not any("MACs" in line for line in box(picture_of(LENET, costs=False), "conv1"))
 

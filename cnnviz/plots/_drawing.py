@@ -45,13 +45,20 @@ class Drawing:
     """Collects graphs and turns them into one scene."""
 
     def __init__(
-        self, fold: bool | str, color_by: str | None, times: Mapping[str, float], costs: bool, prefix: str
+        self,
+        fold: bool | str,
+        color_by: str | None,
+        times: Mapping[str, float],
+        costs: bool,
+        rates: bool,
+        prefix: str,
     ):
         self.prefix = prefix
         self.fold = fold
         self.color_by = color_by
         self.times = times
         self.costs = costs
+        self.rates = rates
         self.nets: list[_Net] = []
 
     @property
@@ -117,7 +124,8 @@ class Drawing:
         value = self._value(rows)
         told = self._time_text(rows) if self.color_by == "time" else ""
         size_of = net.folded.sizes.get(unit, "")
-        labels = unit_labels(UnitFacts(layers, rows, alike, unknown, note, told, size_of), self.costs)
+        facts = UnitFacts(layers, rows, alike, unknown, note, told, size_of)
+        labels = unit_labels(facts, self.costs, self.rates)
         if self.color_by:  # faint words would not be readable on the hottest boxes
             labels = [replace(label, role="text") if label.role == "muted" else label for label in labels]
         fault = fault_of(layers[0])

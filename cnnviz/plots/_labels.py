@@ -81,8 +81,8 @@ class UnitFacts:
         return self.alike or [self.rows]
 
 
-def unit_labels(facts: UnitFacts, costs: bool = True) -> list[Label]:
-    """Returns the lines of one box, from top to bottom."""
+def unit_labels(facts: UnitFacts, costs: bool = True, rates: bool = False) -> list[Label]:
+    """Returns the lines of one box, from top to bottom; ``rates``: also how fast its parameters learn."""
     host = facts.layers[0]
     names = wrap(visible(host.name) or "(no name)", WIDEST, 12, bold=True)
     labels = [Label(text, 12, bold=True) for text in names]
@@ -90,6 +90,9 @@ def unit_labels(facts: UnitFacts, costs: bool = True) -> list[Label]:
     labels += _shape_labels(facts)
     if costs:
         labels += _cost_labels(facts)
+    if rates and any(p.spec.lr_mult for p in host.params):
+        multipliers = ", ".join(f"{p.spec.lr_mult:g}" for p in host.params)
+        labels.append(Label(f"lr_mult {multipliers}", 9.5, role="muted"))
     if len(facts.layers) > 1:
         labels += _wrapped(_followers_text(facts), 10.5)
     if facts.size_of:

@@ -82,7 +82,7 @@ def _beside(width: float) -> int:
 
 
 def _ends(scene: Scene, along: int, start: float, end: float, most: float) -> list[float]:
-    """Where the pieces end: between boxes where few lines lead on, or in a box that is longer than a piece."""
+    """Where pieces end: between boxes where few lines lead on, or in a box that is longer than a piece."""
     lines = [(b[along], b[along + 2]) for b in (link.bounds for link in scene.links)]
 
     def worth(place: float) -> float:

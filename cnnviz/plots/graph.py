@@ -50,6 +50,7 @@ def draw_net(
     layout: str = "own",
     columns: int | str = 1,
     costs: bool = True,
+    rates: bool = False,
     weights: str | os.PathLike | Mapping[str, Sequence[np.ndarray]] | None = None,
     dpi: float = 150,
 ) -> str:
@@ -79,6 +80,7 @@ def draw_net(
         columns: how many columns (rows, for "LR" and "RL") a long net is broken into, as on a page of a
             newspaper; "auto" for a picture of a wide screen's shape.
         costs: whether boxes have the line with MACs, memory and receptive field.
+        rates: whether boxes tell the learning-rate multipliers (lr_mult) of their weights and biases.
         weights: a caffemodel or what ``read_weights`` gave; the interactive page then tells the statistics
             of each layer's weights and shows filters. Only for .html.
         dpi: dots per inch of pixel formats, where 72 shows a pixel as a pixel.
@@ -97,7 +99,7 @@ def draw_net(
     picture = net_picture(
         net, phase=phase, level=level, stages=stages, rankdir=rankdir, fold=fold, color_by=color_by,
         times=times, both_phases=both_phases, layout=layout, columns=columns, costs=costs,
-        weights=weights,
+        rates=rates, weights=weights,
     )  # fmt: skip
     text = svg_text(picture.scene, look)
     if path is not None:
@@ -133,6 +135,7 @@ def net_picture(
     layout: str = "own",
     columns: int | str = 1,
     costs: bool = True,
+    rates: bool = False,
     weights: str | os.PathLike | Mapping[str, Sequence[np.ndarray]] | None = None,
     prefix: str = "net",
 ) -> NetPicture:
@@ -142,7 +145,7 @@ def net_picture(
         prefix: begins the keys of all boxes, so that several pictures can stand in one page.
     """
     _check_options(rankdir, fold, color_by, times, layout, columns)
-    drawing = Drawing(fold, color_by, times or {}, costs, prefix)
+    drawing = Drawing(fold, color_by, times or {}, costs, rates, prefix)
     for graph, unknown in _graphs(net, phase, level, stages, both_phases):
         drawing.add(graph, unknown)
     _check_times(times or {}, drawing)
