@@ -99,3 +99,13 @@ def test_a_detector_has_no_class_to_explain(tmp_path):
     with pytest.raises(CnnvizError, match="no class scores"):
         FeatureWriter(definition, tmp_path / "net.caffemodel", tmp_path / "out", preprocessing=None,
                       methods=["saliency"])  # fmt: skip
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_boxes_of_an_untrained_net_are_no_warning():
+    text = NET.replace("CORNER", "CENTER_SIZE").replace("variance_encoded_in_target: true", "")
+    net = cnnviz.Net(parse_net(text % ""), "TEST")
+    net.blobs["boxes"].data[...] = 1e30
+    net.blobs["priors"].data[...] = PRIORS
+    net.blobs["scores"].data[...] = SCORES
+    assert not np.isfinite(net.forward()["found"][..., 3:]).all()

@@ -72,6 +72,7 @@ class DetectionOutput(Layer):
                 )
         return [(1, 1, 1, 7)]
 
+    @np.errstate(over="ignore", invalid="ignore")  # untrained nets have infinite boxes, as in Caffe
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         num = bottom[0].shape[0]
         codes = bottom[0].read_data().reshape(num, self.priors, self.box_classes, 4).astype(float)
