@@ -1,8 +1,8 @@
-"""Makes the pictures of docs/weights.md from LeNets that it trains on the demonstration's digits.
+"""Makes the pictures of docs/weights.md from nets that it trains on the demonstration's digits.
 
     python docs/make_weight_pictures.py
 
-Needs an OpenCL device; takes about two minutes on two CPU cores.
+Needs an OpenCL device and h5py; takes about three minutes on two CPU cores.
 """
 
 from __future__ import annotations
@@ -10,31 +10,107 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 from PIL import Image
 
 from cnnviz import get_solver, read_weights
+from cnnviz.engine.data.digits import load_digits
 from cnnviz.gallery.demo import run_demo
 from cnnviz.plots.filmstrip import plot_weight_filmstrip
 from cnnviz.plots.snapshots import plot_weight_difference
 from cnnviz.plots.weights import plot_weights
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
-SOLVER = """net: "{folder}/{name}.prototxt"
-base_lr: 0.01 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.0005 max_iter: 400 snapshot: 100
-snapshot_prefix: "{folder}/{name}" random_seed: 2
+SOLVER = """net: "{folder}/{name}.prototxt" snapshot_prefix: "{folder}/{name}" random_seed: 2
+lr_policy: "fixed" momentum: 0.9 weight_decay: 0.0005 clip_gradients: 5 {rule}
+max_iter: {steps} snapshot: 100
+"""
+ADAM = 'type: "Adam" base_lr: 0.003'
+# Tells the digit and its colour, so that it needs filters for both.
+COLOURS = """name: "ColourDigits"
+layer { name: "digits" type: "HDF5Data" top: "data" top: "label"
+  hdf5_data_param { source: "%s" batch_size: 50 } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1" convolution_param {
+  num_output: 24 kernel_size: 7 stride: 2 weight_filler { type: "gaussian" std: 0.01 } } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "score" type: "InnerProduct" bottom: "conv1" top: "score" inner_product_param {
+  num_output: 30 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss" }
+"""
+# Reads a digit row by row.
+ROWS = """name: "DigitRows"
+layer { name: "digits" type: "HDF5Data" top: "data" top: "marks" top: "label"
+  hdf5_data_param { source: "%s" batch_size: 50 } }
+layer { name: "rows" type: "Permute" bottom: "data" top: "rows"
+  permute_param { order: 2 order: 0 order: 1 order: 3 } }
+layer { name: "cont" type: "Permute" bottom: "marks" top: "cont" permute_param { order: 1 order: 0 } }
+layer { name: "lstm" type: "LSTM" bottom: "rows" bottom: "cont" top: "lstm"
+  recurrent_param { num_output: 32 weight_filler { type: "xavier" } } }
+layer { name: "steps" type: "Slice" bottom: "lstm" top: "before" top: "last"
+  slice_param { axis: 0 slice_point: 27 } }
+layer { name: "nothing" type: "Silence" bottom: "before" }
+layer { name: "ip" type: "InnerProduct" bottom: "last" top: "ip"
+  inner_product_param { num_output: 10 axis: 2 weight_filler { type: "xavier" } } }
+layer { name: "flat" type: "Reshape" bottom: "ip" top: "score" reshape_param { shape { dim: -1 dim: 10 } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss" }
+"""
+# The ends of a deep net, and what lies between them many times.
+DEEP_BEGIN = """name: "Deep"
+layer { name: "digits" type: "HDF5Data" top: "data" top: "marks" top: "label"
+  hdf5_data_param { source: "%s" batch_size: 50 } }
+layer { name: "nothing" type: "Silence" bottom: "marks" }
+"""
+DEEP_LAYER = """
+layer {{ name: "conv{i}" type: "Convolution" bottom: "{bottom}" top: "conv{i}"
+  convolution_param {{ num_output: 24 {size} weight_filler {{ type: "msra" }} }} }}
+layer {{ name: "relu{i}" type: "ReLU" bottom: "conv{i}" top: "conv{i}" }}
+"""
+DEEP_END = """
+layer {{ name: "score" type: "InnerProduct" bottom: "conv{i}" top: "score"
+  inner_product_param {{ num_output: 10 weight_filler {{ type: "xavier" }} }} }}
+layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss" }}
 """
 
 
-def train_from_small(folder: Path) -> list[Path]:
-    """Trains the demonstration's net once more, from small random weights; returns its snapshots."""
-    text = (folder / "lenet_train_test.prototxt").read_text()
-    small = text.replace('type: "xavier"', 'type: "gaussian" std: 0.01')
-    (folder / "small.prototxt").write_text(small)
-    solver = folder / "small_solver.prototxt"
-    solver.write_text(SOLVER.format(folder=folder.as_posix(), name="small"))
-    get_solver(str(solver)).solve()
-    return [folder / f"small_iter_{n}.caffemodel" for n in (100, 200, 300, 400)]
+def deep_net(source: Path, depth: int = 14) -> str:
+    """Convolutions of 3 x 3 and 1 x 1 by turns, most of them at half the digits' size."""
+    text = DEEP_BEGIN % source
+    for i in range(1, depth + 1):
+        size = "kernel_size: 1" if i % 2 == 0 else "kernel_size: 3 pad: 1"
+        size += " stride: 2" if i in (1, 7) else ""
+        bottom = f"conv{i - 1}" if i > 1 else "data"
+        text += DEEP_LAYER.format(i=i, bottom=bottom, size=size)
+    return text + DEEP_END.format(i=depth)
+
+
+def train(folder: Path, name: str, net: str, steps: int, rule: str = "base_lr: 0.01") -> list[Path]:
+    """Trains ``net``; returns its snapshots, the first before any step."""
+    (folder / f"{name}.prototxt").write_text(net)
+    solver = folder / f"{name}_solver.prototxt"
+    solver.write_text(SOLVER.format(folder=folder.as_posix(), name=name, steps=steps, rule=rule))
+    made = get_solver(str(solver))
+    made.net.save(str(folder / f"{name}_iter_0.caffemodel"))
+    made.solve()
+    return [folder / f"{name}_iter_{n}.caffemodel" for n in range(0, steps + 1, 100)]
+
+
+def write_data(folder: Path) -> tuple[Path, Path]:
+    """Writes digits in three colours, labelled by both, and plain ones with the marks of their rows."""
+    images, labels, _, _ = load_digits()
+    pixels = images[:, None] / np.float32(256)
+    colours = np.random.default_rng(0).integers(0, 3, len(images))
+    tinted = np.zeros((len(images), 3, *images.shape[1:]), np.float32)
+    tinted[np.arange(len(images)), 2 - colours] = pixels[:, 0]  # blue is the first channel
+    marks = np.ones((len(images), images.shape[1]), np.float32)
+    marks[:, 0] = 0
+    with h5py.File(folder / "colours.h5", "w") as file:
+        file["data"], file["label"] = tinted, (labels * 3 + colours).astype(np.float32)
+    with h5py.File(folder / "rows.h5", "w") as file:
+        file["data"], file["marks"], file["label"] = pixels, marks, labels.astype(np.float32)
+    for name in ("colours", "rows"):
+        (folder / f"{name}.txt").write_text(str(folder / f"{name}.h5"))
+    return folder / "colours.txt", folder / "rows.txt"
 
 
 def with_faults(weights: Path) -> dict[str, list[np.ndarray]]:
@@ -49,31 +125,45 @@ def with_faults(weights: Path) -> dict[str, list[np.ndarray]]:
     return {"conv1": [filters]}
 
 
+def out(picture: str) -> Path:
+    return PICTURES / f"weights_{picture}.png"
+
+
+def lenet_pictures(folder: Path) -> None:
+    run_demo(folder)
+    net, last = folder / "lenet_train_test.prototxt", folder / "lenet_iter_1200.caffemodel"
+    text = net.read_text()
+    snapshots = train(folder, "small", text.replace('type: "xavier"', 'type: "gaussian" std: 0.01'), 400)
+    plot_weights(net, last, out("lenet"), layers=["conv1", "conv2", "ip2"], limit=400, dpi=90)
+    plot_weights(net, last, out("dark"), layers=["conv1", "ip2"], marks=False, style="dark", dpi=90)
+    plot_weights(net, last, out("similarity"), layers=["conv1"], order="similarity", dpi=90)
+    plot_weights(net, last, out("norm"), layers=["conv1"], order="norm", normalize="layer", dpi=90)
+    plot_weights(net, last, out("limit"), layers=["conv2"], limit=60, dpi=90)
+    plot_weights(net, folder / "small_iter_0.caffemodel", out("fresh"), layers=["conv2", "ip1"], dpi=90)
+    plot_weights(None, with_faults(last), out("findings"), dpi=90)
+    plot_weight_difference(
+        snapshots[1], snapshots[4], out("difference"), model=net, layers=["conv1", "conv2", "ip2"], dpi=90
+    )
+    plot_weight_filmstrip(snapshots[1:], out("filmstrip"), layer="conv1", dpi=90)
+
+
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run_demo(folder)
-        net = folder / "lenet_train_test.prototxt"
-        last = folder / "lenet_iter_1200.caffemodel"
-        snapshots = train_from_small(folder)
-
-        def out(picture: str) -> Path:
-            return PICTURES / f"weights_{picture}.png"
-
-        plot_weights(net, last, out("lenet"), layers=["conv1", "conv2", "ip2"], limit=400, dpi=80)
-        plot_weights(net, last, out("dark"), layers=["conv1", "ip2"], marks=False, style="dark", dpi=80)
-        plot_weights(net, last, out("similarity"), layers=["conv1"], order="similarity", dpi=80)
-        plot_weights(net, last, out("norm"), layers=["conv1"], order="norm", normalize="layer", dpi=80)
-        plot_weights(None, with_faults(last), out("findings"), dpi=80)
-        plot_weight_difference(
-            snapshots[0], snapshots[3], out("difference"), model=net, layers=["conv1", "ip2"], dpi=80
-        )
-        plot_weight_filmstrip(snapshots, out("filmstrip"), layer="conv1", dpi=80)
+        lenet_pictures(folder)
+        colours, rows = write_data(folder)
+        weights = train(folder, "colours", COLOURS % colours, 400)[-1]
+        plot_weights(None, weights, out("bgr"), layers=["conv1"], dpi=90)
+        plot_weights(None, weights, out("rgb"), layers=["conv1"], channel_order="rgb", dpi=90)
+        weights = train(folder, "rows", ROWS % rows, 400, ADAM)[-1]
+        plot_weights(folder / "rows.prototxt", weights, out("recurrent"), layers=["lstm"], dpi=90)
+        weights = train(folder, "deep", deep_net(rows), 400, ADAM)[-1]
+        plot_weights(None, weights, out("overview"), dpi=90)
     for picture in PICTURES.glob("weights_*.png"):
         # Noise does not compress, and a palette makes a third of it; elsewhere it would spoil the marks.
         if picture.stat().st_size > 100_000:
-            Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
+            Image.open(picture).convert("RGB").quantize(256).save(picture, optimize=True)
 
 
 if __name__ == "__main__":

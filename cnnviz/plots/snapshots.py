@@ -57,7 +57,7 @@ _MOST_SIDE = 16  # filters, and channels of each, where not all fit
 _MATRIX_SHARE = 0.99  # of a matrix's weights within the colour scale
 
 # Inches.
-_PANEL, _PANEL_GAP, _SIDE, _INDENT = 2.1, 0.2, 2.15, 0.95
+_PANEL, _PANEL_GAP, _SIDE, _INDENT = 2.1, 0.2, 2.15, 0.85
 _NAMES = 0.24  # of the panels
 _CHART, _CHART_ROW, _SIGNS = 5.9, 0.22, 3.0
 _MOST_BARS = 16
@@ -335,7 +335,7 @@ def _drift_lines(drift: LayerDrift) -> list[tuple[str, str, None]]:
         ("drift", f"{drift.relative:.2%}" + (f", {drift.word}" if drift.word else "")),
         ("cosine", f"{drift.cosine:.4f}"),
         ("changed", f"{drift.changed:.0%}"),
-        ("effective rank", f"{before.rank:.1f} → {after.rank:.1f} of {after.highest_rank}"),
+        ("rank", f"{before.rank:.1f} → {after.rank:.1f} of {after.highest_rank}"),
     ]
     smoother, known = drift.smoother
     if known:
