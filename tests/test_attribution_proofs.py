@@ -9,6 +9,7 @@ import pytest
 from numpy_net import RULES, NumpyNet
 
 import cnnviz
+from cnnviz.analysis import attribution
 from cnnviz.analysis.attribution import attribute, grad_cam, integrated_gradients, occlusion, score_blob
 from cnnviz.analysis.features import Looker
 from cnnviz.analysis.preprocessing import Preprocessing, load_picture
@@ -229,6 +230,18 @@ def test_notes_say_how_it_was_made(small):
     assert attribution_note(attribute(small, "gradcam", 0)).endswith("; of r2")
     assert "windows of 2 × 2 pixels" in attribution_note(attribute(small, "occlusion", 0))
     assert attribution_note(attribute(small, "saliency", 0)) == "change of the score per unit of input"
+
+
+@pytest.mark.parametrize("dpi", [60, 80, 150])
+def test_notes_keep_apart(small, dpi):
+    found = [attribute(small, method, 0) for method in attribution.METHODS]
+    figure = attribution_figure(np.zeros((12, 12, 3), np.uint8), found, look=theme("dark"), name="a.png")
+    figure.set_dpi(dpi)
+    renderer = figure.canvas.get_renderer()
+    boxes = [t.get_window_extent(renderer) for t in figure.texts]
+    for k, box in enumerate(boxes):
+        assert box.x1 <= figure.bbox.width and box.y0 >= 0
+        assert not any(box.overlaps(other) for other in boxes[k + 1 :] if other.x0 != box.x0)
 
 
 def test_a_class_that_no_map_speaks_for(small):

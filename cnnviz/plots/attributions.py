@@ -103,7 +103,8 @@ def _draw_attribution(
     if np.any(attribution.values):
         color_bar(figure, left, below, scale, look, "", width=width)
         below += _BAR
-    lines = wrap(visible(attribution_note(attribution)), width, 8 / 72, most=_LINES)
+    # At few dots per inch letters are wider than by their numbers.
+    lines = wrap(visible(attribution_note(attribution)), 0.93 * width, 8 / 72, most=_LINES)
     for k, line in enumerate(lines):
         inch_text(figure, left, below + k * _LINE, line, 8, look.muted)
 
