@@ -15,7 +15,7 @@ from cnnviz.engine.filler import fill
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.schema import FillerParameter
 
-SHAPES = {"conv1": (20, 1, 5, 5), "conv2": (50, 20, 5, 5), "ip1": (200, 300), "ip2": (10, 500)}
+SHAPES = {"conv1": (20, 1, 5, 5), "conv2": (50, 20, 5, 5), "ip1": (200, 300), "ip2": (20, 500)}
 FILLERS = {
     "xavier": FillerParameter(type="xavier"),
     "msra": FillerParameter(type="msra"),
@@ -42,7 +42,7 @@ def test_what_a_filler_made_looks_initialised(filler):
         kinds = [layer.randomness.is_random for layer in report.layers if layer.randomness.is_judged]
         assert kinds == [True] * 3
         assert report.verdict == (
-            "Looks like its initialisation: 3 layers of 1,000 weights or more, and none can be told from a "
+            "Looks like its initialisation: 3 layers judged, and none can be told from a "
             "filler's random numbers."
         )
 
@@ -70,10 +70,13 @@ def test_a_direction_beyond_the_edge_is_structure():
 
 def test_patterns_of_windows_are_structure_where_filters_have_none():
     random = np.random.default_rng(2)
-    windows = random.standard_normal((256, 1, 3, 3))
-    assert measured(windows, group=256).is_random
-    windows[:, 0, 1] *= 3  # every window lies flat
-    assert not measured(windows, group=256).is_random
+    windows = random.standard_normal((32, 16, 3, 3))
+    assert measured(windows).is_random
+    flat = windows.copy()
+    flat[:, :, 1] *= 1.3  # every window lies flat
+    assert not measured(flat).is_random and measured(flat).strength > 1.1
+    depthwise = random.standard_normal((256, 1, 3, 3))
+    assert measured(depthwise, group=256).strength == pytest.approx(1, abs=0.1)
 
 
 def test_numbers_neither_uniform_nor_normal_are_no_filler():
@@ -95,13 +98,17 @@ def test_scale_and_mean_change_nothing():
 
 def test_few_or_equal_weights_are_not_judged():
     random = np.random.default_rng(5)
-    assert not measured(random.standard_normal((10, FEWEST // 10 - 1))).is_judged
-    assert measured(random.standard_normal((10, FEWEST // 10))).is_judged
+    assert not measured(random.standard_normal((20, FEWEST // 20 - 1))).is_judged
+    assert measured(random.standard_normal((20, FEWEST // 20))).is_judged
+    assert not measured(random.standard_normal((10, FEWEST))).is_judged
     equal = measured(np.full((50, 50), 0.3))
     assert not equal.is_judged and not equal.is_random
     assert measured(np.zeros((1, 2000))).is_judged is False
     few = filter_report({"ip": [random.standard_normal((4, 9))]})
-    assert few.verdict == "No layer has 1,000 weights: too few to tell training from a random start."
+    assert few.verdict == (
+        "No layer is large enough (1,000 weights, 16 filters and as many inputs) to tell training from a "
+        "random start."
+    )
     assert few.to_data()["layers"][0]["as_initialised"] is None
 
 
@@ -109,9 +116,7 @@ def test_the_report_names_layers_like_random_numbers():
     weights = fresh("xavier")
     weights["conv2"][0][:25] = np.cos(np.arange(25)).reshape(5, 5)
     report = filter_report(weights)
-    assert report.verdict == (
-        "2 of 3 layers of 1,000 weights or more cannot be told from a filler's random numbers: ip1, ip2."
-    )
+    assert report.verdict == ("2 of 3 layers judged cannot be told from a filler's random numbers: ip1, ip2.")
     assert report.verdict in report.to_text()
     data = json.loads(report.to_json())
     assert data["verdict"] == report.verdict
@@ -184,9 +189,7 @@ def test_a_layer_that_hardly_left_its_wide_start_is_found(real):
     # 0.0001 take exp(-0.164) of it. That is what is found: what it learned is small beside its start.
     folder = real / "caffemodels/cifar10_everpeace"
     report = filter_report(read_weights(folder / "cifar10_quick_iter_5000.caffemodel"))
-    assert report.verdict == (
-        "1 of 4 layers of 1,000 weights or more cannot be told from a filler's random numbers: ip1."
-    )
+    assert report.verdict == ("1 of 4 layers judged cannot be told from a filler's random numbers: ip1.")
     (ip1,) = [layer for layer in report.layers if layer.bank.title == "ip1"]
     assert ip1.total_std == pytest.approx(0.1 * np.exp(-0.164), rel=0.01)
 

@@ -24,7 +24,7 @@ from cnnviz.analysis.filter_measures import (
     row_norms,
     spectrum,
 )
-from cnnviz.analysis.randomness import FEWEST, Randomness, randomness
+from cnnviz.analysis.randomness import FEWEST, NARROWEST, Randomness, randomness
 from cnnviz.analysis.summary import printable, shape_text, text_cells
 from cnnviz.engine.graph import Graph
 
@@ -259,9 +259,10 @@ class Report:
         """One sentence on whether the net has been trained, as far as one file tells."""
         judged = [layer for layer in self.layers if layer.randomness.is_judged]
         random = [layer.bank.title for layer in judged if layer.randomness.is_random]
-        what = f"{_number(len(judged), 'layer')} of {FEWEST:,} weights or more"
+        what = f"{_number(len(judged), 'layer')} judged"
         if not judged:
-            return f"No layer has {FEWEST:,} weights: too few to tell training from a random start."
+            least = f"{FEWEST:,} weights, {NARROWEST} filters and as many inputs"
+            return f"No layer is large enough ({least}) to tell training from a random start."
         if not random:
             return f"Trained: {what}, and none looks like a filler's random numbers."
         if len(random) == len(judged):

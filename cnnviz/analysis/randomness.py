@@ -10,6 +10,7 @@ import numpy as np
 from cnnviz.analysis.filter_measures import Spectrum, energies
 
 FEWEST = 1000  # weights of a layer that is judged: fewer tell too little
+NARROWEST = 16  # rows and columns: in a narrow layer, training may strengthen all directions alike
 BEYOND = 5.0  # of Tracy and Widom's law: random matrices are beyond it less than once in 10,000 times
 UNLIKE = 5.0  # standard errors of the kurtosis
 # Kurtosis of what fillers draw, and the variance of the kurtosis of n such numbers times n: uniform, normal.
@@ -30,16 +31,18 @@ class Randomness:
         unlike: how far the kurtosis of what is not 0 is from that of uniform or normal numbers, whichever is
             nearer, in standard errors.
         count: how many weights there are.
+        side: rows or columns of the filters' matrix (of one group), whichever is less.
     """
 
     strength: float
     excess: float
     unlike: float
     count: int
+    side: int
 
     @property
     def is_judged(self) -> bool:
-        return self.count >= FEWEST and math.isfinite(self.excess)
+        return self.count >= FEWEST and self.side >= NARROWEST and math.isfinite(self.excess)
 
     @property
     def is_random(self) -> bool:
@@ -61,10 +64,11 @@ def randomness(filters: np.ndarray, spectrum: Spectrum) -> Randomness:
     it, with the centring of Ma 2012.
     """
     sample, size = spectrum.matrices, spectrum.matrices.size
+    side = min(sample.shape[1:])
     mean = float(sample.mean(dtype=np.float64))
     variance = float(spectrum.energies.sum()) / size - mean**2
     if not variance > 1e-12 * mean**2:
-        return Randomness(math.nan, math.nan, math.nan, filters.size)
+        return Randomness(math.nan, math.nan, math.nan, filters.size, side)
     zeros = float((sample == 0).mean())
     # A common mean is no structure, but would be the strongest direction of all.
     is_centred = mean**2 * size <= 16 * variance
@@ -77,9 +81,9 @@ def randomness(filters: np.ndarray, spectrum: Spectrum) -> Randomness:
         windows = filters.reshape(1, -1, points) - filters.dtype.type(mean)
         found.append(_beyond(windows, energies(windows), zeros))
     if not found:
-        return Randomness(math.nan, math.nan, math.nan, filters.size)
+        return Randomness(math.nan, math.nan, math.nan, filters.size, side)
     strength, excess = max(found, key=lambda pair: pair[1])
-    return Randomness(strength, excess, _unlike(sample, mean, zeros), filters.size)
+    return Randomness(strength, excess, _unlike(sample, mean, zeros), filters.size, side)
 
 
 def _beyond(matrices: np.ndarray, own: np.ndarray, zeros: float) -> tuple[float, float]:
