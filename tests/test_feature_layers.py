@@ -98,6 +98,8 @@ def test_rows_and_columns_are_a_table():
     assert FeatureMaps("x", "Reshape", "x", np.zeros((2, 500, 3))).is_table
     assert not FeatureMaps("x", "Convolution", "x", np.zeros((2, 10, 3))).is_table
     assert layer_facts(boxes, np.arange(1)) == "Concat · 4420 × 4 · 100% zeros"
+    boxes.values[0, 0] = 1
+    assert layer_facts(boxes, np.arange(1)) == "Concat · 4420 × 4 · 99% zeros"
 
 
 def test_a_long_table_is_averaged_along_its_long_side(tmp_path):

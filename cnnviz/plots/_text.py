@@ -53,6 +53,11 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() or c == NO_BREAK else "�" for c in text)
 
 
+def percent(share: float) -> str:
+    """Returns a share in whole per cent; 100% is said only of all."""
+    return f"{min(share, 0.99) if share < 1 else 1:.0%}"
+
+
 def fit(text: str, width: float, size: float, bold: bool = False) -> str:
     """Returns ``text``, with its middle replaced by "…" if it is wider than ``width``."""
     if text_width(text, size, bold) <= width:

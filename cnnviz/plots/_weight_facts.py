@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from cnnviz.plots._text import percent
+
 MOST_FILTERS = 64
 ZERO = 128  # the grey of 0; a filter's largest weight is white, or black if negative
 
@@ -56,7 +58,7 @@ def _statistics(blob: np.ndarray) -> str:
         parts.append(f"mean {values.mean():.3g}, deviation {values.std():.3g}")
         parts.append(f"from {values.min():.3g} to {values.max():.3g}")
         zeros = np.count_nonzero(values == 0) / values.size
-        parts += [f"{zeros:.0%} zeros"] if zeros >= 0.01 else []
+        parts += [f"{percent(zeros)} zeros"] if zeros >= 0.01 else []
     parts += [f"{broken} not finite"] if broken else []
     return ", ".join(parts)
 

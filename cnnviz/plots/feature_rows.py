@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cnnviz.analysis.features import FeatureMaps
 from cnnviz.plots._on_image import Box, blend, draw_box, draw_seen, gray_rgb, nearest
-from cnnviz.plots._text import fit, text_width, visible
+from cnnviz.plots._text import fit, percent, text_width, visible
 from cnnviz.plots.style import Theme, style_axes
 from cnnviz.plots.tiles import (
     TileLayout,
@@ -342,7 +342,7 @@ def layer_facts(maps: FeatureMaps, shown: np.ndarray, is_top: bool = False) -> s
         facts += _map_facts(maps, len(shown), is_top)
     zeros = float((values == 0).mean())
     if zeros > 0.01:
-        facts.append(f"{zeros:.0%} zeros")
+        facts.append(f"{percent(zeros)} zeros")
     if not np.isfinite(values).all():
         facts.append("not finite values" + ("" if maps.is_flat else " in magenta"))
     return " · ".join(facts)

@@ -15,7 +15,7 @@ from cnnviz.analysis.model import some_names
 from cnnviz.analysis.summary import shape_text
 from cnnviz.engine.graph import Graph
 from cnnviz.errors import CnnvizError, WeightsError, did_you_mean
-from cnnviz.plots._text import fit, text_width, visible
+from cnnviz.plots._text import fit, percent, text_width, visible
 from cnnviz.plots.style import KIND_COLORS, Theme, kind_of
 from cnnviz.plots.tiles import BAD_COLOR, Mark, inch_axes, inch_text, keep_ends_inside, number_label
 
@@ -170,7 +170,7 @@ def statistics_lines(health: LayerHealth) -> list[tuple[str, str, str | None]]:
     lines: list[tuple[str, str, str | None]] = [
         (
             "weights",
-            f"{health.bank.filters.size:,}" + (f", {zeros:.0%} zero" if zeros >= 0.005 else ""),
+            f"{health.bank.filters.size:,}" + (f", {percent(zeros)} zero" if zeros >= 0.005 else ""),
             None,
         ),
         ("mean, std", f"{number_label(float(health.mean.mean()))}, {number_label(health.total_std)}", None),
