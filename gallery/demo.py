@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -59,13 +60,13 @@ def run_demo(
     device = device or get_device()
     _prepare(folder)
     log = folder / "train.log"
-    with _log_to(log):
-        solver = Solver(folder / "lenet_solver.prototxt", device=device)
-        try:
+    with ExitStack() as stack:
+        with _log_to(log):
+            solver = Solver(folder / "lenet_solver.prototxt", device=device)
+            stack.callback(solver.close)
             solver.solve(on_iteration=lambda s: progress and progress(s.iter, s.param.max_iter))
-            accuracy = float(solver.test(0)["accuracy"])
-        finally:
-            solver.close()
+        # Outside of the log: it would tell the last test twice, as no training does.
+        accuracy = float(solver.test(0)["accuracy"])
     weights = Path(f"{solver.param.snapshot_prefix}_iter_{solver.iter}.caffemodel")
     page = folder / "index.html"
     build_gallery(

@@ -19,6 +19,7 @@ from cnnviz.plots.filter_parts import (
     bank_words,
     first_windows,
     in_color,
+    reads_area,
     statistics_lines,
     tile_form,
     weight_histogram,
@@ -56,7 +57,8 @@ def filter_words(report: Report) -> str:
     """Returns what the section says above its cards."""
     layers = filter_layers(report)
     troubled = {finding.layer for finding in report.findings}
-    words = "Smooth, structured filters speak of good training, noisy ones of too little or of overfitting."
+    words = f"{report.verdict} "
+    words += "Smooth, structured filters speak of good training, noisy ones of too little or of overfitting."
     words += f" {len(troubled) or 'None'} of {counted(len(layers), 'layer')} with filters "
     words += "has a finding." if len(troubled) < 2 else "have findings."
     if len(layers) > MOST_LAYERS:
@@ -129,7 +131,7 @@ def _bank(health: LayerHealth, is_first: bool) -> str:
 def _tiles(health: LayerHealth, is_first: bool) -> str:
     bank = health.bank
     filters = bank.filters
-    if bank.reads and len(filters) * bank.reads[0] <= _MOST_TILES:
+    if bank.reads and reads_area(bank) and len(filters) * bank.reads[0] <= _MOST_TILES:
         filters = filters.reshape(len(filters), *bank.reads)
     form = tile_form(filters, is_first)
     if form == "matrix":

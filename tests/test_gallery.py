@@ -71,6 +71,10 @@ def test_layers_are_linked_both_ways(page):
         assert f'href="#{row[1]}"' in place
 
 
+def test_the_filters_say_whether_the_net_is_trained(page):
+    assert "Trained: 2 layers judged, and none looks like a filler" in page
+
+
 def test_pictures_are_told_in_words(page):
     parsed = Page(page)
     assert len(parsed.alts) > 20 and all(len(alt) > 10 for alt in parsed.alts)
