@@ -17,6 +17,7 @@ def test_lenet_learns_real_digits(demo):
     assert result.accuracy >= 0.96
     log = cnnviz.read_log(folder / "train.log")
     assert log.test_nets() == [0]
+    assert set(log.segments[0].tests[0].outputs.curves) == {"accuracy", "loss"}  # no test is told twice
 
 
 def test_everything_can_be_used_again(demo, monkeypatch):
