@@ -22,7 +22,8 @@ from cnnviz.analysis.preprocessing import load_picture, preprocessing_of
 from cnnviz.analysis.training import as_logs, chart_lines
 from cnnviz.gallery.demo import run_demo
 from cnnviz.plots.attributions import METHOD_TITLES, attribution_overlay
-from cnnviz.plots.style import new_figure, render, style_axes, theme
+from cnnviz.plots.figure import new_figure, render, style_axes
+from cnnviz.plots.style import theme
 from cnnviz.plots.tiles import inch_axes, inch_text, tile_grid
 
 # Inches, of which a page shows about half a hundred pixels each: small words would be lost.

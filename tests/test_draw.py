@@ -28,6 +28,7 @@ from cnnviz.plots._fold import fold_graph
 from cnnviz.plots._render_figure import scene_figure
 from cnnviz.plots._scene import ARROW_LENGTH, ARROW_WIDTH, Words, color_of
 from cnnviz.plots._text import text_width
+from cnnviz.plots.figure import fit_fonts
 from cnnviz.plots.graph import SUFFIXES, draw_net, net_picture
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -392,7 +393,7 @@ def test_text_stays_inside_its_box(size):
     picture = picture_of(text)
     figure = scene_figure(picture.scene, style.theme())
     figure.set_dpi(72 * size)
-    style.fit_fonts(figure)
+    fit_fonts(figure)
     placed = [
         t for t in figure.axes[0].texts + figure.findobj(lambda a: hasattr(a, "get_text")) if t.get_text()
     ]

@@ -101,6 +101,17 @@ def test_drawing_and_plotting_need_no_opencl():
     assert result.stdout.strip() == "{'a': (2,)}", result.stderr
 
 
+def test_drawing_as_svg_or_page_needs_no_matplotlib(tmp_path):
+    code = (
+        "import sys, cnnviz\nfrom cnnviz.formats.prototxt import parse_net\n"
+        'net = parse_net(\'layer { name: "a" type: "Input" top: "a" input_param { shape { dim: 2 } } }\')\n'
+        f"for end in ('svg', 'html'): cnnviz.draw_net(net, {str(tmp_path / 'net.')!r} + end)\n"
+        "print('matplotlib' in sys.modules)"
+    )
+    result = run_python(code)
+    assert result.stdout.strip() == "False", result.stderr
+
+
 def test_no_opencl_is_one_sentence():
     code = (
         "import sys\nsys.modules['pyopencl'] = None\nsys.argv = ['cnnviz', 'devices']\n"

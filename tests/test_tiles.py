@@ -9,7 +9,8 @@ from matplotlib.colors import to_rgba
 
 from cnnviz.errors import CnnvizError
 from cnnviz.plots import tiles as module
-from cnnviz.plots.style import new_figure, theme
+from cnnviz.plots.figure import new_figure
+from cnnviz.plots.style import theme
 from cnnviz.plots.tiles import Mark, color_bar, color_scale, inch_axes, tile_grid, tile_layout
 
 LOOK = theme("dark")

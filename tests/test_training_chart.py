@@ -31,7 +31,8 @@ from cnnviz.analysis.training import (
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.log_curves import Curve
 from cnnviz.formats.training_log import LogReader, read_log
-from cnnviz.plots.style import FORMATS, KIND_COLORS, kind_of, new_figure, save_figure, theme
+from cnnviz.plots.figure import new_figure, save_figure
+from cnnviz.plots.style import FORMATS, KIND_COLORS, kind_of, theme
 from cnnviz.plots.training import plot_training_log
 from cnnviz.plots.training_html import training_svg
 
@@ -333,9 +334,9 @@ def test_chart_types_have_numbers_and_names():
     with pytest.raises(CnnvizError) as error:
         chart_number(8)
     assert str(error.value) == (
-        "unknown chart type '8', wanted one of 0 Test accuracy vs. Iters, 1 Test accuracy vs. Seconds, "
-        "2 Test loss vs. Iters, 3 Test loss vs. Seconds, 4 Train learning rate vs. Iters, "
-        "5 Train learning rate vs. Seconds, 6 Train loss vs. Iters, 7 Train loss vs. Seconds"
+        "unknown chart type '8', wanted one of 0 test-accuracy, 1 test-accuracy-seconds, 2 test-loss, "
+        "3 test-loss-seconds, 4 train-learning-rate, 5 train-learning-rate-seconds, 6 train-loss, "
+        "7 train-loss-seconds"
     )
 
 
@@ -414,7 +415,7 @@ def test_absurd_numbers_still_make_a_chart(losses, log_scale):
 def test_unknown_format_and_unwritable_path(tmp_path):
     with pytest.raises(FileError, match=r"a\.pgn: unknown picture format '\.pgn', wanted one of \.png"):
         plot_training_log(6, run([3, 2]), tmp_path / "a.pgn")
-    with pytest.raises(FileError, match=r"cannot be written: no such file or directory\.$"):
+    with pytest.raises(FileError, match=r"cannot be written: there is no folder .*; make it first\.$"):
         plot_training_log(6, run([3, 2]), tmp_path / "no" / "a.png")
     assert list(tmp_path.iterdir()) == []
 

@@ -12,8 +12,9 @@ from matplotlib.path import Path
 from matplotlib.text import Text
 
 from cnnviz.errors import FileError
-from cnnviz.plots import style
 from cnnviz.plots._scene import Command, Primitive, Rect, Scene, Shape, Stroke, Words, color_of
+from cnnviz.plots.figure import new_figure, render
+from cnnviz.plots.style import Theme
 
 POINTS_PER_INCH = 72  # a pixel of the scene is a point of the figure
 # Agg's limit on each side of a picture, in pixels.
@@ -22,7 +23,7 @@ LARGEST_AREA = 400e6
 VECTOR_FORMATS = ("pdf", "eps", "svg")
 
 
-def picture_bytes(scene: Scene, look: style.Theme, suffix: str, dpi: float, name: str) -> bytes:
+def picture_bytes(scene: Scene, look: Theme, suffix: str, dpi: float, name: str) -> bytes:
     """Returns the scene as the bytes of a ``suffix`` file; ``name`` is for errors.
 
     Raises FileError if the picture would have more pixels than the format can hold.
@@ -36,13 +37,13 @@ def picture_bytes(scene: Scene, look: style.Theme, suffix: str, dpi: float, name
             )
     # Hinting widens letters at small sizes until text leaves its box.
     with matplotlib.rc_context({"text.hinting": "none"}):
-        return style.render(scene_figure(scene, look), suffix, dpi, scene.title, name)
+        return render(scene_figure(scene, look), suffix, dpi, scene.title, name)
 
 
-def scene_figure(scene: Scene, look: style.Theme) -> Figure:
+def scene_figure(scene: Scene, look: Theme) -> Figure:
     """Returns a figure with the scene's primitives as artists, y downwards, in points."""
     size = scene.width / POINTS_PER_INCH, scene.height / POINTS_PER_INCH
-    figure = style.new_figure(*size, look)
+    figure = new_figure(*size, look)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(0, scene.width)
@@ -55,7 +56,7 @@ def scene_figure(scene: Scene, look: style.Theme) -> Figure:
     return figure
 
 
-def _artists(item: Primitive, look: style.Theme) -> Iterator[Artist]:
+def _artists(item: Primitive, look: Theme) -> Iterator[Artist]:
     if isinstance(item, Words):
         yield Text(
             item.x,

@@ -19,7 +19,8 @@ from matplotlib.text import Text
 
 from cnnviz.analysis.training import ChartLine
 from cnnviz.plots._training_axes import number_text
-from cnnviz.plots.style import Theme, fit_fonts, font_families
+from cnnviz.plots.figure import fit_fonts, font_families
+from cnnviz.plots.style import Theme
 
 WIDTH_IN, HEIGHT_IN = 8.0, 4.5
 # More lines than this are named in a legend below, not at their ends; some more of those that end early.

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cnnviz.plots.style import Theme, new_figure, save_figure, style_axes, theme
+from cnnviz.plots.figure import new_figure, save_figure, style_axes
+from cnnviz.plots.style import Theme, theme
 
 _COLUMNS = 4
 _LIMIT = 5.0

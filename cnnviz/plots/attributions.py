@@ -11,7 +11,8 @@ from cnnviz.analysis.attribution import Attribution
 from cnnviz.analysis.features import class_text
 from cnnviz.plots._on_image import blend, draw_seen, gray_rgb
 from cnnviz.plots._text import fit, visible, wrap
-from cnnviz.plots.style import Theme, new_figure
+from cnnviz.plots.figure import new_figure
+from cnnviz.plots.style import Theme
 from cnnviz.plots.tiles import BAD_COLOR, ColorScale, color_bar, inch_text
 
 WIDTH = 9.6

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from cnnviz.analysis.attribution import Excitation
 from cnnviz.analysis.top_images import TopImages
 from cnnviz.plots._text import fit, visible, wrap
-from cnnviz.plots.style import Theme, new_figure
+from cnnviz.plots.figure import new_figure
+from cnnviz.plots.style import Theme
 from cnnviz.plots.tiles import inch_axes, inch_text, number_label, tile_grid, tile_layout
 
 _WIDEST = 9.6

@@ -29,7 +29,8 @@ from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.plots.attributions import attribution_figure
 from cnnviz.plots.excitation import as_picture, excitation_figure, top_images_figure
 from cnnviz.plots.features import features_figure
-from cnnviz.plots.style import picture_format, save_figure, theme
+from cnnviz.plots.figure import save_figure
+from cnnviz.plots.style import picture_format, theme
 
 MOST_EXCITATIONS = 24  # channels of a layer for which inputs are made
 

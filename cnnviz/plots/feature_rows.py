@@ -15,7 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from cnnviz.analysis.features import FeatureMaps
 from cnnviz.plots._on_image import Box, blend, draw_box, draw_seen, gray_rgb, nearest
 from cnnviz.plots._text import fit, percent, text_width, visible
-from cnnviz.plots.style import Theme, style_axes
+from cnnviz.plots.figure import style_axes
+from cnnviz.plots.style import Theme
 from cnnviz.plots.tiles import (
     TileLayout,
     color_bar,

@@ -25,7 +25,8 @@ from cnnviz.plots.feature_rows import (
     RowOptions,
     make_row,
 )
-from cnnviz.plots.style import Theme, new_figure, save_figure, theme
+from cnnviz.plots.figure import new_figure, save_figure
+from cnnviz.plots.style import Theme, theme
 from cnnviz.plots.tiles import BAD_COLOR, ColorScale, color_bar, inch_axes, inch_text
 
 # Inches (height, width) that the image may take in the head; a detector's is larger, for its boxes.

@@ -16,6 +16,7 @@ from cnnviz.analysis.filters import listed, median
 from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
 from cnnviz.errors import CnnvizError, WeightsError
 from cnnviz.plots._text import fit, text_width, visible
+from cnnviz.plots.figure import new_figure, save_figure, style_axes
 from cnnviz.plots.filter_parts import (
     BAR,
     HEADING,
@@ -29,7 +30,7 @@ from cnnviz.plots.filter_parts import (
     left_out,
     title_height,
 )
-from cnnviz.plots.style import Theme, new_figure, save_figure, style_axes, theme
+from cnnviz.plots.style import Theme, theme
 from cnnviz.plots.tiles import (
     TileGrid,
     color_bar,

@@ -17,6 +17,7 @@ from cnnviz.analysis.filters import listed, median
 from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
 from cnnviz.errors import WeightsError
 from cnnviz.plots._text import fit, text_width, visible, wrap
+from cnnviz.plots.figure import new_figure, save_figure, style_axes
 from cnnviz.plots.filter_parts import (
     BAR,
     HEADING,
@@ -39,7 +40,7 @@ from cnnviz.plots.filter_parts import (
     tile_form,
     title_height,
 )
-from cnnviz.plots.style import KIND_COLORS, Theme, new_figure, save_figure, style_axes, theme
+from cnnviz.plots.style import KIND_COLORS, Theme, theme
 from cnnviz.plots.tiles import (
     ColorScale,
     color_bar,

@@ -44,7 +44,8 @@ from cnnviz.plots._training_layout import (
     line_looks,
     named_at_ends,
 )
-from cnnviz.plots.style import Theme, new_figure, save_figure, style_axes, theme
+from cnnviz.plots.figure import new_figure, save_figure, style_axes
+from cnnviz.plots.style import Theme, theme
 
 _SIGNS = {
     "snapshot": "▲ snapshot",

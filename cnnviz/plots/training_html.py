@@ -29,7 +29,8 @@ from cnnviz.analysis.training import (
 )
 from cnnviz.formats.log_curves import TrainingLog, readable
 from cnnviz.plots._page import document, json_element, template, text
-from cnnviz.plots.style import Theme, render, theme
+from cnnviz.plots.figure import render
+from cnnviz.plots.style import Theme, theme
 from cnnviz.plots.training import draw_chart
 
 # More points than this on a curve change neither what a page shows nor what its read-out says.

@@ -25,6 +25,7 @@ from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
 from cnnviz.engine.graph import Graph
 from cnnviz.errors import CnnvizError
 from cnnviz.plots._weight_overview import draw_overview, overview_height, overview_kinds
+from cnnviz.plots.figure import new_figure, save_figure
 from cnnviz.plots.filter_parts import (
     BAR,
     HEADING,
@@ -55,7 +56,7 @@ from cnnviz.plots.filter_parts import (
     title_height,
     weight_histogram,
 )
-from cnnviz.plots.style import Theme, new_figure, save_figure, theme
+from cnnviz.plots.style import Theme, theme
 from cnnviz.plots.tiles import (
     GAP,
     ColorScale,
