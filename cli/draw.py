@@ -62,6 +62,8 @@ def command(
     from cnnviz.analysis.summary import read_times
     from cnnviz.plots.graph import draw_net
 
+    if options["both_phases"] and options["phase"]:
+        raise click.UsageError("Give --both-phases or --phase, not both.")
     fold = False if every_layer else "chains" if unfold else True
     measured = read_times(times) if times else None
     broken = int(columns) if columns.isdigit() else columns

@@ -55,12 +55,15 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
       cnnviz features deploy.prototxt net.caffemodel cat.jpg --attribution gradcam --out maps
       cnnviz features deploy.prototxt net.caffemodel pictures/ --top-images conv2 --out maps
     """
+    if target is not None and not methods:
+        raise click.UsageError("--class says what --attribution explains; give that too.")
     from cnnviz.analysis.inputs import parse_inputs
     from cnnviz.analysis.preprocessing import (
         find_pictures,
         load_picture,
         parse_size,
         preprocessing_from_options,
+        training_net,
     )
     from cnnviz.cli.progress import announce, bar, clear, report_skipped, steps
     from cnnviz.engine.device import get_device
@@ -69,12 +72,13 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
     from cnnviz.plots.feature_files import FeatureWriter
 
     definition = open_net(model)
-    trained = open_net(train_model) if train_model else definition
     writer = FeatureWriter(
         definition,
         weights,
         Path(out),
-        preprocessing=preprocessing_from_options(trained, mean, scale, rgb, stretch),
+        preprocessing=preprocessing_from_options(
+            training_net(train_model, definition), mean, scale, rgb, stretch
+        ),
         class_names=classes,
         size=parse_size(size) if size else None,
         device=get_device(device),

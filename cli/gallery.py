@@ -31,6 +31,8 @@ def command(model, weights, images, logs, out, index, classes, mean, scale, trai
       cnnviz gallery --index pages
     """
     if index is not None:
+        if model is not None or out is not None:
+            raise click.UsageError("Give MODEL and --out PAGE.html, or --index DIR, not both.")
         from cnnviz.gallery.index import build_index
 
         click.echo(f"Wrote {build_index(index)}")
@@ -38,7 +40,7 @@ def command(model, weights, images, logs, out, index, classes, mean, scale, trai
     if model is None or out is None:
         raise click.UsageError("Give MODEL and --out PAGE.html, or --index DIR.")
     from cnnviz.analysis.inputs import parse_inputs
-    from cnnviz.analysis.preprocessing import parse_size, preprocessing_from_options
+    from cnnviz.analysis.preprocessing import parse_size, preprocessing_from_options, training_net
     from cnnviz.cli.progress import announce, clear
     from cnnviz.formats.nets import holds_text, open_net
     from cnnviz.gallery.page import build_gallery
@@ -51,14 +53,15 @@ def command(model, weights, images, logs, out, index, classes, mean, scale, trai
     definition = open_net(model)
     if weights is None and not holds_text(model):
         weights = model
-    trained = open_net(train_model) if train_model else definition
     build_gallery(
         definition,
         weights,
         images,
         logs,
         out,
-        preprocessing=preprocessing_from_options(trained, mean, scale, rgb, stretch),
+        preprocessing=preprocessing_from_options(
+            training_net(train_model, definition), mean, scale, rgb, stretch
+        ),
         class_names=classes,
         size=parse_size(size) if size else None,
         inputs=parse_inputs(inputs),

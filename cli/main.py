@@ -14,7 +14,7 @@ import sys
 import click
 
 import cnnviz
-from cnnviz.errors import CnnvizError
+from cnnviz.errors import CnnvizError, did_you_mean
 
 NOT_COMMANDS = {"main", "options", "progress"}
 
@@ -31,6 +31,14 @@ class CommandFolder(click.Group):
         if name not in self.list_commands(ctx):
             return None
         return importlib.import_module(f"{__package__}.{name.replace('-', '_')}").command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {args[0]!r}{did_you_mean(args[0], known)}", ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=CommandFolder, context_settings={"help_option_names": ["-h", "--help"]})

@@ -31,6 +31,17 @@ style_option = click.option(
 dpi_option = click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True,
                           help="Dots per inch of PNG and JPEG.")  # fmt: skip
 
+
+def chosen_form(as_json: bool, as_csv: bool) -> str | None:
+    """Returns which form the flags --json and --csv ask for, "json", "csv" or None.
+
+    Raises UsageError if both do.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("Give --json or --csv, not both.")
+    return "json" if as_json else "csv" if as_csv else None
+
+
 _IMAGE_OPTIONS = (
     click.option("--classes", metavar="FILE", help="Names of the classes, one per line."),
     click.option("--mean", metavar="B,G,R|FILE", help="Mean to take away: numbers, .binaryproto or .npy. "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cnnviz.cli.options import dpi_option, style_option
+from cnnviz.cli.options import chosen_form, dpi_option, style_option
 
 
 @click.command()
@@ -25,14 +25,15 @@ from cnnviz.cli.options import dpi_option, style_option
 @click.option("--output", "outputs", multiple=True, metavar="NAME",
               help="A net output to show instead of those that fit; may be repeated.")  # fmt: skip
 @click.option("--title", help="Heading instead of the chart type's name.")
-@click.option("--json", "form", flag_value="json", help="Also print each curve's log, name, x and y as JSON.")
-@click.option("--csv", "form", flag_value="csv", help="Also print the points of the curves as CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Also print each curve's log, name, x and y as JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Also print the points of the curves as CSV.")
 @click.option("--follow", is_flag=True, help="Draw again whenever a log grows, until it is done or Ctrl-C.")
 def command(
     chart_type: str,
     out: str,
     logs: tuple[str, ...],
-    form: str | None,
+    as_json: bool,
+    as_csv: bool,
     follow: bool,
     outputs: tuple,
     **options,
@@ -54,6 +55,7 @@ def command(
     from cnnviz.errors import CnnvizError
     from cnnviz.formats.training_log import read_log
 
+    form = chosen_form(as_json, as_csv)
     number = chart_number(chart_type)
     options["outputs"] = outputs or None
     if follow:

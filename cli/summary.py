@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import level_option, phase_option, stage_option
+from cnnviz.cli.options import chosen_form, level_option, phase_option, stage_option
 
 
 @click.command()
@@ -12,9 +12,10 @@ from cnnviz.cli.options import level_option, phase_option, stage_option
 @phase_option
 @level_option
 @stage_option
-@click.option("--json", "form", flag_value="json", help="Print JSON.")
-@click.option("--csv", "form", flag_value="csv", help="Print CSV, one row per layer.")
-def command(model: str, phase: str | None, level: int, stages: tuple[str, ...], form: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per layer.")
+def command(model: str, phase: str | None, level: int, stages: tuple[str, ...],
+            as_json: bool, as_csv: bool) -> None:  # fmt: skip
     """Print the layers of MODEL with shapes, parameters, MACs, memory and receptive fields.
 
     MODEL is a net's prototxt, a solver's, or a caffemodel; nothing is run and no OpenCL is needed. MACs
@@ -28,6 +29,7 @@ def command(model: str, phase: str | None, level: int, stages: tuple[str, ...], 
     from cnnviz.analysis.summary import graph_to_show, summarize, summary_csv, summary_json, summary_text
     from cnnviz.formats.nets import open_net
 
+    form = chosen_form(as_json, as_csv)
     graph = graph_to_show(open_net(model), phase, level, stages)
     write = {"json": summary_json, "csv": summary_csv}.get(form or "", summary_text)
     click.echo(write(summarize(graph)), nl=False)

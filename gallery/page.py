@@ -21,7 +21,7 @@ from cnnviz.engine.graph import build_graph
 from cnnviz.engine.weights_check import check_weights_fit
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.caffemodel import Weights, read_weights
-from cnnviz.formats.files import write_text
+from cnnviz.formats.files import require_folder_of, write_text
 from cnnviz.formats.log_curves import TrainingLog
 from cnnviz.formats.prototxt import NetDefinition, read_net
 from cnnviz.formats.training_log import read_log
@@ -115,9 +115,10 @@ def build_gallery(
     definition = model if isinstance(model, NetDefinition) else read_net(model)
     if images and weights is None:
         raise CnnvizError("Feature maps need weights: give the .caffemodel beside the images.")
-    if path is not None and not Path(path).resolve().parent.is_dir():
-        # Said before the work rather than after it.
-        raise FileError(f"{path}: cannot be written: there is no such folder.")
+    if path is not None:  # said before the work rather than after it
+        require_folder_of(path)
+        if Path(path).suffix.lower() not in (".html", ".htm"):
+            raise FileError(f"{path}: is to be a page; let its name end in .html.")
     pictures = find_pictures(images)
     page = _Page(
         definition,

@@ -380,5 +380,5 @@ def test_a_folder_in_place_of_a_file(tmp_path):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(FileError, match="cannot be written: no such file or directory"):
+    with pytest.raises(FileError, match="cannot be written: there is no folder"):
         write_weights(tmp_path / "no/w.caffemodel", NetParameter(layer=[{"name": "a"}]), [[np.ones(2)]])

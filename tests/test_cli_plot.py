@@ -77,14 +77,14 @@ def test_standard_input(tmp_path):
         (
             ("8", "a.png"),
             CnnvizError,
-            r"unknown chart type '8', wanted one of 0 Test accuracy vs\. Iters, 1 ",
+            r"unknown chart type '8', wanted one of 0 test-accuracy, 1 test-accuracy-seconds, ",
         ),
         (("trainloss", "a.png"), CnnvizError, r"; did you mean 'train-loss'\?$"),
         (("6", "a.pgn"), FileError, r"a\.pgn: unknown picture format '\.pgn', wanted one of \.png, "),
         (
             ("6", "nowhere/a.png"),
             FileError,
-            r"nowhere/a\.png: cannot be written: no such file or directory\.$",
+            r"nowhere/a\.png: cannot be written: there is no folder 'nowhere'; make it first\.$",
         ),
         (
             ("6", "a.png", "-", "--follow"),

@@ -110,7 +110,7 @@ def test_an_interrupted_conversion_leaves_nothing(tmp_path, backend):
 
 
 def test_what_cannot_be_opened_or_written_is_said(tmp_path, reference):
-    with pytest.raises(FileError, match="nothing: no such folder"):
+    with pytest.raises(FileError, match="nothing: no such file or folder"):
         open_database(tmp_path / "nothing")
     with pytest.raises(FileError, match=r"holds no database: neither data.mdb nor CURRENT is in it\.$"):
         open_database(tmp_path)

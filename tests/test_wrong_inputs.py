@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import cnnviz
 
@@ -30,6 +31,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "other.prototxt").write_text(NET.replace("num_output: 3", "num_output: 5"))
     (tmp_path / "noise.prototxt").write_text("layer { name: 'a' ]\n")
     (tmp_path / "image.png").write_text("this is no picture")
+    Image.new("L", (8, 8)).save(tmp_path / "fine.png")
+    (tmp_path / "empty.prototxt").touch()
     (tmp_path / "empty.log").write_text("nothing\n" * 3)
     net = cnnviz.Net("net.prototxt", cnnviz.TEST)
     net.save("net.caffemodel")
@@ -51,7 +54,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         ("draw noise.prototxt o.svg", "noise.prototxt:1:"),
         ("draw image.png o.svg", "image.png"),
         ("draw net.prototxt o.xyz", "o.xyz: unknown picture format '.xyz'"),
-        ("draw net.prototxt nowhere/o.svg", "nowhere/o.svg: cannot be written: no such file or directory."),
+        ("draw net.prototxt nowhere/o.svg", "nowhere/o.svg: cannot be written: "
+         "there is no folder 'nowhere'; make it first."),
+        ("draw net.prototxt o.svg --both-phases --phase test", "Give --both-phases or --phase, not both."),
+        ("wieghts net.prototxt", "no command 'wieghts'; did you mean 'weights'?"),
+        ("nonsense", "no command 'nonsense'"),
+        ("summary net.prototxt --json --csv", "Give --json or --csv, not both."),
+        ("plot 6 o.png empty.log --json --csv", "Give --json or --csv, not both."),
         ("time --model type.prototxt", "type.prototxt:3: layer 'conv' (Convolutoin): "
          "unknown type 'Convolutoin'; did you mean 'Convolution'?"),
         ("time --model bottom.prototxt", "bottom.prototxt:5: layer 'ip' (InnerProduct): "
@@ -62,13 +71,23 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         ("weights net.prototxt net.prototxt o.png", "net.prototxt"),
         ("features net.prototxt net.caffemodel image.png --out maps", "image.png: is not an image"),
         ("features net.prototxt missing.caffemodel image.png --out maps", "missing.caffemodel: "),
+        ("features net.prototxt net.caffemodel fine.png --out maps --class 1", "give that too"),
+        ("features net.prototxt net.caffemodel fine.png --out maps --classes fine.png",
+         "fine.png: holds no class names"),
+        ("features net.prototxt net.caffemodel fine.png --out maps --mean nan", "--mean nan: is not finite"),
+        ("features net.prototxt net.caffemodel fine.png --out maps --input x=1",
+         "has no input 'x'; it has none beside the image."),
+        ("features net.prototxt net.caffemodel fine.png --out maps --train-model net.prototxt",
+         "net.prototxt: has no data layer that tells mean and scale"),
         ("plot 6 o.png empty.log", "empty.log: no line says"),
         ("plot 8 o.png empty.log", "8"),
         ("plot 6 o.png missing.log", "missing.log: cannot be read"),
         ("train --solver missing.prototxt", "missing.prototxt: cannot be read"),
+        ("train --solver empty.prototxt", "empty.prototxt: has no lr_policy; give one of fixed, step"),
         ("train --solver net.prototxt", "this is a net definition, not a solver"),
         ("test --model net.prototxt --weights short.caffemodel", "short.caffemodel: ends inside layer 'ip'"),
         ("gallery net.prototxt --image image.png --out o.html", "give the .caffemodel"),
+        ("gallery net.prototxt --index pages", "Give MODEL and --out PAGE.html, or --index DIR, not both."),
         ("demo net.prototxt", "net.prototxt"),
         ("time --model net.prototxt --device abacus", "No OpenCL device matches 'abacus'"),
     ],

@@ -18,6 +18,7 @@ from cnnviz.analysis.inputs import Value, feed_inputs
 from cnnviz.analysis.preprocessing import Preprocessing
 from cnnviz.analysis.receptive_field import ReceptiveField, receptive_fields
 from cnnviz.analysis.sequences import time_major_blobs
+from cnnviz.analysis.summary import printable
 from cnnviz.engine.device import Device
 from cnnviz.engine.net import Net
 from cnnviz.errors import CnnvizError, NetError, did_you_mean
@@ -415,7 +416,7 @@ def _read_names(names: str | os.PathLike | Sequence[str] | None) -> list[str]:
         return []
     if not isinstance(names, (str, os.PathLike)):
         return list(names)
-    lines = read_bytes(names).decode("utf-8", errors="replace").splitlines()
-    if not any(lines):
-        raise CnnvizError(f"{names}: holds no class names; one per line is expected.")
-    return [line.strip() for line in lines]
+    data = read_bytes(names)
+    if not data.strip() or b"\0" in data:
+        raise CnnvizError(f"{names}: holds no class names; text with one per line is expected.")
+    return [printable(line.strip()) for line in data.decode("utf-8", errors="replace").splitlines()]

@@ -40,9 +40,10 @@ def feed_inputs(net: Net, image: str, given: Mapping[str, Value] | None = None) 
         if name == image:
             raise CnnvizError(f"{net.graph.path}: the input {name!r} takes the image; it cannot be given.")
         if name not in others:
+            listing = ", ".join(map(repr, others))
+            beside = f"those beside the image are {listing}" if others else "it has none beside the image"
             raise CnnvizError(
-                f"{net.graph.path}: has no input {name!r}{did_you_mean(name, others)}; "
-                f"those beside the image are {others}."
+                f"{net.graph.path}: has no input {name!r}{did_you_mean(name, others)}; {beside}."
             )
     known = _known_uses(net.graph, net.blobs[image].shape)
     told = []

@@ -13,6 +13,7 @@ import numpy as np
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.files import describe_os_error
 from cnnviz.formats.images import load_image, resize_image
+from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, Phase
 
@@ -111,6 +112,22 @@ def preprocessing_of(definition: NetDefinition) -> Preprocessing:
     return Preprocessing(mean, param.scale)
 
 
+def training_net(path: str | None, definition: NetDefinition) -> NetDefinition:
+    """Returns the net whose data layer tells mean and scale: the one in ``path``, else ``definition``.
+
+    Raises CnnvizError if the net in ``path`` has no data layer.
+    """
+    if path is None:
+        return definition
+    trained = open_net(path)
+    if not any(layer.HasField("transform_param") or "Data" in layer.type for layer in trained.proto.layer):
+        raise CnnvizError(
+            f"{path}: has no data layer that tells mean and scale; give the prototxt for training, "
+            "or --mean and --scale."
+        )
+    return trained
+
+
 def _is_for_test(layer: LayerParameter) -> int:
     phases = [rule.phase for rule in layer.include if rule.HasField("phase")]
     return 2 if Phase.Value("TEST") in phases else 1 if not phases else 0
@@ -153,7 +170,10 @@ def _parse_mean(text: str) -> np.ndarray:
     from cnnviz.formats.binaryproto import read_mean
 
     try:
-        return np.array([float(part) for part in text.split(",")], np.float32)
+        mean = np.array([float(part) for part in text.split(",")], np.float32)
+        if not np.isfinite(mean).all():
+            raise CnnvizError(f"--mean {text}: is not finite; give numbers such as 104,117,123.")
+        return mean
     except ValueError:
         if not os.path.exists(text):
             raise CnnvizError(

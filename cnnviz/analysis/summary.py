@@ -175,7 +175,7 @@ def summary_text(summary: NetSummary) -> str:
     """Returns the table and its totals as text for a terminal."""
     rows = [_cells(row) for row in summary.layers]
     widths = [max(map(text_cells, column)) for column in zip(HEADINGS, *rows, strict=True)]
-    lines = [f"{summary.name or 'net without a name'} ({summary.phase})", ""]
+    lines = [f"{printable(summary.name) or 'net without a name'} ({summary.phase})", ""]
     lines.append(_table_line(HEADINGS, widths))
     lines.append("  ".join("-" * width for width in widths))
     for row, cells in zip(summary.layers, rows, strict=True):

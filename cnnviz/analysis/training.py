@@ -92,7 +92,7 @@ def chart_number(chart_type: int | str) -> int:
         return names.index(text)
     if text.isdigit() and int(text) < len(CHARTS):
         return int(text)
-    listing = ", ".join(f"{number} {chart_name(number)}" for number in range(len(CHARTS)))
+    listing = ", ".join(f"{number} {name}" for number, name in enumerate(names))
     raise CnnvizError(
         f"unknown chart type {str(chart_type)!r}, wanted one of {listing}{did_you_mean(text, names)}"
     )

@@ -134,6 +134,8 @@ POLICIES = ("fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid")
 def check_policy(param: SolverParameter) -> None:
     """Raises NetError if the learning-rate policy is unknown or lacks what it needs."""
     policy = param.lr_policy
+    if not policy:
+        raise NetError(f"has no lr_policy; give one of {', '.join(POLICIES)}")
     if policy not in POLICIES:
         raise NetError(f"unknown lr_policy {policy!r}{did_you_mean(policy, POLICIES)}")
     if policy in ("step", "exp", "inv", "multistep", "sigmoid") and param.gamma < 0:

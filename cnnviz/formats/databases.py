@@ -259,7 +259,9 @@ def open_database(path: str | os.PathLike, backend: str | None = None) -> Databa
     if found is None:
         if Path(path).exists():
             raise FileError(f"{path}: holds no database: neither data.mdb nor CURRENT is in it.")
-        raise FileError(f"{path}: no such folder; paths count from the current folder, {os.getcwd()}.")
+        raise FileError(
+            f"{path}: no such file or folder; paths count from the current folder, {os.getcwd()}."
+        )
     if backend not in (None, found):
         raise FileError(f"{path}: is of backend {found}, not {backend}; say {found}, or leave it out.")
     return LmdbDatabase(path) if found == "LMDB" else LevelDatabase(path)

@@ -17,6 +17,13 @@ def describe_os_error(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+def require_folder_of(path: str | os.PathLike) -> None:
+    """Raises FileError if the folder that ``path`` is to be written into does not exist."""
+    folder = Path(path).parent
+    if not folder.exists():
+        raise FileError(f"{path}: cannot be written: there is no folder {str(folder)!r}; make it first.")
+
+
 @contextlib.contextmanager
 def open_to_read(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """Gives the file ``path`` to read.
@@ -64,6 +71,7 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb", **open_args) -> Iter
         os.replace(temporary, target)
         temporary = None
     except OSError as error:
+        require_folder_of(path)
         raise FileError(f"{path}: cannot be written: {describe_os_error(error)}.") from None
     finally:
         if temporary is not None:
