@@ -122,3 +122,20 @@ def test_upload_and_read():
     values = np.arange(7, dtype=np.float32)
     buffer = device.upload(values)
     assert np.array_equal(device.read(buffer, np.empty(7, np.float32)), values)
+
+
+def test_a_home_that_cannot_be_written(tmp_path):
+    """Neither pyopencl's cache nor matplotlib's, nor our own, is needed, and nothing is said of them."""
+    kept_out = {"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "CNNVIZ_CACHE", "PYOPENCL_NO_CACHE"}
+    environment = {name: value for name, value in os.environ.items() if name not in kept_out}
+    imports = "import cnnviz.plots.figure; from cnnviz.engine.device import get_device"
+    program = f"{imports}; print(get_device().info.kind)"
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**environment, "HOME": os.devnull},
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == []

@@ -81,7 +81,32 @@ def cache_folder() -> Path:
     base = os.environ.get("CNNVIZ_CACHE")
     if base:
         return Path(base)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cnnviz"
+    return _user_cache() / "cnnviz"
+
+
+def _user_cache() -> Path:
+    """The user's folder for caches; one that cannot be made for a user without a home."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    if base:
+        return Path(base)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:
+        return Path(os.devnull) / "no-home"
+
+
+def _spare_cache_of_pyopencl() -> None:
+    """Keeps pyopencl from a cache of its own where none can be written: its first kernel would fail."""
+    if not sys.platform.startswith("linux"):
+        return  # its folder is another one there
+    folder = _user_cache() / "pytools"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
 
 
 def _show_runtimes_to_loader() -> None:
@@ -113,6 +138,7 @@ def _show_runtimes_to_loader() -> None:
 @functools.cache
 def _opencl() -> Any:
     """Imports pyopencl with every runtime in view."""
+    _spare_cache_of_pyopencl()
     try:
         import pyopencl
     except ImportError as error:

@@ -1,1 +1,6 @@
+"""Numbers to pictures."""
 
+import logging
+
+# Where the home cannot be written, matplotlib takes a temporary folder and warns of it: no news to a user.
+logging.getLogger("matplotlib").addFilter(lambda record: record.funcName != "_get_config_or_cache_dir")
