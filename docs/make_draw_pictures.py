@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -18,6 +19,7 @@ from PIL import Image
 from cnnviz import Net
 from cnnviz.engine.scoring import time_layers
 from cnnviz.formats.prototxt import parse_net
+from cnnviz.gallery.demo import run_demo
 from cnnviz.plots.graph import draw_net
 
 DOCS = Path(__file__).resolve().parent
@@ -57,6 +59,10 @@ layer {{ name: "data" type: "Input" top: "data"
 {BODY}
 layer {{ name: "prob" type: "Softmax" bottom: "ip2" top: "prob" }}
 """
+# The softmax belongs to the net in one stage only, and one layer to higher levels.
+STAGES = DEPLOY.replace('top: "prob" }', 'top: "prob" include { stage: "probabilities" } }').replace(
+    'name: "relu1" type: "ReLU"', 'name: "relu1" include { min_level: 1 } type: "ReLU"'
+)
 RESNET_152 = big_nets.resnet((3, 8, 36, 3))
 
 
@@ -76,25 +82,33 @@ def measured(text: str) -> dict[str, float]:
     return dict(zip(times.names, (times.forward + times.backward).tolist(), strict=True))
 
 
-def photograph(page_name: str, print_name: str, text: str, box: str) -> None:
-    """Pictures the interactive page with the panel of ``box`` open, and the first sheet of its print."""
+def pictures_of_pages() -> None:
+    """Pictures pages with a panel open, without and with weights, and the first sheet of a print."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         return
-    with tempfile.TemporaryDirectory() as folder:
-        page, sheets = Path(folder) / "net.html", Path(folder) / "net.pdf"
-        draw_net(parse_net(text), page)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run = partial(subprocess.run, check=True, capture_output=True)
         flags = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile"]
-        look = ["--hide-scrollbars", "--window-size=1200,720", f"--screenshot={PICTURES / page_name}"]
-        subprocess.run([*flags, *look, f"{page.as_uri()}#{box}"], check=True, capture_output=True)
-        shrink(page_name)
+        page, sheets = folder / "net.html", folder / "net.pdf"
+        draw_net(parse_net(RESNET_152), page)
+        photograph([*flags, f"{page.as_uri()}#net0-layer9"], "draw-page.png")
         if shutil.which("pdftoppm"):
-            paper = ["--no-pdf-header-footer", f"--print-to-pdf={sheets}", page.as_uri()]
-            subprocess.run([*flags, *paper], check=True, capture_output=True)
-            out = (PICTURES / print_name).with_suffix("")
-            first = ["pdftoppm", "-png", "-r", "72", "-l", "1", "-singlefile", str(sheets), str(out)]
-            subprocess.run(first, check=True)
-            shrink(print_name)
+            run([*flags, "--no-pdf-header-footer", f"--print-to-pdf={sheets}", page.as_uri()])
+            out = PICTURES / "draw-print"
+            run(["pdftoppm", "-png", "-r", "72", "-l", "1", "-singlefile", str(sheets), str(out)])
+            shrink("draw-print.png")
+        weights = run_demo(folder / "demo").weights
+        draw_net(folder / "demo" / "lenet_train_test.prototxt", page, rankdir="LR", weights=weights)
+        photograph([*flags, f"{page.as_uri()}#net0-layer1"], "draw-weights.png")
+
+
+def photograph(browser: list[str], name: str) -> None:
+    """Makes ``name`` of what the browser's command shows."""
+    look = ["--hide-scrollbars", "--window-size=1200,720", f"--screenshot={PICTURES / name}"]
+    subprocess.run([*browser[:-1], *look, browser[-1]], check=True, capture_output=True)
+    shrink(name)
 
 
 def shrink(name: str) -> None:
@@ -122,7 +136,11 @@ def main() -> None:
     draw("draw-costs.svg", big_nets.densenet(), columns="auto", color_by="macs", style="dark")
     broken = DEPLOY.replace('bottom: "pool1"', 'bottom: "pool"').replace('"ReLU"', '"Relu"')
     draw("draw-fault.svg", broken, rankdir="LR", columns="auto")
-    photograph("draw-page.png", "draw-print.png", RESNET_152, "net0-layer9")
+    multipliers = "param { lr_mult: 1 } param { lr_mult: 2 }"
+    rates = DEPLOY.replace("convolution_param {", f"{multipliers} convolution_param {{")
+    draw("draw-rates.svg", rates, rankdir="LR", columns="auto", costs=False, rates=True)
+    draw("draw-stage.svg", STAGES, rankdir="LR", columns="auto", costs=False, stages=["probabilities"])
+    pictures_of_pages()
 
 
 if __name__ == "__main__":

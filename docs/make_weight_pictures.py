@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from PIL import Image
+from rows_net import train_rows, write_rows
 
 from cnnviz import get_solver, read_weights
 from cnnviz.engine.data.digits import load_digits
@@ -36,23 +37,6 @@ layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1" convolutio
 layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
 layer { name: "score" type: "InnerProduct" bottom: "conv1" top: "score" inner_product_param {
   num_output: 30 weight_filler { type: "xavier" } } }
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss" }
-"""
-# Reads a digit row by row.
-ROWS = """name: "DigitRows"
-layer { name: "digits" type: "HDF5Data" top: "data" top: "marks" top: "label"
-  hdf5_data_param { source: "%s" batch_size: 50 } }
-layer { name: "rows" type: "Permute" bottom: "data" top: "rows"
-  permute_param { order: 2 order: 0 order: 1 order: 3 } }
-layer { name: "cont" type: "Permute" bottom: "marks" top: "cont" permute_param { order: 1 order: 0 } }
-layer { name: "lstm" type: "LSTM" bottom: "rows" bottom: "cont" top: "lstm"
-  recurrent_param { num_output: 32 weight_filler { type: "xavier" } } }
-layer { name: "steps" type: "Slice" bottom: "lstm" top: "before" top: "last"
-  slice_param { axis: 0 slice_point: 27 } }
-layer { name: "nothing" type: "Silence" bottom: "before" }
-layer { name: "ip" type: "InnerProduct" bottom: "last" top: "ip"
-  inner_product_param { num_output: 10 axis: 2 weight_filler { type: "xavier" } } }
-layer { name: "flat" type: "Reshape" bottom: "ip" top: "score" reshape_param { shape { dim: -1 dim: 10 } } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss" }
 """
 # The ends of a deep net, and what lies between them many times.
@@ -95,22 +79,16 @@ def train(folder: Path, name: str, net: str, steps: int, rule: str = "base_lr: 0
     return [folder / f"{name}_iter_{n}.caffemodel" for n in range(0, steps + 1, 100)]
 
 
-def write_data(folder: Path) -> tuple[Path, Path]:
-    """Writes digits in three colours, labelled by both, and plain ones with the marks of their rows."""
+def write_colours(folder: Path) -> Path:
+    """Writes digits in three colours, labelled by both; returns the list of files for the data layer."""
     images, labels, _, _ = load_digits()
-    pixels = images[:, None] / np.float32(256)
     colours = np.random.default_rng(0).integers(0, 3, len(images))
     tinted = np.zeros((len(images), 3, *images.shape[1:]), np.float32)
-    tinted[np.arange(len(images)), 2 - colours] = pixels[:, 0]  # blue is the first channel
-    marks = np.ones((len(images), images.shape[1]), np.float32)
-    marks[:, 0] = 0
+    tinted[np.arange(len(images)), 2 - colours] = images / np.float32(256)  # blue is the first channel
     with h5py.File(folder / "colours.h5", "w") as file:
         file["data"], file["label"] = tinted, (labels * 3 + colours).astype(np.float32)
-    with h5py.File(folder / "rows.h5", "w") as file:
-        file["data"], file["marks"], file["label"] = pixels, marks, labels.astype(np.float32)
-    for name in ("colours", "rows"):
-        (folder / f"{name}.txt").write_text(str(folder / f"{name}.h5"))
-    return folder / "colours.txt", folder / "rows.txt"
+    (folder / "colours.txt").write_text(str(folder / "colours.h5"))
+    return folder / "colours.txt"
 
 
 def with_faults(weights: Path) -> dict[str, list[np.ndarray]]:
@@ -152,13 +130,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lenet_pictures(folder)
-        colours, rows = write_data(folder)
-        weights = train(folder, "colours", COLOURS % colours, 400)[-1]
+        weights = train(folder, "colours", COLOURS % write_colours(folder), 400)[-1]
         plot_weights(None, weights, out("bgr"), layers=["conv1"], dpi=90)
         plot_weights(None, weights, out("rgb"), layers=["conv1"], channel_order="rgb", dpi=90)
-        weights = train(folder, "rows", ROWS % rows, 400, ADAM)[-1]
-        plot_weights(folder / "rows.prototxt", weights, out("recurrent"), layers=["lstm"], dpi=90)
-        weights = train(folder, "deep", deep_net(rows), 400, ADAM)[-1]
+        net, weights = train_rows(folder, 400)
+        plot_weights(net, weights, out("recurrent"), layers=["lstm"], dpi=90)
+        weights = train(folder, "deep", deep_net(write_rows(folder)), 400, ADAM)[-1]
         plot_weights(None, weights, out("overview"), dpi=90)
     for picture in PICTURES.glob("weights_*.png"):
         # Noise does not compress, and a palette makes a third of it; elsewhere it would spoil the marks.

@@ -149,7 +149,12 @@ def test_what_is_told_of_weights():
     assert facts.texts[0] == "3×2×3×3, mean 0.0189, deviation 0.307, from -1 to 2, 96% zeros, 1 not finite"
     assert facts.texts[1] == "3, mean 1, deviation 0, from 1 to 1"
     picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(facts.picture.partition(",")[2]))))
-    assert picture[:3, :3].tolist() == [[255, 128, 128], [128, 64, 128], [128, 128, 128]]  # channel 1
+    red, white, blue = [103, 0, 31, 255], [247, 247, 247, 255], [106, 172, 208, 255]  # 2, 0 and -1 of 2
+    assert picture[:3, :3].tolist() == [[red, white, white], [white, blue, white], [white] * 3]  # channel 1
+    assert picture[0, 3, 3] == 0
+    coloured = weight_facts([np.array([1.0, 0.0, -1.0]).reshape(1, 3, 1, 1) * np.ones((3, 3))], True)
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(coloured.picture.partition(",")[2]))))
+    assert picture[0, 0].tolist() == [0, 128, 255, 255]  # the first channel is blue
     assert facts.caption == "3 filters, the strongest channel of each"
     assert weight_facts([weights], False).picture == ""
     assert weight_facts([np.ones((4, 3, 1, 1), np.float32)], True).picture == ""

@@ -14,7 +14,13 @@ from PIL import Image
 from cnnviz.plots._text import percent
 
 MOST_FILTERS = 64
-ZERO = 128  # the grey of 0; a filter's largest weight is white, or black if negative
+# The map of all our pictures of weights, RdBu, from the largest negative weight over 0 to the largest.
+DIVERGING = np.array(
+    [
+        [5, 48, 97], [33, 102, 172], [67, 147, 195], [146, 197, 222], [209, 229, 240], [247, 247, 247],
+        [253, 219, 199], [244, 165, 130], [214, 96, 77], [178, 24, 43], [103, 0, 31],
+    ]
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,8 @@ def weight_facts(blobs: Sequence[np.ndarray], has_filters: bool) -> WeightFacts:
     """Returns what to tell of the parameter blobs of one layer.
 
     The picture has one tile for each of the first 64 filters of a convolution: in colour where they read
-    three channels (the first taken as blue), else the channel with the most energy.
+    three channels (the first taken as blue, grey is 0), else the channel with the most energy, red where
+    positive and blue where negative.
 
     Args:
         has_filters: whether the first blob is that of a convolution; files of 2014 give all blobs four axes.
@@ -70,23 +77,31 @@ def _strongest_channels(filters: np.ndarray) -> np.ndarray:
 
 
 def _mosaic(tiles: np.ndarray) -> np.ndarray:
-    """Returns tiles (number, height, width, channels) as one picture of bytes, a pixel between tiles."""
-    number, height, width, channels = tiles.shape
+    """Returns tiles (number, height, width, channels) as one RGBA picture, a clear pixel between tiles."""
+    number, height, width, _ = tiles.shape
     columns = math.ceil(math.sqrt(number * height / width * 1.6))
     rows = math.ceil(number / columns)
     largest = np.abs(tiles).max(axis=(1, 2, 3), keepdims=True)
-    pixels = (ZERO + 127 * tiles / np.where(largest > 0, largest, 1)).round().astype(np.uint8)
-    picture = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), ZERO, np.uint8)
+    pixels = _colors(tiles / np.where(largest > 0, largest, 1))
+    picture = np.zeros((rows * (height + 1) - 1, columns * (width + 1) - 1, 4), np.uint8)
     for i, tile in enumerate(pixels):
         top, left = i // columns * (height + 1), i % columns * (width + 1)
-        picture[top : top + height, left : left + width] = tile
+        picture[top : top + height, left : left + width, :3] = tile
+        picture[top : top + height, left : left + width, 3] = 255
     return picture
+
+
+def _colors(values: np.ndarray) -> np.ndarray:
+    """Returns weights from -1 to 1 as bytes: three channels as red, green and blue, one by the map."""
+    if values.shape[-1] == 3:
+        return np.rint(127.5 + 127.5 * values).astype(np.uint8)
+    places = np.linspace(-1, 1, len(DIVERGING))
+    channels = [np.interp(values[..., 0], places, anchors) for anchors in DIVERGING.T]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
 def _png(picture: np.ndarray) -> str:
     """Returns ``picture`` as the address of an image that is inside its own address."""
     buffer = io.BytesIO()
-    Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture).save(
-        buffer, "PNG", optimize=True
-    )
+    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
