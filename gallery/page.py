@@ -86,8 +86,8 @@ class _Page:
 def build_gallery(
     model: str | os.PathLike | NetDefinition,
     weights: str | os.PathLike | None = None,
-    images: Sequence[str | os.PathLike] = (),
-    logs: Sequence[str | os.PathLike] = (),
+    images: str | os.PathLike | Sequence[str | os.PathLike] = (),
+    logs: str | os.PathLike | Sequence[str | os.PathLike] = (),
     path: str | os.PathLike | None = None,
     *,
     preprocessing: Preprocessing | None = None,
@@ -102,9 +102,9 @@ def build_gallery(
     Args:
         model: path of a prototxt in deploy or training form, or a NetDefinition.
         weights: path of a .caffemodel: adds the filters and their health.
-        images: pictures or folders, with weights: adds feature maps, predictions and attributions of
-            the first MOST_IMAGES. This part alone needs an OpenCL device.
-        logs: training logs: adds the charts.
+        images: pictures or folders, or one of them, with weights: adds feature maps, predictions and
+            attributions of the first MOST_IMAGES. This part alone needs an OpenCL device.
+        logs: training logs, or one: adds the charts.
         path: the .html file to write.
         preprocessing, class_names, size, inputs, device: see Looker.
         progress: called with what is being done.
@@ -112,6 +112,9 @@ def build_gallery(
     Raises:
         CnnvizError: a file that cannot be read, weights of another net, images without weights.
     """
+    images, logs = (
+        [given] if isinstance(given, (str, os.PathLike)) else list(given) for given in (images, logs)
+    )
     definition = model if isinstance(model, NetDefinition) else read_net(model)
     if images and weights is None:
         raise CnnvizError("Feature maps need weights: give the .caffemodel beside the images.")

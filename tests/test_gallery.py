@@ -146,6 +146,8 @@ def test_what_cannot_be_made_is_said(tmp_path):
         build_gallery(parse_net(HARMLESS), images=["a.png"])
     with pytest.raises(FileError, match="cannot be written: there is no folder .*; make it first"):
         build_gallery(parse_net(HARMLESS), path=tmp_path / "nowhere" / "page.html")
+    with pytest.raises(FileError, match=r"^nowhere\.log: cannot be read"):
+        build_gallery(parse_net(HARMLESS), logs="nowhere.log")  # one name is no list of letters
     run = CliRunner().invoke(cnnviz_command, ["gallery"])
     assert run.exit_code == 2 and "Give MODEL and --out PAGE.html, or --index DIR." in run.output
 
