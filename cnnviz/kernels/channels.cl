@@ -10,7 +10,8 @@
 // Sums, three ways that each read neighbouring elements together and add in a fixed order: LANES > 1, for
 // processors: one work item per channel that adds vectors of LANES; else a work group of LOCAL items per
 // channel; BY_COLUMN, for inner = 1: one work item per channel, whose neighbour is the next channel.
-// Maps: one work item (i, c, o), or with BY_COLUMN (c, o); groups may reach beyond. Maps work in place:
+// Maps, in three ways too: LANES > 1: each work item takes its share of the rows (o, c), by vectors of LANES;
+// else one work item (i, c, o), or with BY_COLUMN (c, o), where groups may reach beyond. Maps work in place:
 // y may be x, dx may be dy.
 
 #ifndef Dtype
@@ -142,42 +143,64 @@ __kernel void channel_normalized_sums(const int outer, const int dim, const int 
     }
 }
 
-#ifdef BY_COLUMN
-#define FOR_ELEMENT                                                                            \
+// MAP(y, WHAT): y = WHAT(AT) for each element, where AT(p) is p's element and c the channel.
+#if defined(BY_COLUMN)
+#define MAP(y, WHAT)                                                                           \
     const size_t c = get_global_id(0), o = get_global_id(1);                                   \
     if (c >= dim || o >= outer) return;                                                        \
-    const size_t i = o * dim + c;
+    const size_t i = o * dim + c;                                                              \
+    ONE(y) = WHAT(ONE);
+#elif LANES > 1
+#define MAP(y, WHAT)                                                                           \
+    const size_t worker = get_global_id(0), workers = get_global_size(0);                      \
+    const size_t rows = (size_t)outer * dim, last = rows * (worker + 1) / workers;             \
+    for (size_t row = rows * worker / workers; row < last; row++) {                            \
+        const size_t c = row % dim, end = (row + 1) * inner;                                   \
+        size_t i = row * inner;                                                                \
+        for (; i + LANES <= end; i += LANES) NAME(vstore, LANES)(WHAT(MANY), 0, y + i);        \
+        for (; i < end; i++) ONE(y) = WHAT(ONE);                                               \
+    }
 #else
-#define FOR_ELEMENT                                                                            \
+#define MAP(y, WHAT)                                                                           \
     const size_t column = get_global_id(0), c = get_global_id(1), o = get_global_id(2);        \
     if (column >= inner || c >= dim) return;                                                   \
-    const size_t i = (o * dim + c) * inner + column;
+    const size_t i = (o * dim + c) * inner + column;                                           \
+    ONE(y) = WHAT(ONE);
+#endif
+
+#ifdef HAS_SHIFT
+#define SHIFTED(AT) (AT(x) - shift[c])
+#else
+#define SHIFTED(AT) AT(x)
+#endif
+#ifdef HAS_FACTOR
+#define SCALED(AT) (SHIFTED(AT) * factor[c])
+#else
+#define SCALED(AT) SHIFTED(AT)
+#endif
+#ifdef HAS_BIAS
+#define AFFINE(AT) (SCALED(AT) + bias[c])
+#else
+#define AFFINE(AT) SCALED(AT)
 #endif
 
 __kernel void channel_affine(const int outer, const int dim, const int inner, __global const Dtype *x,
                              __global const Dtype *shift, __global const Dtype *factor,
                              __global const Dtype *bias, __global Dtype *y)
 {
-    FOR_ELEMENT
-    Dtype value = x[i];
-#ifdef HAS_SHIFT
-    value -= shift[c];
-#endif
-#ifdef HAS_FACTOR
-    value *= factor[c];
-#endif
-#ifdef HAS_BIAS
-    value += bias[c];
-#endif
-    y[i] = value;
+    MAP(y, AFFINE)
 }
+
+#define LEAK(AT) (AT(x) > 0 ? AT(a) : slope[c] * AT(a))
 
 __kernel void channel_leak(const int outer, const int dim, const int inner, __global const Dtype *a,
                            __global const Dtype *x, __global const Dtype *slope, __global Dtype *y)
 {
-    FOR_ELEMENT
-    y[i] = x[i] > 0 ? a[i] : slope[c] * a[i];
+    MAP(y, LEAK)
 }
+
+#define NORMAL(AT) ((AT(x) - mean[c]) * inverse[c])
+#define NORMALIZE_BACKWARD(AT) (inverse[c] * (AT(dy) - sum_dy[c] / m - NORMAL(AT) * (sum_dyx[c] / m)))
 
 __kernel void channel_normalize_backward(const int outer, const int dim, const int inner,
                                          __global const Dtype *x, __global const Dtype *mean,
@@ -185,8 +208,6 @@ __kernel void channel_normalize_backward(const int outer, const int dim, const i
                                          __global const Dtype *sum_dyx, __global const Dtype *dy,
                                          __global Dtype *dx)
 {
-    FOR_ELEMENT
     const Dtype m = (Dtype)outer * inner;
-    const Dtype normal = (x[i] - mean[c]) * inverse[c];
-    dx[i] = inverse[c] * (dy[i] - sum_dy[c] / m - normal * sum_dyx[c] / m);
+    MAP(dx, NORMALIZE_BACKWARD)
 }

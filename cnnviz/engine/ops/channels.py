@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz.engine.device import Device
-from cnnviz.engine.ops.ranges import row_range
+from cnnviz.engine.ops.ranges import row_range, vector_rows
 
 _GROUP = 256
 """Work items that add up one channel together on a GPU."""
@@ -52,9 +52,14 @@ class Channels:
 
     def _map(self, kernel: str, *args: Any, defines: tuple[tuple[str, Any], ...] = ()) -> None:
         shape = (self.outer, self.dim, self.inner)
+        size: tuple[int, ...]
+        options: dict[str, Any]
         if self._by_column:
             size, options = row_range(self.dim, self.outer)
             defines = (*defines, ("BY_COLUMN", 1))
+        elif self.device.is_cpu:
+            size, options = vector_rows(self.device, self.outer * self.dim)
+            defines = (*defines, ("LANES", 16))
         else:
             size, options = row_range(self.inner, self.dim, self.outer)
         self.device.launch("channels", kernel, size, *shape, *args, defines=defines, **options)

@@ -19,10 +19,8 @@ from cnnviz.engine.ops.bias import add_bias_gradient
 from cnnviz.engine.ops.im2col import Window
 from cnnviz.engine.ops.matrix_product import packed
 from cnnviz.engine.ops.plain_convolution import Geometry, PlainConvolution
+from cnnviz.engine.ops.ranges import worker_count
 from cnnviz.engine.ops.tile import tile_of
-
-_WORKERS_PER_UNIT = 8
-"""Work items per processor core: enough that one that is late does not hold up the rest."""
 
 _MANY_FILTERS = 96
 """Filters of a group from which the weights' gradient is made by panels."""
@@ -98,15 +96,11 @@ def launch_spread(
     device.launch(
         "convolution",
         "spread",
-        (min(planes, _workers(device)), phases_h),
+        (min(planes, worker_count(device)), phases_h),
         *(planes, *sizes, x, spread),
         local_size=(1, 1),
         defines=tile_of(device).defines,
     )
-
-
-def _workers(device: Device) -> int:
-    return device.info.units * _WORKERS_PER_UNIT
 
 
 class FastConvolution(PlainConvolution):
@@ -270,7 +264,7 @@ class FastConvolution(PlainConvolution):
         tiles = -(-g.group_output // self._tile.rows)
         wanted = -(-4 * self.device.info.units // (panels * g.group))
         parts = max(1, min(wanted, tiles // 4))
-        return parts, min(panels * parts, -(-_workers(self.device) // g.group))
+        return parts, min(panels * parts, -(-worker_count(self.device) // g.group))
 
     def _convolve_planes(self, x: Any, w: Any, bias: Any | None, y: Any) -> None:
         g, window, spread = self.geometry, self._flat.window, self._spread

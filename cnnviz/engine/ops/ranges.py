@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from cnnviz.engine.device import Device
+
 _GROUP = 256
+
+_WORKERS_PER_UNIT = 8
+"""Work items per processor core: enough that one that is late does not hold up the rest."""
 
 
 def row_range(width: int, rows: int, planes: int = 1) -> tuple[tuple[int, ...], dict[str, Any]]:
@@ -19,6 +24,19 @@ def row_range(width: int, rows: int, planes: int = 1) -> tuple[tuple[int, ...], 
     if planes == 1:
         return whole, {"local_size": (columns, lines)}
     return (*whole, planes), {"local_size": (columns, lines, 1)}
+
+
+def worker_count(device: Device) -> int:
+    """Returns the number of work items that share one job on a processor."""
+    return device.info.units * _WORKERS_PER_UNIT
+
+
+def vector_rows(device: Device, rows: int) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """Returns the global size and the launch options for kernels that take rows by vectors, on a processor.
+
+    Each work item takes its share of the rows, and the kernel walks a row by vectors of LANES elements.
+    """
+    return (min(rows, worker_count(device)),), {"local_size": (1,)}
 
 
 def _piece(count: int, most: int) -> int:
