@@ -8,7 +8,7 @@ from typing import Any
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops.kept import Kept
-from cnnviz.engine.ops.ranges import row_range
+from cnnviz.engine.ops.ranges import row_range, vector_rows
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, LRNParameter
 
@@ -83,5 +83,9 @@ class LRN(Layer):
 
     def _launch(self, kernel: str, *args: Any) -> None:
         outer, dim, inner = self.sizes
-        size, options = row_range(inner, dim, max(outer, 1))
-        self.launch(kernel, size, dim, inner, self.radius, *args, **options)
+        if self.device.is_cpu:
+            size, options = vector_rows(self.device, outer * dim)
+            options["defines"] = (("LANES", 16),)
+        else:
+            size, options = row_range(inner, dim, max(outer, 1))
+        self.launch(kernel, size, outer, dim, inner, self.radius, *args, **options)
