@@ -71,7 +71,7 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
     from cnnviz.formats.nets import open_net
     from cnnviz.plots.feature_files import FeatureWriter
 
-    definition = open_net(model)
+    definition, pictures = open_net(model), find_pictures(images)
     writer = FeatureWriter(
         definition,
         weights,
@@ -95,8 +95,9 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
         blobs=blobs,
         inputs=parse_inputs(inputs),
     )  # fmt: skip
+    writer.check(ranked, wishes)
     paths, left_out = [], []
-    for path in steps(find_pictures(images), "images"):
+    for path in steps(pictures, "images"):
         try:
             picture = load_picture(path)
         except FileError as error:

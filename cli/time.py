@@ -31,8 +31,10 @@ def command(model: str, weights: str | None, iterations: int, path: str | None, 
     import cnnviz
     from cnnviz.engine.device import get_device
     from cnnviz.engine.scoring import time_layers
-    from cnnviz.formats.files import write_text
+    from cnnviz.formats.files import require_folder_of, write_text
 
+    if path is not None:
+        require_folder_of(path)
     net = cnnviz.Net(model, phase or "TRAIN", level, stages, weights, device=get_device(device))
     try:
         times = time_layers(net, iterations)

@@ -79,6 +79,11 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
          "has no input 'x'; it has none beside the image."),
         ("features net.prototxt net.caffemodel fine.png --out maps --train-model net.prototxt",
          "net.prototxt: has no data layer that tells mean and scale"),
+        ("features net.prototxt net.caffemodel missing.png --out maps", "missing.png: cannot be read"),
+        ("features net.prototxt net.caffemodel fine.png --out maps --top-images con", "did you mean 'conv'?"),
+        ("features net.prototxt net.caffemodel fine.png --out maps --maximize 9", "Class 9 is out of range"),
+        ("features net.prototxt net.caffemodel fine.png --out maps --maximize conv:3", "Channel 3 is out of"),
+        ("time --model net.prototxt --json nowhere/o.json", "there is no folder 'nowhere'; make it first."),
         ("plot 6 o.png empty.log", "empty.log: no line says"),
         ("plot 8 o.png empty.log", "8"),
         ("plot 6 o.png missing.log", "missing.log: cannot be read"),
@@ -99,6 +104,23 @@ def test_one_sentence(folder, arguments, message):
     assert len(lines) == 1 and message in lines[0], result.stderr
     assert "Traceback" not in result.stderr
     assert not [name for name in os.listdir(folder) if name.startswith(("o.", "."))], "nothing half written"
+    assert not list(folder.glob("maps/*")) and not result.stdout, "said before the work"
+
+
+def test_one_name_of_a_layer_is_no_list_of_letters(folder):
+    figure = cnnviz.plot_weights("net.prototxt", "net.caffemodel", layers="conv")
+    assert any(text.get_text() == "conv" for text in figure.texts)
+    shown = cnnviz.plot_features("net.prototxt", "net.caffemodel", "fine.png", layers="conv")
+    assert any(text.get_text() == "conv" for text in shown.texts)
+
+
+def test_names_of_nets_and_classes_cannot_steer_the_terminal(folder):
+    (folder / "escape.prototxt").write_text(NET.replace('name: "net"', 'name: "a\\033[31mb"'))
+    printed = run("summary", "escape.prototxt").stdout
+    assert "\x1b" not in printed and "a\ufffd[31mb" in printed
+    (folder / "classes.txt").write_text("\x1b[31mone\ntwo\nthree\nfour\n")
+    command = "features net.prototxt net.caffemodel fine.png --out maps --classes classes.txt"
+    assert "\x1b" not in run(*command.split()).stdout
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):

@@ -244,7 +244,8 @@ class Looker:
         """For each layer to record the layers to name in its title; and how many more would change maps."""
         nodes = self.net.graph.layers
         if layers:
-            return {index: [index] for pattern in layers for index in self._matching(pattern)}, 0
+            patterns = [layers] if isinstance(layers, str) else layers
+            return {index: [index] for pattern in patterns for index in self._matching(pattern)}, 0
         wanted: dict[int, list[int]] = {}
         last_writer: dict[str, int] = {}
         for index, node in enumerate(nodes):

@@ -196,10 +196,12 @@ def parse_size(text: str) -> tuple[int, int]:
 def find_pictures(paths: Sequence[str | os.PathLike]) -> list[str]:
     """Returns the files among ``paths`` and, of folders among them, all pictures in order of name.
 
-    Raises FileError if a folder holds no picture or cannot be read.
+    Raises FileError if one of them is not there, or a folder holds no picture or cannot be read.
     """
     found: list[str] = []
     for path in [os.fspath(path) for path in paths]:
+        if not os.path.exists(path):
+            raise FileError(f"{path}: cannot be read: no such file or directory.")
         if not os.path.isdir(path):
             found.append(path)
             continue

@@ -94,6 +94,18 @@ class FeatureWriter:
         except OSError as error:
             raise FileError(f"{folder}: cannot be made: {describe_os_error(error)}.") from None
 
+    def check(self, ranked: Sequence[str], wishes: Sequence[str]) -> None:
+        """Raises CnnvizError if ``write_top_images`` or ``write_maximized`` would for one of these."""
+        for name in ranked:
+            self.looker.layer_index(name)
+        for wish in wishes:
+            layer, channels = self._channels(wish)
+            if layer is None:
+                blob, _ = score_blob(self.looker)
+            else:
+                blob = self.looker.net.graph.layers[self.looker.layer_index(layer)].tops[0]
+            check_channel(self.looker, blob, channels[-1], layer)
+
     def write(
         self, path: str, picture: np.ndarray, announce: Callable[[str], None] = lambda what: None
     ) -> ImageFeatures:

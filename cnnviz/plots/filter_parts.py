@@ -78,6 +78,7 @@ def choose_layers(
         raise WeightsError(f"{origin}: holds no filters: no layer has a blob of two or more axes.")
     if names is None:
         return list(banks) if len(banks) <= MOST_LAYERS else _of_all_depths(banks)
+    names = [names] if isinstance(names, str) else names
     known = dict.fromkeys(name for bank in banks for name in (bank.title, bank.layer))
     for name in names:
         if name in known:
