@@ -223,7 +223,10 @@ def test_a_mean_file_beside_the_prototxt_is_found(tmp_path, caplog):
 def test_folders_are_listed_not_read(tmp_path):
     for name in ("b.png", "a.JPG", "notes.txt"):
         (tmp_path / name).write_bytes(b"not a picture")
-    assert find_pictures([tmp_path, "x.png"]) == [str(tmp_path / "a.JPG"), str(tmp_path / "b.png"), "x.png"]
+    given = str(tmp_path / "notes.txt")  # named, so that what is wrong with it is told when it is read
+    assert find_pictures([tmp_path, given]) == [str(tmp_path / "a.JPG"), str(tmp_path / "b.png"), given]
+    with pytest.raises(FileError, match=r"x\.png: cannot be read: no such file"):
+        find_pictures([tmp_path, "x.png"])
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileError, match="empty: holds no picture"):
         find_pictures([tmp_path / "empty"])
