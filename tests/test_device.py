@@ -135,7 +135,7 @@ def test_a_home_that_cannot_be_written(tmp_path):
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env={**environment, "HOME": os.devnull},
+        env={**environment, "HOME": os.devnull, "TMPDIR": str(tmp_path)},
     )
     assert (result.returncode, result.stderr) == (0, "")
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [], "what was temporary is gone"

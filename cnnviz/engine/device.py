@@ -95,8 +95,11 @@ def _user_cache() -> Path:
         return Path(os.devnull) / "no-home"
 
 
-def _spare_cache_of_pyopencl() -> None:
-    """Keeps pyopencl from a cache of its own where none can be written: its first kernel would fail."""
+def _spare_caches() -> None:
+    """Where none can be written, keeps pyopencl from a cache of its own and gives PoCL a temporary one.
+
+    Without, pyopencl's first kernel would fail, and PoCL would have no device.
+    """
     if not sys.platform.startswith("linux"):
         return  # its folder is another one there
     folder = _user_cache() / "pytools"
@@ -105,8 +108,13 @@ def _spare_cache_of_pyopencl() -> None:
         writable = os.access(folder, os.W_OK)
     except OSError:
         writable = False
-    if not writable:
-        os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
+    if writable:
+        return
+    os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
+    if "POCL_CACHE_DIR" not in os.environ:
+        with contextlib.suppress(OSError):
+            os.environ["POCL_CACHE_DIR"] = kernels = tempfile.mkdtemp(prefix="cnnviz-pocl-")
+            atexit.register(shutil.rmtree, kernels, ignore_errors=True)
 
 
 def _show_runtimes_to_loader() -> None:
@@ -138,7 +146,7 @@ def _show_runtimes_to_loader() -> None:
 @functools.cache
 def _opencl() -> Any:
     """Imports pyopencl with every runtime in view."""
-    _spare_cache_of_pyopencl()
+    _spare_caches()
     try:
         import pyopencl
     except ImportError as error:
