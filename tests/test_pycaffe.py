@@ -241,6 +241,9 @@ def test_arrays_taken_before_are_up_to_date(solver_file):
     data[...], diff[...] = 0, 1
     solver.apply_update()
     assert np.allclose(data, -0.01)
+    solver.step(1)
+    held = data.copy()
+    assert np.array_equal(held, weight.data) and not np.allclose(held, -0.01)
 
 
 # import caffe

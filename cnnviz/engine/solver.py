@@ -251,7 +251,8 @@ class Solver:
 
     def forward_backward(self) -> float | None:
         """Runs one pass, or iter_size passes that add up the gradients; returns the mean loss if needed."""
-        self.net.clear_param_diffs()
+        for blob, _ in self._params:
+            blob.clear_diff()
         total = 0.0
         wanted = self._loss_is_needed()
         for _ in range(self.param.iter_size):

@@ -155,6 +155,12 @@ class Solver(EngineSolver):
         """Calls ``on_start`` before each iteration and ``on_gradients_ready`` before its update."""
         self._callbacks.append((on_start, on_gradients_ready))
 
+    # As in Net: arrays that were taken before are up to date after each call, not within a training loop.
+
+    def step(self, count: int, on_iteration: Callable[[EngineSolver], None] | None = None) -> None:
+        super().step(count, on_iteration)
+        self.device.finish()
+
     def apply_update(self) -> None:
         super().apply_update()
         self.device.finish()
