@@ -1,4 +1,4 @@
-"""OpenCL devices: finding runtimes, choosing a device, building programs, launching kernels.
+"""OpenCL devices: listing and choosing them, building programs, launching kernels.
 
 This is the only file, beside the blob that owns buffers, that knows pyopencl. Everything else asks a
 ``Device`` to ``launch`` a kernel of a file in cnnviz/kernels by name.
@@ -6,17 +6,11 @@ This is the only file, beside the blob that owns buffers, that knows pyopencl. E
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import hashlib
-import importlib.metadata
 import os
 import re
-import shutil
-import sys
-import sysconfig
-import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,132 +20,25 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.errors import DeviceError, FileError
-from cnnviz.formats.files import write_bytes
+from cnnviz.engine.caches import spare_caches
+from cnnviz.engine.program_cache import keep_program, load_program
+from cnnviz.engine.runtimes import show_runtimes_to_loader
+from cnnviz.errors import DeviceError
 
 NO_DEVICE = 'No OpenCL device. Install your GPU\'s driver, or run on the CPU: pip install "cnnviz[cpu]"'
 _SHORT_NAMES = {"pocl": "portable computing language"}
 _INCLUDE = re.compile(r'^#include "(\w+\.h)"$', re.MULTILINE)
-_SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
-
-
-# --- Runtimes -----------------------------------------------------------------------------------
-
-
-def _pip_runtime_libraries() -> list[Path]:
-    """Libraries of OpenCL runtimes that pip brought and that no loader would find by itself."""
-    found = []
-    try:
-        files = importlib.metadata.distribution("intel-opencl-rt").files or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    # Its own .icd file names a placeholder path; the library lies in <prefix>/lib.
-    found += [Path(str(f.locate())).resolve() for f in files if f.name == "libintelocl.so"]
-    found.append(Path(sys.prefix) / "lib" / "libintelocl.so")
-    return [path for path in dict.fromkeys(found) if path.is_file()][:1]
-
-
-def _icd_files() -> dict[str, str]:
-    """Name and content of each .icd file that the loader shall see: the system's and pip's."""
-    import pyopencl
-
-    folders = [
-        _SYSTEM_VENDORS,
-        Path(sys.prefix) / "etc/OpenCL/vendors",  # conda's place
-        Path(pyopencl.__file__).parent / ".libs",  # where pocl-binary-distribution puts its file
-        Path(sysconfig.get_paths()["platlib"]) / "pocl_binary_distribution",
-    ]
-    entries: dict[str, str] = {}
-    for folder in folders:
-        for file in sorted(folder.glob("*.icd")) if folder.is_dir() else []:
-            library = file.read_text(errors="replace").strip()
-            beside = file.parent / library
-            if not library:
-                continue
-            if os.path.isabs(library) and not os.path.exists(library):
-                continue
-            entries.setdefault(file.name, str(beside) if beside.is_file() else library)
-    for path in _pip_runtime_libraries():
-        entries.setdefault(f"cnnviz-{path.stem}.icd", str(path))
-    return entries
-
-
-def cache_folder() -> Path:
-    """The folder for things that are only kept to save time, e.g. ~/.cache/cnnviz."""
-    base = os.environ.get("CNNVIZ_CACHE")
-    if base:
-        return Path(base)
-    return _user_cache() / "cnnviz"
-
-
-def _user_cache() -> Path:
-    """The user's folder for caches; one that cannot be made for a user without a home."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    if base:
-        return Path(base)
-    try:
-        return Path.home() / ".cache"
-    except RuntimeError:
-        return Path(os.devnull) / "no-home"
-
-
-def _spare_caches() -> None:
-    """Where none can be written, keeps pyopencl from a cache of its own and gives PoCL a temporary one.
-
-    Without, pyopencl's first kernel would fail, and PoCL would have no device.
-    """
-    if not sys.platform.startswith("linux"):
-        return  # its folder is another one there
-    folder = _user_cache() / "pytools"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
-    except OSError:
-        writable = False
-    if writable:
-        return
-    os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
-    if "POCL_CACHE_DIR" not in os.environ:
-        with contextlib.suppress(OSError):
-            os.environ["POCL_CACHE_DIR"] = kernels = tempfile.mkdtemp(prefix="cnnviz-pocl-")
-            atexit.register(shutil.rmtree, kernels, ignore_errors=True)
-
-
-def _show_runtimes_to_loader() -> None:
-    """Points OCL_ICD_VENDORS to a folder with every runtime, unless the user has set it.
-
-    Must run before the first platform query: the loader looks once.
-    """
-    if not sys.platform.startswith("linux") or "OCL_ICD_VENDORS" in os.environ:
-        return
-    if not _pip_runtime_libraries():
-        return  # the loader's own places are all there is
-    entries = _icd_files()
-    digest = hashlib.sha256(repr(sorted(entries.items())).encode()).hexdigest()[:12]
-    folder = cache_folder() / f"runtimes-{digest}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:  # a read-only home
-        folder = Path(tempfile.mkdtemp(prefix="cnnviz-runtimes-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for name, library in entries.items():
-        file = folder / name
-        if not file.is_file() or file.read_text() != library + "\n":
-            partial = folder / f".{name}.{os.getpid()}"
-            partial.write_text(library + "\n")
-            partial.replace(file)
-    os.environ["OCL_ICD_VENDORS"] = str(folder)
 
 
 @functools.cache
 def _opencl() -> Any:
     """Imports pyopencl with every runtime in view."""
-    _spare_caches()
+    spare_caches()
     try:
         import pyopencl
     except ImportError as error:
         raise DeviceError(f"pyopencl cannot be imported ({error}). {NO_DEVICE}") from None
-    _show_runtimes_to_loader()
+    show_runtimes_to_loader(Path(pyopencl.__file__).parent)
     # Compilers' remarks on correct programs help nobody; errors carry the build log themselves.
     warnings.filterwarnings("ignore", category=pyopencl.CompilerWarning)
     return pyopencl
@@ -428,7 +315,7 @@ class Device:
         key = (source, name, defines)
         kernel = self._kernels.get(key)
         if kernel is None:
-            kernel = self._cl.Kernel(self._program(source, defines), name)
+            kernel = self._new_kernel(source, name, defines)
             # Told once: finding out the type of each number at each launch takes longer than the launch.
             kernel.set_scalar_arg_dtypes([self._scalar_type(arg) for arg in args])
             self._kernels[key] = kernel
@@ -442,33 +329,51 @@ class Device:
             return self.dtype
         return arg.dtype if isinstance(arg, np.generic) else None
 
+    def _new_kernel(self, source: str, name: str, defines: tuple[tuple[str, Any], ...]) -> Any:
+        try:
+            return self._cl.Kernel(self._program(source, defines), name)
+        except self._cl.Error:  # the runtime took the kept binary, and yet cannot use it
+            self._kernels[source, defines] = self._compile(source, defines)
+            return self._cl.Kernel(self._kernels[source, defines], name)
+
     def _program(self, source: str, defines: tuple[tuple[str, Any], ...]) -> Any:
+        """The built program, from the binary of an earlier run where there is one."""
         key = (source, defines)
         if key not in self._kernels:
-            options = ["-cl-mad-enable", "-cl-std=CL1.2", *(f"-D{k}={v}" for k, v in defines)]
-            if self.dtype == np.float64:
-                options.append("-DDtype=double")
-            self._kernels[key] = self._build(source, _kernel_text(f"{source}.cl"), options)
+            program = self._kept_program(source, defines)
+            self._kernels[key] = program or self._compile(source, defines)
         return self._kernels[key]
 
-    def _build(self, source: str, text: str, options: list[str]) -> Any:
-        """Builds a program, from the binary of an earlier run where there is one."""
-        info = self.info
-        identity = (text, options, info.platform, info.name, info.driver, info.handle.version)
-        file = _program_cache(hashlib.sha256(repr(identity).encode()).hexdigest())
-        if file is not None and file.is_file():
-            try:
-                return self._cl.Program(self.context, [info.handle], [file.read_bytes()]).build(options)
-            except (self._cl.Error, OSError):
-                pass  # of another version of the runtime, or cut short: build it anew
+    def _kept_program(self, source: str, defines: tuple[tuple[str, Any], ...]) -> Any:
+        binary = load_program(self._program_name(source, defines))
+        if binary is None:
+            return None
         try:
-            program = self._cl.Program(self.context, text).build(options, cache_dir=False)
+            program = self._cl.Program(self.context, [self.info.handle], [binary])
+            return program.build(self._options(defines))
+        except self._cl.Error:  # of another version of the runtime
+            return None
+
+    def _compile(self, source: str, defines: tuple[tuple[str, Any], ...]) -> Any:
+        text = _kernel_text(f"{source}.cl")
+        try:
+            program = self._cl.Program(self.context, text).build(self._options(defines), cache_dir=False)
         except self._cl.Error as error:
-            raise DeviceError(f"{source}.cl does not build on {info.title}: {error}") from None
-        if file is not None:
-            with contextlib.suppress(FileError, self._cl.Error):
-                write_bytes(file, program.get_info(self._cl.program_info.BINARIES)[0])
+            raise DeviceError(f"{source}.cl does not build on {self.info.title}: {error}") from None
+        with contextlib.suppress(self._cl.Error):
+            binary = program.get_info(self._cl.program_info.BINARIES)[0]
+            keep_program(self._program_name(source, defines), binary)
         return program
+
+    def _options(self, defines: tuple[tuple[str, Any], ...]) -> list[str]:
+        options = ["-cl-mad-enable", "-cl-std=CL1.2", *(f"-D{k}={v}" for k, v in defines)]
+        return [*options, "-DDtype=double"] if self.dtype == np.float64 else options
+
+    def _program_name(self, source: str, defines: tuple[tuple[str, Any], ...]) -> str:
+        """A name for all that the binary of a program depends on."""
+        info, text = self.info, _kernel_text(f"{source}.cl")
+        identity = (text, self._options(defines), info.platform, info.name, info.driver, info.handle.version)
+        return hashlib.sha256(repr(identity).encode()).hexdigest()
 
     def launch(
         self,
@@ -519,16 +424,6 @@ def _kernel_text(name: str) -> str:
     """
     text = (resources.files("cnnviz") / "kernels" / name).read_text(encoding="utf-8")
     return _INCLUDE.sub(lambda line: _kernel_text(line[1]), text)
-
-
-def _program_cache(name: str) -> Path | None:
-    """The file of a built program, or None where no folder can be written: nothing is kept then."""
-    folder = cache_folder() / "programs"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return folder / name
 
 
 def _first_line(error: Exception | str) -> str:
