@@ -302,8 +302,12 @@ def layer_types_of(path: Path) -> set[str]:
     return {layer.type for layer in read_net(path).proto.layer}
 
 
-def run_reference_case(path: Path, tolerance: float) -> list[str]:
-    """Runs one case of reference/layers and returns what disagrees with Caffe."""
+def run_reference_case(path: Path, tolerance: float, of_fork: bool = False) -> list[str]:
+    """Runs one case of reference/layers and returns what disagrees with Caffe.
+
+    Args:
+        of_fork: a case of reference/forks: the tops' shapes and the parameters after forward count too.
+    """
     arrays = np.load(path.with_suffix(".npz"))
     net = Net(path, str(arrays["phase"]))
     _put_reference(net, arrays)
@@ -311,6 +315,9 @@ def run_reference_case(path: Path, tolerance: float) -> list[str]:
     for _ in range(times):
         net.forward()
     found = [(key, net.blobs[key[4:]].read_data()) for key in arrays.files if key.startswith("out:")]
+    wrong = [_other_shape(key, got, arrays[key]) for key, got in found] if of_fork else []
+    if of_fork:
+        found += _reference_params_after(net, arrays)
     diffs = [key for key in arrays.files if key.startswith("top_diff:")]
     if diffs:
         for key in diffs:
@@ -319,7 +326,22 @@ def run_reference_case(path: Path, tolerance: float) -> list[str]:
         net.backward()
         found += _reference_diffs(net, arrays)
     net.close()
-    return [message for key, got in found if (message := _disagreement(key, got, arrays[key], tolerance))]
+    wrong += [_disagreement(key, got, arrays[key], tolerance) for key, got in found]
+    return [message for message in wrong if message]
+
+
+def _other_shape(key: str, got: np.ndarray, want: np.ndarray) -> str:
+    return "" if got.shape == want.shape else f"{key}: shape {got.shape}, the original's is {want.shape}"
+
+
+def _reference_params_after(net: Net, arrays: Any) -> list[tuple[str, np.ndarray]]:
+    found = []
+    for key in arrays.files:
+        kind, _, rest = key.partition(":")
+        if kind == "param_after":
+            layer, index = rest.rsplit(":", 1)
+            found.append((key, net.params[layer][int(index)].read_data()))
+    return found
 
 
 def _put_reference(net: Net, arrays: Any) -> None:
@@ -349,6 +371,8 @@ def _reference_diffs(net: Net, arrays: Any) -> list[tuple[str, np.ndarray]]:
 def _disagreement(key: str, got: np.ndarray, want: np.ndarray, tolerance: float) -> str:
     if got.size != want.size:
         return f"{key}: shape {got.shape}, Caffe's is {want.shape}"
+    if not np.isfinite(got).all():
+        return f"{key}: not finite"
     error = np.abs(got.reshape(want.shape) - want).max() if want.size else 0.0
     limit = tolerance * np.abs(want).max() + 1e-6 if want.size else 0.0
     return "" if error <= limit else f"{key}: off by {error:.2e}, allowed {limit:.2e}"

@@ -229,18 +229,17 @@ class _Builder:
                 self.fault(node, str(error))
                 wanted = True
             if wanted:
-                if self.strict:  # a drawing shows such a value as it stands
-                    self._refuse_unknown_values(node, i)
+                if self.strict:  # a drawing shows what it does not know as it stands
+                    self._refuse_unknown_fields(node, i)
                 node.param = _copy(param)
                 self.graph.layers.append(node)
         self._number()
 
-    def _refuse_unknown_values(self, node: GraphLayer, index: int) -> None:
-        """A value that the schema lacks would run as the default; ``engine`` is of no effect here."""
-        for item in self.definition.unknown_in(index):
-            if item.is_value and not item.path.endswith(".engine"):
-                field = item.path.partition(".")[2]
-                self.fault(node, f"unknown value in '{item.text}' of {field}{item.hint}")
+    def _refuse_unknown_fields(self, node: GraphLayer, index: int) -> None:
+        kind = layer_types().get(node.type)
+        reason = refusal(kind, self.definition.unknown_in(index)) if kind else None
+        if reason:
+            self.fault(node, reason)
 
     def _number(self) -> None:
         for index, node in enumerate(self.graph.layers):

@@ -41,6 +41,7 @@ class Layer:
         num_bottom, num_top: least and most blobs, None for no limit.
         is_loss: whether top 0 counts in the loss with weight 1 unless the prototxt says otherwise.
         has_backward: whether a gradient exists; Caffe refuses to propagate through others.
+        more_params: messages of its parameters whose names are not like the type, as transform_param.
         param: the LayerParameter.
         phase: cnnviz.TRAIN or cnnviz.TEST.
         device: the device; set by Net before ``setup``.
@@ -60,6 +61,7 @@ class Layer:
     num_top: ClassVar[tuple[int, int | None]] = (1, 1)
     is_loss: ClassVar[bool] = False
     has_backward: ClassVar[bool] = True
+    more_params: ClassVar[tuple[str, ...]] = ()
 
     device: Device
     random: np.random.Generator
