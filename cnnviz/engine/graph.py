@@ -16,7 +16,8 @@ from typing import Any
 
 import cnnviz
 from cnnviz.engine.blob import MAX_COUNT, Shape
-from cnnviz.engine.layer import Layer, Weight, create_layer
+from cnnviz.engine.layer import Layer, Weight, create_layer, layer_types
+from cnnviz.engine.unknown_fields import refusal
 from cnnviz.errors import NetError, did_you_mean
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, NetState, ParamSpec

@@ -1,4 +1,4 @@
-"""What a net does not run with: fields that the schema lacks where they would change what a layer computes."""
+"""Fields that the schema lacks: which of them keep a net from running, as they would change its numbers."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _letters(name: str) -> str:
 def refusal(layer: type[Layer], unknown: Iterable[Unknown]) -> str | None:
     """Returns why a layer with these unknown fields does not run, None if it does.
 
-    Fields of fillers, rules and weights, and messages that the type does not read, do not keep it from running.
-    A likely slip of the keyboard does.
+    Fields of fillers, rules and weights, and messages that the type does not read, do not keep it from
+    running; a likely slip of the keyboard does.
     """
     for item in unknown:
         names = [name.partition("[")[0] for name in item.path.split(".")[1:]]

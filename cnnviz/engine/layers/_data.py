@@ -32,6 +32,7 @@ class DataLayer(Layer):
     """
 
     num_bottom = (0, 0)
+    more_params = ("transform_param",)
     num_top: ClassVar[tuple[int, int | None]] = (1, 2)
     has_backward = False
 

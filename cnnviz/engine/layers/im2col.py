@@ -26,6 +26,7 @@ class Im2col(Layer):
     """
 
     type = "Im2col"
+    more_params = ("convolution_param",)
 
     window: Window
     _op: Im2colOp | None = None
