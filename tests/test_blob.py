@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from cnnviz.engine.blob import Blob
+from cnnviz.engine.blob import Blob, SyncedMemory
 from cnnviz.engine.device import get_device
 from cnnviz.errors import DeviceError
 
@@ -20,6 +21,18 @@ def device(request, monkeypatch):
     elif not device.shares_memory:
         pytest.skip("this device has memory of its own")
     return device
+
+
+@pytest.fixture
+def copies(device, monkeypatch):
+    """The copies between host and device so far, each "host" or "device": where to."""
+    made = []
+    for name, side in (("read", "host"), ("write", "device")):
+        real = getattr(device, name)
+        monkeypatch.setattr(
+            device, name, lambda *args, real=real, side=side: made.append(side) or real(*args), raising=False
+        )
+    return made
 
 
 def double_on_device(blob: Blob) -> None:
@@ -47,6 +60,60 @@ def test_kernel_writes_reach_the_host(device):
     blob.data[...] = 7
     double_on_device(blob)
     assert blob.data.tolist() == [0, 1, 2, 3]
+
+
+class Model:
+    """What a SyncedMemory of four elements does, told plainly: values, and the sides that have them."""
+
+    def __init__(self):
+        self.values = [0.0] * 4
+        self.fresh: set[str] = set()
+        self.copies: list[str] = []
+
+    def access(self, side: str) -> None:
+        if self.fresh and side not in self.fresh:
+            self.copies.append(side)
+        self.fresh.add(side)
+
+    def write(self, side: str, index: int, value: float) -> None:
+        self.values[index] = value
+        self.fresh = {side}
+
+
+def access(memory: SyncedMemory, side: str, write: int | None, value: float) -> list[float]:
+    """Reads all elements by one side, then changes element ``write``, unless None; returns what was read."""
+    device = memory.device
+    if side == "host":
+        array = memory.host(write=write is not None)
+        seen = array.tolist()
+        if write is not None:
+            array[write] = value
+        return seen
+    buffer = memory.on_device(write=write is not None)
+    seen = type(device).read(device, buffer, np.empty(4, np.float32)).tolist()
+    if write is not None:
+        device.copy(buffer, device.upload(np.float32([value])), 4, to=4 * write)
+    return seen
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_every_order_of_reads_and_writes(device, copies, length):
+    """Whatever came before, each side sees every write, and nothing is copied that is there already."""
+    events = list(itertools.product(("host", "device"), (False, True)))
+    for sequence in itertools.product(events, repeat=length):
+        memory, model = SyncedMemory(device, 4, "a test"), Model()
+        copies.clear()
+        for step, (side, write) in enumerate(sequence):
+            model.access(side)
+            # The host writes odd elements and the device even ones, so that none hides another's loss.
+            index = (2 * step + (side == "host")) % 4 if write else None
+            assert access(memory, side, index, step + 1.0) == model.values, (sequence, step)
+            if index is not None:
+                model.write(side, index, step + 1.0)
+        for side in ("host", "device"):
+            model.access(side)
+            assert access(memory, side, None, 0.0) == model.values, sequence
+        assert copies == ([] if device.shares_memory else model.copies), sequence
 
 
 def test_a_copy_does_not_change_with_the_blob(device):

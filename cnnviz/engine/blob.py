@@ -7,6 +7,7 @@ copies happen only when the other side has written since.
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -21,10 +22,34 @@ MAX_COUNT = 2**31 - 1
 """Most elements of one blob, as in Caffe: kernels count with 32 bits."""
 
 
+class Head(enum.Enum):
+    """Where the newest values of a SyncedMemory are."""
+
+    UNINITIALIZED = "nowhere yet"
+    HOST = "host"
+    DEVICE = "device"
+    SYNCED = "both"
+
+
 class SyncedMemory:
     """``count`` elements that live on host and device; zero until first written.
 
-    On devices that share the host's memory the host's array is the buffer itself, mapped.
+    Where the device has memory of its own, an access copies what the other side alone has, and the
+    newest values are then where the table says (Caffe's SyncedMemory, with its four states):
+
+        newest values   host reads       host writes      device reads     device writes
+        -------------   --------------   --------------   --------------   --------------
+        UNINITIALIZED   zeros, HOST      zeros, HOST      zeros, DEVICE    zeros, DEVICE
+        HOST            HOST             HOST             copy, SYNCED     copy, DEVICE
+        DEVICE          copy, SYNCED     copy, HOST       DEVICE           DEVICE
+        SYNCED          SYNCED           HOST             SYNCED           DEVICE
+
+    A write copies too, for it may change some elements only. The host's array stays the same object,
+    so that one kept by a user has the newest values again whenever the host's side is asked for; what
+    is written into a kept one after the device's turn is not noticed, as in Caffe.
+
+    Where the device shares the host's memory nothing is copied: the host's array is the buffer, mapped
+    as long as it is the host's turn.
     """
 
     def __init__(self, device: Device, count: int, label: str):
@@ -32,45 +57,58 @@ class SyncedMemory:
         self.count = count
         self.label = label
         self._buffer: Any = None
-        self._array: np.ndarray | None = None  # the host's copy, or the mapped buffer
-        self._fresh_on = "nowhere"  # "host", "device" or "both": who has the newest values
+        self._array: Any = None  # the host's copy, or the mapped buffer
+        self._head = Head.UNINITIALIZED
 
     def host(self, write: bool) -> np.ndarray:
         """Returns the values as a flat array; ``write`` says that the caller may change them."""
         if self.count == 0:  # some runtimes refuse to map nothing
             return np.zeros(0, self.device.dtype)
-        if self.device.shares_memory:
-            if self._array is None:
-                self._array = self.device.map(self._allocated(), self.count)
-            return self._array
-        if self._array is None:
-            self._array = np.zeros(self.count, self.device.dtype)
-        if self._fresh_on == "device":
-            self.device.read(self._buffer, self._array)
-        self._fresh_on = "host" if write else ("both" if self._fresh_on != "nowhere" else "nowhere")
-        return self._array
+        return self._mapped() if self.device.shares_memory else self._on_host(write)
 
     def on_device(self, write: bool) -> Any:
         """Returns the buffer with the newest values; ``write`` says that a kernel changes them."""
-        buffer = self._allocated()
         if self.device.shares_memory:
-            if self._array is not None:
-                self.device.unmap(self._array)
-                self._array = None
-            return buffer
-        if self._fresh_on == "host" and self._array is not None:
+            return self._unmapped()
+        buffer = self._allocated()
+        if self._head is Head.HOST:
             self.device.write(buffer, self._array)
-        self._fresh_on = "device" if write else "both"
+            self._head = Head.SYNCED
+        if write or self._head is Head.UNINITIALIZED:
+            self._head = Head.DEVICE
         return buffer
+
+    def _on_host(self, write: bool) -> np.ndarray:
+        if self._array is None:
+            self._array = np.zeros(self.count, self.device.dtype)
+        if self._head is Head.DEVICE:
+            self.device.read(self._buffer, self._array)
+            self._head = Head.SYNCED
+        if write or self._head is Head.UNINITIALIZED:
+            self._head = Head.HOST
+        return self._array
+
+    def _mapped(self) -> np.ndarray:
+        if self._array is None:
+            self._array = self.device.map(self._allocated(), self.count)
+        return self._array
+
+    def _unmapped(self) -> Any:
+        if self._array is not None:
+            self.device.unmap(self._array)
+            self._array = None
+        return self._allocated()
 
     def _allocated(self) -> Any:
         if self._buffer is None:
             nbytes = max(self.count, 1) * self.device.dtype.itemsize
             if self.device.allocated + nbytes > self.device.info.memory:
                 raise self.device.out_of_memory(self.label, nbytes, "all is taken")
-            self._buffer = self.device.new_buffer(nbytes, self.label)
+            buffer = self.device.new_buffer(nbytes, self.label)
+            if self._head is Head.UNINITIALIZED:
+                self.device.fill(buffer, 0.0, max(self.count, 1))
+            self._buffer = buffer
             self.device.allocated += nbytes
-            self.device.fill(self._buffer, 0.0, max(self.count, 1))
         return self._buffer
 
     def __del__(self) -> None:

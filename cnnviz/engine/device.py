@@ -28,6 +28,7 @@ from cnnviz.errors import DeviceError
 NO_DEVICE = 'No OpenCL device. Install your GPU\'s driver, or run on the CPU: pip install "cnnviz[cpu]"'
 _SHORT_NAMES = {"pocl": "portable computing language"}
 _INCLUDE = re.compile(r'^#include "(\w+\.h)"$', re.MULTILINE)
+_SEPARATE_MEMORY = "CNNVIZ_SEPARATE_MEMORY"
 
 
 @functools.cache
@@ -164,11 +165,14 @@ def _open_first(wish: str) -> Device:
 class Device:
     """An opened OpenCL device with its queue, its programs and its element type.
 
+    For testers the environment variable CNNVIZ_SEPARATE_MEMORY=1 makes a CPU a device like a GPU: with
+    memory of its own, and with a GPU's choice of kernels.
+
     Attributes:
         info: what ``cnnviz devices`` shows.
         dtype: the element type of all blobs on this device, float32 or float64.
-        shares_memory: whether host and device see the same memory, so that nothing is copied.
         is_cpu: whether work is best cut into few large pieces.
+        shares_memory: whether host and device see the same memory, so that nothing is copied.
         has_double: whether it computes in double precision (cl_khr_fp64).
     """
 
@@ -176,7 +180,7 @@ class Device:
         self._cl = _opencl()
         self.info = info
         self.dtype = np.dtype(np.float32)
-        self.is_cpu = info.kind == "CPU"
+        self.is_cpu = info.kind == "CPU" and os.environ.get(_SEPARATE_MEMORY, "0") in ("", "0")
         self.has_double = "cl_khr_fp64" in info.handle.extensions
         self.allocated = 0
         self._kernels: dict[Any, Any] = {}
