@@ -13,7 +13,9 @@ import pytest
 
 from cnnviz.engine import device as module
 from cnnviz.engine.device import get_device, list_devices
+from cnnviz.engine.net import Net
 from cnnviz.errors import DeviceError
+from cnnviz.formats.prototxt import parse_net
 
 
 def test_there_is_a_device():
@@ -26,6 +28,7 @@ def test_there_is_a_device():
 
 def test_a_device_is_opened_once():
     assert get_device("0") is get_device("0")
+    assert get_device(list_devices()[0].name) is get_device("0"), "two contexts could not share blobs"
 
 
 @pytest.mark.parametrize("wish", ["0", "CPU", "cpu"])
@@ -74,6 +77,52 @@ def test_the_environment_chooses():
     environment = {**os.environ, "CNNVIZ_DEVICE": str(last.index)}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert result.stdout.strip() == str(last.index), result.stderr
+
+
+def opened(monkeypatch, separate_memory: str):
+    """The first device, opened with this value of the switch for testers."""
+    monkeypatch.setenv("CNNVIZ_SEPARATE_MEMORY", separate_memory)
+    return module.Device(list_devices()[0])
+
+
+@pytest.mark.parametrize("value", ["", "0"])
+def test_the_switch_for_separate_memory_is_off(monkeypatch, value):
+    info = list_devices()[0]
+    assert opened(monkeypatch, value).is_cpu == (info.kind == "CPU")
+
+
+NET = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 9 dim: 8 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+        convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "pool" type: "Pooling" bottom: "conv" top: "pool" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "ip" type: "InnerProduct" bottom: "pool" top: "ip"
+        inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
+layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" }
+force_backward: true
+"""
+
+
+def values_of(device) -> dict[str, np.ndarray]:
+    """The data and diff of each blob after a forward and a backward pass, where some were read between."""
+    net = Net(parse_net(NET), device=device, seed=3)
+    net.blobs["data"].data[...] = np.random.default_rng(1).standard_normal((2, 3, 9, 8))
+    assert net.blobs["data"].data.any() and net.blobs["data"].read_data().any()
+    net.forward()
+    net.blobs["prob"].diff[:, 1] = 1
+    net.backward()
+    data = {name: blob.data.copy() for name, blob in net.blobs.items()}
+    return data | {f"{name} diff": blob.diff.copy() for name, blob in net.blobs.items()}
+
+
+def test_a_device_with_memory_of_its_own_gives_the_same_numbers(monkeypatch):
+    separate, plain = opened(monkeypatch, "1"), opened(monkeypatch, "0")
+    assert not separate.is_cpu and not separate.shares_memory
+    expected = values_of(plain)
+    for name, values in values_of(separate).items():
+        assert values.any(), f"{name} is zero"
+        np.testing.assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 def test_build_errors_name_the_file():

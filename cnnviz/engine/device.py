@@ -122,10 +122,11 @@ def _matching(wish: str, devices: Sequence[DeviceInfo]) -> list[DeviceInfo]:
 
 
 _devices: dict[str, Device] = {}
+_opened: dict[DeviceInfo, Device] = {}
 
 
 def get_device(wish: str | None = None) -> Device:
-    """Returns the device to run on, opened once per process.
+    """Returns the device to run on, opened once per process however it is called.
 
     Args:
         wish: a number of ``cnnviz devices``, "gpu", "cpu" or a part of a device's or platform's
@@ -151,7 +152,8 @@ def _open_first(wish: str) -> Device:
     problems = []
     for info in candidates:
         try:
-            return Device(info)
+            _opened[info] = _opened.get(info) or Device(info)
+            return _opened[info]
         except DeviceError as error:
             problems.append(str(error))
             if info is not candidates[-1]:
