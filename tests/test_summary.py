@@ -25,9 +25,12 @@ from cnnviz.analysis.summary import (
 )
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.graph import build_graph
+from cnnviz.engine.layers._neuron import Neuron
 from cnnviz.engine.scoring import LayerTimes
 from cnnviz.errors import FileError
 from cnnviz.formats.prototxt import parse_net, read_net
+from cnnviz.plots._fold import FOLLOWERS
+from cnnviz.plots.style import kind_of
 
 
 def summary_of(text: str):
@@ -206,6 +209,20 @@ def test_fields_of_branches_are_joined():
     text = chain(["conv", "holes"]) + 'layer { name: "s" type: "Eltwise" bottom: "1" bottom: "2" top: "s" }'
     fields = receptive_fields(build_graph(parse_net(text), splits=False))
     assert fields[-1].size == fields[-2].size == (11, 11)
+
+
+def neurons(base=Neuron) -> set[str]:
+    """The names of all elementwise layers."""
+    own = {base.type} if base.type else set()
+    return own.union(*(neurons(cls) for cls in base.__subclasses__()))
+
+
+@pytest.mark.parametrize("type", sorted(neurons() | {"EltwiseAffine", "Dropout", "PReLU", "BN"}))
+def test_fields_pass_through_elementwise_layers(type):
+    text = chain(["conv"]) + f'layer {{ name: "n" type: "{type}" bottom: "1" top: "n" }}'
+    fields = receptive_fields(build_graph(parse_net(text), splits=False, strict=False))
+    assert fields[-1] is not None and fields[-1] == fields[-2]
+    assert type in FOLLOWERS and kind_of(type) != "other"
 
 
 def test_no_field_behind_a_fully_connected_layer(reference):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz.engine.graph import Graph, GraphLayer
+from cnnviz.engine.layer import layer_types
 
 Pair = tuple[float, float]
 
@@ -38,12 +39,6 @@ class ReceptiveField:
 
 PIXEL = ReceptiveField((1, 1), (1, 1), (0, 0))
 
-# Layers whose units see just the units of their bottoms in the same place.
-POINTWISE = {
-    "AbsVal", "Accuracy", "BatchNorm", "Bias", "BN", "BNLL", "Clip", "Concat", "Dropout", "ELU", "Eltwise",
-    "Exp", "LRN", "Log", "Mish", "PReLU", "Power", "ReLU", "ReLU6", "Scale", "ShuffleChannel", "Sigmoid",
-    "Silence", "Slice", "Softmax", "SoftmaxWithLoss", "Split", "Swish", "TanH", "Threshold",
-}  # fmt: skip
 CONVOLUTIONS = {"Convolution", "ConvolutionDepthwise", "DepthwiseConvolution", "Im2col"}
 
 
@@ -68,7 +63,7 @@ def _field_behind(layer: GraphLayer, bottoms: Sequence[ReceptiveField | None]) -
     if not layer.bottoms:
         return PIXEL
     fields = [field for field in bottoms if field is not None]
-    if layer.type in POINTWISE:
+    if is_pointwise(layer.type):
         return _union(fields)
     if not fields or bottoms[0] is None:
         return None
@@ -81,6 +76,12 @@ def _field_behind(layer: GraphLayer, bottoms: Sequence[ReceptiveField | None]) -
     if layer.type == "Crop":
         return _cropped(bottoms[0], layer.param.crop_param)
     return None
+
+
+def is_pointwise(type: str) -> bool:
+    """Whether units of this type of layer see just the units of their bottoms in the same place."""
+    known = layer_types().get(type)
+    return known is not None and known.pointwise
 
 
 def _union(fields: Sequence[ReceptiveField]) -> ReceptiveField | None:

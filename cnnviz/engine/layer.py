@@ -42,6 +42,7 @@ class Layer:
         is_loss: whether top 0 counts in the loss with weight 1 unless the prototxt says otherwise.
         has_backward: whether a gradient exists; Caffe refuses to propagate through others.
         more_params: messages of its parameters whose names are not like the type, as transform_param.
+        pointwise: whether a unit of a top sees just the units of the bottoms in the same place.
         param: the LayerParameter.
         phase: cnnviz.TRAIN or cnnviz.TEST.
         device: the device; set by Net before ``setup``.
@@ -62,6 +63,7 @@ class Layer:
     is_loss: ClassVar[bool] = False
     has_backward: ClassVar[bool] = True
     more_params: ClassVar[tuple[str, ...]] = ()
+    pointwise: ClassVar[bool] = False
 
     device: Device
     random: np.random.Generator

@@ -26,6 +26,8 @@ Dtype softplus(const Dtype x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 // Of the family of max(0, x)
 #define RELU_Y (x > 0 ? x : a * x + 0)  // + 0 turns -0 into 0
 #define RELU_D (x > 0 ? 1 : a)
+#define RELU6_Y (x > 0 ? (x > 6 ? 6 : x) : a * x + 0)
+#define RELU6_D (x > 0 ? (x < 6 ? 1 : 0) : a)
 #define CLIP_Y (x < a ? a : x > b ? b : x)
 #define CLIP_D (x >= a && x <= b ? 1 : 0)
 #define ELU_Y (x > 0 ? x : a * expm1(x))
@@ -36,10 +38,10 @@ Dtype softplus(const Dtype x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 #define SWISH_D (a * y + sigmoid(a * x) * (1 - a * y))
 #define MISH_Y (x * tanh(softplus(x)))
 #define MISH_D mish_slope(x)
-#define HARD_SIGMOID_Y clipped(a * x + b)
+#define HARD_SIGMOID_Y clipped(line(a, x, b))
 #define HARD_SIGMOID_D (y > 0 && y < 1 ? a : 0)
-#define HARD_SWISH_Y (x * clipped(a * x + b))
-#define HARD_SWISH_D (clipped(a * x + b) + (a * x + b > 0 && a * x + b < 1 ? a * x : 0))
+#define HARD_SWISH_Y (x * clipped(line(a, x, b)))
+#define HARD_SWISH_D hard_swish_slope(line(a, x, b), a * x)
 
 // Between two limits
 #define SIGMOID_Y sigmoid(x)
@@ -48,6 +50,8 @@ Dtype softplus(const Dtype x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 #define TANH_D (1 - y * y)
 #define ARCTAN_Y atan(x)
 #define ARCTAN_D (1 / (x * x + 1))
+#define SOFTSIGN_Y (x / (1 + fabs(x)))
+#define SOFTSIGN_D (1 / ((1 + fabs(x)) * (1 + fabs(x))))
 #define STEP_Y (x > a ? 1 : x <= a ? 0 : x)
 #define BINARY_STEP_Y (x >= 0 ? 1 : x < 0 ? 0 : x)
 #define BINARY_STEP_D 0
@@ -75,6 +79,16 @@ Dtype softplus(const Dtype x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 #define GAUSSIAN_D (-2 * x * y)
 
 Dtype clipped(const Dtype x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
+
+// Rounded twice on every device: at the corners of hard functions it must be 0 and 1 to the last bit.
+Dtype line(const Dtype a, const Dtype x, const Dtype b)
+{
+#pragma OPENCL FP_CONTRACT OFF
+    return a * x + b;
+}
+
+// The corners, h = 0 and h = 1, belong to the piece between them.
+Dtype hard_swish_slope(const Dtype h, const Dtype ax) { return clipped(h) + (h >= 0 && h <= 1 ? ax : 0); }
 
 Dtype mish_slope(const Dtype x)
 {

@@ -13,8 +13,10 @@ from cnnviz.plots.style import kind_of
 
 # Layers that say little by themselves: each is listed in the box of the layer it follows.
 FOLLOWERS = {
-    "AbsVal", "BatchNorm", "Bias", "BN", "BNLL", "Clip", "Dropout", "ELU", "Exp", "HardSwish", "Log", "Mish",
-    "PReLU", "Power", "RReLU", "ReLU", "ReLU6", "Scale", "SELU", "Sigmoid", "Swish", "TanH", "Threshold",
+    "AbsVal", "ArcTan", "Atan", "BN", "BNLL", "BatchNorm", "BentIdentity", "Bias", "BinaryStep", "Clip",
+    "Dropout", "ELU", "EltwiseAffine", "Exp", "Gaussian", "HardSigmoid", "HardSwish", "Identity", "Log",
+    "Mish", "NoisyReLU", "PReLU", "Power", "RReLU", "ReLU", "ReLU6", "SELU", "Scale", "Sigmoid", "Sinc",
+    "Sinusoid", "SoftExponential", "SoftPlus", "Softplus", "Softsign", "Swish", "TanH", "Threshold",
 }  # fmt: skip
 # Of these that order the same values anew, which is told as the shape that they end in.
 RESHAPERS = {"Flatten", "Permute", "Reshape"}

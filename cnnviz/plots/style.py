@@ -103,8 +103,8 @@ _TYPES = {
     "pooling": "treepoolmaxave gatedmaxave spp unpooling upsample upsampledarknet reorg interp "
     "resizebilinear resizenearestneighbor",
     "activation": "relu prelu rrelu elu selu gelu sigmoid tanh bnll swish hardswish hardsigmoid mish "
-    "softplus clip threshold apl atan dropout maxout softmax identity binarystep arctan bentidentity "
-    "softexponential sinusoid sinc gaussian",
+    "softplus softsign clip threshold apl atan dropout maxout softmax identity binarystep arctan "
+    "bentidentity softexponential sinusoid sinc gaussian",
     "normalization": "bn lrn mvn scale bias batchnorm lrnmap eltwiseaffine",
     "inner product": "innerproduct embed",
     "recurrent": "lstm rnn lstmunit gru recurrent",

@@ -23,6 +23,7 @@ class Neuron(KeepsBottom):
             that nothing must be kept where the layer works in place.
     """
 
+    pointwise = True
     function: ClassVar[str]
     slope_from_top: bool = False
 

@@ -32,6 +32,7 @@ class Accuracy(Layer):
     """
 
     type = "Accuracy"
+    pointwise = True
     num_bottom = (2, 2)
     num_top = (1, 2)
     has_backward = False

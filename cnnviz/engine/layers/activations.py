@@ -66,6 +66,29 @@ class SoftPlus(Neuron):
     function = "SOFTPLUS"
 
 
+class Softplus(SoftPlus):
+    """y = ln(1 + e^x), y' = 1 / (1 + e^-x): SoftPlus as nets converted from TensorFlow spell it
+
+    Bottom: x of any shape.
+    Top: y of the same shape; may be the bottom (in place).
+    Source: Synopsys's fork of Caffe.
+    """
+
+    type = "Softplus"
+
+
+class Softsign(Neuron):
+    """y = x / (1 + |x|), y' = 1 / (1 + |x|)^2
+
+    Bottom: x of any shape.
+    Top: y of the same shape; may be the bottom (in place).
+    Source: Bergstra et al. 2009; Synopsys's fork of Caffe.
+    """
+
+    type = "Softsign"
+    function = "SOFTSIGN"
+
+
 class BentIdentity(Neuron):
     """y = (sqrt(x^2 + 1) - 1) / 2 + x, y' = x / (2 sqrt(x^2 + 1)) + 1
 

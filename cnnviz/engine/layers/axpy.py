@@ -22,6 +22,7 @@ class Axpy(Layer):
     """
 
     type = "Axpy"
+    pointwise = True
     num_bottom = (3, 3)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

@@ -41,6 +41,7 @@ class BatchNorm(KeepsBottom):
     """
 
     type = "BatchNorm"
+    pointwise = True
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)

@@ -26,6 +26,7 @@ class Bias(Layer):
     """
 
     type = "Bias"
+    pointwise = True
     num_bottom = (1, 2)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

@@ -40,6 +40,7 @@ class BN(KeepsBottom):
     """
 
     type = "BN"
+    pointwise = True
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)

@@ -25,6 +25,7 @@ class Concat(Layer):
     """
 
     type = "Concat"
+    pointwise = True
     num_bottom = (1, None)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

@@ -30,6 +30,7 @@ class Dropout(Layer):
     """
 
     type = "Dropout"
+    pointwise = True
     _seeds = (np.uint32(0), np.uint32(0))
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

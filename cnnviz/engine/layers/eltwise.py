@@ -31,6 +31,7 @@ class Eltwise(Layer):
     """
 
     type = "Eltwise"
+    pointwise = True
     num_bottom = (2, None)
     _from: Any = None
 

@@ -26,6 +26,7 @@ class EltwiseAffine(KeepsBottom):
     """
 
     type = "EltwiseAffine"
+    pointwise = True
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         shared = self.param.eltwise_affine_param.channel_shared

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from cnnviz.engine.layers._neuron import Neuron
+from cnnviz.formats.schema import LayerParameter
 
 
 class ReLU6(Neuron):
-    """y = min(max(0, x), 6), y' = 1 for 0 <= x <= 6, else 0
+    """y = min(max(0, x), 6) + negative_slope min(0, x)
+
+    y' = 1 for 0 < x < 6, negative_slope for x <= 0, 0 for x >= 6.
+
+    relu6_param:
+        negative_slope: slope for x <= 0; default 0.
 
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
@@ -14,10 +20,14 @@ class ReLU6(Neuron):
     """
 
     type = "ReLU6"
-    function = "CLIP"
+    function = "RELU6"
+
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        self.slope_from_top = param.relu6_param.negative_slope >= 0
 
     def constants(self) -> tuple[float, ...]:
-        return (0.0, 6.0)
+        return (self.param.relu6_param.negative_slope,)
 
 
 class HardSigmoid(Neuron):
@@ -42,7 +52,7 @@ class HardSigmoid(Neuron):
 
 
 class HardSwish(Neuron):
-    """y = x h, h = min(max(0, alpha x + beta), 1); y' = h + alpha x for 0 < h < 1, else h
+    """y = x h, h = min(max(0, alpha x + beta), 1); y' = h + alpha x for 0 <= h <= 1, else h
 
     hard_swish_param:
         alpha: default 1/6.

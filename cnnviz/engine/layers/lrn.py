@@ -32,6 +32,7 @@ class LRN(Layer):
     """
 
     type = "LRN"
+    pointwise = True
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cnnviz
@@ -52,7 +53,7 @@ class NoisyReLU(Neuron):
 
 
 class RReLU(Neuron):
-    """y = x for x > 0, x / a for x <= 0; TRAIN: a uniform in lb to ub; TEST: a = (lb + ub) / 2
+    """y = x for x > 0, x / a for x <= 0; TRAIN: a uniform in lb to ub; TEST: a = (ub - lb) / ln(ub / lb)
 
     The a of an element follows from a seed drawn anew in each forward and the element's index.
 
@@ -62,7 +63,7 @@ class RReLU(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Raises: NetError if the limits are not 0 < lb <= ub.
-    Source: Xu et al. 2015; forks of Caffe.
+    Source: Xu et al. 2015 (who take a = (lb + ub) / 2 in TEST); ducha-aiki's fork of Caffe.
     """
 
     type = "RReLU"
@@ -76,7 +77,8 @@ class RReLU(Neuron):
             raise NetError(f"rrelu_param has lb {lb:g} and ub {ub:g}, wanted is 0 < lb <= ub")
 
     def constants(self) -> tuple[float, ...]:
-        return (2 / (self.param.rrelu_param.lb + self.param.rrelu_param.ub),)
+        lb, ub = self.param.rrelu_param.lb, self.param.rrelu_param.ub
+        return (math.log(ub / lb) / (ub - lb) if ub > lb else 1 / lb,)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.phase == cnnviz.TEST:

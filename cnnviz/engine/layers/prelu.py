@@ -27,6 +27,7 @@ class PReLU(KeepsBottom):
     """
 
     type = "PReLU"
+    pointwise = True
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(bottom[0]) < 2:

@@ -27,11 +27,10 @@ class ReLU(Neuron):
         given = param.relu_param
         if given.relu6 and given.negative_slope:
             raise NetError("relu_param has relu6 and negative_slope; give one of them")
-        self.slope_from_top = not given.relu6 and given.negative_slope >= 0
+        self.slope_from_top = given.negative_slope >= 0
 
     def picked(self) -> str:
-        return "CLIP" if self.param.relu_param.relu6 else "RELU"
+        return "RELU6" if self.param.relu_param.relu6 else "RELU"
 
     def constants(self) -> tuple[float, ...]:
-        given = self.param.relu_param
-        return (0, 6) if given.relu6 else (given.negative_slope,)
+        return (self.param.relu_param.negative_slope,)

@@ -30,6 +30,7 @@ class Scale(KeepsBottom):
     """
 
     type = "Scale"
+    pointwise = True
     num_bottom = (1, 2)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

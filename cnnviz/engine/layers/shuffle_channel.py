@@ -24,6 +24,7 @@ class ShuffleChannel(Rearrangement):
     """
 
     type = "ShuffleChannel"
+    pointwise = True
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         refuse_in_place(self.param)

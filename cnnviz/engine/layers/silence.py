@@ -17,6 +17,7 @@ class Silence(Layer):
     """
 
     type = "Silence"
+    pointwise = True
     num_bottom = (1, None)
     num_top = (0, 0)
 

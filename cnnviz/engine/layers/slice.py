@@ -27,6 +27,7 @@ class Slice(Layer):
     """
 
     type = "Slice"
+    pointwise = True
     num_top = (1, None)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

@@ -26,6 +26,7 @@ class Softmax(Layer):
     """
 
     type = "Softmax"
+    pointwise = True
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         shape = bottom[0]

@@ -32,6 +32,7 @@ class SoftmaxWithLoss(SoftmaxLoss):
     """
 
     type = "SoftmaxWithLoss"
+    pointwise = True
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         loss = super().shapes(bottom)

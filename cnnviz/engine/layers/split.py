@@ -22,6 +22,7 @@ class Split(Layer):
     """
 
     type = "Split"
+    pointwise = True
     num_top = (1, None)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
