@@ -28,6 +28,7 @@ extras = {
     "lmdb": ["lmdb"],  # to write; our own reader needs none
     "leveldb": ["plyvel"],
     "hdf5": ["h5py"],
+    "pydot": ["pydot"],  # for pycaffe's get_pydot_graph
 }
 extras["all"] = sorted({p for name in extras if name != "cpu" for p in extras[name]})
 extras["test"] = [*extras["all"], "pytest", "hypothesis", "ruff==0.17.*", "mypy==2.4.*"]
@@ -50,6 +51,7 @@ setup(
             "plots/templates/*",
             "formats/*.proto",
             "engine/data/digits.*",
+            "pycaffe/for_children/caffe/*.py",
         ],
         "cnnviz.gallery": ["templates/*", "templates/*/*"],
     },

@@ -25,6 +25,7 @@ TEST = 1
 _PUBLIC = {
     "Net": "cnnviz.engine.net",
     "get_solver": "cnnviz.engine.solver",
+    "allow_modules": "cnnviz.engine.layers.python",
     "read_net": "cnnviz.formats.prototxt",
     "read_weights": "cnnviz.formats.caffemodel",
     "read_log": "cnnviz.formats.training_log",

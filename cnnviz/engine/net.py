@@ -56,6 +56,8 @@ class Net:
         FileError, NetError, WeightsError, DeviceError: see each part.
     """
 
+    blob_list: type[list[Blob]] = list  # what holds a layer's parameters
+
     def __init__(
         self,
         file: str | os.PathLike | NetDefinition,
@@ -104,7 +106,7 @@ class Net:
         layer.param_propagate_down = [
             p.spec.lr_mult != 0 or self.definition.proto.force_backward for p in node.params
         ]
-        layer.blobs = []
+        layer.blobs = self.blob_list()
         self.layers.append(layer)
         for i in range(len(node.params)):  # one by one: a later one may share an earlier one's memory
             layer.blobs.append(self._param_blob(node, i))
@@ -337,7 +339,7 @@ class Net:
         for start in range(0, count, size):
             for name, array in arrays.items():
                 set_array = self._set_diff if name in self.outputs else self._set_input
-                set_array(name, _padded(array[start : start + size], size))
+                set_array(name, padded(array[start : start + size], size))
             yield min(size, count - start)
 
     def clear_param_diffs(self) -> None:
@@ -467,6 +469,7 @@ def _collect(found: dict[str, list[np.ndarray]], arrays: Mapping[str, np.ndarray
         found.setdefault(name, []).append(np.atleast_1d(array)[:count])  # a loss has no axis
 
 
-def _padded(array: np.ndarray, size: int) -> np.ndarray:
+def padded(array: np.ndarray, size: int) -> np.ndarray:
+    """Returns ``array`` with zeros after its items up to ``size`` of them."""
     missing = size - len(array)
     return np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)]) if missing else array

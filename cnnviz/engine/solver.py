@@ -305,6 +305,12 @@ class Solver:
                 log.info("MultiStep Status: Iteration %d, step = %d", self.iter, self.current_step)
         return learning_rate(param, self.iter, self.current_step)
 
+    def current_rate(self) -> float:
+        """Returns the rate of the current iteration."""
+        param = self.param
+        step = self.iter // param.stepsize if param.lr_policy == "step" else self.current_step
+        return learning_rate(param, self.iter, step)
+
     def apply_update(self) -> None:
         """Changes the weights by the gradients that are there now."""
         self._apply_update(False)

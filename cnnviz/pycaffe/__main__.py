@@ -1,4 +1,7 @@
-"""python -m cnnviz.pycaffe PROGRAM [ARGUMENT...]: runs a program whose ``import caffe`` means cnnviz."""
+"""python -m cnnviz.pycaffe PROGRAM [ARGUMENT...]: runs a program whose ``import caffe`` means cnnviz.
+
+The program is trusted: Python layers beside it, and in folders that it puts on ``sys.path``, run.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,18 @@ import runpy
 import sys
 
 import cnnviz.pycaffe
+from cnnviz.engine.layers.python import allow_program
 from cnnviz.errors import CnnvizError
+
+CHILDREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "for_children")
+
+
+def _reach_children() -> None:
+    """Lets started processes find ``caffe``: spawned ones by sys.path, others by PYTHONPATH."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(cnnviz.__file__)))
+    sys.path += [folder for folder in (package, CHILDREN) if folder not in sys.path]
+    given = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{given}{os.pathsep}{CHILDREN}" if given else CHILDREN
 
 
 def main() -> None:
@@ -17,10 +31,13 @@ def main() -> None:
     del sys.argv[0]
     sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
     cnnviz.pycaffe.install()
+    allow_program()
+    _reach_children()
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")
     except CnnvizError as error:
         sys.exit(f"Error: {error}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -68,8 +68,8 @@ def coord_map(fn: Function) -> CoordMap:
         axis, kernel, stride, pad = _window(fn)
         return CoordMap(axis, stride, (kernel - 1) / 2 - pad)
     if fn.type_name == "Crop":
-        params = fn.params.get("crop_param", fn.params)
-        return CoordMap(params.get("axis", 2) - 1, 1.0, -_numbers(params.get("offset", 0)))
+        axis, offset = crop_params(fn)
+        return CoordMap(axis - 1, 1.0, -offset)
     if fn.type_name in _POINTWISE:
         return CoordMap()
     raise UndefinedMapException(f"{fn.type_name}: has no coordinate map.")
@@ -103,6 +103,31 @@ def crop(top_from: Top, top_to: Top) -> Top:
         raise CropException(f"A crop's offset is a whole number from 0; here it would be {shift.tolist()}.")
     axis = 2 if found.axis is None else found.axis + 1
     return layers.Crop(top_from, top_to, crop_param={"axis": axis, "offset": offset.tolist()})
+
+
+# pycaffe's names for the parts, with a map as (axis, scale, shift).
+
+
+def conv_params(fn: Function) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+    """Returns (axis, stride, size of the dilated kernel, pad) of a layer with a window."""
+    axis, kernel, stride, pad = _window(fn)
+    return axis, stride, kernel, pad
+
+
+def crop_params(fn: Function) -> tuple[int, np.ndarray]:
+    """Returns (axis, offset) of a Crop layer."""
+    params = fn.params.get("crop_param", fn.params)
+    return params.get("axis", 2), _numbers(params.get("offset", 0))
+
+
+def compose(base_map: tuple[Any, Any, Any], next_map: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    """Returns ``base_map`` and ``next_map`` after it, as one map."""
+    return tuple(CoordMap(*next_map).then(CoordMap(*base_map)))
+
+
+def inverse(coord_map: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    """Returns the map of the opposite direction."""
+    return tuple(CoordMap(*coord_map).inverse())
 
 
 def _maps_onto(top: Top) -> dict[Top, CoordMap]:

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from cnnviz.errors import CnnvizError
 from cnnviz.formats import images
 from cnnviz.formats.schema import BlobProto, BlobProtoVector, Datum
+from cnnviz.pycaffe.proto import caffe_pb2
+
+__all__ = [
+    "Transformer", "array_to_blobproto", "array_to_datum", "arraylist_to_blobprotovector_str",
+    "blobproto_to_array", "blobprotovector_str_to_arraylist", "caffe_pb2", "datum_to_array", "load_image",
+    "oversample", "resize", "resize_image",
+]  # fmt: skip
 
 # Luminance of linear RGB (ITU-R BT.709), the grey of scikit-image, which pycaffe reads pictures with.
 _GREY = (0.2125, 0.7154, 0.0721)
@@ -119,15 +126,20 @@ class Transformer:
             raise ValueError(f"{in_!r} is not one of the net inputs: {list(self.inputs)}")
 
 
-def load_image(filename: str | os.PathLike, color: bool = True) -> np.ndarray:
-    """Reads a picture as float32, 0 to 1: (H, W, 3) in RGB, or (H, W, 1) if ``color`` is False.
+def load_image(filename: str | bytes | os.PathLike | IO[bytes], color: bool = True) -> np.ndarray:
+    """Reads an image as float32, 0 to 1: (H, W, 3) in RGB, or (H, W, 1) if ``color`` is False.
 
     Transparency is dropped, and of 16 bits the upper 8 are kept.
+
+    Args:
+        filename: a path, or an open binary file such as BytesIO.
 
     Raises:
         FileError: it is no picture.
     """
-    picture = images.load_image(filename, None).astype(np.float32) / np.float32(255)
+    is_path = isinstance(filename, str | bytes | os.PathLike)
+    source = os.fsdecode(filename) if is_path else filename.read()  # type: ignore[arg-type, union-attr]
+    picture = images.load_image(source, None).astype(np.float32) / np.float32(255)
     if picture.ndim == 2:
         return np.repeat(picture[:, :, None], 3 if color else 1, axis=2)
     picture = picture[:, :, :3]
@@ -135,43 +147,90 @@ def load_image(filename: str | os.PathLike, color: bool = True) -> np.ndarray:
 
 
 def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1) -> np.ndarray:
-    """Resizes a picture (H, W, K) without smoothing, to float32.
+    """Resizes an image (H, W, K) without smoothing, to float32.
 
     One or three channels are sampled between pixel centres at half positions, and what lies outside
-    counts as the picture's smallest value, as scikit-image did for pycaffe; other channels are sampled
+    counts as the image's smallest value, as scikit-image did for pycaffe; other channels are sampled
     with the corners on the corners, as SciPy's zoom did.
 
     Args:
         new_dims: (height, width).
-        interp_order: 1 for bilinear, 0 for the nearest pixel.
+        interp_order: 0 for the nearest pixel, 1 for bilinear; 3 for bicubic (Catmull-Rom, as scikit-image),
+            for one or three channels.
     """
-    if interp_order not in (0, 1):
-        raise CnnvizError(f"resize_image: interp_order {interp_order} is not supported; use 0 or 1.")
     im = np.asarray(im, np.float32)
     centred = im.shape[-1] in (1, 3)
+    if interp_order not in ((0, 1, 3) if centred else (0, 1)):
+        raise CnnvizError(
+            f"resize_image: interp_order {interp_order} is not supported for {im.shape[-1]} channels; "
+            "use 0 or 1."
+        )
     outside = im.min()
     if centred and im.max() == outside:
         return np.full((*new_dims, im.shape[-1]), outside, np.float32)
     for axis in (0, 1):
-        old, new = im.shape[axis], int(new_dims[axis])
-        steps = np.arange(new, dtype=np.float64)
-        at = (steps + 0.5) * (old / new) - 0.5 if centred else steps * ((old - 1) / max(1, new - 1))
-        im = _sampled(im, at, axis, outside, interp_order)
+        im = _resized_axis(im, axis, int(new_dims[axis]), centred, outside, interp_order)
     return im.astype(np.float32)
+
+
+def resize(image: np.ndarray, output_shape: Sequence[int], order: int = 1) -> np.ndarray:
+    """Resizes an image (H, W) or (H, W, K), as ``resize_image``; scikit-image's function of this name.
+
+    Integers are scaled to 0 to 1 first, as there.
+
+    Args:
+        output_shape: (height, width) or (height, width, K).
+
+    Raises CnnvizError if K would change.
+    """
+    im = np.asarray(image)
+    if np.issubdtype(im.dtype, np.integer):
+        im = im / np.float32(np.iinfo(im.dtype).max)
+    planes = im.reshape(*im.shape[:2], -1)
+    if len(output_shape) > 2 and int(np.prod(output_shape[2:])) != planes.shape[2]:
+        raise CnnvizError(f"resize: an image of shape {im.shape} cannot become {tuple(output_shape)}.")
+    size = int(output_shape[0]), int(output_shape[1])
+    resized = [resize_image(planes[:, :, i : i + 1], size, order) for i in range(planes.shape[2])]
+    return np.concatenate(resized, axis=2).reshape(*size, *im.shape[2:])
+
+
+def _resized_axis(
+    im: np.ndarray, axis: int, new: int, centred: bool, outside: float, order: int
+) -> np.ndarray:
+    old, steps = im.shape[axis], np.arange(new, dtype=np.float64)
+    at = (steps + 0.5) * (old / new) - 0.5 if centred else steps * ((old - 1) / max(1, new - 1))
+    return _sampled(im, at, axis, outside, order)
 
 
 def _sampled(im: np.ndarray, at: np.ndarray, axis: int, outside: float, order: int) -> np.ndarray:
     """Returns ``im`` at the positions ``at`` of one axis; ``outside`` stands around it."""
+    last = im.shape[axis] - 1
     if order == 0:
-        return np.take(im, np.clip(np.floor(at + 0.5), 0, im.shape[axis] - 1).astype(int), axis)
-    edge = [(1, 1) if i == axis else (0, 0) for i in range(im.ndim)]
+        return np.take(im, np.clip(np.floor(at + 0.5), 0, last).astype(int), axis)
+    edge = [(2, 2) if i == axis else (0, 0) for i in range(im.ndim)]
     padded = np.pad(im.astype(np.float64), edge, constant_values=outside)
     first = np.floor(at).astype(int)
-    share = (at - first).reshape([-1 if i == axis else 1 for i in range(im.ndim)])
-    return (
-        np.take(padded, first + 1, axis) * (1 - share)
-        + np.take(padded, np.minimum(first + 2, im.shape[axis] + 1), axis) * share
-    )
+    shares = _linear(at - first) if order == 1 else _cubic(at - first)
+    total = 0.0
+    for step, share in shares.items():
+        values = np.take(padded, np.clip(first + step + 2, 0, last + 4), axis)
+        total = total + values * share.reshape([-1 if i == axis else 1 for i in range(im.ndim)])
+    return np.asarray(total)
+
+
+def _linear(t: np.ndarray) -> dict[int, np.ndarray]:
+    """Weights of the pixels 0 and 1 for a position ``t`` between them."""
+    return {0: 1 - t, 1: t}
+
+
+def _cubic(t: np.ndarray) -> dict[int, np.ndarray]:
+    """Catmull-Rom weights of the pixels -1 to 2 for a position ``t`` between 0 and 1."""
+    return {
+        -1: (-t + 2 * t**2 - t**3) / 2,
+        0: (2 - 5 * t**2 + 3 * t**3) / 2,
+        1: (t + 4 * t**2 - 3 * t**3) / 2,
+        2: (-(t**2) + t**3) / 2,
+    }
 
 
 def oversample(images: Iterable[np.ndarray], crop_dims: Sequence[int]) -> np.ndarray:

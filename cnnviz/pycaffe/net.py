@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import numpy as np
 
+from cnnviz.engine.blob import Blob
 from cnnviz.engine.device import Device
 from cnnviz.engine.net import Net as EngineNet
+from cnnviz.engine.net import padded
 from cnnviz.engine.scoring import loss_weights
 from cnnviz.engine.solver import Solver as EngineSolver
+from cnnviz.errors import FileError, NetError
 from cnnviz.formats.prototxt import NetDefinition, SolverDefinition, read_solver
 from cnnviz.pycaffe import mode
 
+Path = str | bytes | os.PathLike
 LayerCallback = Callable[[int], Any]
+
+
+class BlobVec(list[Blob]):
+    """The parameters of a layer."""
+
+    def add_blob(self, *shape: int) -> None:
+        """Adds a parameter of zeros, which no file of weights and no solver knows of."""
+        self.append(Blob(self[0].device if self else mode.device(), shape, "an added parameter"))
+
+
+class UnknownLayerError(NetError, ValueError):
+    """A layer that the net lacks; pycaffe's programs catch ValueError."""
+
+
+class UnknownBlobError(NetError, KeyError):
+    """A blob that the net lacks; pycaffe's programs catch KeyError."""
+
+    __str__ = Exception.__str__  # KeyError's puts quotes around the sentence
+
+
+class MissingFileError(FileError, RuntimeError):
+    """A file that cannot be opened; pycaffe's programs catch RuntimeError."""
 
 
 class Net(EngineNet):
@@ -26,25 +53,32 @@ class Net(EngineNet):
     What the engine's Net takes by name (``device``, ``seed``, ``state``) is taken here too; ``device``
     is by default what ``set_mode_cpu``, ``set_mode_gpu`` and ``set_device`` chose.
 
+    Raises MissingFileError if a file cannot be opened; what else is wrong is a CnnvizError.
+
     Unlike pycaffe's, ``forward`` and ``backward`` return copies, which a later pass does not change.
     """
 
     def __init__(
         self,
-        network_file: str | os.PathLike | NetDefinition,
-        phase: int | str | os.PathLike = "TEST",
+        network_file: Path | NetDefinition,
+        phase: int | Path = "TEST",
         level: int | None = None,
         stages: Iterable[str] | None = None,
-        weights: str | os.PathLike | None = None,
+        weights: Path | None = None,
         **options: Any,
     ):
-        if isinstance(phase, str | os.PathLike) and phase not in ("TRAIN", "TEST"):  # the older order
+        if isinstance(phase, Path) and phase not in ("TRAIN", "TEST"):  # the older order
             weights = phase
             phase, level = "TEST" if level is None else level, None
         self._callbacks: dict[str, list[LayerCallback]] = {}
         options.setdefault("device", mode.device())
         options.setdefault("seed", mode.next_seed())
-        super().__init__(network_file, cast(int | str, phase), level or 0, stages, weights, **options)
+        file = network_file if isinstance(network_file, NetDefinition) else _existing(network_file)
+        super().__init__(file, cast(int | str, phase), level or 0, stages, **options)
+        if weights is not None:
+            self.copy_from(weights)
+
+    blob_list = BlobVec
 
     # Names of pycaffe that its programs read.
 
@@ -76,15 +110,125 @@ class Net(EngineNet):
         weights = loss_weights(self)
         return OrderedDict((name, weights.get(name, 0.0)) for name in self.blobs)
 
+    _blob_loss_weights = blob_loss_weights
+
+    def _batch(self, blobs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+        """Yields the arrays in pieces of the net's batch size, the last one padded with zeros."""
+        size = self._blob(next(iter(blobs))).shape[0]
+        for start in range(0, len(next(iter(blobs.values()))), size):
+            yield {
+                name: padded(np.asarray(array[start : start + size]), size) for name, array in blobs.items()
+            }
+
+    @property
+    def _set_input_arrays(self) -> Callable[[np.ndarray, np.ndarray], None]:
+        return self.set_input_arrays
+
+    def _forward(self, start: int, end: int) -> float:
+        """Runs the layers with the indices ``start`` to ``end``; returns the sum of their weighted losses."""
+        self.run_forward(start, end)
+        tops = {top for node in self.graph.layers[start : end + 1] for top in node.tops}
+        weights = {name: weight for name, weight in loss_weights(self).items() if name in tops}
+        return sum(weight * float(self.blobs[name].read_data().sum()) for name, weight in weights.items())
+
+    def _backward(self, start: int, end: int) -> None:
+        """Runs the layers with the indices ``start`` down to ``end`` backward."""
+        self.run_backward(start, end)
+        self.device.finish()
+
+    def backward_from_layer(
+        self,
+        start_name: str,
+        start_diff: np.ndarray,
+        diffs: Iterable[str] | None = None,
+        zero_higher: bool = False,
+    ) -> dict[str, np.ndarray]:
+        """Runs backward from the gradient ``start_diff`` of the first top of a layer, down to the inputs.
+
+        The form of the deep visualization toolbox's fork.
+
+        Args:
+            diffs: more blobs to return the diff of, beside the inputs.
+            zero_higher: whether the gradients of the layers after it become zero.
+        """
+        self._seed(start_name, start_diff, zero_higher)
+        return self.backward(diffs, start=start_name)
+
+    def deconv_from_layer(
+        self,
+        start_name: str,
+        start_diff: np.ndarray,
+        diffs: Iterable[str] | None = None,
+        zero_higher: bool = False,
+        deconv_type: str = "Zeiler & Fergus",
+    ) -> dict[str, np.ndarray]:
+        """Runs backward as ``backward_from_layer``, but ReLU layers pass down positive gradients only.
+
+        ``deconv_type`` is "Zeiler & Fergus", where they ignore the activation, or "Guided Backprop".
+        """
+        if deconv_type not in ("Zeiler & Fergus", "Guided Backprop"):
+            raise ValueError(f"deconv_type {deconv_type!r}: expected 'Zeiler & Fergus' or 'Guided Backprop'.")
+        self._seed(start_name, start_diff, zero_higher)
+        self._rectify = deconv_type
+        try:
+            return self.backward(diffs, start=start_name)
+        finally:
+            self._rectify = None
+
+    _rectify: str | None = None  # the kind of deconvolution while one runs
+
+    def _seed(self, layer: str, diff: np.ndarray, zero_higher: bool) -> None:
+        """Puts ``diff`` at a layer's first top, and zeros behind it if asked."""
+        index = self._index(layer, 0)
+        if zero_higher:
+            for node in self.graph.layers[index + 1 :]:
+                for top in node.tops:
+                    self.blobs[top].clear_diff()
+        self._set_diff(self.graph.layers[index].tops[0], diff)
+
+    def _backward_rectified(self, index: int) -> None:
+        """Runs a ReLU backward as the kind of deconvolution asks."""
+        node = self.graph.layers[index]
+        above = np.maximum(self.blobs[node.tops[0]].read_diff(), 0)
+        self.blobs[node.tops[0]].diff[...] = above
+        if self._rectify == "Guided Backprop":
+            super().backward_layer(index)
+        elif node.propagate_down[0]:
+            self.blobs[node.bottoms[0]].diff[...] = above
+
     def save_hdf5(self, path: str | os.PathLike, write_diff: bool = False) -> None:
         """Writes the weights in Caffe's HDF5 form, whatever ``path`` ends in."""
         from cnnviz.formats.hdf5 import write_weights_hdf5
 
         write_weights_hdf5(path, *self.stored(write_diff))
 
-    def load_hdf5(self, path: str | os.PathLike) -> None:
+    def copy_from(self, path: Path) -> None:
+        """Copies weights by layer name; raises MissingFileError if the file cannot be opened."""
+        super().copy_from(_existing(path))
+
+    def load_hdf5(self, path: Path) -> None:
         """Copies weights from Caffe's HDF5 form."""
         self.copy_from(path)
+
+    def _index(self, layer: str | None, default: int) -> int:
+        try:
+            return super()._index(layer, default)
+        except NetError as error:
+            raise UnknownLayerError(str(error)) from None
+
+    def _blob(self, name: str) -> Blob:
+        try:
+            return super()._blob(name)
+        except NetError as error:
+            raise UnknownBlobError(str(error)) from None
+
+    def _set_input(self, name: str, array: np.ndarray) -> None:
+        """Assigns by NumPy's rules what has as many items as the batch, as pycaffe does."""
+        blob = self.blobs.get(name)
+        if blob is not None and blob.shape and np.shape(array)[:1] == blob.shape[:1]:
+            with contextlib.suppress(ValueError):  # the engine names both shapes
+                array = np.broadcast_to(array, blob.shape)
+        super()._set_input(name, array)
 
     # An array that was taken before is up to date after each of these, as with Caffe on a CPU.
 
@@ -119,7 +263,10 @@ class Net(EngineNet):
         self._callbacks.setdefault(moment, []).append(function)
 
     def _call(self, moment: str, index: int) -> None:
-        for function in self._callbacks.get(moment, ()):
+        functions = self._callbacks.get(moment, ())
+        if functions:
+            self.device.finish()  # a callback that measures time gets the layer's, not that of its launch
+        for function in functions:
             function(index)
 
     def forward_layer(self, index: int) -> None:
@@ -129,7 +276,10 @@ class Net(EngineNet):
 
     def backward_layer(self, index: int) -> None:
         self._call("before_backward", index)
-        super().backward_layer(index)
+        if self._rectify and self.layers[index].type == "ReLU":
+            self._backward_rectified(index)
+        else:
+            super().backward_layer(index)
         self._call("after_backward", index)
 
 
@@ -142,14 +292,19 @@ class Solver(EngineSolver):
     net_class = Net
     type: str | None = None
 
-    def __init__(self, file: str | os.PathLike | SolverDefinition, *, device: Device | None = None):
-        definition = file if isinstance(file, SolverDefinition) else read_solver(file)
+    def __init__(self, file: Path | SolverDefinition, *, device: Device | None = None):
+        definition = file if isinstance(file, SolverDefinition) else read_solver(_existing(file))
         if self.type is not None:
             definition.proto.type = self.type
         if definition.proto.random_seed < 0 and (seed := mode.next_seed()) is not None:
             definition.proto.random_seed = seed
         self._callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
         super().__init__(definition, device=device or mode.device())
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the current iteration."""
+        return self.current_rate()
 
     def add_callback(self, on_start: Callable[[], Any], on_gradients_ready: Callable[[], Any]) -> None:
         """Calls ``on_start`` before each iteration and ``on_gradients_ready`` before its update."""
@@ -213,8 +368,18 @@ class AdamSolver(Solver):
 _SOLVERS = (SGDSolver, NesterovSolver, AdaGradSolver, RMSPropSolver, AdaDeltaSolver, AdamSolver)
 
 
-def get_solver(file: str | os.PathLike) -> Solver:
+def _existing(path: Path) -> str:
+    """Returns ``path`` as text; raises MissingFileError if nothing can be read there."""
+    text = os.fsdecode(path)
+    try:
+        with open(text, "rb"):
+            return text
+    except OSError as error:
+        raise MissingFileError(f"{text}: cannot be opened ({error.strerror}).") from None
+
+
+def get_solver(file: Path) -> Solver:
     """Returns the solver of the type that the file names."""
-    definition = read_solver(file)
+    definition = read_solver(_existing(file))
     kind = next((kind for kind in _SOLVERS if kind.type == definition.proto.type), Solver)
     return kind(definition)

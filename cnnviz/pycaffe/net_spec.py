@@ -21,6 +21,10 @@ from cnnviz.formats.schema import LayerParameter, NetParameter
 _BORROWED = {"Deconvolution": "convolution_param", "ConvolutionDepthwise": "convolution_param"}
 
 
+class UnknownSettingError(NetError, AttributeError):
+    """A field that Caffe's schema lacks; pycaffe's programs catch AttributeError."""
+
+
 class Top:
     """The ``n``-th output of the layer ``fn``."""
 
@@ -30,6 +34,8 @@ class Top:
     def to_proto(self) -> NetParameter:
         """Returns the net that computes this output."""
         return to_proto(self)
+
+    _to_proto = to_proto
 
 
 class Function:
@@ -56,6 +62,10 @@ class Function:
         self.ntop = int(self.params.pop("ntop", 1))
         self.in_place = bool(self.params.pop("in_place", False))
         self.tops = tuple(Top(self, n) for n in range(self.ntop))
+
+    def _to_proto(self) -> NetParameter:
+        """Returns the net of this layer and of those it reads."""
+        return to_proto(self)
 
     def layer(self, name: str, bottoms: Sequence[str], tops: Sequence[str]) -> LayerParameter:
         """Returns the layer's message.
@@ -101,6 +111,14 @@ class NetSpec:
 
     def __contains__(self, name: str) -> bool:
         return name in self.tops
+
+    def keys(self) -> list[str]:
+        """Returns the names of the tops; this and ``vals`` are SSD's."""
+        return list(self.tops)
+
+    def vals(self) -> list[Top | Function]:
+        """Returns the tops."""
+        return list(self.tops.values())
 
     def update(self, name: str, params: dict[str, Any]) -> None:
         """Changes settings of the layer that makes the top ``name``."""
@@ -185,7 +203,26 @@ class _Params:
         return getattr(schema, f"{name}Parameter")
 
 
+Layers, Parameters = _Layers, _Params
 layers, params = _Layers(), _Params()
+
+
+def param_name_dict() -> dict[str, str]:
+    """Returns the field of LayerParameter for each kind of message: {"Convolution": "convolution", ...}."""
+    suffix = "Parameter"
+    return {
+        field.message_type.name.removesuffix(suffix): field.name.removesuffix("_param")
+        for field in LayerParameter.DESCRIPTOR.fields
+        if field.name.endswith("_param") and field.message_type.name.endswith(suffix)
+    }
+
+
+def assign_proto(proto: Any, name: str, val: Any) -> None:
+    """Sets the field ``name`` of a message: dicts are messages, sequences repeated fields.
+
+    Raises NetError for a field that the message lacks or a value of the wrong kind.
+    """
+    _assign(proto, name, val, proto.DESCRIPTOR.name)
 
 
 def _function(top: Top | Function) -> Function:
@@ -209,7 +246,7 @@ def _assign(message: Any, name: str, value: Any, place: str) -> None:
     field = _fields(message).get(name)
     if field is None:
         hint = did_you_mean(name, list(_fields(message)))
-        raise NetError(f"{place}: Caffe's schema has no setting {name!r}{hint}.")
+        raise UnknownSettingError(f"{place}: Caffe's schema has no setting {name!r}{hint}.")
     held = getattr(message, name)
     repeated = hasattr(held, "extend")
     values = (

@@ -1,15 +1,19 @@
 """Python: a layer written in Python by the user.
 
 A prototxt is data that may come from anywhere, so it does not decide which code runs: a module that it
-names is imported only if the caller has allowed it by ``allow_modules`` or by the environment variable
-CNNVIZ_PYTHON_LAYERS (module names with commas between).
+names is imported only if the caller has allowed it by ``allow_modules`` or ``allow_program``, or by the
+environment variable CNNVIZ_PYTHON_LAYERS (module names with commas between).
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import inspect
 import os
+import sysconfig
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +25,7 @@ from cnnviz.formats.schema import LayerParameter
 
 _VARIABLE = "CNNVIZ_PYTHON_LAYERS"
 _allowed: set[str] = set()
+_trusts_program = False
 
 
 def allow_modules(*names: str) -> None:
@@ -28,8 +33,50 @@ def allow_modules(*names: str) -> None:
     _allowed.update(names)
 
 
+def allow_program() -> None:
+    """Lets nets import what belongs to the running program, in this process.
+
+    That is the program itself and every module in a folder of ``sys.path`` that is not a place of installed
+    packages: beside the program, and in the folders that it or PYTHONPATH adds.
+    """
+    global _trusts_program
+    _trusts_program = True
+
+
 def _is_allowed(module: str) -> bool:
-    return module in _allowed or module in os.environ.get(_VARIABLE, "").split(",")
+    if not module:
+        return False
+    listed = [name.strip() for name in os.environ.get(_VARIABLE, "").split(",")]
+    return module in _allowed or module in listed or (_trusts_program and _is_of_program(module))
+
+
+def _is_of_program(module: str) -> bool:
+    """Whether the outermost package of ``module`` lies outside the places of installed packages."""
+    outermost = module.partition(".")[0]
+    if outermost == "__main__":
+        return True
+    try:
+        spec = importlib.util.find_spec(outermost)
+    except (ImportError, ValueError):  # ValueError: a module that was made without a file
+        return False
+    places = [] if spec is None else [*(spec.submodule_search_locations or ()), spec.origin or ""]
+    files = [Path(place).resolve() for place in places if os.path.exists(place)]
+    return bool(files) and not any(_is_installed(file) for file in files)
+
+
+def _is_installed(file: Path) -> bool:
+    """Whether a file belongs to the standard library or to an installed package."""
+    if {"site-packages", "dist-packages"} & set(file.parts):
+        return True
+    folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    return any(file.is_relative_to(Path(folder).resolve()) for folder in folders)
+
+
+class _Phase(int):
+    """The phase as a number that prints as its name, which some forks' layers compare with."""
+
+    def __str__(self) -> str:
+        return "TEST" if self else "TRAIN"
 
 
 class Python(Layer):
@@ -39,8 +86,9 @@ class Python(Layer):
     backward(top, propagate_down, bottom); bottom and top are lists of blobs with ``data`` and ``diff``
     (NumPy arrays), ``shape``, ``reshape``, ``num``, ``channels``, ``height``, ``width``, ``count``. It
     finds ``self.param_str``, ``self.phase``, and ``self.blobs``, to which setup may add parameters by
-    ``self.blobs.add_blob(*shape)``. Before setup and reshape the bottoms' data is zero where no device
-    is involved yet.
+    ``self.blobs.add_blob(*shape)``. A constructor is given the LayerParameter if it takes one. Before setup
+    and reshape the bottoms' data is zero where no device is involved yet. A top keeps its shape where
+    reshape does not change it. Other attributes of ``net.layers[i]`` are those of the user's object.
 
     python_param:
         module: the module that holds the class; imported only if allowed, see ``allow_modules``.
@@ -60,21 +108,33 @@ class Python(Layer):
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
-        self._user = _load(param)()
-        self._user.param_str = param.python_param.param_str
-        self._user.param_str_ = self._user.param_str  # older pycaffe's name
-        self._user.phase = phase
-        self._user.blobs = _UserBlobs()
+        user = _made(_load(param), param)
+        user.param_str = param.python_param.param_str
+        user.param_str_ = user.param_str  # older pycaffe's name
+        user.phase = _Phase(phase)
+        user.blobs = _UserBlobs()
         self._is_set_up = False
+        self._top_shapes: list[Shape] = [()] * len(param.top)
+        self._user = user
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_user":  # not made yet
+            raise AttributeError(name)
+        return getattr(self._user, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        mine = "_user" not in self.__dict__ or name in self.__dict__ or name in Layer.__annotations__
+        super().__setattr__(name, value) if mine else setattr(self._user, name, value)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         below = [_HostBlob(shape) for shape in bottom]
-        above = [_HostBlob(()) for _ in self.param.top]
+        above = [_HostBlob(shape) for shape in self._top_shapes]
         if not self._is_set_up:
             self._user.setup(below, above)
             self._is_set_up = True
         self._user.reshape(below, above)
-        return [blob.shape for blob in above]
+        self._top_shapes = [blob.shape for blob in above]
+        return self._top_shapes
 
     def weights(self, bottom: Sequence[Shape]) -> list[Weight]:
         return [Weight(blob.shape) for blob in self._user.blobs]
@@ -95,6 +155,10 @@ class Python(Layer):
 def _load(param: LayerParameter) -> type:
     """Returns the class that python_param names."""
     module_name, class_name = param.python_param.module, param.python_param.layer
+    if not module_name or not class_name:
+        raise NetError(
+            "python_param needs module and layer, the names of a Python module and of a class in it"
+        )
     if not _is_allowed(module_name):
         raise NetError(
             f"its module {module_name!r} is code that was not allowed to run; if you trust it, set the "
@@ -112,6 +176,17 @@ def _load(param: LayerParameter) -> type:
             f"module {module_name!r} has no class {class_name!r}{did_you_mean(class_name, dir(module))}"
         )
     return found
+
+
+def _made(user_class: type, param: LayerParameter) -> Any:
+    """Returns an object of the user's class; its constructor gets ``param`` if it takes an argument."""
+    try:
+        inspect.signature(user_class).bind(param)
+    except TypeError:
+        return user_class()
+    except ValueError:  # a class whose constructor tells no signature
+        pass
+    return user_class(param)
 
 
 class _HostBlob(Axes):

@@ -13,7 +13,10 @@ _CONSTANTS = {
     if not hasattr(getattr(schema, name), "FromString")  # an enum: its values are names of the module too
     for key, number in getattr(schema, name).items()
 }
-__all__ = [*_NAMES, *_CONSTANTS]
+# Descriptors under protoc's names: that of LayerParameter is _LAYERPARAMETER.
+_DESCRIPTORS = {f"_{name.upper()}": getattr(schema, name).DESCRIPTOR for name in _NAMES}
+DESCRIPTOR = schema.NetParameter.DESCRIPTOR.file
+__all__ = ["DESCRIPTOR", *_NAMES, *_CONSTANTS]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,6 +24,8 @@ def __getattr__(name: str) -> Any:
         return _CONSTANTS[name]
     if name in _NAMES:
         return getattr(schema, name)
+    if name in _DESCRIPTORS:
+        return _DESCRIPTORS[name]
     raise AttributeError(f"caffe_pb2 has no {name!r}")
 
 
