@@ -137,6 +137,19 @@ def positive_axis(axis: int, shape: Shape) -> int:
     return axis % len(shape)
 
 
+def legacy_shape(shape: Shape) -> tuple[int, int, int, int]:
+    """Returns ``shape`` as Caffe's older layers see it: (num, channels, height, width), 1 where absent.
+
+    Raises NetError if there are more axes than these four, as Caffe does.
+    """
+    if len(shape) > 4:
+        raise NetError(
+            f"a bottom of shape {shape} has more than the four axes (N, C, H, W) that are expected"
+        )
+    num, channels, height, width = (*shape, 1, 1, 1, 1)[:4]
+    return num, channels, height, width
+
+
 @functools.cache
 def layer_types() -> dict[str, type[Layer]]:
     """Returns every layer type by name, found by importing the modules of engine/layers."""

@@ -1,7 +1,6 @@
 // loss = scale sum of v f(d),  d = u (a - b);  da = scale dloss v u f'(d),  db = -da
 // u, v: the inside and outside weights, 1 where there are none. f by -DKIND:
 //   SQUARE       d^2
-//   ABSOLUTE     |d|,  slope 0 at 0
 //   SMOOTH       sigma^2 d^2 / 2 where |d| < 1 / sigma^2, else |d| - 1 / (2 sigma^2)
 // Host: engine/layers/difference_losses.py. One work item per element. da or db may be null.
 
@@ -13,8 +12,7 @@
 #endif
 
 #define SQUARE 0
-#define ABSOLUTE 1
-#define SMOOTH 2
+#define SMOOTH 1
 
 #define DIFFERENCE \
     const size_t i = get_global_id(0); \
@@ -29,8 +27,6 @@ __kernel void difference_forward(ARGS, __global Dtype *losses)
     DIFFERENCE
 #if KIND == SQUARE
     losses[i] = v * d * d;
-#elif KIND == ABSOLUTE
-    losses[i] = v * fabs(d);
 #else
     const Dtype width = 1 / square_of_sigma;
     losses[i] = v * (fabs(d) < width ? square_of_sigma * d * d / 2 : fabs(d) - width / 2);
@@ -43,8 +39,6 @@ __kernel void difference_backward(ARGS, const Dtype scale, __global const Dtype 
     DIFFERENCE
 #if KIND == SQUARE
     const Dtype slope = 2 * d;
-#elif KIND == ABSOLUTE
-    const Dtype slope = sign(d);
 #else
     const Dtype slope = fabs(d) < 1 / square_of_sigma ? square_of_sigma * d : sign(d);
 #endif

@@ -48,6 +48,40 @@ def contrastive(margin, legacy):
     return reference
 
 
+def partly_unknown(random, shape):
+    """Every fourth number is NaN."""
+    values = random.uniform(-1, 1, shape)
+    values.flat[::4] = np.nan
+    return values
+
+
+def l1_by_entries(a, b):
+    d = np.abs(a - b)
+    return np.where(d < 0.3, 0, np.nan_to_num(d)).sum() / (np.isfinite(d).sum() / a.shape[1])
+
+
+def l1_lengths(a, b):
+    squares = ((a - b) ** 2).mean(axis=1)
+    return np.sqrt(np.where(squares < 0.25, 0, squares) + 0.1).sum() / 2
+
+
+def focal(alpha, gamma, ignore=None):
+    def reference(x, t):
+        p = np.take_along_axis(softmax(x), t.astype(int)[:, None], axis=1)[:, 0]
+        counts = np.ones(t.shape, bool) if ignore is None else t != ignore
+        return -(alpha * (1 - p) ** gamma * np.log(p))[counts].sum() / max(1, counts.sum())
+
+    return reference
+
+
+def triplet(margin):
+    def reference(a, p, q):
+        gap = ((a - p) ** 2).reshape(len(a), -1).sum(1) - ((a - q) ** 2).reshape(len(a), -1).sum(1)
+        return np.maximum(0, margin + gap).sum() / (2 * len(a))
+
+    return reference
+
+
 def softmax(x):
     e = np.exp(x - x.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
@@ -86,6 +120,17 @@ CASES = [
     Case("EuclideanLoss", "weighted, other axes", [(3, 4), (3, 2, 2)], "loss_weight: 0.5",
          reference=lambda a, b: ((a.ravel() - b.ravel()) ** 2).sum() / 6),
     Case("L1Loss", "default", [(3, 4, 2), (3, 4, 2)], reference=lambda a, b: np.abs(a - b).sum() / 3),
+    Case("L1Loss", "one bottom", [(3, 4, 2)], reference=lambda a: np.abs(a).sum() / 3),
+    Case("L1Loss", "plateau, by entries", [(2, 3, 5, 2)] * 2, reference=l1_by_entries,
+         params="l1_loss_param { plateau: 0.3 normalize_by_num_entries: true }"),
+    Case("L1Loss", "unknown targets", [(2, 3, 5)] * 2, reference=l1_by_entries, gradient=False,
+         fills={1: partly_unknown}, takes_nan=False,
+         params="l1_loss_param { plateau: 0.3 normalize_by_num_entries: true }"),
+    Case("L1Loss", "lengths", [(2, 3, 5, 2)] * 2, "l1_loss_param { l2_per_location: true }",
+         reference=lambda a, b: np.sqrt(((a - b) ** 2).sum(axis=1) + 0.01).sum() / 2),
+    Case("L1Loss", "lengths, plateau, by channels", [(2, 3, 5, 2)] * 2, reference=l1_lengths,
+         params="l1_loss_param { l2_per_location: true l2_prescale_by_channels: true plateau: 0.5 "
+                "epsilon: 0.1 }"),
     Case("SmoothL1Loss", "default", [(3, 5), (3, 5)], fills={0: uniform(-2, 2)}, reference=smooth_l1(1)),
     Case("SmoothL1Loss", "sigma, inside weights", [(3, 5)] * 3, "smooth_l1_loss_param { sigma: 1.5 }",
          reference=smooth_l1(1.5)),
@@ -107,6 +152,18 @@ CASES = [
     Case("SoftmaxCrossEntropyLoss", "spatial, batch size, two tops", [(2, 5, 3, 2)] * 2,
          "loss_param { normalization: BATCH_SIZE }", tops=2, fills={1: uniform(0, 1)},
          reference=lambda x, t: [-(t * np.log(softmax(x))).sum() / 2, softmax(x)]),
+    Case("FocalLoss", "default", [(7, 5), (7,)], fills=LABELS, reference=focal(0.25, 2)),
+    Case("FocalLoss", "spatial, ignored label, two tops", [(2, 5, 3), (2, 3)], fills=LABELS, tops=2,
+         params="focal_loss_param { alpha: 2 gamma: 0.5 } loss_param { ignore_label: 1 }",
+         reference=lambda x, t: [focal(2, 0.5, ignore=1)(x, t), softmax(x)]),
+    Case("CenterLoss", "default", [(6, 4), (6,)], "center_loss_param { num_output: 5 }", fills=LABELS,
+         reference=lambda x, t, c: ((x - c[t.astype(int)]) ** 2).sum() / 12, gradient=False),
+    Case("CenterLoss", "maps", [(4, 3, 2, 5), (4, 1, 1, 1)], "center_loss_param { num_output: 5 }",
+         reference=lambda x, t, c: ((x.reshape(4, -1) - c[t.astype(int).ravel()]) ** 2).sum() / 8,
+         fills=LABELS, gradient=False),
+    Case("TripletLoss", "default", [(6, 4)] * 3, reference=triplet(1)),
+    Case("TripletLoss", "margin, 4 axes", [(6, 5, 1, 1)] * 3, "triplet_loss_param { margin: 0.2 }",
+         reference=triplet(0.2)),
     Case("ContrastiveLoss", "default", [(5, 3), (5, 3), (5,)], fills={2: integers(0, 2)},
          params="contrastive_loss_param { margin: 2 }", reference=contrastive(2, False),
          slack=1e-3),  # as Caffe, backward divides by d + 1e-4

@@ -28,15 +28,16 @@ class BN(KeepsBottom):
         bias_filler, shift_filler: of bias; default constant 0.
         momentum: default 0.9.
         eps: added to the variance; default 1e-5, or 1e-9 in SegNet's form.
-        frozen: whether TRAIN takes the kept statistics and leaves them; default false.
+        frozen: whether TRAIN takes the kept statistics and leaves them, and slope and bias too; default
+            false.
         bn_mode: LEARN or INFERENCE; default LEARN.
         icnet: accepted, changes nothing.
 
     Bottom: x of shape (N, C, ...).
     Top: y of the same shape; may be the bottom (in place).
-    Parameters: slope, bias, mean, variance of shape (1, C), the last two not learned; or slope and bias
-        of shape (1, C, 1, 1) in SegNet's form.
-    Source: Ioffe and Szegedy 2015; forks of Caffe.
+    Parameters: slope, bias, mean, variance of shape (1, C, 1, 1), the last two not learned, and with
+        frozen none; slope and bias only in SegNet's form.
+    Source: Ioffe and Szegedy 2015; the forks of Caffe of PSPNet and SegNet. Checked against the originals.
     """
 
     type = "BN"
@@ -52,7 +53,7 @@ class BN(KeepsBottom):
         if not self._is_segnet:  # what is kept is not learned, whatever the prototxt says
             while len(param.param) < 4:
                 param.param.add()
-            for spec in param.param[2:4]:
+            for spec in param.param[0 if given.frozen else 2 : 4]:
                 spec.lr_mult = spec.decay_mult = 0
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
@@ -61,7 +62,7 @@ class BN(KeepsBottom):
 
     def weights(self, bottom: Sequence[Shape]) -> list[Weight]:
         given, one = self.param.bn_param, FillerParameter(value=1)
-        shape = (1, self._dim, 1, 1) if self._is_segnet else (1, self._dim)
+        shape = (1, self._dim, 1, 1)
         slope = given.scale_filler if self._is_segnet else given.slope_filler
         bias = given.shift_filler if self._is_segnet else given.bias_filler
         learned = [Weight(shape, slope if slope.ByteSize() else one), Weight(shape, bias)]
@@ -108,7 +109,8 @@ class BN(KeepsBottom):
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         channels, x, dy = self._channels(bottom[0]), self.kept_bottom(bottom[0]), top[0].device_diff
-        self._learn(channels, x, dy)
+        if not self.param.bn_param.frozen:
+            self._learn(channels, x, dy)
         if not propagate_down[0]:
             return
         slope, dx = self.blobs[0].device_data, bottom[0].mutable_device_diff

@@ -69,19 +69,6 @@ class EuclideanLoss(DifferenceLoss):
     factor = 0.5
 
 
-class L1Loss(DifferenceLoss):
-    """loss = 1/N sum of |a - b|, the mean absolute error times the elements of an item
-
-    Bottom: a (N, ...); b with as many elements in each of N items. Both get a gradient, 0 where a = b.
-    Top: the loss ().
-    Raises: NetError if the bottoms differ in size.
-    Source: forks of Caffe.
-    """
-
-    type = "L1Loss"
-    kind = "ABSOLUTE"
-
-
 class SmoothL1Loss(DifferenceLoss):
     """loss = 1/N sum of v f(u (a - b)),  f(d) = s^2 d^2 / 2 where |d| < 1/s^2, else |d| - 1/(2 s^2)
 

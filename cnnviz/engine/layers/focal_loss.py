@@ -1,0 +1,67 @@
+"""FocalLoss: a softmax loss in which items that are easy weigh little."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layers._loss import SoftmaxLoss
+from cnnviz.errors import NetError
+from cnnviz.formats.schema import LayerParameter
+
+
+class FocalLoss(SoftmaxLoss):
+    """loss = -alpha/D sum over items of (1 - p)^gamma log p,  p = softmax(x)[label]
+
+    log p is that of 1.18e-38 where p is below. D depends on normalization as in SoftmaxWithLoss, and is at
+    least 1.
+
+    focal_loss_param:
+        alpha: above 0; default 0.25.
+        gamma: 0 or above; default 2.
+        type, beta: accepted, change nothing; the original reads but does not use them.
+    softmax_param:
+        axis: the axis of the classes; default 1.
+    loss_param:
+        ignore_label, normalization, normalize: as in SoftmaxWithLoss.
+
+    Bottom: scores x (N, C, ...); labels (N, ...), one integer in [0, C) for each item and position.
+    Top: the loss (); the probabilities, of the shape of x, optional, through which no gradient flows.
+    Raises: NetError if alpha or gamma is out of range, or the labels are not as many as the items. A label
+        that is no class makes the loss NaN.
+    Source: Lin et al. 2017; zimenglan-sysu-512's layer for Caffe. Checked against the original.
+    """
+
+    type = "FocalLoss"
+    more_params = ("softmax_param",)
+
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        given = param.focal_loss_param
+        if not given.alpha > 0 or not given.gamma >= 0:
+            raise NetError(
+                f"focal_loss_param has alpha {given.alpha:g} and gamma {given.gamma:g}; alpha must be above "
+                "0, gamma 0 or above"
+            )
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        loss = super().shapes(bottom)
+        x, labels = bottom
+        self.find_axis(self.param.softmax_param.axis, x)
+        self.set_sizes(self.outer, self.classes, self.inner, labels, math.prod(labels))
+        return loss + ([x] if len(self.param.top) > 1 else [])
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self.compute_prob(bottom, top)
+        self._launch("focal_forward", self.prob, bottom[1].device_data, self.item_losses)
+        self.mean_to_top(self.items, top[0])
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            data = (self.prob, bottom[1].device_data, self.totals, top[0].device_diff)
+            self._launch("focal_backward", *data, bottom[0].mutable_device_diff)
+
+    def _launch(self, kernel: str, *buffers: object) -> None:
+        given = self.param.focal_loss_param
+        self.launch_items(kernel, *self.ignoring, given.alpha, given.gamma, *buffers)

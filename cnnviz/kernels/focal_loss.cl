@@ -1,0 +1,40 @@
+// loss[o, i] = -alpha (1 - p)^gamma log p,  p that of the label; 0 and not counted where the label is ignored
+// dx[o, c, i] = alpha ((1 - p)^gamma - gamma p (1 - p)^(gamma - 1) log p) (p[o, c, i] - (c == label)) scale,
+// scale = dloss / divisor, 0 where ignored
+// Host: engine/layers/focal_loss.py. One work item per (i, o). A label outside of [0, classes) gives a loss of
+// NaN and reads nothing.
+
+#include "items.h"
+
+#ifndef Dtype
+#define Dtype float
+#endif
+
+#define LABEL \
+    const int label = (int)labels[item], ignored = has_ignore && label == ignore; \
+    const int known = label >= 0 && label < classes; \
+    const Dtype chance = known ? p[C(label)] : NAN; \
+    const Dtype log_chance = log(chance < FLT_MIN ? (Dtype)FLT_MIN : chance);
+
+#define SIZES const int outer, const int classes, const int inner, const int has_ignore, const int ignore, \
+              const Dtype alpha, const Dtype gamma
+
+__kernel void focal_forward(SIZES, __global const Dtype *p, __global const Dtype *labels,
+                            __global Dtype *losses)
+{
+    ITEM(classes)
+    LABEL
+    losses[item] = ignored ? 0 : -alpha * pow(1 - chance, gamma) * log_chance;
+    losses[outer * inner + item] = !ignored;
+}
+
+__kernel void focal_backward(SIZES, __global const Dtype *p, __global const Dtype *labels,
+                             __global const Dtype *totals, __global const Dtype *dloss, __global Dtype *dx)
+{
+    ITEM(classes)
+    LABEL
+    const Dtype power = alpha * pow(1 - chance, gamma), rest = fmax(1 - chance, (Dtype)1e-10);
+    const Dtype slope = power - gamma * power / rest * chance * log_chance;
+    const Dtype scale = ignored ? 0 : slope * dloss[0] / totals[1];
+    for (int c = 0; c < classes; ++c) dx[C(c)] = ignored ? 0 : scale * (p[C(c)] - (c == label));
+}

@@ -1,0 +1,78 @@
+// d = a - b, 0 where that is NaN (b is 0 where it is null)
+// loss = 1/D sum over places of the sum over c of |d|; -DPER_LOCATION: of sqrt(factor sum of d^2 + epsilon)
+// Below the plateau |d|, or the square root without epsilon, is 0. Host: engine/layers/l1_loss.py. One work
+// item per (i, n). totals: sum of losses and number of d that are not NaN, after l1_mean the divisor D.
+// da or db may be null.
+
+#include "items.h"
+
+#ifndef Dtype
+#define Dtype float
+#endif
+
+#define ARGS const int outer, const int channels, const int inner, const Dtype epsilon, const Dtype plateau, \
+             const Dtype factor, __global const Dtype *a, __global const Dtype *b
+
+Dtype difference(__global const Dtype *a, __global const Dtype *b, const size_t at)
+{
+    const Dtype d = b ? a[at] - b[at] : a[at];
+    return isnan(d) ? 0 : d;
+}
+
+Dtype length(const size_t at, const int channels, const int inner, const Dtype plateau, const Dtype factor,
+             __global const Dtype *a, __global const Dtype *b)
+{
+    Dtype sum = 0;
+    for (int c = 0; c < channels; ++c) {
+        const Dtype d = difference(a, b, C(c));
+        sum += factor * d * d;
+    }
+    return sum < plateau * plateau ? 0 : sum;
+}
+
+__kernel void l1_forward(ARGS, __global Dtype *losses)
+{
+    ITEM(channels)
+    Dtype loss = 0, known = 0;
+    for (int c = 0; c < channels; ++c) {
+        const Dtype d = fabs(difference(a, b, C(c)));
+        loss += d < plateau ? 0 : d;
+        known += isnan(b ? a[C(c)] - b[C(c)] : a[C(c)]) ? 0 : 1;
+    }
+#ifdef PER_LOCATION
+    loss = sqrt(length(at, channels, inner, plateau, factor, a, b) + epsilon);
+#endif
+    losses[item] = loss;
+    losses[outer * inner + item] = known;
+}
+
+// divisor 0: the number of d that are not NaN, by channels.
+__kernel void l1_mean(const Dtype divisor, const int channels, __global Dtype *totals, __global Dtype *top)
+{
+    if (get_global_id(0) > 0) return;
+    totals[1] = divisor > 0 ? divisor : totals[1] / channels;
+    top[0] = totals[1] > 0 ? totals[0] / totals[1] : 0;
+}
+
+__kernel void l1_backward(ARGS, __global const Dtype *totals, __global const Dtype *dloss,
+                          __global Dtype *da, __global Dtype *db)
+{
+    ITEM(channels)
+    Dtype scale = totals[1] > 0 ? dloss[0] / totals[1] : 0;
+#ifdef PER_LOCATION
+    const Dtype sum = length(at, channels, inner, plateau, factor, a, b);
+    scale *= sum > 0 ? factor / sqrt(sum + epsilon) : 0;
+#endif
+    for (int c = 0; c < channels; ++c) {
+        const int known = !isnan(b ? a[C(c)] - b[C(c)] : a[C(c)]);
+        const Dtype d = difference(a, b, C(c));
+#ifdef PER_LOCATION
+        const Dtype slope = d;
+#else
+        const Dtype slope = fabs(d) < plateau ? 0 : d > 0 ? 1 : -1;
+#endif
+        const Dtype gradient = known ? scale * slope : 0;
+        if (da) da[C(c)] = gradient;
+        if (db) db[C(c)] = -gradient;
+    }
+}
