@@ -19,11 +19,11 @@ GUARD = 29
 CANARY = 12345.0
 
 
-def geometry(num, channels, spatial, num_output, kernel, stride=1, pad=0, dilation=1, group=1):
+def geometry(num, channels, spatial, num_output, kernel, stride=1, pad=0, dilation=1, group=1, end=()):
     def each(value):
         return value if isinstance(value, tuple) else (value,) * len(spatial)
 
-    window = Window(spatial, each(kernel), each(stride), each(pad), each(dilation))
+    window = Window(spatial, each(kernel), each(stride), each(pad), each(dilation), end)
     return Geometry(num, channels, window, group, num_output)
 
 
@@ -51,6 +51,11 @@ FLAT = {
     "many filters": geometry(1, 9, (6, 6), 67, 3, pad=1),
     "few pixels": geometry(5, 4, (3, 3), 21, 3, pad=1),
     "many filters of a group": geometry(3, 10, (9, 8), 340, 3, pad=1, group=2),
+    "pads apart": geometry(2, 3, (7, 9), 5, 3, pad=(0, 2), end=(1, 0)),
+    "pad behind only, pointwise": geometry(2, 3, (4, 5), 4, 1, end=(2, 1)),
+    "pads apart, stride": geometry(2, 4, (9, 8), 6, 3, stride=2, pad=(1, 0), end=(0, 2), group=2),
+    "pads apart, depthwise": geometry(2, 5, (9, 8), 5, 3, pad=(2, 0), end=(0, 1), group=5),
+    "one axis, pads apart": geometry(2, 3, (17,), 4, 5, pad=3, end=(1,)),
     "one axis": geometry(2, 3, (31,), 4, 5, stride=2, pad=3),
     "one pixel": geometry(1, 4, (1, 1), 3, 1),
 }  # fmt: skip
@@ -66,7 +71,7 @@ OTHERS = {
 def windows(g, x):
     """Returns x's pixels as (num, channels, *kernel, *out) by indexing, zeros outside."""
     w = g.window
-    padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in w.pad)])
+    padded = np.pad(x, [(0, 0), (0, 0), *zip(w.pad, w.end, strict=True)])
     result = np.zeros((*x.shape[:2], *w.kernel, *w.out_spatial))
     for tap in itertools.product(*map(range, w.kernel)):
         spans = zip(tap, w.dilation, w.stride, w.out_spatial, strict=True)

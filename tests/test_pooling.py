@@ -52,7 +52,10 @@ def test_windows_of_nan_are_harmless():
     ("global_pooling: true kernel_size: 2", "leave kernel_size away"),
     ("global_pooling: true pad: 1", "leave pad and stride away"),
     ("pool: STOCHASTIC kernel_size: 2 pad: 1", "STOCHASTIC pooling has no pad"),
-    ("pool: AVE_TF kernel_size: 2", "AVE_TF is not supported"),
+    ("kernel_size: 2 pad: 1 pad_l: 1", "give one of: pad;"),
+    ("kernel_size: 2 pad_type: 2", "pad_type is 2"),
+    ("kernel_size: 3 stride: 4294967295", "can span 2147483647 pixels at most"),
+    ("kernel_size: 4294967295 pad: 4294967294", "can span 2147483647 pixels at most"),
 ])  # fmt: skip
 def test_what_cannot_be_pooled_is_refused(params, reason):
     with pytest.raises(NetError, match=rf"p.prototxt:3: layer 'pool' \(Pooling\): .*{reason}"):

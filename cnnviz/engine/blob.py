@@ -15,11 +15,25 @@ from typing import Any
 import numpy as np
 
 from cnnviz.engine.device import Device
+from cnnviz.errors import NetError
 
 Shape = tuple[int, ...]
 
 MAX_COUNT = 2**31 - 1
 """Most elements of one blob, as in Caffe: kernels count with 32 bits."""
+
+MAX_AXES = 32
+"""Most axes of one blob, as in Caffe."""
+
+
+def check_shape(shape: Sequence[int], what: str) -> None:
+    """Raises NetError, which begins with ``what``, if no blob can have the shape."""
+    if len(shape) > MAX_AXES:
+        raise NetError(f"{what} has {len(shape)} axes; {MAX_AXES} is the most")
+    if any(axis < 0 for axis in shape):
+        raise NetError(f"{what} of shape {tuple(shape)} has a negative axis")
+    if max(shape, default=0) > MAX_COUNT or math.prod(shape) > MAX_COUNT:
+        raise NetError(f"{what} of shape {tuple(shape)} has more than {MAX_COUNT} elements")
 
 
 class Head(enum.Enum):
@@ -170,7 +184,10 @@ class Blob(Axes):
         """Takes a new shape; memory grows when it must and never shrinks.
 
         Values are kept as long as the memory does not grow.
+
+        Raises NetError for a shape that no blob can have.
         """
+        check_shape(shape, self.label)
         self.shape = tuple(int(axis) for axis in shape)
         count = self.count
         if count > self._data.count:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import cnnviz
-from cnnviz.engine.blob import MAX_COUNT, Shape
+from cnnviz.engine.blob import Shape, check_shape
 from cnnviz.engine.layer import Layer, Weight, create_layer, layer_types
 from cnnviz.engine.unknown_fields import refusal
 from cnnviz.errors import NetError, did_you_mean
@@ -219,6 +219,12 @@ class _Builder:
             raise NetError(f"{layer.title}: {reason.rstrip('.')}.")
         layer.fault = layer.fault or reason
 
+    def note(self, layer: GraphLayer, reason: str) -> None:
+        """As ``fault``, of checks within ``connect``, which puts the place in front."""
+        if self.strict:
+            raise NetError(reason)
+        layer.fault = layer.fault or reason
+
     # Which layers, and their Splits
 
     def take_layers(self) -> None:
@@ -312,18 +318,18 @@ class _Builder:
         node.bottom_shapes = [self._take_bottom(node, blob) for blob in param.bottom]
         node.propagate_down = self._wanted_gradients(node)
         try:
-            layer = create_layer(param, self.state.phase)
+            layer = create_layer(param, self.state.phase, lambda reason: self.note(node, reason))
             node.layer = layer
             layer.resolve = self.definition.resolve
             node.tops = self._top_names(node, layer)
             self._check_blob_counts(node, layer)
             layer.loss_weights = self._loss_weights(node, layer)
-            shapes = self._infer(node, layer)
+            self._infer(node, layer)
         except NetError as error:
             self.fault(node, str(error))
             node.tops = node.tops or list(param.top)
-            shapes = [None] * len(node.tops)
-        node.top_shapes = shapes
+        missing = len(node.tops) - len(node.top_shapes)
+        node.top_shapes += [None] * missing
         self._add_tops(node)
         self._decide_backward(node)
 
@@ -365,36 +371,50 @@ class _Builder:
                     if most is None
                     else f"{least} to {most}"
                 )
-                raise NetError(f"has {count} {kind} blob(s), wants {wanted}")
+                self.note(node, f"has {count} {kind} blob(s), wants {wanted}")
 
     def _loss_weights(self, node: GraphLayer, layer: Layer) -> list[float]:
         given = list(node.param.loss_weight)
         if given and len(given) != len(node.tops):
-            raise NetError(
-                f"loss_weight has {len(given)} entries for {len(node.tops)} tops; give one for each, or none"
-            )
+            counts = f"{len(given)} entries for {len(node.tops)} tops"
+            self.note(node, f"loss_weight has {counts}; give one for each, or none")
+            given = []
         default = [1.0] + [0.0] * (len(node.tops) - 1) if layer.is_loss else [0.0] * len(node.tops)
         return given or default[: len(node.tops)]
 
-    def _infer(self, node: GraphLayer, layer: Layer) -> list[AnyShape]:
+    def _infer(self, node: GraphLayer, layer: Layer) -> None:
+        """Sets the node's top shapes, parameters and cost as far as they can be known."""
         known = [shape for shape in node.bottom_shapes if shape is not None]
         if len(known) < len(node.bottom_shapes):
-            return [None] * len(node.tops)
-        shapes: list[AnyShape] = list(layer.shapes(known))
-        for name, shape in zip(node.tops, shapes, strict=True):
-            if shape is not None and math.prod(shape) > MAX_COUNT:
-                raise NetError(f"top {name!r} of shape {shape} has more than {MAX_COUNT} elements")
+            return
+        shapes = self._shapes(node, layer, known)
+        for name, shape in zip(node.tops, shapes, strict=False):
+            if shape is not None:
+                check_shape(shape, f"top {name!r}")
+        node.top_shapes = shapes
         node.params = self._params(node, layer.weights(known))
         if None not in shapes:
             node.macs = layer.macs(known, [s for s in shapes if s is not None])
-        return shapes
+
+    def _shapes(self, node: GraphLayer, layer: Layer, known: Sequence[Shape]) -> list[AnyShape]:
+        """The shape rule's answer, of a faulty layer too if its rule still gives one."""
+        try:
+            shapes: list[AnyShape] = [*layer.shapes(known)]
+        except NetError:
+            raise
+        except Exception:
+            if node.fault is None:
+                raise
+            return []  # a rule may stumble over what a check has found
+        return shapes[: len(node.tops)]
 
     def _params(self, node: GraphLayer, weights: Sequence[Weight]) -> list[GraphParam]:
         specs = node.param.param
         if len(specs) > len(weights):
-            raise NetError(f"has {len(specs)} param entries for {len(weights)} parameter blob(s)")
+            self.note(node, f"has {len(specs)} param entries for {len(weights)} parameter blob(s)")
         params = []
         for i, weight in enumerate(weights):
+            check_shape(weight.shape, f"parameter {i}")
             spec = ParamSpec()
             if i < len(specs):
                 spec.CopyFrom(specs[i])

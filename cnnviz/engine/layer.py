@@ -30,6 +30,10 @@ class Weight:
     filler: Any = field(default_factory=FillerParameter)
 
 
+def _refuse(reason: str) -> None:
+    raise NetError(reason)
+
+
 class Layer:
     """Base of all layers.
 
@@ -55,6 +59,8 @@ class Layer:
         absent: why the data behind the layer cannot be read, None if it can: such a net can be drawn
             but not run.
         resolve: gives the path of a file that the prototxt mentions; set by the graph.
+        complain: called with the reason where a check fails although the shapes can be known: raises
+            NetError; the graph of a drawing notes the fault instead, and the layer goes on.
     """
 
     type: ClassVar[str | None] = None
@@ -69,6 +75,7 @@ class Layer:
     random: np.random.Generator
     needs_backward: bool = True
     absent: CnnvizError | None = None
+    complain: Callable[[str], None] = staticmethod(_refuse)
 
     def __init__(self, param: LayerParameter, phase: int):
         self.param = param
@@ -167,12 +174,17 @@ def layer_types() -> dict[str, type[Layer]]:
     return dict(sorted(found.items()))
 
 
-def create_layer(param: LayerParameter, phase: int) -> Layer:
-    """Returns the layer that ``param`` describes.
+def create_layer(param: LayerParameter, phase: int, complain: Callable[[str], None] | None = None) -> Layer:
+    """Returns the layer that ``param`` describes; ``complain``: see ``Layer``.
 
     Raises NetError if the type is unknown or a parameter is wrong.
     """
     types = layer_types()
     if param.type not in types:
         raise NetError(f"unknown type {param.type!r}{did_you_mean(param.type, types)}")
-    return types[param.type](param, phase)
+    cls = types[param.type]
+    layer = cls.__new__(cls)
+    if complain is not None:  # told before the first check
+        layer.complain = complain
+    layer.__init__(param, phase)  # type: ignore[misc]
+    return layer

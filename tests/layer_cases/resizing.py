@@ -39,6 +39,41 @@ def places(total):
     ).reshape(shape)
 
 
+def nearest(rows, columns):
+    """Takes the given rows and columns."""
+    return lambda x: x[:, :, rows][:, :, :, columns]
+
+
+def windows(size, kernel, stride, averages):
+    """Unpooling by loops: each input added to its window."""
+
+    def reference(x):
+        y = np.zeros((*x.shape[:2], *size))
+        for i, j in np.ndindex(*x.shape[2:]):
+            part = y[:, :, i * stride : i * stride + kernel, j * stride : j * stride + kernel]
+            part += x[:, :, i, j, None, None] / (part[0, 0].size or 1 if averages else 1)
+        return y
+
+    return reference
+
+
+def at_strides(size, stride):
+    """Unpooling without a mask: the last input of several stays."""
+
+    def reference(x):
+        y = np.zeros((*x.shape[:2], *size))
+        for i, j in np.ndindex(*x.shape[2:]):
+            y[:, :, min(i * stride, size[0] - 1), min(j * stride, size[1] - 1)] = x[:, :, i, j]
+        return y
+
+    return reference
+
+
+def last(reference):
+    """The same for blobs whose channels are the last axis."""
+    return lambda x: reference(x.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
+
+
 def reorg(x, stride):
     """Darknet's order by loops."""
     num, channels, height, width = x.shape
@@ -63,15 +98,48 @@ CASES = [
          reference=bilinear(np.linspace(1, 3, 4), np.linspace(1, 2, 6))),
     Case("Interp", "to the size of a second bottom, one row", [(1, 2, 5, 4), (1, 1, 1, 6)],
          reference=bilinear([0], np.linspace(0, 3, 6))),
+    Case("Interp", "zoomed though a size is given", [X], "interp_param { height: 2 width: 2 zoom_factor: 2 }",
+         reference=bilinear(np.linspace(0, 4, 9), np.linspace(0, 3, 7))),
+    Case("Interp", "to a size though shrunk and zoomed", [X],
+         "interp_param { height: 2 width: 7 zoom_factor: 2 shrink_factor: 2 }",
+         reference=bilinear([0, 4], np.linspace(0, 3, 7))),
+    Case("Interp", "shrunk, then zoomed", [(1, 2, 9, 9)], "interp_param { shrink_factor: 4 zoom_factor: 3 }",
+         reference=bilinear(np.linspace(0, 8, 7), np.linspace(0, 8, 7))),
+    Case("Interp", "times a factor", [X], "interp_param { full_zoom_factor: 2 }",
+         reference=bilinear(np.linspace(0, 4, 10), np.linspace(0, 3, 8))),
     Case("ResizeBilinear", "align corners", [X],
-         "resize_bilinear_param { align_corners: true output_height: 7 output_width: 8 }",
+         "resize_bilinear_param { align_corners: true output_height: 7 output_width: 8 data_format: 'NCHW' }",
          reference=bilinear(np.linspace(0, 4, 7), np.linspace(0, 3, 8))),
-    Case("ResizeBilinear", "default", [X], "resize_bilinear_param { output_height: 7 output_width: 8 }",
-         reference=bilinear(np.arange(7) * 5 / 7, np.arange(8) / 2)),
+    Case("ResizeBilinear", "default, channels last", [(2, 5, 4, 3)],
+         "resize_bilinear_param { output_height: 7 output_width: 8 }",
+         reference=last(bilinear(np.arange(7) * 5 / 7, np.arange(8) / 2))),
+    Case("ResizeBilinear", "by scales, single channel last", [(2, 5, 4, 1)],
+         "resize_bilinear_param { scale_height: 0.7 scale_width: 1.5 }",
+         reference=last(bilinear(np.arange(3) * 5 / 3, np.arange(6) * 2 / 3))),
     Case("ResizeBilinear", "half pixels", [X],
-         "resize_bilinear_param { output_height: 3 output_width: 9 half_pixel_centers: true }",
+         "resize_bilinear_param { output_height: 3 output_width: 9 half_pixel_centers: true "
+         "data_format: 'NCHW' }",
          reference=bilinear((np.arange(3) + 0.5) * 5 / 3 - 0.5, (np.arange(9) + 0.5) * 4 / 9 - 0.5)),
-    Case("UpsampleDarknet", "default", [X], reference=repeated((2, 2))),
+    Case("ResizeBilinear", "half pixels, one row", [X],
+         "resize_bilinear_param { output_height: 1 output_width: 9 pytorch_half_pixel: true "
+         "data_format: 'NCHW' }",
+         reference=bilinear([0], (np.arange(9) + 0.5) * 4 / 9 - 0.5)),
+    Case("ResizeNearestNeighbor", "default, channels last", [(2, 5, 4, 3)],
+         "resize_nearest_neighbor_param { output_height: 7 scale_width: 0.5 }",
+         reference=last(nearest([0, 0, 1, 2, 2, 3, 4], [0, 2]))),
+    Case("ResizeNearestNeighbor", "align corners", [X],
+         "resize_nearest_neighbor_param { output_height: 7 output_width: 3 align_corners: true "
+         "data_format: 'NCHW' }",
+         reference=nearest([0, 1, 1, 2, 3, 3, 4], [0, 2, 3])),
+    Case("ResizeNearestNeighbor", "half pixels", [X],
+         "resize_nearest_neighbor_param { output_height: 3 output_width: 8 half_pixel_centers: true "
+         "data_format: 'NCHW' }",
+         reference=nearest([0, 2, 4], [0, 0, 1, 1, 2, 2, 3, 3])),
+    Case("ResizeNearestNeighbor", "half pixels as ONNX", [X],
+         "resize_nearest_neighbor_param { output_height: 10 output_width: 2 half_pixel_onnx: true "
+         "data_format: 'NCHW' }",
+         reference=nearest([0, 0, 0, 1, 1, 2, 2, 3, 3, 4], [0, 2])),
+    Case("UpsampleDarknet", "default", [X], reference=repeated((1, 1))),
     Case("UpsampleDarknet", "thrice", [X], "upsample_darknet_param { stride: 3 }",
          reference=repeated((3, 3))),
     Case("Upsample", "repeated", [X], reference=repeated((2, 2))),
@@ -88,6 +156,22 @@ CASES = [
          fills={1: places(80)}, reference=unpooled((10, 8))),
     Case("Unpooling", "by size", [X, X], "unpooling_param { unpool_h: 9 unpool_w: 7 }",
          fills={1: places(63)}, reference=unpooled((9, 7))),
+    Case("Unpooling", "without a mask", [X], "unpooling_param { kernel_size: 2 stride: 2 }",
+         reference=at_strides((10, 8), 2)),
+    Case("Unpooling", "without a mask, in a small plane", [X],
+         "unpooling_param { kernel_size: 2 stride: 3 unpool_h: 8 unpool_w: 5 }", gradient=False,
+         reference=at_strides((8, 5), 3)),
+    Case("Unpooling", "tiles", [X], "unpooling_param { unpool: TILE kernel_size: 2 stride: 2 }",
+         reference=windows((10, 8), 2, 2, False)),
+    Case("Unpooling", "overlapping tiles, cut", [X],
+         "unpooling_param { unpool: TILE kernel_size: 5 stride: 2 unpool_h: 9 unpool_w: 4 }",
+         reference=windows((9, 4), 5, 2, False)),
+    Case("Unpooling", "means, overlapping and cut", [X],
+         "unpooling_param { unpool: AVE kernel_size: 3 stride: 2 unpool_h: 10 unpool_w: 7 }",
+         reference=windows((10, 7), 3, 2, True)),
+    Case("Unpooling", "means with gaps", [X],
+         "unpooling_param { unpool: AVE kernel_size: 2 stride: 3 unpool_size: 15 }",
+         reference=windows((15, 15), 2, 3, True)),
     Case("Reorg", "forward", [(2, 4, 4, 6)], "reorg_param { stride: 2 }",
          reference=lambda x: reorg(x, 2).reshape(2, 16, 2, 3)),
     Case("Reorg", "reverse", [(2, 8, 3, 2)], "reorg_param { stride: 2 reverse: true }",

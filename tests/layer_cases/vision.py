@@ -39,6 +39,10 @@ def mean_of_pixels(part, area):
     return part.mean(axis=(2, 3))
 
 
+def mean_of_given(part, area):
+    return np.nanmean(part, axis=(2, 3))
+
+
 def weighted_mean(part, area):
     weight = np.maximum(part, 0)
     return (weight * part).sum(axis=(2, 3)) / weight.sum(axis=(2, 3))
@@ -108,6 +112,13 @@ CASES = [
     Case("Pooling", "ave, padded by side", [ODD],
          "pooling_param { pool: AVE kernel_size: 3 stride: 2 pad_t: 1 pad_l: 0 pad_b: 0 pad_r: 2 }",
          reference=lambda x: pool(mean, (3, 3), (2, 2))(np.pad(x, ((0, 0), (0, 0), (1, 0), (0, 2))))),
+    Case("Pooling", "ave as TensorFlow, padded by its rule", [ODD],
+         "pooling_param { pool: AVE_TF kernel_size: 4 stride: 2 pad_type: 1 }",
+         reference=lambda x: pool(mean_of_given, (4, 4), (2, 2), ceil=False)(
+             np.pad(x, [(0, 0), (0, 0), (1, 2), (1, 2)], constant_values=np.nan))),
+    Case("Pooling", "round_mode goes before ceil_mode", [ODD],
+         "pooling_param { kernel_size: 2 stride: 2 round_mode: CEIL ceil_mode: false }",
+         reference=pool(maximum, (2, 2), (2, 2)), fills=DISTINCT),
     Case("Pooling", "ave global", [ODD], "pooling_param { pool: AVE global_pooling: true }",
          reference=lambda x: x.mean(axis=(2, 3), keepdims=True)),
     Case("Pooling", "stochastic in test", [ODD],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.blob import MAX_COUNT, Blob, Shape
 from cnnviz.engine.layer import Layer, Weight, positive_axis
 from cnnviz.engine.ops.convolution import make_convolution
-from cnnviz.engine.ops.im2col import Axes, Window
+from cnnviz.engine.ops.im2col import Axes, Window, same_pads
 from cnnviz.engine.ops.plain_convolution import Geometry, PlainConvolution
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import ConvolutionParameter, LayerParameter
@@ -24,11 +24,11 @@ def window_of(param: ConvolutionParameter, spatial: Axes) -> Window:
     stride = _per_axis(param, "stride", "stride", len(spatial), 1)
     if 0 in stride:
         raise NetError(f"stride is {_by(stride)}; each must be at least 1")
-    pad = _four_pads(param, len(spatial)) or _per_axis(param, "pad", "pad", len(spatial), 0)
-    dilation = _per_axis(param, "dilation", None, len(spatial), 1)
+    dilation = _dilation(param, len(spatial))
     if 0 in dilation:
         raise NetError(f"dilation is {_by(dilation)}; each must be at least 1")
-    return Window(spatial, kernel, stride, pad, dilation)
+    pad, end = _pads(param, Window(spatial, kernel, stride, (0,) * len(spatial), dilation))
+    return Window(spatial, kernel, stride, pad, dilation, end)
 
 
 def _per_axis(
@@ -52,18 +52,40 @@ def _per_axis(
     return (values[0] if values else int(default or 0),) * axes
 
 
-def _four_pads(param: ConvolutionParameter, axes: int) -> Axes | None:
-    """Reads pads given for each border, as forks write them; None if there are none."""
-    names = ("pad_t", "pad_b", "pad_l", "pad_r")
-    if not any(param.HasField(name) for name in names):
-        return None
-    top, low, left, right = (getattr(param, name) for name in names)
-    if axes != 2 or top != low or left != right:
+def _dilation(param: ConvolutionParameter, axes: int) -> Axes:
+    """Reads dilation, or what DeepLab's first fork calls hole."""
+    holes = [name for name in ("hole", "hole_h", "hole_w") if param.HasField(name)]
+    if not holes:
+        return _per_axis(param, "dilation", None, axes, 1)
+    if param.dilation or ("hole" in holes and len(holes) > 1):
+        raise NetError("give dilation, hole, or hole_h and hole_w: one of the three forms")
+    if holes == ["hole"]:
+        return (param.hole,) * axes
+    if axes != 2:
+        raise NetError(f"hole_h and hole_w are for 2 spatial axes, not {axes}; use hole")
+    return param.hole_h, param.hole_w
+
+
+def _pads(param: ConvolutionParameter, window: Window) -> tuple[Axes, Axes]:
+    """Reads the pads before and behind each axis, in Caffe's form or in those of forks."""
+    axes = len(window.spatial)
+    top, low, left, right = (getattr(param, f"pad_{side}") for side in "tblr")
+    plain = any([param.pad, param.HasField("pad_h"), param.HasField("pad_w")])
+    if plain + bool(param.pad_type) + any((top, low, left, right)) > 1:
+        raise NetError("give one of: pad; pad_h and pad_w; pad_type; pad_t, pad_b, pad_l and pad_r")
+    if any((top, low, left, right)):
+        if axes != 2 or min(top, low, left, right) < 0:
+            raise NetError("pad_t, pad_b, pad_l and pad_r are for 2 spatial axes and cannot be negative")
+        return (top, left), (low, right)
+    if not param.pad_type:
+        pad = _per_axis(param, "pad", "pad", axes, 0)
+        return pad, pad
+    if param.pad_type != 1 or set(window.dilation) != {1}:
         raise NetError(
-            f"pads of {top} above, {low} below, {left} left and {right} right differ; put a Pad layer before "
-            "the layer and give it no pad"
+            "pad_type is 0, or 1 for SAME without dilation; else use pad_t, pad_b, pad_l and pad_r"
         )
-    return top, left
+    sides = [same_pads(*sizes) for sizes in zip(window.spatial, window.kernel, window.stride, strict=True)]
+    return tuple(side[0] for side in sides), tuple(side[1] for side in sides)
 
 
 def _by(sizes: Axes) -> str:
@@ -71,11 +93,14 @@ def _by(sizes: Axes) -> str:
 
 
 def check_fits(window: Window) -> None:
-    """Raises NetError if the window has no position on the image."""
+    """Raises NetError if the window has no position on the image, or sizes are beyond counting."""
+    reach = [size + p + e for size, p, e in zip(window.spatial, window.pad, window.end, strict=True)]
+    if max(*reach, *window.extent, *window.stride, *window.dilation) > MAX_COUNT:
+        raise NetError(f"kernel, stride, pad and dilation can span {MAX_COUNT} pixels at most")
     if any(size < 1 for size in window.out_spatial):
         raise NetError(
             f"a kernel of {_by(window.kernel)} with dilation {_by(window.dilation)} does not fit "
-            f"a bottom of {_by(window.spatial)} with pad {_by(window.pad)}"
+            f"a bottom of {_by(window.spatial)}, padded to {_by(tuple(reach))}"
         )
 
 
@@ -96,18 +121,19 @@ class BaseConvolution(Layer):
         if not self.num_output:
             raise NetError("has no num_output; give the number of filters")
         if not self.group or self.num_output % self.group:
-            raise NetError(f"num_output {self.num_output} cannot be divided into group: {self.group} parts")
+            self.complain(f"num_output {self.num_output} cannot be divided into group: {self.group} parts")
+            self.group = 1
         self._op: PlainConvolution | None = None
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(self.param.top) != len(bottom):
-            raise NetError(f"has {len(bottom)} bottoms and {len(self.param.top)} tops; give as many of each")
+            self.complain(f"has {len(bottom)} bottoms and {len(self.param.top)} tops; give as many of each")
         if any(shape != bottom[0] for shape in bottom):
-            raise NetError(f"bottoms have different shapes: {', '.join(map(str, bottom))}")
+            self.complain(f"bottoms have different shapes: {', '.join(map(str, bottom))}")
         axis = positive_axis(self.param.convolution_param.axis, bottom[0])
         channels = bottom[0][axis]
         if channels % self.group:
-            raise NetError(f"{channels} channels cannot be divided into group: {self.group} parts")
+            self.complain(f"{channels} channels cannot be divided into group: {self.group} parts")
         geometry, spatial = self.geometry_of(bottom[0], axis)
         check_fits(geometry.window)
         self._set_geometry(geometry)

@@ -3,39 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from cnnviz.engine.blob import Blob, Shape
+import numpy as np
+
+from cnnviz.engine.blob import MAX_COUNT, Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops.resize import AxisMap, Resize
 from cnnviz.errors import NetError
 
 
 class Resizing(Layer):
-    """Base: a subclass says by ``axis_map`` where each output of one axis reads."""
+    """Base: a subclass says how large the top is and, when it runs, where each output reads."""
 
-    def axis_map(self, axis: int, size: int, shapes: Sequence[Shape]) -> AxisMap:
-        """Returns the map of axis 0 (rows) or 1 (columns) of ``size`` inputs.
+    channels_last = False
+    """Whether blobs are (N, H, W, C)."""
 
-        Raises NetError if the outputs' number would not be positive.
+    def out_size(self, axis: int, size: int, shapes: Sequence[Shape]) -> int:
+        """Returns the outputs of axis 0 (rows) or 1 (columns) of ``size`` inputs.
+
+        Raises NetError if it cannot be known; a number below 1 is refused by the caller.
         """
+        raise NotImplementedError
+
+    def positions(self, axis: int, size: int, out: int) -> np.ndarray:
+        """Returns the places of the outputs of an axis among its inputs, not decreasing."""
         raise NotImplementedError
 
     def allow_force_backward(self, bottom_index: int) -> bool:
         return bottom_index == 0
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        x = bottom[0]
-        if len(x) != 4 or 0 in x[2:]:
-            raise NetError(f"wants a bottom (N, C, H, W), not {x}")
-        self._maps = [self.axis_map(axis, x[2 + axis], bottom) for axis in (0, 1)]
-        self._planes = x[0] * x[1]
+        x, first = bottom[0], 1 if self.channels_last else 2
+        order = "(N, H, W, C)" if self.channels_last else "(N, C, H, W)"
+        if len(x) != 4 or 0 in x[first : first + 2]:
+            raise NetError(f"expects a bottom {order}, not {x}")
+        sizes = x[first : first + 2]
+        outs = [self.out_size(axis, size, bottom) for axis, size in enumerate(sizes)]
+        if min(outs) < 1 or max(outs) > MAX_COUNT:
+            raise NetError(f"{sizes[0]} x {sizes[1]} pixels would become {outs[0]} x {outs[1]}")
+        self._sizes = list(zip(sizes, outs, strict=True))
+        self._planes, self._inner = (x[0], x[3]) if self.channels_last else (x[0] * x[1], 1)
         self._resize: Resize | None = None
-        return [(*x[:2], self._maps[0].out, self._maps[1].out)]
+        return [(*x[:first], *outs, *x[first + 2 :])]
 
     @property
     def resize(self) -> Resize:
+        """The tables on the device, made when first needed for a size."""
         if self._resize is None:
-            self._resize = Resize(self.device, *self._maps)
+            maps = [
+                AxisMap(self.positions(axis, size, out), size) for axis, (size, out) in enumerate(self._sizes)
+            ]
+            self._resize = Resize(self.device, maps[0], maps[1], self._inner)
         return self._resize
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -44,3 +63,30 @@ class Resizing(Layer):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
             self.resize.backward(self._planes, top[0].device_diff, bottom[0].mutable_device_diff)
+
+
+def scaled_size(options: Any, axis: int, size: int) -> int:
+    """Returns output_height or output_width, else the size times scale_height or scale_width, rounded down.
+
+    Raises NetError for a scale that is no positive number.
+    """
+    name = ("height", "width")[axis]
+    if options.HasField(f"output_{name}"):
+        return getattr(options, f"output_{name}")
+    scale = getattr(options, f"scale_{name}")
+    if not 0 < scale <= MAX_COUNT:
+        raise NetError(f"scale_{name} is {scale:g}; give a number above 0, or output_{name}")
+    return int(np.floor(np.float32(size) * np.float32(scale)))
+
+
+def check_format(options: Any) -> None:
+    """Raises NetError for a data_format other than NHWC and NCHW."""
+    if options.data_format not in ("NHWC", "NCHW"):
+        raise NetError(f"data_format is {options.data_format!r}, expected is NHWC or NCHW")
+
+
+def check_one_of(options: Any, *names: str) -> None:
+    """Raises NetError if more than one of the named fields is true."""
+    chosen = [name for name in names if getattr(options, name)]
+    if len(chosen) > 1:
+        raise NetError(f"{' and '.join(chosen)} exclude each other; keep one")

@@ -23,9 +23,10 @@ class Convolution(BaseConvolution):
         kernel_size: sides of the window in pixels, once or once per spatial axis; or kernel_h and
             kernel_w for two axes; required.
         stride: pixels from one window to the next; default 1; or stride_h, stride_w.
-        pad: zeros around the image; default 0; or pad_h, pad_w; or, as forks write it, pad_t and pad_b,
-            pad_l and pad_r, equal by pairs.
-        dilation: pixels from one tap of the window to the next; default 1.
+        pad: zeros around the image; default 0; or pad_h, pad_w; or, in Synopsys' fork, pad_t, pad_b, pad_l
+            and pad_r for each border, or pad_type: 1, by which the top has H / stride rows, rounded up.
+        dilation: pixels from one tap of the window to the next; default 1; or, in DeepLab's first fork, hole,
+            or hole_h and hole_w.
         group: parts into which the channels of bottom and top are cut; default 1.
         bias_term: whether there is a bias; default true.
         axis: the channel axis; axes before it are the batch, those behind it spatial; default 1.
@@ -37,7 +38,8 @@ class Convolution(BaseConvolution):
         rounded down.
     Parameters: weights (num_output, C / group, kernel_h, kernel_w), bias (num_output).
     Raises: NetError if the channels cannot be cut into groups or the window does not fit the bottom.
-    Source: LeCun et al. 1998; Caffe's ConvolutionLayer.
+    Source: LeCun et al. 1998; Caffe's ConvolutionLayer, checked against it. hole, pad_t and the like and
+        pad_type follow the named forks' sources and are not checked against their numbers.
     """
 
     type = "Convolution"
@@ -75,15 +77,17 @@ class DepthwiseConvolution(Convolution):
     Top: as many y of shape (N, num_output, ...), sized as by Convolution.
     Parameters: weights (num_output, 1, kernel_h, kernel_w), bias (num_output).
     Raises: NetError if num_output is not a multiple of the channels.
-    Source: Howard et al. 2017 (MobileNet); forks of Caffe.
+    Source: Howard et al. 2017 (MobileNet); yonghenglh6's DepthwiseConvolution, checked against it.
     """
 
     type = "DepthwiseConvolution"
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         self.group = bottom[0][positive_axis(self.param.convolution_param.axis, bottom[0])]
-        if not self.group or self.num_output % self.group:
-            raise NetError(f"num_output {self.num_output} is not a multiple of the {self.group} channels")
+        if not self.group:
+            raise NetError(f"the bottom {bottom[0]} has no channels")
+        if self.num_output % self.group:
+            self.complain(f"num_output {self.num_output} is not a multiple of the {self.group} channels")
         return super().shapes(bottom)
 
 
@@ -95,7 +99,7 @@ class ConvolutionDepthwise(DepthwiseConvolution):
 
     Bottom: one or more x of one shape (N, C, H, W).
     Top: as many y of shape (N, num_output, ...), sized as by Convolution.
-    Source: forks of Caffe, e.g. for ShuffleNet.
+    Source: Tiny-DSOD's fork of Caffe, checked against it.
     """
 
     type = "ConvolutionDepthwise"

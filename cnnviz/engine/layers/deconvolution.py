@@ -21,8 +21,8 @@ class Deconvolution(BaseConvolution):
 
     convolution_param:
         num_output, kernel_size, stride, pad, dilation, group, bias_term, axis, weight_filler,
-        bias_filler: as in Convolution; stride is how far apart the pixels of x lie in y, pad is cut
-        off y's borders.
+        bias_filler: as in Convolution; stride is how far apart the pixels of x lie in y, pad is cut off
+        y's borders, pad_type is refused.
 
     Bottom: one or more x of one shape (N, C, H, W), with any number of spatial axes.
     Top: as many y of shape (N, num_output, stride (H - 1) + dilation (kernel - 1) + 1 - 2 pad, ...).
@@ -36,16 +36,18 @@ class Deconvolution(BaseConvolution):
     def geometry_of(self, bottom: Shape, axis: int) -> tuple[Geometry, Axes]:
         # The convolution that would lead from the top to the bottom.
         spatial = bottom[axis + 1 :]
+        if self.param.convolution_param.pad_type:
+            raise NetError("pad_type is for Convolution; use pad_t, pad_b, pad_l and pad_r")
         forth = window_of(self.param.convolution_param, spatial or (1,))
         painted = tuple(
-            s * (size - 1) + d * (k - 1) + 1 - 2 * p
-            for size, k, s, p, d in zip(
-                forth.spatial, forth.kernel, forth.stride, forth.pad, forth.dilation, strict=True
+            s * (size - 1) + extent - before - behind
+            for size, extent, s, before, behind in zip(
+                forth.spatial, forth.extent, forth.stride, forth.pad, forth.end, strict=True
             )
         )
         if any(size < 1 for size in painted):
             raise NetError(f"pad leaves nothing of the top: its spatial size would be {painted}")
-        window = Window(painted, forth.kernel, forth.stride, forth.pad, forth.dilation)
+        window = Window(painted, forth.kernel, forth.stride, forth.pad, forth.dilation, forth.end)
         num = math.prod(bottom[:axis])
         geometry = Geometry(num, self.num_output, window, self.group, bottom[axis])
         return geometry, painted if spatial else ()

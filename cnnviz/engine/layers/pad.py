@@ -12,15 +12,16 @@ from cnnviz.errors import NetError
 
 
 class Pad(Layer):
-    """Puts zeros around the bottom.
+    """Puts a border of one number around the bottom.
 
     pad_param:
-        paddings: for each axis the number of zeros before and the number behind.
+        paddings: for each axis the number of elements before and the number behind.
+        constant_values: the number; default 0.
 
     Bottom: one of any shape.
     Top: longer by the paddings.
     Raises: NetError if there are not two paddings for each axis.
-    Source: forks of Caffe, for nets converted from elsewhere.
+    Source: Synopsys' fork of Caffe, which has no gradient; checked against it.
     """
 
     type = "Pad"
@@ -29,12 +30,14 @@ class Pad(Layer):
         refuse_in_place(self.param)
         shape, paddings = bottom[0], list(self.param.pad_param.paddings)
         if len(paddings) != 2 * len(shape):
-            raise NetError(f"pad_param has {len(paddings)} paddings, wanted are {2 * len(shape)} for {shape}")
+            raise NetError(
+                f"pad_param has {len(paddings)} paddings, expected are {2 * len(shape)} for {shape}"
+            )
         self._before = paddings[::2]
         return [tuple(a + size + b for a, size, b in zip(self._before, shape, paddings[1::2], strict=True))]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        top[0].fill_data(0.0)
+        top[0].fill_data(self.param.pad_param.constant_values)
         view = box(top[0].shape, bottom[0].shape, self._before)
         scatter(self.device, view, bottom[0].device_data, top[0].mutable_device_data)
 
@@ -53,7 +56,7 @@ class CropCenter(Rearrangement):
     Bottom: one of any shape.
     Top: shorter by twice the crop sizes; what is cut off gets the gradient 0.
     Raises: NetError if nothing is left of an axis, or there are more crop sizes than axes.
-    Source: forks of Caffe, e.g. for waifu2x.
+    Source: lltcggie's fork of Caffe, for waifu2x; checked against it.
     """
 
     type = "CropCenter"

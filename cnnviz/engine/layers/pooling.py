@@ -11,6 +11,7 @@ import cnnviz
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops import pooling
+from cnnviz.engine.ops.im2col import same_pads
 from cnnviz.engine.ops.kept import Kept
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, PoolingParameter
@@ -21,14 +22,16 @@ class Pooling(Layer):
 
     pooling_param:
         pool: MAX (default); AVE, whose divisor counts the padding that the window covers;
-            AVE_EXC_PAD, whose divisor counts real pixels only; STOCHASTIC, which draws one pixel in
-            proportion to max(x, 0) in TRAIN, and takes the mean weighted so in TEST. AVE_TF is refused.
+            AVE_EXC_PAD, or AVE_TF, whose divisor counts real pixels only; STOCHASTIC, which draws one pixel
+            in proportion to max(x, 0) in TRAIN, and takes the mean weighted so in TEST.
         kernel_size, or kernel_h and kernel_w: the window, in pixels.
         stride, or stride_h and stride_w: step between windows; default 1.
         pad, or pad_h and pad_w: pixels added on each side, less than the kernel; default 0.
         global_pooling: the window is the whole plane.
-        round_mode: CEIL (default) or FLOOR of (H + 2 pad - kernel) / stride; so does ceil_mode: false.
-        pad_l, pad_r, pad_t, pad_b: pads that differ by side, instead of pad.
+        round_mode: CEIL (default) or FLOOR of (H + 2 pad - kernel) / stride; where it is not given,
+            ceil_mode: false is FLOOR.
+        pad_l, pad_r, pad_t, pad_b: pads for each side, instead of pad.
+        pad_type: 1: pads by TensorFlow's rule SAME, by which H' is H / stride, rounded up; default 0.
         engine: accepted and not used.
 
     Bottom: x (N, C, H, W).
@@ -38,7 +41,8 @@ class Pooling(Layer):
     Raises: NetError for a kernel given twice or not at all, or larger than the plane; a pad not less
         than the kernel; pad with STOCHASTIC.
     Source: Caffe's PoolingLayer (the first maximum wins; a window of NaN gives -FLT_MAX);
-        Zeiler and Fergus 2013 for STOCHASTIC.
+        Zeiler and Fergus 2013 for STOCHASTIC. AVE_EXC_PAD, AVE_TF, pad_l and the like and pad_type are
+        those of Synopsys' fork, not checked against its numbers; ceil_mode was checked against Tiny-DSOD's.
     """
 
     type = "Pooling"
@@ -52,7 +56,11 @@ class Pooling(Layer):
         self.stride = _pair(options, "stride", 1)
         self.pad = _pair(options, "pad", 0)
         self.end = self.pad
-        if any(options.HasField(f"pad_{side}") for side in "tlbr"):
+        sides = [getattr(options, f"pad_{side}") for side in "tblr"]
+        plain = any(options.HasField(name) for name in ("pad", "pad_h", "pad_w"))
+        if plain + any(sides) + bool(options.pad_type) > 1:
+            raise NetError("give one of: pad; pad_h and pad_w; pad_type; pad_t, pad_b, pad_l and pad_r")
+        if any(sides):
             self.pad, self.end = (options.pad_t, options.pad_l), (options.pad_b, options.pad_r)
         self.kernel = (0, 0) if self.is_global else _pair(options, "kernel", None)
         self._kept = Kept(self)
@@ -61,19 +69,20 @@ class Pooling(Layer):
     def _check(self, options: Any) -> None:
         kernel_given = any(options.HasField(f) for f in ("kernel_size", "kernel_h", "kernel_w"))
         if self.is_global and kernel_given:
-            raise NetError("global_pooling takes the whole plane: leave kernel_size away")
-        if self.is_global and (any(self.pad + self.end) or self.stride != (1, 1)):
-            raise NetError("global_pooling takes the whole plane: leave pad and stride away")
+            self.complain("global_pooling takes the whole plane: leave kernel_size away")
+        padded = any(self.pad + self.end) or options.pad_type
+        if self.is_global and (padded or self.stride != (1, 1)):
+            self.complain("global_pooling takes the whole plane: leave pad and stride away")
         if not self.is_global and min(self.kernel) == 0:
             raise NetError("the kernel's size is 0; give at least 1")
         if min(self.stride) == 0:
             raise NetError("stride is 0; give at least 1")
-        if self.method == PoolingParameter.STOCHASTIC and any(self.pad + self.end):
-            raise NetError("STOCHASTIC pooling has no pad; use MAX or AVE")
-        if self.method == PoolingParameter.AVE_TF:
-            raise NetError("pool AVE_TF is not supported; use AVE or AVE_EXC_PAD")
+        if options.pad_type > 1:
+            raise NetError(f"pad_type is {options.pad_type}; give 0, or 1 for TensorFlow's SAME")
+        if self.method == PoolingParameter.STOCHASTIC and padded:
+            self.complain("STOCHASTIC pooling has no pad; use MAX or AVE")
         if self.method != PoolingParameter.MAX and len(self.param.top) > 1:
-            raise NetError("a second top, the mask, exists with pool MAX only")
+            self.complain("a second top, the mask, exists with pool MAX only")
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(bottom[0]) != 4:
@@ -88,10 +97,16 @@ class Pooling(Layer):
         return [shape] * max(1, len(self.param.top))
 
     def _window(self, height: int, width: int) -> pooling.Window:
-        kernel = (height, width) if self.is_global else self.kernel
+        kernel, pad, end = self.kernel, self.pad, self.end
         options = self.param.pooling_param
-        ceil = options.round_mode == PoolingParameter.CEIL and options.ceil_mode
-        return pooling.pooling_window((height, width), kernel, self.stride, self.pad, ceil, self.end)
+        by_round = options.round_mode == PoolingParameter.CEIL
+        ceil = by_round if options.HasField("round_mode") else options.ceil_mode
+        if self.is_global:
+            kernel, pad, end = (height, width), (0, 0), (0, 0)
+        elif options.pad_type:
+            rows, columns = map(same_pads, (height, width), kernel, self.stride)
+            pad, end, ceil = (rows[0], columns[0]), (rows[1], columns[1]), False
+        return pooling.pooling_window((height, width), kernel, self.stride, pad, ceil, end, self.complain)
 
     def top_has_gradient(self, top_index: int) -> bool:
         return top_index == 0
@@ -118,7 +133,7 @@ class Pooling(Layer):
             return
         where = (self.device, self.planes, self.window)
         dy, dx = top[0].device_diff, bottom[0].mutable_device_diff
-        if self.method in (PoolingParameter.AVE, PoolingParameter.AVE_EXC_PAD):
+        if self.method in (PoolingParameter.AVE, PoolingParameter.AVE_EXC_PAD, PoolingParameter.AVE_TF):
             pooling.ave_backward(*where, dy, dx, self._padding_counts)
         elif self.method == PoolingParameter.STOCHASTIC and self.phase == cnnviz.TEST:
             x, y = bottom[0].device_data, top[0].device_data

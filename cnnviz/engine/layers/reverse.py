@@ -1,4 +1,4 @@
-"""Reverse: an axis read backward."""
+"""Reverse: axes read backward."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from cnnviz.engine.ops.views import View, dense_strides
 
 
 class Reverse(Rearrangement):
-    """Element i along the axis of the top is element size - 1 - i of the bottom
+    """Element i along each named axis of the top is element size - 1 - i of the bottom
 
     reverse_param:
-        axis: the axis to reverse; negative counts from the end; default 0, the time of recurrent layers.
+        axis: those to reverse, given once for each; negative counts from the end; default 0, the time of
+            recurrent layers.
 
     Bottom: one of any shape.
     Top: of the same shape.
-    Source: forks of Caffe, for recurrent nets that read in both directions.
+    Source: Synopsys' fork of Caffe, where axis must be given, checked against it; forks for recurrent nets
+        that read in both directions.
     """
 
     type = "Reverse"
@@ -26,8 +28,9 @@ class Reverse(Rearrangement):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         refuse_in_place(self.param)
         shape = bottom[0]
-        axis, strides = positive_axis(self.param.reverse_param.axis, shape), dense_strides(shape)
-        start = (shape[axis] - 1) * strides[axis]
-        strides[axis] = -strides[axis]
-        self.view = View.of(shape, strides, max(start, 0))
+        strides, start = dense_strides(shape), 0
+        for axis in {positive_axis(axis, shape) for axis in self.param.reverse_param.axis or [0]}:
+            start += max(shape[axis] - 1, 0) * strides[axis]
+            strides[axis] = -strides[axis]
+        self.view = View.of(shape, strides, start)
         return [shape]

@@ -1,4 +1,4 @@
-"""Squeeze and ExpandDims: axes of one element taken away or put in."""
+"""Squeeze, ExpandDims and ExpandDimsND: axes of one element taken away or put in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Squeeze(SameElements):
     Bottom: one of any shape.
     Top: the same elements.
     Raises: NetError if a named axis is not of size 1, or in place.
-    Source: forks of Caffe, for nets converted from elsewhere.
+    Source: Synopsys' fork of Caffe; checked against it.
     """
 
     type = "Squeeze"
@@ -44,7 +44,7 @@ class ExpandDims(SameElements):
     Bottom: one of any shape.
     Top: the same elements, one axis more.
     Raises: NetError if the top would have no such axis, or in place.
-    Source: forks of Caffe, for nets converted from elsewhere.
+    Source: forks of Caffe, for nets converted from elsewhere; not checked against an original.
     """
 
     type = "ExpandDims"
@@ -54,3 +54,30 @@ class ExpandDims(SameElements):
         shape = bottom[0]
         axis = positive_axis(self.param.expand_dims_param.axis, (*shape, 1))
         return [(*shape[:axis], 1, *shape[axis:])]
+
+
+class ExpandDimsND(SameElements):
+    """Puts in axes of size 1.
+
+    expand_dims_nd_param:
+        axis: for each the axis of the bottom before which it is put in, in rising order; the number of axes
+            puts it behind all, and so does -1, -2 before the last one, and so on.
+
+    Bottom: one of any shape.
+    Top: the same elements, as many axes more as are given.
+    Raises: NetError if the bottom has no such place, the places do not rise, or in place.
+    Source: Synopsys' fork of Caffe; checked against it for places of 0 and more.
+    """
+
+    type = "ExpandDimsND"
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        refuse_in_place(self.param)
+        shape, given = bottom[0], list(self.param.expand_dims_nd_param.axis)
+        places = [axis if axis >= 0 else axis + len(shape) + 1 for axis in given]
+        if any(not 0 <= place <= len(shape) for place in places) or places != sorted(places):
+            raise NetError(f"axes {given} are not rising places in a bottom of shape {shape}")
+        top = list(shape)
+        for count, place in enumerate(places):
+            top.insert(place + count, 1)
+        return [tuple(top)]

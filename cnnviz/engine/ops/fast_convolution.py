@@ -51,14 +51,14 @@ class _Spread:
         self.device = device
         self.window = w = geometry.window
         self.planes = geometry.num * geometry.channels
-        spans = [d * (k - 1) + 1 for k, d in zip(w.kernel, w.dilation, strict=True)]
+        spans = w.extent
         self.phases = tuple(min(s, span) for s, span in zip(w.stride, spans, strict=True))
         self.rows, self.cols = (
             -(-((out - 1) * s + span) // s)
             for out, s, span in zip(w.out_spatial, w.stride, spans, strict=True)
         )
         self.plane = math.prod(self.phases) * self.rows * self.cols
-        self.is_plain = self.phases == (1, 1) and not any(w.pad) and (self.rows, self.cols) == w.spatial
+        self.is_plain = self.phases == (1, 1) and not w.is_padded and (self.rows, self.cols) == w.spatial
         # Rows read past the last are DEEP - 1 of convolve_planes, or one and a vector of weight_gradient.
         self.slack = 4 * self.cols + 2 * tile_of(device).lanes
         taps = self._taps(geometry.group_channels, turned)
@@ -125,8 +125,10 @@ class FastConvolution(PlainConvolution):
     def _back(self) -> FastConvolution:
         """The convolution of dy with turned filters that gives dx, for stride 1."""
         g, w = self._flat, self._flat.window
-        pad = tuple(d * (k - 1) - p for k, d, p in zip(w.kernel, w.dilation, w.pad, strict=True))
-        window = Window(w.out_spatial, w.kernel, w.stride, pad, w.dilation)
+        pad, end = (
+            tuple(extent - 1 - p for extent, p in zip(w.extent, pads, strict=True)) for pads in (w.pad, w.end)
+        )
+        window = Window(w.out_spatial, w.kernel, w.stride, pad, w.dilation, end)
         back = Geometry(g.num, g.num_output, window, g.group, g.channels)
         return FastConvolution(self.device, back, turned=True)
 
@@ -285,5 +287,6 @@ def _with_two_axes(geometry: Geometry) -> Geometry:
     w = geometry.window
     if len(w.spatial) == 2:
         return geometry
-    window = Window((1, *w.spatial), (1, *w.kernel), (1, *w.stride), (0, *w.pad), (1, *w.dilation))
+    sizes = (w.spatial, w.kernel, w.stride, w.pad, w.dilation, w.end)
+    window = Window(*((first, *size) for first, size in zip((1, 1, 1, 0, 1, 0), sizes, strict=True)))
     return dataclasses.replace(geometry, window=window)

@@ -21,6 +21,7 @@ class Window:
     Attributes:
         spatial: the image's size.
         kernel, stride, pad, dilation: Caffe's parameters.
+        end: the pad behind the image, where it is not that before it.
     """
 
     spatial: Axes
@@ -28,16 +29,29 @@ class Window:
     stride: Axes
     pad: Axes
     dilation: Axes
+    end: Axes = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "end", self.end or self.pad)
 
     @functools.cached_property
     def out_spatial(self) -> Axes:
-        """Positions of the window along each axis: floor((H + 2p - (d(k-1)+1)) / s) + 1."""
+        """Positions of the window along each axis: floor((H + pads - (d(k-1)+1)) / s) + 1."""
         return tuple(
-            (size + 2 * p - (d * (k - 1) + 1)) // s + 1
-            for size, k, s, p, d in zip(
-                self.spatial, self.kernel, self.stride, self.pad, self.dilation, strict=True
+            (size + before + behind - extent) // s + 1
+            for size, before, behind, extent, s in zip(
+                self.spatial, self.pad, self.end, self.extent, self.stride, strict=True
             )
         )
+
+    @property
+    def extent(self) -> Axes:
+        """What the window covers, with the gaps of dilation: d(k-1)+1."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+
+    @property
+    def is_padded(self) -> bool:
+        return any(self.pad + self.end)
 
     @functools.cached_property
     def in_count(self) -> int:
@@ -53,6 +67,12 @@ class Window:
     def out_count(self) -> int:
         """Positions of the window."""
         return math.prod(self.out_spatial)
+
+
+def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Returns the pads before and behind an axis by TensorFlow's rule SAME: ceil(size / stride) windows."""
+    both = max(kernel - (size % stride or stride), 0)
+    return both // 2, both - both // 2
 
 
 class Im2col:

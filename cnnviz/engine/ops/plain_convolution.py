@@ -57,7 +57,7 @@ class PlainConvolution:
         self._columns = Im2col(device, window)
         self._column_count = geometry.channels * window.kernel_count * window.out_count
         # The image is its own column matrix where the window is one pixel that moves by one.
-        self._is_pointwise = window.kernel_count == 1 and not any(window.pad) and set(window.stride) == {1}
+        self._is_pointwise = window.kernel_count == 1 and not window.is_padded and set(window.stride) == {1}
         # Elements of one group's part of weights, column matrix and top.
         self._w_step = geometry.group_output * geometry.depth
         self._column_step = geometry.depth * window.out_count

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cnnviz.engine.blob import Shape
+from cnnviz.engine.blob import MAX_COUNT, Shape
 from cnnviz.engine.device import Device
 from cnnviz.engine.ops.ranges import row_range
 from cnnviz.errors import NetError
@@ -41,26 +42,34 @@ def pooling_window(
     pad: tuple[int, int],
     ceil: bool = True,
     end: tuple[int, int] | None = None,
+    complain: Callable[[str], None] | None = None,
 ) -> Window:
     """Returns the window for planes of ``size``; all pairs are (height, width).
 
-    ``end`` is the pad behind the plane, by default that before it.
+    ``end`` is the pad behind the plane, by default that before it. ``complain`` is told where a pad is not
+    less than its kernel; default: that raises NetError.
 
-    Raises NetError if a pad is not less than its kernel, or nothing remains of the plane.
+    Raises NetError if nothing remains of the plane, or sizes are beyond
+    counting.
     """
+    end = pad if end is None else end
+    reach = [size[i] + pad[i] + end[i] + kernel[i] + stride[i] for i in range(2)]
+    if max(reach) > MAX_COUNT:
+        raise NetError(f"kernel, stride and pad can span {MAX_COUNT} pixels at most")
     for axis, kernel_size, pad_size in zip(("height", "width"), kernel, pad, strict=True):
         if pad_size >= kernel_size:
-            raise NetError(
-                f"pad {pad_size} is not less than the kernel's {axis} {kernel_size}: "
-                "some windows would hold padding alone"
-            )
-    end = pad if end is None else end
+            reason = f"pad {pad_size} is not less than the kernel's {axis} {kernel_size}: "
+            (complain or _refuse)(reason + "some windows would hold padding alone")
     pooled = [_pooled(size[i], kernel[i], stride[i], pad[i], end[i], ceil, any(pad + end)) for i in range(2)]
     if min(pooled) <= 0:
         raise NetError(
             f"the kernel {kernel[0]}x{kernel[1]} is larger than the bottom's {size[0]}x{size[1]} with its pad"
         )
     return Window(*size, pooled[0], pooled[1], *kernel, *stride, *pad, *end)
+
+
+def _refuse(reason: str) -> None:
+    raise NetError(reason)
 
 
 def _pooled(size: int, kernel: int, stride: int, pad: int, end: int, ceil: bool, any_pad: bool) -> int:

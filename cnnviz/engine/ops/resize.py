@@ -35,10 +35,11 @@ def corner_positions(size: int, out: int) -> np.ndarray:
 
 
 class Resize:
-    """A pair of axis maps with their tables on the device."""
+    """A pair of axis maps with their tables on the device; planes are of shape (H, W, inner)."""
 
-    def __init__(self, device: Device, rows: AxisMap, columns: AxisMap):
+    def __init__(self, device: Device, rows: AxisMap, columns: AxisMap, inner: int = 1):
         self._device = device
+        self._inner = inner
         self._sizes = (rows.size, columns.size, rows.out, columns.out)
         self._tables = [
             device.upload(table.astype(kind), "resize table")
@@ -54,12 +55,18 @@ class Resize:
     def forward(self, planes: int, x: Any, y: Any) -> None:
         """Writes the resized planes of ``x`` to ``y``."""
         height, width = self._sizes[2:]
-        size, options = row_range(width, height, max(planes, 1))
-        self._device.launch("resize", "resize_forward", size, *self._sizes, *self._tables, x, y, **options)
+        self._launch("resize_forward", planes, height, width, *self._tables, x, y)
 
     def backward(self, planes: int, dy: Any, dx: Any) -> None:
         """Writes the gradient of the inputs to ``dx``."""
         height, width = self._sizes[:2]
-        size, options = row_range(width, height, max(planes, 1))
-        args = (*self._sizes, *self._tables, *self._ranges, dy, dx)
-        self._device.launch("resize", "resize_backward", size, *args, **options)
+        self._launch("resize_backward", planes, height, width, *self._tables, *self._ranges, dy, dx)
+
+    def _launch(self, kernel: str, planes: int, height: int, width: int, *args: Any) -> None:
+        if not planes or not self._inner:
+            return
+        size, options = row_range(width * self._inner, height, planes)
+        defines = (("CHANNELS_LAST", 1),) if self._inner > 1 else ()
+        self._device.launch(
+            "resize", kernel, size, *self._sizes, self._inner, *args, defines=defines, **options
+        )

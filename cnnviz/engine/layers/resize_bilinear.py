@@ -1,0 +1,52 @@
+"""ResizeBilinear: planes scaled bilinearly as TensorFlow does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnnviz.engine.blob import Shape
+from cnnviz.engine.layers._resizing import Resizing, check_format, check_one_of, scaled_size
+from cnnviz.engine.ops.resize import corner_positions
+from cnnviz.formats.schema import LayerParameter
+
+
+class ResizeBilinear(Resizing):
+    """y = x scaled bilinearly; pixel i of y reads at i H / H'
+
+    resize_bilinear_param:
+        output_height, output_width: the size of y; or
+        scale_height, scale_width: what height and width are multiplied by, rounded down; default 1.
+        align_corners: the corners of y lie on the corners of x; default false.
+        half_pixel_centers: pixel i of y reads at (i + 1/2) H / H' - 1/2; default false.
+        pytorch_half_pixel: the same, but a single pixel reads the first; default false.
+        data_format: "NHWC" (default) or "NCHW"; NCHWD, for volumes, is refused.
+
+    Bottom: x (N, H, W, C), or (N, C, H, W) for NCHW.
+    Top: y, with H' and W' for H and W.
+    Raises: NetError if nothing remains, for another data_format, or two ways to place the pixels.
+    Source: the operator of this name in TensorFlow; Synopsys' fork of Caffe. Checked against that fork, but
+        for pytorch_half_pixel.
+    """
+
+    type = "ResizeBilinear"
+
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        self._options = options = param.resize_bilinear_param
+        check_format(options)
+        check_one_of(options, "align_corners", "half_pixel_centers", "pytorch_half_pixel")
+        self.channels_last = options.data_format == "NHWC"
+
+    def out_size(self, axis: int, size: int, shapes: Sequence[Shape]) -> int:
+        return scaled_size(self._options, axis, size)
+
+    def positions(self, axis: int, size: int, out: int) -> np.ndarray:
+        if self._options.align_corners and out > 1:
+            return corner_positions(size, out)
+        if self._options.pytorch_half_pixel and out == 1:
+            return np.zeros(1)
+        centered = self._options.half_pixel_centers or self._options.pytorch_half_pixel
+        shift = 0.5 if centered else 0.0
+        return (np.arange(out) + shift) * size / out - shift
