@@ -20,7 +20,14 @@ In the formulas x is the bottom, y the top; N is the number of items, C of chann
 
 ![Curves, derivatives and formulas of the activation functions](images/activations.png)
 """
-_TITLES = {"Bottom": "Bottom", "Top": "Top", "Parameters": "Learned", "Raises": "Refused", "Source": "Source"}
+_TITLES = {
+    "Bottom": "Bottom",
+    "Top": "Top",
+    "Parameters": "Learned",
+    "Raises": "Refused",
+    "Source": "Source",
+    "Checked": "Checked",
+}
 _SECTION = re.compile(rf"({'|'.join(_TITLES)}): (.*)")
 _PARAM = re.compile(r"(\w+_param):")
 

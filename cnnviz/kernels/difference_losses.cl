@@ -33,6 +33,18 @@ __kernel void difference_forward(ARGS, __global Dtype *losses)
 #endif
 }
 
+// The sum over the channels of each item and place. One work item for each.
+__kernel void difference_items(const int num, const int channels, const int places,
+                               __global const Dtype *losses, __global Dtype *sums)
+{
+    const size_t at = get_global_id(0);
+    if (at >= (size_t)num * places) return;
+    const size_t first = at / places * channels * places + at % places;
+    Dtype sum = 0;
+    for (int c = 0; c < channels; ++c) sum += losses[first + (size_t)c * places];
+    sums[at] = sum;
+}
+
 __kernel void difference_backward(ARGS, const Dtype scale, __global const Dtype *dloss, __global Dtype *da,
                                   __global Dtype *db)
 {

@@ -1,7 +1,8 @@
-// loss[o, i] = -log(max(p[o, label, i], FLT_MIN)), 0 and not counted where the label is ignored
-// dx[o, c, i] = (p[o, c, i] - (c == label)) scale, 0 where ignored;  scale = dloss / divisor
+// loss[o, i] = -w[label] log(max(p[o, label, i], FLT_MIN)), 0 and not counted where the label is ignored
+// dx[o, c, i] = w[label] (p[o, c, i] - (c == label)) scale, 0 where ignored;  scale = dloss / divisor
+// w may be null: all weights are 1.
 // Host: engine/layers/softmax_with_loss.py. One work item per (i, o). A label outside of [0, classes) gives a
-// loss of NaN and reads nothing. In place: dx is a buffer of its own.
+// loss of NaN and reads nothing (its gradient has weight 1). In place: dx is a buffer of its own.
 
 #include "items.h"
 
@@ -10,31 +11,32 @@
 #endif
 
 #define LABEL \
-    const int label = (int)labels[item], ignored = has_ignore && label == ignore;
+    const int label = (int)labels[item], ignored = has_ignore && label == ignore; \
+    const int known = label >= 0 && label < classes; \
+    const Dtype weight = weights && known ? weights[label] : 1;
 
 #define SIZES const int outer, const int classes, const int inner, const int has_ignore, const int ignore
 
 __kernel void softmax_loss_forward(SIZES, __global const Dtype *p, __global const Dtype *labels,
-                                   __global Dtype *losses)
+                                   __global const Dtype *weights, __global Dtype *losses)
 {
     ITEM(classes)
     LABEL
     Dtype loss = 0;
     if (!ignored) {
-        const int known = label >= 0 && label < classes;
         const Dtype chance = known ? p[C(label)] : NAN;
-        loss = chance < FLT_MIN ? -log((Dtype)FLT_MIN) : -log(chance);
+        loss = weight * (chance < FLT_MIN ? -log((Dtype)FLT_MIN) : -log(chance));
     }
     losses[item] = loss;
     losses[outer * inner + item] = !ignored;
 }
 
 __kernel void softmax_loss_backward(SIZES, __global const Dtype *p, __global const Dtype *labels,
-                                    __global const Dtype *totals, __global const Dtype *dloss,
-                                    __global Dtype *dx)
+                                    __global const Dtype *weights, __global const Dtype *totals,
+                                    __global const Dtype *dloss, __global Dtype *dx)
 {
     ITEM(classes)
     LABEL
-    const Dtype scale = ignored ? 0 : dloss[0] / totals[1];
+    const Dtype scale = ignored ? 0 : weight * dloss[0] / totals[1];
     for (int c = 0; c < classes; ++c) dx[C(c)] = ignored ? 0 : scale * (p[C(c)] - (c == label));
 }

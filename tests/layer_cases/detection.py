@@ -109,6 +109,105 @@ TRUTHS = given(
 )
 SSD = [(2, 16), (2, 12), (1, 2, 16)]
 
+
+def hardest(number):
+    """Labels and weights of the regions with the largest losses, ``number`` for each item."""
+
+    def reference(rois, losses, labels, weights):
+        y, z = np.full_like(labels, -1), np.zeros_like(weights)
+        for item in set(rois[:, 0]):
+            mine = [r for r in range(len(rois)) if rois[r, 0] == item]
+            for r in sorted(mine, key=lambda r: -losses[r])[:number]:
+                y[r], z[r] = labels[r], weights[r]
+        return [y, z]
+
+    return reference
+
+
+def evaluated(found, truth):
+    """Two classes: of three boxes on one true box the best is right; one finds none."""
+    rows = [[-1, 1, 1, -1, -1], [-1, 2, 1, -1, -1]]
+    rows += [[0, 1, 0.9, 1, 0], [0, 1, 0.5, 0, 1], [0, 1, 0.2, 0, 1], [0, 2, 0.7, 0, 1]]
+    return np.array(rows)[None, None]
+
+
+FOUND = given([[0, 1, 0.5, 0, 0, 0.4, 0.4], [0, 1, 0.9, 0.01, 0, 0.4, 0.4], [0, 1, 0.2, 0.5, 0.5, 0.9, 0.9],
+               [0, 2, 0.7, 0, 0, 0.1, 0.1]])  # fmt: skip
+ON_THEM = given([[0, 1, 0, 0, 0, 0.4, 0.4, 0], [0, 2, 0, 0.5, 0.5, 0.9, 0.9, 0], [-1] + [0] * 7])
+
+
+def logistic(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def yolo_boxes(x, anchors, classes, units):
+    """(box, to, scores) of each position and anchor; ``units``: the image's (width, height) for anchors."""
+    _, _, height, width = x.shape
+    parts = x[0].reshape(len(anchors), 5 + classes, height, width)
+    for j, i, n in np.ndindex(height, width, len(anchors)):
+        tx, ty, tw, th, to, *scores = parts[n, :, j, i]
+        cx, cy = (i + logistic(tx)) / width, (j + logistic(ty)) / height
+        w, h = np.exp(tw) * anchors[n][0] / units[0], np.exp(th) * anchors[n][1] / units[1]
+        yield [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], to, np.array(scores)
+
+
+def iou(a, b):
+    sides = [min(a[k + 2], b[k + 2]) - max(a[k], b[k]) for k in (0, 1)]
+    shared = max(sides[0], 0) * max(sides[1], 0)
+    return shared / (sum((c[2] - c[0]) * (c[3] - c[1]) for c in (a, b)) - shared)
+
+
+def surest(rows, threshold):
+    kept = []
+    for row in sorted(rows, key=lambda row: -row[2]):
+        if all(iou(row[3:], other[3:]) < threshold for other in kept):
+            kept.append(row)
+    return np.array(kept)[None, None]
+
+
+def yolo_output(x):
+    rows = []
+    for box, to, scores in yolo_boxes(x, [(1, 1.5), (2, 0.5)], 3, (4, 3)):
+        chances = np.exp(scores) / np.exp(scores).sum()
+        sure = logistic(to) * chances.max()
+        rows += [[0, chances.argmax() + 1, sure, *box]] if sure >= 0.2 else []
+    return surest(rows, 0.45)
+
+
+def yolov3_output(*bottoms):
+    rows = []
+    for x, anchors in zip(bottoms, ([(30, 30), (10, 20)], [(8, 8), (10, 20)]), strict=True):
+        scale = {2: 16, 4: 8}[x.shape[2]]
+        units = x.shape[3] * scale, x.shape[2] * scale
+        for box, to, scores in yolo_boxes(x, anchors, 2, units):
+            sure = logistic(to) * logistic(scores)
+            rows += [[0, c + 1, sure[c], *box] for c in range(2) if sure[c] > 0.3]
+    return surest(rows, 0.3)
+
+
+def region_loss(x, truth):
+    """One true box in the middle of position (1, 0), of the first anchor's size, in a map of 2 x 2."""
+    parts = x[0].reshape(2, 7, 2, 2)
+    chance = logistic(parts[:, 4])
+    deltas = np.zeros_like(parts)
+    deltas[:, 4] = 0.5 * chance**2 * (1 - chance)
+    tx, ty, tw, th, to, *scores = parts[0, :, 0, 1]
+    slopes = logistic(np.array([tx, ty, to])) * (1 - logistic(np.array([tx, ty, to])))
+    powers = np.exp(scores) / np.exp(scores).sum()
+    deltas[0, :, 0, 1] = [
+        (logistic(tx) - 0.5) * slopes[0] * 5 * (2 - 0.3), (logistic(ty) - 0.5) * slopes[1] * 5 * (2 - 0.3),
+        tw * 5 * (2 - 0.3), th * 5 * (2 - 0.3), 3 * (logistic(to) - 1) * slopes[2], powers[0], powers[1] - 1,
+    ]  # fmt: skip
+    return (deltas**2).sum()
+
+
+ONE_OBJECT = given([[1, 0.75, 0.25, 0.5, 0.6], [0, 0, 0, 0, 0]])
+YOLO = "num_classes: 3 num_box: 2 confidence_threshold: 0.2 biases: [1, 1.5, 2, 0.5]"
+YOLOV3 = (
+    "num_classes: 2 num_box: 2 confidence_threshold: 0.3 nms_threshold: 0.3 biases: [30, 30, 10, 20, 8, 8] "
+    "mask: [0, 1, 2, 1] anchors_scale: [16, 8]"
+)
+
 ROIS = {1: given([[0, 0, 0, 11, 9], [1, 2, 4, 7, 6], [1, 5, 1, 5, 1], [0, 9, 8, 20, 20]])}
 
 CASES = [
@@ -137,8 +236,8 @@ CASES = [
     Case("PriorBox", "squares and ratios", [(1, 4, 2, 3), (1, 3, 40, 60)],
          "prior_box_param { min_size: 10 max_size: 22.5 aspect_ratio: 4 variance: 0.1 variance: 0.1 "
          "variance: 0.2 variance: 0.2 }", gradient=False,
-         reference=prior_boxes([(10, 10), (220**0.5,) * 2, (220**0.5 * 2, 220**0.5 / 2),
-                                (220**0.5 / 2, 220**0.5 * 2)], (40, 60), [0.1, 0.1, 0.2, 0.2])),
+         reference=prior_boxes([(10, 10), (220**0.5,) * 2, (20, 5), (5, 20)], (40, 60),
+                               [0.1, 0.1, 0.2, 0.2])),
     Case("PriorBox", "clipped, no flip, image size given", [(1, 4, 2, 3), (1, 3, 5, 5)],
          "prior_box_param { min_size: 30 min_size: 8 aspect_ratio: 4 aspect_ratio: 1 flip: false clip: true "
          "img_h: 40 img_w: 60 }", gradient=False,
@@ -166,4 +265,31 @@ CASES = [
          "multibox_loss_param { num_classes: 3 mining_type: NONE match_type: BIPARTITE "
          "use_difficult_gt: false code_type: CORNER_SIZE } loss_param { normalization: BATCH_SIZE }",
          fills={2: SSD_PRIORS, 3: TRUTHS}),
+    Case("MultiBoxLoss", "codes of each class", [(2, 48), (2, 12), (1, 2, 16), (1, 1, 3, 8)],
+         "multibox_loss_param { num_classes: 3 share_location: false mining_type: NONE }",
+         fills={2: SSD_PRIORS, 3: TRUTHS}),
+    Case("MultiBoxLoss", "hard examples beside others, variances in the loss", [*SSD, (1, 1, 3, 8)],
+         "multibox_loss_param { num_classes: 3 mining_type: HARD_EXAMPLE sample_size: 2 "
+         "use_prior_for_nms: true nms_param { nms_threshold: 0.5 top_k: 4 } "
+         "encode_variance_in_target: true }",
+         fills={2: SSD_PRIORS, 3: TRUTHS}),
+    Case("MultiBoxLoss", "predictions matched, inside only", [*SSD, (1, 1, 3, 8)],
+         "multibox_loss_param { num_classes: 3 use_prior_for_matching: false bp_inside: true }",
+         fills={0: uniform(-0.1, 0.1), 2: SSD_PRIORS, 3: TRUTHS}),
+    Case("MultiBoxLoss", "logistic without mining", [*SSD, (1, 1, 3, 8)],
+         "multibox_loss_param { num_classes: 3 conf_loss_type: LOGISTIC mining_type: NONE }",
+         fills={2: SSD_PRIORS, 3: TRUTHS}),
+    Case("BoxAnnotatorOHEM", "two items", [(7, 5), (7,), (7,), (7, 8)],
+         "box_annotator_ohem_param { roi_per_img: 2 }", tops=2, gradient=False, takes_nan=False,
+         fills={0: given([[n] * 5 for n in (0, 1, 0, 0, 1, 1, 1)])}, reference=hardest(2)),
+    Case("DetectionEvaluate", "right and wrong", [(1, 1, 4, 7), (1, 1, 3, 8)],
+         "detection_evaluate_param { num_classes: 3 }", gradient=False, takes_nan=False,
+         fills={0: FOUND, 1: ON_THEM}, reference=evaluated),
+    Case("YoloDetectionOutput", "not square", [(1, 16, 3, 4)], f"yolo_detection_output_param {{ {YOLO} }}",
+         gradient=False, reference=yolo_output),
+    Case("Yolov3DetectionOutput", "two sizes", [(1, 14, 2, 3), (1, 14, 4, 6)],
+         f"yolov3_detection_output_param {{ {YOLOV3} }}", gradient=False, reference=yolov3_output),
+    Case("RegionLoss", "one object", [(1, 14, 2, 2), (1, 1, 2, 5)],
+         "region_loss_param { num_class: 2 num: 2 rescore: 0 object_scale: 3 biases: [1, 1.2, 2, 0.2] "
+         "thresh: 2 }", gradient=False, fills={1: ONE_OBJECT}, reference=region_loss),
 ]  # fmt: skip

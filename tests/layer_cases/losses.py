@@ -18,6 +18,28 @@ def softmax_loss(divisor, ignore=None):
     return reference
 
 
+def weighted_softmax_loss(weights):
+    """The mean over all items of -w[label] log p[label], p, and each item's own loss."""
+
+    def reference(x, t):
+        p = softmax(x)
+        losses = -np.array(weights)[t.astype(int)] * np.log(p[np.arange(len(x)), t.astype(int)])
+        return [losses.mean(), p, losses]
+
+    return reference
+
+
+def smooth_l1_of_rfcn(divisor):
+    """The loss of R-FCN's form, and each item's part of it."""
+
+    def reference(a, b, weights=1):
+        d = np.abs(weights * (a - b))
+        f = np.where(d < 1, d**2 / 2, d - 0.5)
+        return [f.sum() / divisor, f.sum(axis=1, keepdims=True)]
+
+    return reference
+
+
 def sigmoid_loss(x, t):
     p = 1 / (1 + np.exp(-x))
     return -(t * np.log(p) + (1 - t) * np.log(1 - p))
@@ -90,6 +112,17 @@ def softmax(x):
 LABELS = {1: integers(0, 5)}
 
 CASES = [
+    Case("SoftmaxWithLoss", "class weights, three tops", [(7, 3), (7,)], tops=3,
+         params="loss_param { weight_by_label_freqs: true class_weighting: [0.5, 2, 1] }",
+         fills={1: integers(0, 3)}, reference=weighted_softmax_loss([0.5, 2, 1])),
+    Case("SoftmaxWithLossOHEM", "three tops", [(6, 5), (6,)], tops=3, fills=LABELS,
+         reference=weighted_softmax_loss([1] * 5)),
+    Case("SmoothL1Loss", "three bottoms, two tops", [(2, 3, 2, 4)] * 3, tops=2,
+         params="loss_weight: 1 loss_weight: 0", fills={0: uniform(-3, 3)}, reference=smooth_l1_of_rfcn(16)),
+    Case("SmoothL1LossOHEM", "divisor given", [(3, 4, 1, 1)] * 2, tops=2,
+         params="loss_weight: 1 loss_weight: 0 "
+         "loss_param { normalization: PRE_FIXED pre_fixed_normalizer: 8 }",
+         fills={0: uniform(-3, 3)}, reference=smooth_l1_of_rfcn(8)),
     Case("SoftmaxWithLoss", "default", [(7, 5), (7,)], fills=LABELS,
          reference=softmax_loss(lambda valid, n: valid)),
     Case("SoftmaxWithLoss", "ignored label", [(7, 5), (7,)], "loss_param { ignore_label: 2 }", fills=LABELS,

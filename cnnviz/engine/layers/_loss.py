@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, positive_axis
@@ -16,15 +16,27 @@ from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, LossParameter
 
 
+def normalization_mode(options: Any, default: int = LossParameter.VALID) -> int:
+    """Returns what a loss_param says of the divisor, by ``normalization`` or the older ``normalize``."""
+    if options.HasField("normalization") or not options.HasField("normalize"):
+        return options.normalization if options.HasField("normalization") else default
+    return LossParameter.VALID if options.normalize else LossParameter.BATCH_SIZE
+
+
 class Loss(Layer):
     """Base of losses: bottom 0 is compared with bottom 1, which has as many items; the top is a number."""
 
     num_bottom = (2, 2)
     is_loss = True
+    takes_class_weights: ClassVar[bool] = False
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
         self.kept = Kept(self)
+        if param.loss_param.weight_by_label_freqs and not self.takes_class_weights:
+            raise NetError(
+                f"weight_by_label_freqs works with SoftmaxWithLoss, not with {self.type}; remove it"
+            )
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         first = [shape[:1] for shape in bottom[:2]]
@@ -33,7 +45,7 @@ class Loss(Layer):
                 f"bottom 0 is {bottom[0]} and bottom 1 is {bottom[1]}: their first axis, the number "
                 "of items, must be the same"
             )
-        return [()] * self.num_top[0]
+        return [()]
 
     def allow_force_backward(self, bottom_index: int) -> bool:
         return bottom_index != 1  # labels
@@ -79,15 +91,10 @@ class LabelLoss(Loss):
         options = param.loss_param
         self.has_ignore_label = options.HasField("ignore_label")
         self.ignore_label = options.ignore_label
-        self.normalization = self._mode(options)
+        self.normalization = normalization_mode(options, self.default_normalization)
         self.fixed = options.pre_fixed_normalizer
         if self.normalization == LossParameter.PRE_FIXED and not self.fixed > 0:
             raise NetError("pre_fixed_normalizer, which PRE_FIXED divides by, must be greater than 0")
-
-    def _mode(self, options: Any) -> int:
-        if options.HasField("normalization") or not options.HasField("normalize"):
-            return options.normalization if options.HasField("normalization") else self.default_normalization
-        return LossParameter.VALID if options.normalize else LossParameter.BATCH_SIZE
 
     @property
     def items(self) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import Loss
+from cnnviz.engine.layers._loss import Loss, normalization_mode
 from cnnviz.errors import NetError
+from cnnviz.formats.schema import LayerParameter, LossParameter
 
 
 class DifferenceLoss(Loss):
@@ -70,21 +71,92 @@ class EuclideanLoss(DifferenceLoss):
 
 
 class SmoothL1Loss(DifferenceLoss):
-    """loss = 1/N sum of v f(u (a - b)),  f(d) = s^2 d^2 / 2 where |d| < 1/s^2, else |d| - 1/(2 s^2)
+    """loss = 1/D sum of v f(u (a - b)),  f(d) = s^2 d^2 / 2 where |d| < 1/s^2, else |d| - 1/(2 s^2)
+
+    Two forks have this type. Three bottoms, two tops, or a loss_param beside two bottoms are R-FCN's form:
+    D follows loss_param. Otherwise D is N, the number of items.
 
     smooth_l1_loss_param:
         sigma: s, where the parabola ends; default 1.
+    loss_param:
+        normalization: of R-FCN's form, D: N H W (VALID, the default, and FULL), N (BATCH_SIZE), 1 (NONE), or
+            pre_fixed_normalizer (PRE_FIXED); at least 1.
+        normalize: used if normalization is not given: true is VALID, false BATCH_SIZE.
 
     Bottom: a (N, ...); b; inside weights u and outside weights v, optional, 1 if absent; all with as
         many elements in each of N items. a and b get a gradient.
-    Top: the loss ().
+    Top: the loss (), which counts with weight 1, but with three or four bottoms only by a loss_weight, as in
+        the forks; each item's sum of f (N, 1, H, W), optional, without a gradient.
     Raises: NetError if the bottoms differ in size.
-    Source: Girshick 2015, Fast R-CNN.
+    Source: Girshick 2015, Fast R-CNN (rbgirshick/caffe-fast-rcnn); SSD (weiliu89/caffe, branch ssd); R-FCN
+        (daijifeng001/caffe-rfcn), whose gradient takes all weights u that are not 0 for 1; here it is exact.
+    Checked: against these three forks.
     """
 
     type = "SmoothL1Loss"
     kind = "SMOOTH"
     num_bottom = (2, 4)
+    num_top = (1, 2)
+
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        bottoms = len(param.bottom)
+        self.is_loss = bottoms < 3  # type: ignore[misc]
+        loss_param = bottoms == 2 and param.HasField("loss_param")
+        self._of_rfcn = bottoms == 3 or len(param.top) > 1 or loss_param
 
     def sigma(self) -> float:
         return self.param.smooth_l1_loss_param.sigma
+
+    def top_has_gradient(self, top_index: int) -> bool:
+        return top_index == 0
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        top = super().shapes(bottom)
+        num, *rest = bottom[0]
+        height, width = ([*rest[1:], 1, 1])[:2] if len(rest) < 4 else (math.prod(rest[1:]), 1)
+        if self._of_rfcn:
+            self.scale = 1 / self._divisor(num, height * width)
+        self._item_sizes = num, math.prod(rest[:1]), height * width
+        return [*top, (num, 1, height, width)][: max(1, len(self.param.top))]
+
+    def _divisor(self, num: int, places: int) -> float:
+        divisors = {
+            LossParameter.VALID: num * places,
+            LossParameter.FULL: num * places,
+            LossParameter.BATCH_SIZE: num,
+            LossParameter.NONE: 1,
+            LossParameter.PRE_FIXED: self.param.loss_param.pre_fixed_normalizer,
+        }
+        return max(1.0, float(divisors[normalization_mode(self.param.loss_param)]))
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        super().forward(bottom, top)
+        if len(top) > 1:
+            num, channels, places = self._item_sizes
+            losses = self.device.scratch(bottom[0].count, "losses")
+            target = top[1].mutable_device_data
+            self.launch("difference_items", num * places, num, channels, places, losses, target)
+
+
+class SmoothL1LossOHEM(SmoothL1Loss):
+    """loss = 1/D sum of f(w (a - b)),  f(d) = d^2 / 2 where |d| < 1, else |d| - 1/2
+
+    The name that R-FCN's first release gave to its form of SmoothL1Loss.
+
+    Its smooth_l1_loss_param and loss_param are as of SmoothL1Loss in R-FCN's form.
+
+    Bottom: a (N, C, H, W); b; weights w, optional. a and b get a gradient.
+    Top: the loss (), which counts only by a loss_weight; each item's sum of f (N, 1, H, W), optional.
+    Raises: NetError if the bottoms differ in size.
+    Source: R-FCN (extendedcaffe/extended-caffe).
+    Checked: against that fork.
+    """
+
+    type = "SmoothL1LossOHEM"
+    num_bottom = (2, 3)
+
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        self.is_loss = False  # type: ignore[misc]
+        self._of_rfcn = True

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import Loss
-from cnnviz.engine.ops.boxes import encode, match
+from cnnviz.engine.layers._loss import Loss, normalization_mode
+from cnnviz.engine.ops.boxes import areas, decode, encode, greedy, match
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, LossParameter, MultiBoxLossParameter
+
+_LEAST_AREA = 1e-5  # smaller boxes are no examples
+_MOST_LOSS = -math.log(np.finfo(np.float32).tiny)
 
 
 class MultiBoxLoss(Loss):
@@ -32,8 +35,14 @@ class MultiBoxLoss(Loss):
         overlap_threshold: overlap that is enough; default 0.5.
         background_label_id: default 0.
         use_difficult_gt: true boxes marked as difficult count too; default true.
-        mining_type: MAX_NEGATIVE (default) or NONE: all priors that are not matched are negatives.
+        mining_type: MAX_NEGATIVE (default); NONE: all priors that are not matched are negatives, with
+            LOGISTIC of no class at all, not even of the background; HARD_EXAMPLE: the sample_size priors
+            with the largest sum of both losses, matched or not, take part and no others.
         do_neg_mining: false is mining_type NONE.
+        nms_param: with mining: of priors whose boxes overlap by more than nms_threshold only that with the
+            largest loss can be chosen, of the top_k with the largest loss (default 0: none).
+        use_prior_for_nms: that overlap is of the priors, not of the predicted boxes; default false.
+        sample_size: default 64.
         neg_pos_ratio: default 3.
         neg_overlap: a negative overlaps every true box by less; default 0.5.
         code_type: how codes are written: CORNER (default): offsets of the corners; CENTER_SIZE: of the
@@ -41,18 +50,25 @@ class MultiBoxLoss(Loss):
             prior's size; all divided by the variances.
         map_object_to_agnostic: all true boxes are of class background_label_id + 1; default false.
         ignore_cross_boundary_bbox: priors that leave the image take no part; default false.
-        share_location false, use_prior_for_matching false, encode_variance_in_target, bp_inside and
-        mining_type HARD_EXAMPLE (with nms_param, sample_size, use_prior_for_nms) are refused.
+        share_location: false: codes of each class; mining_type must be NONE; default true.
+        use_prior_for_matching: false: true boxes are matched with the predicted boxes; default true.
+        encode_variance_in_target: codes are not divided by the variances, but their differences in the loss
+            are; default false.
+        bp_inside: coordinates of priors (or of predicted boxes, if these are matched) outside of the image
+            add nothing to the first sum; default false.
     loss_param:
         normalization: D as above (VALID, the default), N (BATCH_SIZE), N P (FULL) or 1 (NONE).
         normalize: used if normalization is not given: true is VALID, false BATCH_SIZE.
 
-    Bottom: codes (N, 4 P) for P priors; scores (N, P classes); priors (1, 2, 4 P); true boxes (1, 1, G, 8):
-        item, class, instance, xmin, ymin, xmax, ymax, difficult; rows with item -1 are none. Codes and
-        scores get a gradient.
+    Bottom: codes (N, 4 P) for P priors (with share_location false (N, 4 P classes)); scores
+        (N, P classes); priors (1, 2, 4 P); true boxes (1, 1, G, 8): item, class, instance, xmin, ymin, xmax,
+        ymax, difficult; rows with item -1 are none. Codes and scores get a gradient.
     Top: the loss ().
     Raises: NetError if the bottoms do not fit together, or a true box has the background's class or none.
-    Source: Liu et al. 2016, SSD.
+    Source: Liu et al. 2016, SSD (weiliu89/caffe, branch ssd). Where that leaves the gradient of
+        encode_variance_in_target undivided, or mixes up the targets of several items (LOGISTIC, mining_type
+        NONE), this is exact.
+    Checked: against that fork.
     """
 
     type = "MultiBoxLoss"
@@ -60,148 +76,219 @@ class MultiBoxLoss(Loss):
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
-        options = param.multibox_loss_param
+        self.options: Any = param.multibox_loss_param
+        options = self.options
         if options.num_classes < 1:
             raise NetError("has no num_classes; give it in multibox_loss_param")
-        refused = {
-            "share_location: false": not options.share_location,
-            "use_prior_for_matching: false": not options.use_prior_for_matching,
-            "encode_variance_in_target": options.encode_variance_in_target,
-            "bp_inside": options.bp_inside,
-            "mining_type: HARD_EXAMPLE": options.mining_type == MultiBoxLossParameter.HARD_EXAMPLE,
-        }
-        for what, asked in refused.items():
-            if asked:
-                raise NetError(f"{what} is not supported; leave it away")
-        softmax = options.conf_loss_type == MultiBoxLossParameter.SOFTMAX
-        if softmax and not 0 <= options.background_label_id < options.num_classes:
+        self.logistic = options.conf_loss_type == MultiBoxLossParameter.LOGISTIC
+        if not self.logistic and not 0 <= options.background_label_id < options.num_classes:
             raise NetError("background_label_id must be one of the classes for conf_loss_type SOFTMAX")
         off = options.HasField("do_neg_mining") and not options.do_neg_mining
-        self.mining = options.mining_type == MultiBoxLossParameter.MAX_NEGATIVE and not off
+        self.mining = MultiBoxLossParameter.NONE if off else options.mining_type
+        if not options.share_location and self.mining != MultiBoxLossParameter.NONE:
+            raise NetError("share_location: false works only with mining_type: NONE")
+        if options.sample_size < 1:
+            raise NetError("sample_size must be at least 1")
 
     def allow_force_backward(self, bottom_index: int) -> bool:
         return bottom_index < 2
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         codes, scores, priors, truth = bottom
-        self.classes = self.param.multibox_loss_param.num_classes
+        self.classes = self.options.num_classes
+        self.code_classes = 1 if self.options.share_location else self.classes
         if len(priors) < 3 or priors[1] != 2 or priors[2] % 4:
-            raise NetError(f"bottom 2 is {priors}, wanted are priors (1, 2, 4 P)")
+            raise NetError(f"bottom 2 is {priors}, expected are priors (1, 2, 4 P)")
         self.num, self.priors = codes[0], priors[2] // 4
-        for index, shape, each in ((0, codes, 4), (1, scores, self.classes)):
+        for index, shape, each in ((0, codes, 4 * self.code_classes), (1, scores, self.classes)):
             if shape[:1] != codes[:1] or math.prod(shape[1:]) != self.priors * each:
                 raise NetError(
-                    f"bottom {index} is {shape}, wanted are {each} numbers for each of {self.priors} priors"
+                    f"bottom {index} is {shape}, expected are {each} numbers for each of {self.priors} priors"
                 )
         if not truth or truth[-1] != 8:
-            raise NetError(f"bottom 3 is {truth}, wanted are true boxes (1, 1, G, 8)")
+            raise NetError(f"bottom 3 is {truth}, expected are true boxes (1, 1, G, 8)")
         return [()]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        codes = bottom[0].read_data().reshape(self.num, self.priors, 4).astype(float)
+        codes = bottom[0].read_data().reshape(self.num, self.priors, self.code_classes, 4).astype(float)
         scores = bottom[1].read_data().reshape(self.num, self.priors, self.classes).astype(float)
-        priors, variances = bottom[2].read_data().reshape(2, self.priors, 4).astype(float)
+        self._priors, self._variances = bottom[2].read_data().reshape(2, self.priors, 4).astype(float)
         truth = bottom[3].read_data().reshape(-1, 8).astype(float)
-        options = self.param.multibox_loss_param
         self._code_slope, self._score_slope = np.zeros_like(codes), np.zeros_like(scores)
         loss, matches = 0.0, 0
         for item in range(self.num):
             boxes = self._true_boxes(truth, item)
-            background = np.full(self.priors, options.background_label_id)
-            losses, slopes = self._score_losses(scores[item], background)
-            if len(boxes):
-                matched, chosen = self._choose(boxes, priors, losses)
-                positive = matched >= 0
-                target = encode(
-                    boxes[matched[positive], 3:7], priors[positive], variances[positive], options.code_type
-                )
-                loss += self._code_loss(item, positive, codes, target)
-                labels = background.copy()
-                labels[positive] = self._labels(boxes)[matched[positive]]
-                losses, slopes = self._score_losses(scores[item], labels)
-                matches += int(positive.sum())
-            else:
-                chosen = np.full(self.priors, not self.mining)
-            loss += float(losses[chosen].sum())
-            self._score_slope[item][chosen] = slopes[chosen]
+            matched, best = self._find_matches(boxes, codes[item])
+            chosen = np.ones(self.priors, bool)
+            if self.mining != MultiBoxLossParameter.NONE:
+                matched, chosen = self._mine(boxes, matched, best, codes[item], scores[item])
+            loss += self._add_code_loss(item, boxes, matched, codes[item])
+            loss += self._add_score_loss(item, boxes, matched, chosen, scores[item])
+            matches += int((matched >= 0).sum())
         self._divisor = self._find_divisor(matches)
         top[0].data[...] = loss / self._divisor
 
+    # Matching
+
     def _true_boxes(self, truth: np.ndarray, item: int) -> np.ndarray:
-        options = self.param.multibox_loss_param
         rows = truth[truth[:, 0] == item]
-        if not options.use_difficult_gt:
+        if not self.options.use_difficult_gt:
             rows = rows[rows[:, 7] == 0]
         labels = self._labels(rows)
-        if ((labels < 0) | (labels >= self.classes) | (labels == options.background_label_id)).any():
-            raise NetError(f"layer {self.name!r} (MultiBoxLoss): a true box has class {labels.tolist()}, "
-                           f"wanted is one of {self.classes} but the background.")  # fmt: skip
+        background = self.options.background_label_id
+        if ((labels < 0) | (labels >= self.classes) | (labels == background)).any():
+            raise NetError(
+                f"layer {self.name!r} (MultiBoxLoss): a true box has class {labels.tolist()}, expected is "
+                f"one of {self.classes} but the background."
+            )
         return rows
 
     def _labels(self, rows: np.ndarray) -> np.ndarray:
-        options = self.param.multibox_loss_param
-        if options.map_object_to_agnostic:
-            return np.full(len(rows), options.background_label_id + 1)
+        if self.options.map_object_to_agnostic:
+            return np.full(len(rows), self.options.background_label_id + 1)
         return rows[:, 1].astype(int)
 
-    def _choose(
-        self, boxes: np.ndarray, priors: np.ndarray, background: np.ndarray
+    def _find_matches(self, boxes: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns for each class of codes and each prior its true box, and its largest overlap with any.
+
+        Without a true box: -1, or -2 if it leaves the image and takes no part.
+        """
+        matched = np.full((self.code_classes, self.priors), -1)
+        best = np.zeros(matched.shape)
+        classes = boxes[:, 1].astype(int)
+        if self.options.use_prior_for_matching:
+            found, best[:] = self._match(boxes, self._priors)
+            for c in range(self.code_classes):
+                mine = (found < 0) | (classes[found] == c) if self.code_classes > 1 and len(boxes) else True
+                matched[c] = np.where(mine, found, -1)
+            return matched, best
+        for c in range(self.code_classes):
+            mine = np.flatnonzero(classes == c) if self.code_classes > 1 else np.arange(len(boxes))
+            found, best[c] = self._match(boxes[mine], self._decoded(codes[:, c]))
+            matched[c] = np.where(found >= 0, np.append(mine, 0)[found], found)
+        return matched, best
+
+    def _match(self, boxes: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        usable: np.ndarray = np.ones(len(candidates), bool)
+        if self.options.ignore_cross_boundary_bbox and len(boxes):
+            usable = np.asarray(((candidates >= 0) & (candidates <= 1)).all(axis=1))
+        every = self.options.match_type == MultiBoxLossParameter.PER_PREDICTION
+        threshold = self.options.overlap_threshold if every else None
+        matched, best = match(boxes[:, 3:7], candidates, threshold, usable)
+        return np.where(usable, matched, -2), best
+
+    def _factors(self) -> np.ndarray:
+        """The variances by which codes are divided."""
+        return np.ones_like(self._variances) if self.options.encode_variance_in_target else self._variances
+
+    def _decoded(self, codes: np.ndarray) -> np.ndarray:
+        return decode(codes, self._priors, self._factors(), self.options.code_type)
+
+    # Mining
+
+    def _mine(
+        self, boxes: np.ndarray, matched: np.ndarray, best: np.ndarray, codes: np.ndarray, scores: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns each prior's true box or -1, and which priors count in the second sum."""
-        options = self.param.multibox_loss_param
-        usable: np.ndarray = np.ones(len(priors), bool)
-        if options.ignore_cross_boundary_bbox:
-            usable = np.asarray(((priors >= 0) & (priors <= 1)).all(axis=1))
-        every = options.match_type == MultiBoxLossParameter.PER_PREDICTION
-        threshold = options.overlap_threshold if every else None
-        matched, best = match(boxes[:, 3:7], priors, threshold, usable)
-        chosen = matched >= 0
-        if not self.mining:
-            return matched, np.ones(len(priors), bool)
-        candidates = np.flatnonzero(~chosen & usable & (best < options.neg_overlap))
-        count = int(chosen.sum() * options.neg_pos_ratio)
-        worst = candidates[np.argsort(-background[candidates], kind="stable")][:count]
-        chosen = chosen.copy()
-        chosen[worst] = True
-        return matched, chosen
-
-    def _code_loss(self, item: int, positive: np.ndarray, codes: np.ndarray, target: np.ndarray) -> float:
-        """Returns the first sum of an item and keeps its slopes."""
-        options = self.param.multibox_loss_param
-        difference = codes[item][positive] - target
-        if options.loc_loss_type == MultiBoxLossParameter.L2:
-            values, slopes = difference**2 / 2, difference
+        """Returns the matches that remain, and which priors count in the second sum."""
+        if not len(boxes):
+            return matched, np.zeros(self.priors, bool)
+        hard = self.mining == MultiBoxLossParameter.HARD_EXAMPLE
+        losses = self._score_losses(scores, self._targets(boxes[:, 1].astype(int), matched))[0]
+        if hard:
+            positive, values, _ = self._code_losses(boxes, matched[0], codes[:, 0])
+            losses[positive] += values.sum(axis=1)
+            candidates, count = np.arange(self.priors), self.options.sample_size
         else:
-            near = np.abs(difference) < 1
-            values = np.where(near, difference**2 / 2, np.abs(difference) - 0.5)
-            slopes = np.where(near, difference, np.sign(difference))
-        self._code_slope[item][positive] = options.loc_weight * slopes
-        return options.loc_weight * float(values.sum())
+            candidates = np.flatnonzero((matched[0] == -1) & (best[0] < self.options.neg_overlap))
+            count = int((matched[0] >= 0).sum() * self.options.neg_pos_ratio)
+        order = candidates[np.argsort(-losses[candidates], kind="stable")]
+        picked: np.ndarray = np.zeros(self.priors, bool)
+        picked[self._without_overlaps(order, codes)[:count]] = True
+        remaining = np.where(picked | (matched < 0), matched, -1) if hard else matched
+        return remaining, (remaining[0] >= 0) | (picked & (matched[0] == -1))
 
-    def _score_losses(self, scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _without_overlaps(self, order: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Returns the priors ``order``, those with the largest losses first, without those beside better."""
+        nms = self.options.nms_param
+        if not self.options.HasField("nms_param") or nms.nms_threshold <= 0:
+            return order
+        if nms.top_k > -1:
+            order = order[: nms.top_k]
+        boxes = self._priors if self.options.use_prior_for_nms else self._decoded(codes[:, 0])
+        order = order[areas(boxes[order]) >= _LEAST_AREA]
+        return order[greedy(boxes[order], nms.nms_threshold)]
+
+    # The two sums
+
+    def _code_losses(
+        self, boxes: np.ndarray, matched: np.ndarray, codes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns which priors are matched, f of the differences of their codes, and the slopes."""
+        positive, factors = matched >= 0, self._factors()
+        target = encode(
+            boxes[matched[positive], 3:7], self._priors[positive], factors[positive], self.options.code_type
+        )
+        difference = codes[positive] - target
+        if self.options.bp_inside:
+            place = self._priors if self.options.use_prior_for_matching else self._decoded(codes)
+            difference[(place[positive] < 0) | (place[positive] > 1)] = 0
+        scale = 1 / self._variances[positive] if self.options.encode_variance_in_target else 1.0
+        difference = difference * scale
+        if self.options.loc_loss_type == MultiBoxLossParameter.L2:
+            return positive, difference**2 / 2, difference * scale
+        size = np.abs(difference)
+        values = np.where(size < 1, difference**2 / 2, size - 0.5)
+        return positive, values, np.clip(difference, -1, 1) * scale
+
+    def _add_code_loss(self, item: int, boxes: np.ndarray, matched: np.ndarray, codes: np.ndarray) -> float:
+        """Returns the first sum of an item and keeps its slopes."""
+        total, weight = 0.0, self.options.loc_weight
+        for c, row in enumerate(matched):
+            positive, values, slopes = self._code_losses(boxes, row, codes[:, c])
+            self._code_slope[item, positive, c] = weight * slopes
+            total += weight * float(values.sum())
+        return total
+
+    def _targets(self, labels: np.ndarray, matched: np.ndarray) -> np.ndarray:
+        """Returns which classes each prior is of (P, classes), as the true boxes have ``labels``."""
+        target: np.ndarray = np.zeros((self.priors, self.classes), bool)
+        background = self.options.background_label_id
+        if background < self.classes and not (self.logistic and self.mining == MultiBoxLossParameter.NONE):
+            target[(matched < 0).all(axis=0), background] = True
+        for row in matched:
+            positive = row >= 0
+            if not self.logistic:
+                target[positive] = False
+            target[positive, labels[row[positive]]] = True
+        return target
+
+    def _add_score_loss(
+        self, item: int, boxes: np.ndarray, matched: np.ndarray, chosen: np.ndarray, scores: np.ndarray
+    ) -> float:
+        """Returns the second sum of an item and keeps its slopes."""
+        losses, slopes = self._score_losses(scores, self._targets(self._labels(boxes), matched))
+        self._score_slope[item][chosen] = slopes[chosen]
+        return float(losses[chosen].sum())
+
+    def _score_losses(self, scores: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the loss (P) of each prior for these classes, and its slopes (P, classes)."""
-        one = labels[:, None] == np.arange(self.classes)
-        if self.param.multibox_loss_param.conf_loss_type == MultiBoxLossParameter.LOGISTIC:
-            values = np.maximum(scores, 0) - scores * one + np.log1p(np.exp(-np.abs(scores)))
-            return values.sum(axis=1), 1 / (1 + np.exp(-scores)) - one
+        if self.logistic:
+            values = np.maximum(scores, 0) - scores * target + np.log1p(np.exp(-np.abs(scores)))
+            return values.sum(axis=1), 1 / (1 + np.exp(-scores)) - target
         shifted = scores - scores.max(axis=1, keepdims=True)
         power = np.exp(shifted)
         total = power.sum(axis=1, keepdims=True)
-        return (np.log(total) - shifted)[one], power / total - one
+        return np.minimum((np.log(total) - shifted)[target], _MOST_LOSS), power / total - target
 
     def _find_divisor(self, matches: int) -> float:
-        given: Any = self.param.loss_param
-        mode = given.normalization
-        if given.HasField("normalize") and not given.HasField("normalization"):
-            mode = LossParameter.VALID if given.normalize else LossParameter.BATCH_SIZE
         divisors = {
             LossParameter.VALID: matches,
             LossParameter.BATCH_SIZE: self.num,
             LossParameter.FULL: self.num * self.priors,
             LossParameter.NONE: 1,
-            LossParameter.PRE_FIXED: given.pre_fixed_normalizer,
+            LossParameter.PRE_FIXED: self.param.loss_param.pre_fixed_normalizer,
         }
-        return max(1.0, float(divisors[mode]))
+        return max(1.0, float(divisors[normalization_mode(self.param.loss_param)]))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         scale = float(top[0].read_diff()) / self._divisor

@@ -18,12 +18,12 @@ class PriorBox(Layer):
     """y = boxes of several sizes and shapes around each position of a feature map, and their variances
 
     Around each position, for each min_size: a square of that size; one of sqrt(min_size max_size), if
-    there are max_sizes; and for each other aspect ratio r a box of width s sqrt(r) and height s / sqrt(r),
-    s being the size of the square before. Computed on the host, once for each size of the bottoms.
+    there are max_sizes; and for each other aspect ratio r a box of width min_size sqrt(r) and height
+    min_size / sqrt(r). Computed on the host, once for each size of the bottoms.
 
     prior_box_param:
         min_size: side of the squares, in pixels of the image; one or more; fractions are cut off.
-        max_size: none, or one for each min_size.
+        max_size: none, or one for each min_size; fractions are cut off.
         aspect_ratio: ratios of width to height, beside 1.
         flip: also 1/r for each ratio r; default true.
         clip: cuts boxes off at the image's border; default false.
@@ -103,12 +103,13 @@ class PriorBox(Layer):
         options = self.param.prior_box_param
         sizes = []
         for i, exact in enumerate(options.min_size):
-            small = base = float(int(exact))
+            small = float(int(exact))
             sizes.append((small, small))
             if options.max_size:
-                base = math.sqrt(small * int(options.max_size[i]))
-                sizes.append((base, base))
-            sizes += [(base * math.sqrt(r), base / math.sqrt(r)) for r in self._ratios if abs(r - 1) >= 1e-6]
+                between = math.sqrt(small * int(options.max_size[i]))
+                sizes.append((between, between))
+            roots = [math.sqrt(ratio) for ratio in self._ratios if abs(ratio - 1) >= 1e-6]
+            sizes += [(small * root, small / root) for root in roots]
         return np.array(sizes)
 
     def _boxes(self) -> np.ndarray:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layers._loss import SoftmaxLoss
+from cnnviz.errors import NetError
 
 
 class SoftmaxWithLoss(SoftmaxLoss):
-    """loss = -1/D sum over items of log p[label],  p = softmax(x)
+    """loss = -1/D sum over items of w[label] log p[label],  p = softmax(x)
 
     p is kept from falling below 1.18e-38, so that an item adds at most 87.3. D depends on normalization and
     is at least 1.
@@ -23,32 +27,82 @@ class SoftmaxWithLoss(SoftmaxLoss):
             labels (FULL), of entries before the axis (BATCH_SIZE), 1 (NONE), or pre_fixed_normalizer
             (PRE_FIXED; default 1).
         normalize: used if normalization is not given: true is VALID, false BATCH_SIZE.
+        weight_by_label_freqs: whether the classes have weights w; default false: all are 1.
+        class_weighting: w, one number for each class, used with weight_by_label_freqs only.
 
     Bottom: scores x (N, C, ...); labels (N, ...), one integer in [0, C) for each item and position.
-    Top: the loss (), optional; p of the shape of x, optional, through which no gradient flows.
-    Raises: NetError if the labels are not as many as the items. A label that is no class makes the loss
-        NaN.
-    Source: Caffe's SoftmaxWithLossLayer, where the second top does not work.
+    Top: the loss (), optional; p of the shape of x, optional; each item's own loss, of the shape of the
+        labels, optional. No gradient flows through p and the items' losses.
+    Raises: NetError if the labels are not as many as the items, or the weights not as many as the classes.
+        A label that is no class makes the loss NaN.
+    Source: Caffe's SoftmaxWithLossLayer, where the second top does not work; the third top is R-FCN's
+        (daijifeng001/caffe-rfcn), the weights are SegNet's (alexgkendall/caffe-segnet).
+    Checked: against Caffe 1.0 and these two forks.
     """
 
     type = "SoftmaxWithLoss"
     pointwise = True
+    num_top = (1, 3)
+    takes_class_weights = True
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         loss = super().shapes(bottom)
         x, labels = bottom
         self.find_axis(self.param.softmax_param.axis, x)
         self.set_sizes(self.outer, self.classes, self.inner, labels, math.prod(labels))
-        return loss + ([x] if len(self.param.top) > 1 else [])
+        self._class_weights = self._given_weights()
+        return [*loss, x, labels][: max(1, len(self.param.top))]
+
+    def _given_weights(self) -> np.ndarray | None:
+        options = self.param.loss_param
+        if not options.weight_by_label_freqs:
+            return None
+        if len(options.class_weighting) != self.classes:
+            raise NetError(
+                f"has {len(options.class_weighting)} numbers of class_weighting for {self.classes} classes; "
+                "give one for each"
+            )
+        return np.array(options.class_weighting)
+
+    def setup(self) -> None:
+        self._weights: Blob | None = None
+        if self._class_weights is not None:
+            label = f"class weights of layer {self.name!r}"
+            self._weights = Blob(self.device, self._class_weights.shape, label)
+            self._weights.data[...] = self._class_weights
+
+    @property
+    def _weights_data(self) -> Any:
+        return self._weights.device_data if self._weights else None
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.compute_prob(bottom, top)
-        data = (self.prob, bottom[1].device_data, self.item_losses)
+        losses = self.item_losses
+        data = (self.prob, bottom[1].device_data, self._weights_data, losses)
         self.launch_items("softmax_loss_forward", *self.ignoring, *data)
+        if len(top) > 2:
+            nbytes = self.items * self.device.dtype.itemsize
+            self.device.copy(top[2].mutable_device_data, losses, nbytes)
         self.mean_to_top(self.items, top[0])
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            data = (self.prob, bottom[1].device_data, self.totals, top[0].device_diff)
+            data = (self.prob, bottom[1].device_data, self._weights_data, self.totals, top[0].device_diff)
             dx = bottom[0].mutable_device_diff
             self.launch_items("softmax_loss_backward", *self.ignoring, *data, dx)
+
+
+class SoftmaxWithLossOHEM(SoftmaxWithLoss):
+    """loss = -1/D sum over items of w[label] log p[label],  p = softmax(x): as SoftmaxWithLoss
+
+    The name that R-FCN's first release gave to SoftmaxWithLoss with a third top, from which BoxAnnotatorOHEM
+    chooses the hard examples. Parameters, bottoms and tops are as of SoftmaxWithLoss.
+
+    Bottom: scores x (N, C, ...); labels (N, ...).
+    Top: the loss (); p, optional; each item's own loss, optional.
+    Raises: NetError as of SoftmaxWithLoss.
+    Source: R-FCN (extendedcaffe/extended-caffe).
+    Checked: against that fork.
+    """
+
+    type = "SoftmaxWithLossOHEM"

@@ -63,6 +63,33 @@ def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
+def greedy(
+    boxes: np.ndarray, threshold: float, most: int = -1, *, pixel: float = 0.0, equal: bool = False
+) -> np.ndarray:
+    """Returns the indices of the boxes that remain: greedy non-maximum suppression.
+
+    Args:
+        boxes: (n, 4), the best first.
+        threshold: a box that overlaps a kept one by more is dropped.
+        most: how many are kept at most, -1 for no limit.
+        pixel: what is added to widths and heights: 1 where corners are pixels that belong to the box.
+        equal: whether an overlap of just the threshold drops a box, too.
+    """
+    low, high = boxes[:, :2], boxes[:, 2:] + pixel
+    size = np.prod(np.maximum(high - low, 0), axis=1)
+    kept: list[int] = []
+    rest = np.arange(len(boxes))
+    while len(rest) and len(kept) != most:
+        first, rest = rest[0], rest[1:]
+        kept.append(int(first))
+        sides = np.minimum(high[rest], high[first]) - np.maximum(low[rest], low[first])
+        shared = np.prod(np.maximum(sides, 0), axis=1)
+        union = size[rest] + size[first] - shared
+        overlap = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+        rest = rest[~(overlap >= threshold if equal else overlap > threshold)]
+    return np.array(kept, int)
+
+
 def suppress(
     boxes: np.ndarray, scores: np.ndarray, least_score: float, threshold: float, eta: float, top_k: int
 ) -> list[int]:
@@ -78,12 +105,14 @@ def suppress(
     order = order[np.argsort(-scores[order], kind="stable")]
     if top_k > -1:
         order = order[:top_k]
+    if eta == 1:
+        return [int(index) for index in order[greedy(boxes[order], threshold)]]
     kept: list[int] = []
     for index in order:
         if kept and overlaps(boxes[index : index + 1], boxes[kept]).max() > threshold:
             continue
         kept.append(int(index))
-        if eta < 1 and threshold > 0.5:
+        if threshold > 0.5:
             threshold *= eta
     return kept
 
