@@ -7,16 +7,25 @@ function, so that ``cnnviz --help`` is fast and works where no OpenCL is install
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
+import io
+import os
 import pkgutil
 import sys
+from collections.abc import Callable
+from typing import IO, NoReturn
 
 import click
 
 import cnnviz
 from cnnviz.errors import CnnvizError, did_you_mean
+from cnnviz.formats.files import describe_os_error
 
 NOT_COMMANDS = {"main", "options", "progress"}
+_MACHINES_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
+"""What a full or broken disk says, wherever it is met."""
 
 
 class CommandFolder(click.Group):
@@ -54,23 +63,59 @@ def cnnviz_command() -> None:
 
 
 def main() -> None:
-    """Runs the command line; errors on purpose become one line on stderr and exit code 1."""
+    """Runs the command line: what the user, a file or the machine is at fault for becomes one line on
+    stderr and exit code 1; a bug keeps its traceback.
+    """
+    _print_any_text()
     try:
         cnnviz_command.main(prog_name="cnnviz", standalone_mode=False)
     except CnnvizError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        _fail(f"Error: {error}")
+    except MemoryError as error:
+        _fail(f"Error: this machine has too little memory left{_in_brackets(error)}.")
+    except OSError as error:
+        if error.errno not in _MACHINES_FAULTS:
+            raise
+        place = "standard output" if error.filename is None else error.filename
+        _fail(f"Error: {place}: cannot be written: {describe_os_error(error)}.")
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
-        sys.exit(1)
+        _fail(error.format_message(), error.show)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+        _fail("Interrupted.", exit_code=130)
+
+
+def _print_any_text() -> None:
+    """Has letters that the terminal's encoding lacks printed as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _fail(message: str, show: Callable[[], None] | None = None, exit_code: int = 1) -> NoReturn:
+    """Ends the process with ``message`` on stderr, if that can be written."""
+    with contextlib.suppress(OSError, ValueError):
+        if show is None:
+            click.echo(message, err=True)
+        else:
+            show()
+    for stream in (sys.stdout, sys.stderr):
+        _drop_what_cannot_be_written(stream)
+    sys.exit(exit_code)
+
+
+def _drop_what_cannot_be_written(stream: IO[str] | None) -> None:
+    """Without, Python would try once more when it ends, and tell its failure in words of its own."""
+    try:
+        if stream is not None:
+            stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _in_brackets(error: Exception) -> str:
+    return f" ({error})" if str(error) else ""
 
 
 if __name__ == "__main__":

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shlex
+import subprocess
+import sys
+from unittest.mock import Mock
+
 import pytest
 from click.testing import CliRunner
 
-from cnnviz.cli.main import cnnviz_command
+from cnnviz.cli.main import cnnviz_command, main
+from cnnviz.errors import CnnvizError
 
 COMMANDS = cnnviz_command.list_commands(None)
 
@@ -21,3 +29,76 @@ def test_help_ends_with_an_example(name):
     assert result.exit_code == 0
     example = result.output.split("Example:")
     assert len(example) == 2 and f"cnnviz {name}" in example[1], result.output
+
+
+NET = 'layer { name: "a" type: "Input" top: "a" input_param { shape { dim: 2 } } }'
+
+
+def run(command: str, folder) -> subprocess.CompletedProcess:
+    """Runs a shell's line in which "cnnviz" is the command."""
+    (folder / "net.prototxt").write_text(NET)
+    line = command.replace("cnnviz", f"{shlex.quote(sys.executable)} -m cnnviz")
+    return subprocess.run(["sh", "-c", line], capture_output=True, text=True, cwd=folder)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.parametrize(
+    "arguments", ["summary net.prototxt", "devices", "draw net.prototxt a.svg", "--help"]
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_standard_output_that_cannot_be_written(arguments, unbuffered, tmp_path):
+    result = run(f"PYTHONUNBUFFERED={unbuffered} cnnviz {arguments} > /dev/full", tmp_path)
+    assert result.stderr == "Error: standard output: cannot be written: no space left on device.\n"
+    assert result.returncode == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.parametrize(
+    "command", ["cnnviz summary nix 2> /dev/full", "cnnviz summary net.prototxt > /dev/full 2>&1"]
+)
+def test_an_error_that_cannot_be_written_is_still_one(command, tmp_path):
+    result = run(command, tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", "")
+
+
+def test_a_reader_that_goes_away_ends_the_command(tmp_path):
+    result = run("cnnviz summary net.prototxt | true", tmp_path)
+    assert result.stderr == ""
+
+
+def test_letters_that_the_output_lacks_are_escaped(tmp_path):
+    (tmp_path / "named.prototxt").write_text('name: "A網" ' + NET, encoding="utf-8")
+    result = run("PYTHONIOENCODING=latin-1:strict cnnviz summary named.prototxt", tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("A\\u7db2 (TEST)")
+
+
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (MemoryError(), "Error: this machine has too little memory left.\n"),
+        (
+            MemoryError("Unable to allocate 36.0 TiB"),
+            "Error: this machine has too little memory left (Unable to allocate 36.0 TiB).\n",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/tmp/x"),
+            "Error: /tmp/x: cannot be written: no space left on device.\n",
+        ),
+        (CnnvizError("net.prototxt: is empty."), "Error: net.prototxt: is empty.\n"),
+    ],
+)
+def test_a_machine_at_its_limit_is_one_sentence(error, message, monkeypatch, capsys):
+    monkeypatch.setattr(cnnviz_command, "main", Mock(side_effect=error))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().err) == (1, message)
+
+
+@pytest.mark.parametrize(
+    "bug", [TypeError("a"), OSError(errno.ENOTDIR, "a"), RecursionError(), OverflowError()]
+)
+def test_a_bug_keeps_its_traceback(bug, monkeypatch):
+    monkeypatch.setattr(cnnviz_command, "main", Mock(side_effect=bug))
+    with pytest.raises(type(bug)):
+        main()
