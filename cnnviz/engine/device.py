@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.engine.caches import spare_caches
+from cnnviz.engine.mappings import Mappings
 from cnnviz.engine.program_cache import keep_program, load_program
 from cnnviz.engine.runtimes import show_runtimes_to_loader
 from cnnviz.errors import DeviceError
@@ -193,6 +194,7 @@ class Device:
             self._probe()
         except self._cl.Error as error:
             raise DeviceError(f"{info.title} cannot run a kernel ({_first_line(error)})") from None
+        self._mappings = Mappings(self.queue)
         self.shares_memory = bool(info.handle.host_unified_memory) and self.is_cpu
 
     def _probe(self) -> None:
@@ -303,11 +305,12 @@ class Device:
         array, _ = self._cl.enqueue_map_buffer(
             self.queue, buffer, flags, 0, (count,), self.dtype, is_blocking=True
         )
+        self._mappings.add(array)
         return array
 
     def unmap(self, array: Any) -> None:
         """Ends the mapping that gave ``array``."""
-        array.base.release(self.queue)
+        self._mappings.end(array)
 
     # Kernels
 
