@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from cnnviz.engine.blob import MAX_COUNT, Blob, Shape
 from cnnviz.engine.layer import Layer, Weight, positive_axis
@@ -18,6 +19,11 @@ def window_of(param: ConvolutionParameter, spatial: Axes) -> Window:
 
     Raises NetError if a parameter is missing, zero, given twice or not once per axis.
     """
+    for name in ("kernel_depth", "temporal_stride", "temporal_pad", "filter_group"):
+        if param.HasField(name):
+            raise NetError(
+                f"{name} is for Convolution3D; give kernel_size, stride and pad once for each axis"
+            )
     kernel = _per_axis(param, "kernel_size", "kernel", len(spatial), None)
     if 0 in kernel:
         raise NetError(f"kernel is {_by(kernel)}; each side must be at least 1")
@@ -107,14 +113,14 @@ def check_fits(window: Window) -> None:
 class BaseConvolution(Layer):
     """Base of Convolution and Deconvolution: several bottoms and tops share one set of weights."""
 
-    num_bottom = (1, None)
-    num_top = (1, None)
+    num_bottom: ClassVar[tuple[int, int | None]] = (1, None)
+    num_top: ClassVar[tuple[int, int | None]] = (1, None)
 
     geometry: Geometry
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
-        conv = param.convolution_param
+        self.options = conv = self.options_of(param)
         self.num_output = conv.num_output
         self.group = conv.group
         self.bias_term = conv.bias_term
@@ -125,12 +131,16 @@ class BaseConvolution(Layer):
             self.group = 1
         self._op: PlainConvolution | None = None
 
+    def options_of(self, param: LayerParameter) -> ConvolutionParameter:
+        """Returns what the layer computes, in Caffe's form."""
+        return param.convolution_param
+
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(self.param.top) != len(bottom):
             self.complain(f"has {len(bottom)} bottoms and {len(self.param.top)} tops; give as many of each")
         if any(shape != bottom[0] for shape in bottom):
             self.complain(f"bottoms have different shapes: {', '.join(map(str, bottom))}")
-        axis = positive_axis(self.param.convolution_param.axis, bottom[0])
+        axis = positive_axis(self.options.axis, bottom[0])
         channels = bottom[0][axis]
         if channels % self.group:
             self.complain(f"{channels} channels cannot be divided into group: {self.group} parts")
@@ -156,7 +166,7 @@ class BaseConvolution(Layer):
         return self._op
 
     def weights(self, bottom: Sequence[Shape]) -> list[Weight]:
-        conv, g = self.param.convolution_param, self.geometry
+        conv, g = self.options, self.geometry
         axis = positive_axis(conv.axis, bottom[0])
         kernel = g.window.kernel if len(bottom[0]) > axis + 1 else ()
         weights = [Weight((g.num_output, g.group_channels, *kernel), conv.weight_filler)]

@@ -36,9 +36,9 @@ class Deconvolution(BaseConvolution):
     def geometry_of(self, bottom: Shape, axis: int) -> tuple[Geometry, Axes]:
         # The convolution that would lead from the top to the bottom.
         spatial = bottom[axis + 1 :]
-        if self.param.convolution_param.pad_type:
+        if self.options.pad_type:
             raise NetError("pad_type is for Convolution; use pad_t, pad_b, pad_l and pad_r")
-        forth = window_of(self.param.convolution_param, spatial or (1,))
+        forth = window_of(self.options, spatial or (1,))
         painted = tuple(
             s * (size - 1) + extent - before - behind
             for size, extent, s, before, behind in zip(

@@ -32,6 +32,7 @@ class Pooling(Layer):
             ceil_mode: false is FLOOR.
         pad_l, pad_r, pad_t, pad_b: pads for each side, instead of pad.
         pad_type: 1: pads by TensorFlow's rule SAME, by which H' is H / stride, rounded up; default 0.
+        kernel_depth, temporal_stride: refused; they are for Pooling3D.
         engine: accepted and not used.
 
     Bottom: x (N, C, H, W).
@@ -77,6 +78,9 @@ class Pooling(Layer):
             raise NetError("the kernel's size is 0; give at least 1")
         if min(self.stride) == 0:
             raise NetError("stride is 0; give at least 1")
+        for name in ("kernel_depth", "temporal_stride"):
+            if options.HasField(name):
+                self.complain(f"pooling_param.{name} is for Pooling3D; Pooling is over height and width")
         if options.pad_type > 1:
             raise NetError(f"pad_type is {options.pad_type}; give 0, or 1 for TensorFlow's SAME")
         if self.method == PoolingParameter.STOCHASTIC and padded:
