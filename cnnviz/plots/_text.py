@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from bisect import bisect_right
+from itertools import accumulate
 
 NO_BREAK = "\u00a0"  # a space at which ``wrap`` does not break; a plain space in its result
 FONTS = "DejaVu Sans, Verdana, Geneva, Noto Sans CJK SC, Microsoft YaHei, PingFang SC, sans-serif"
@@ -60,15 +62,29 @@ def percent(share: float) -> str:
 
 def fit(text: str, width: float, size: float, bold: bool = False) -> str:
     """Returns ``text``, with its middle replaced by "…" if it is wider than ``width``."""
-    if text_width(text, size, bold) <= width:
+    until, room = _widths_until(text, bold), _room(width, size)
+    if until[-1] <= room:
         return text
-    keep = len(text) - 1
-    while keep > 1:
-        short = text[: (keep + 1) // 2] + "…" + text[len(text) - keep // 2 :]
-        if text_width(short, size, bold) <= width:
-            return short
-        keep -= 1
-    return "…"
+    dots = _letter_width("…", bold)
+
+    def shortened_width(keep: int) -> int:
+        return until[(keep + 1) // 2] + dots + until[-1] - until[len(text) - keep // 2]
+
+    keep = bisect_right(range(len(text)), room, lo=2, key=shortened_width) - 1 if len(text) > 2 else 0
+    return text[: (keep + 1) // 2] + "…" + text[len(text) - keep // 2 :] if keep > 1 else "…"
+
+
+def _widths_until(text: str, bold: bool) -> list[int]:
+    """Returns the widths of all beginnings of ``text``, from "" to the whole, in hundredths of the size."""
+    return list(accumulate((_letter_width(letter, bold) for letter in text), initial=0))
+
+
+def _room(width: float, size: float) -> int:
+    """Returns ``width`` in hundredths of the font's size."""
+    room = int(width * 100 / size) + 1
+    while room * size / 100 > width:
+        room -= 1
+    return room
 
 
 def wrap(
@@ -79,22 +95,25 @@ def wrap(
     A piece that is too wide by itself is broken anywhere. If there would be more than ``most`` lines the
     rest goes into the last one, with "…" in its middle.
     """
-    lines = [""]
-    rest = re.findall(f"[^{re.escape(after)}]*[{re.escape(after)}]?", text)
-    while rest:
-        piece = rest.pop(0)
-        if text_width((lines[-1] + piece).rstrip(), size, bold) <= width:
-            lines[-1] += piece
-        elif lines[-1]:
-            if len(lines) == most:
-                lines[-1] = fit(lines[-1] + piece + "".join(rest), width, size, bold)
-                break
-            lines.append("")
-            rest.insert(0, piece)
-        else:
-            cut = next(
-                n for n in range(len(piece), 0, -1) if n == 1 or text_width(piece[:n], size, bold) <= width
-            )
-            lines[-1] = piece[:cut]
-            rest.insert(0, piece[cut:])
+    pieces = re.compile(f"[^{re.escape(after)}]*[{re.escape(after)}]?")
+    until, room = _widths_until(text, bold), _room(width, size)
+    whole = until[len(text.rstrip())]
+    lines: list[str] = []
+    start = 0
+    while len(lines) < most - 1 and whole - until[start] > room:
+        end = _line_end(text, start, pieces, until, room)
+        lines.append(text[start:end])
+        start = end
+    lines.append(text[start:] if whole - until[start] <= room else fit(text[start:], width, size, bold))
     return [line.strip().replace(NO_BREAK, " ") for line in lines]
+
+
+def _line_end(text: str, start: int, pieces: re.Pattern, until: list[int], room: int) -> int:
+    """Returns where the line that begins at ``start`` ends: before the first piece that is too much."""
+    end = start
+    for piece in pieces.finditer(text, start):
+        seen = end + len(piece[0].rstrip())  # a blank at the end of a line takes no room
+        if seen > end and until[seen] - until[start] > room:
+            break
+        end = piece.end()
+    return end if end > start else max(bisect_right(until, until[start] + room) - 1, start + 1)
