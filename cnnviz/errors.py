@@ -3,6 +3,8 @@
 The command line prints them as ``Error: ...`` without a traceback; any other exception is a bug.
 """
 
+import functools
+
 
 class CnnvizError(Exception):
     """The user, a file or the machine is at fault, and the message says how to go on."""
@@ -58,3 +60,22 @@ def did_you_mean(name: str, known, cutoff: float = 0.6) -> str:
     lowered = {k.lower(): k for k in known}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=cutoff)
     return f"; did you mean {lowered[close[0]]!r}?" if close else ""
+
+
+def for_the_first(limit: int, otherwise):
+    """Decorates a slow function of one text: its answers are kept, and from ``limit`` texts on it is not
+    called any more: the answer is ``otherwise``. A file may hold any number of names that are nearly right.
+    """
+
+    def decorate(function):
+        known: dict = {}
+
+        @functools.wraps(function)
+        def ask(text):
+            if text not in known and len(known) < limit:
+                known[text] = function(text)
+            return known.get(text, otherwise)
+
+        return ask
+
+    return decorate

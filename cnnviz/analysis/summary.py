@@ -102,7 +102,11 @@ def graph_to_show(
         phase: by default TEST, or TRAIN where that has fewer faults (nets written for training only).
     """
     phases = ("TEST", "TRAIN") if phase is None else (phase,)
-    graphs = [build_graph(definition, p, level, tuple(stages), splits=False, strict=False) for p in phases]
+    graphs = []
+    for one in phases:
+        graphs.append(build_graph(definition, one, level, tuple(stages), splits=False, strict=False))
+        if all(layer.fault is None for layer in graphs[-1].layers):
+            break
     return min(graphs, key=lambda graph: sum(layer.fault is not None for layer in graph.layers))
 
 
@@ -138,10 +142,11 @@ def _row(layer: GraphLayer, field: ReceptiveField | None) -> LayerSummary:
 
 def _memory(layer: GraphLayer) -> int | None:
     count = 0
+    bottoms = set(layer.bottoms)
     for top, shape in zip(layer.tops, layer.top_shapes, strict=True):
         if shape is None:
             return None
-        count += math.prod(shape) * (top not in layer.bottoms)
+        count += math.prod(shape) * (top not in bottoms)
     return BYTES * count
 
 

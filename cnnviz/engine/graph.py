@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, NetState, ParamSpec
 
 AnyShape = Shape | None
+# A net of very many unknown bottoms has its first ones explained by names that are alike.
+MOST_NAMES_COMPARED = 200_000
 
 
 @dataclass
@@ -171,29 +173,34 @@ def build_graph(
         builder.insert_splits()
     for layer in builder.graph.layers:
         builder.connect(layer)
+    builder.graph.outputs = sorted(builder.unread)
     builder.find_backward_path()
     return builder.graph
 
 
-def includes(param: LayerParameter, state: NetState) -> bool:
+def includes(param: LayerParameter, state: NetState, stages: set[str] | None = None) -> bool:
     """Whether a layer's include and exclude rules let it into a net in ``state``.
 
+    Args:
+        stages: those of ``state`` as a set, for callers that ask for many layers.
     Raises NetError if it has both kinds of rules.
     """
     if param.include and param.exclude:
         raise NetError("has include and exclude rules; give one kind only")
+    if stages is None:
+        stages = set(state.stage)
     if param.include:
-        return any(_meets(rule, state) for rule in param.include)
-    return not any(_meets(rule, state) for rule in param.exclude)
+        return any(_meets(rule, state, stages) for rule in param.include)
+    return not any(_meets(rule, state, stages) for rule in param.exclude)
 
 
-def _meets(rule: Any, state: NetState) -> bool:
+def _meets(rule: Any, state: NetState, stages: set[str]) -> bool:
     return (
         (not rule.HasField("phase") or rule.phase == state.phase)
         and (not rule.HasField("min_level") or state.level >= rule.min_level)
         and (not rule.HasField("max_level") or state.level <= rule.max_level)
-        and all(stage in state.stage for stage in rule.stage)
-        and not any(stage in state.stage for stage in rule.not_stage)
+        and stages.issuperset(rule.stage)
+        and stages.isdisjoint(rule.not_stage)
     )
 
 
@@ -210,8 +217,10 @@ class _Builder:
         self.strict = strict
         self.graph = Graph(definition.proto.name, state.phase, definition.path)
         self.graph.state = state
+        self.names_to_compare = MOST_NAMES_COMPARED
         self.named_params: dict[str, tuple[int, int]] = {}
         self.available: set[str] = set()
+        self.unread: set[str] = set()
         self.needing_backward: set[str] = set()
 
     def fault(self, layer: GraphLayer, reason: str) -> None:
@@ -228,10 +237,11 @@ class _Builder:
     # Which layers, and their Splits
 
     def take_layers(self) -> None:
+        stages = set(self.state.stage)
         for i, param in enumerate(self.definition.proto.layer):
             node = GraphLayer(-1, param, self.definition.lines[i], self.definition.where(i))
             try:
-                wanted = includes(param, self.state)
+                wanted = includes(param, self.state, stages)
             except NetError as error:
                 self.fault(node, str(error))
                 wanted = True
@@ -305,9 +315,10 @@ class _Builder:
             param.loss_weight.extend([weight] + [0] * (count - 1))
         return GraphLayer(-1, param, node.line, node.where)
 
-    @staticmethod
-    def _unknown_bottom(bottom: str, known: Iterable[str]) -> str:
-        return f"unknown bottom {bottom!r}{did_you_mean(bottom, known)}"
+    def _unknown_bottom(self, bottom: str, known: Collection[str]) -> str:
+        self.names_to_compare -= len(known)
+        hint = did_you_mean(bottom, known) if self.names_to_compare >= 0 else ""
+        return f"unknown bottom {bottom!r}{hint}"
 
     # One layer in its place
 
@@ -337,8 +348,7 @@ class _Builder:
         if blob not in self.available:
             self.fault(node, self._unknown_bottom(blob, self.graph.shapes))
             return None
-        if blob in self.graph.outputs:
-            self.graph.outputs.remove(blob)
+        self.unread.discard(blob)
         return self.graph.shapes[blob]
 
     def _wanted_gradients(self, node: GraphLayer) -> list[bool]:
@@ -462,9 +472,7 @@ class _Builder:
                 self.fault(node, f"top {blob!r} is produced by an earlier layer too; rename one of them")
             self.graph.shapes[blob] = shape
             self.available.add(blob)
-            if blob not in self.graph.outputs:
-                self.graph.outputs.append(blob)
-                self.graph.outputs.sort()
+            self.unread.add(blob)
             if node.type == "Input":
                 self.graph.inputs.append(blob)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.device import Device
-from cnnviz.errors import CnnvizError, NetError, did_you_mean
+from cnnviz.errors import CnnvizError, NetError, did_you_mean, for_the_first
 from cnnviz.formats.schema import FillerParameter, LayerParameter
 
 
@@ -174,6 +174,11 @@ def layer_types() -> dict[str, type[Layer]]:
     return dict(sorted(found.items()))
 
 
+@for_the_first(10_000, otherwise="")
+def _similar_type(name: str) -> str:
+    return did_you_mean(name, layer_types())
+
+
 def create_layer(param: LayerParameter, phase: int, complain: Callable[[str], None] | None = None) -> Layer:
     """Returns the layer that ``param`` describes; ``complain``: see ``Layer``.
 
@@ -181,7 +186,7 @@ def create_layer(param: LayerParameter, phase: int, complain: Callable[[str], No
     """
     types = layer_types()
     if param.type not in types:
-        raise NetError(f"unknown type {param.type!r}{did_you_mean(param.type, types)}")
+        raise NetError(f"unknown type {param.type!r}{_similar_type(param.type)}")
     cls = types[param.type]
     layer = cls.__new__(cls)
     if complain is not None:  # told before the first check

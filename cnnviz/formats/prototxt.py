@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,14 @@ class NetDefinition(_Definition):
 
     def unknown_in(self, index: int) -> list[Unknown]:
         """Returns what the schema lacks in layer ``index``."""
-        place = f"layer[{index}]."
-        return [item for item in self.unknown if item.path.startswith(place)]
+        return self._unknown_by_layer.get(f"layer[{index}]", [])
+
+    @cached_property
+    def _unknown_by_layer(self) -> dict[str, list[Unknown]]:
+        found: dict[str, list[Unknown]] = {}
+        for item in self.unknown:
+            found.setdefault(item.path.partition(".")[0], []).append(item)
+        return found
 
 
 @dataclass(eq=False)

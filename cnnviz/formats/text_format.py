@@ -20,6 +20,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from cnnviz.errors import NetError, did_you_mean
 
 MAX_DEPTH = 100
+MOST_HINTS = 1000
 
 # Names, numbers (with whatever wrongly sticks to them), strings, comments, any other character.
 _TOKEN = re.compile(
@@ -152,11 +153,14 @@ class _Parser:
             if word[0] != "#":
                 self.words.append(word)
                 self.starts.append(match.start())
+            if word in "\"'":  # nothing can be read behind a string that is not closed
+                break
         self.words.append("")  # the end of the text: no token is empty
         self.starts.append(len(text.rstrip()))
         self.newlines = [m.start() for m in re.finditer("\n", text)]
         self.at = 0
         self.parsed = ParsedText()
+        self.hints: dict[tuple[int, str], str] = {}
 
     def parse(self, message: Any) -> ParsedText:
         self.read_fields(message, "", "", 0)
@@ -168,7 +172,8 @@ class _Parser:
         return bisect.bisect_left(self.newlines, self.starts[token]) + 1
 
     def column(self, token: int) -> int:
-        return self.starts[token] - self.text.rfind("\n", 0, self.starts[token])
+        newline = self.line(token) - 2
+        return self.starts[token] - (self.newlines[newline] if newline >= 0 else -1)
 
     def fail(self, wanted: str, token: int) -> NoReturn:
         """Raises: at ``token`` stands something else than ``wanted``."""
@@ -391,9 +396,15 @@ class _Parser:
             self.keep(path, token, text, name, fields)
 
     def keep(self, path: str, token: int, text: str, word: str, known: Iterable[str], **more: Any) -> None:
-        self.parsed.unknown.append(
-            Unknown(path, self.line(token), self.column(token), text, _hint(word, known), **more)
-        )
+        hint = self.hint(word, known)
+        self.parsed.unknown.append(Unknown(path, self.line(token), self.column(token), text, hint, **more))
+
+    def hint(self, word: str, known: Iterable[str]) -> str:
+        """Returns _hint's clause; a file of very many unknown words has the first ones explained."""
+        key = (id(known), word)  # the tables of fields and values outlive the parser
+        if key not in self.hints:
+            self.hints[key] = _hint(word, known) if len(self.hints) < MOST_HINTS else ""
+        return self.hints[key]
 
     def unknown_values(self, name: str, depth: int) -> list[str]:
         """Steps over the value of an unknown field; returns "name: value" as text, one per value."""

@@ -176,13 +176,17 @@ def _upgrade_old_layers(net: Any, result: UpgradedNet, path: str) -> None:
     else:
         result.steps.append("V1 layers")
     own_types = _types_outside_the_schema(result)
+    by_place: dict[str, list[Unknown]] = {}
+    for item in result.unknown:
+        by_place.setdefault(item.path.partition(".")[0], []).append(item)
     # Caffe drops today's layers from a file that has old ones too; they are data layers mostly, so
     # here they stay and come first.
     for index in indices:
         place = f"layers[{index}]"
         result.places.append(place)
         _upgrade_layer(old[index], net.layer.add(), own_types.get(place, ""))
-        _adopt_unknown(net.layer[-1], place, result)
+        _adopt_unknown(net.layer[-1], place, by_place)
+    result.unknown = [item for items in by_place.values() for item in items]
     net.ClearField("layers")
 
 
@@ -297,11 +301,11 @@ def _is_own_type(item: Unknown) -> bool:
     return item.is_value and re.fullmatch(r"layers\[\d+\]\.type", item.path) is not None
 
 
-def _adopt_unknown(layer: LayerParameter, place: str, result: UpgradedNet) -> None:
+def _adopt_unknown(layer: LayerParameter, place: str, by_place: dict[str, list[Unknown]]) -> None:
     """Fields that old layers lacked but today's have (prelu_param, crop_param) find their place."""
     known = layer.DESCRIPTOR.fields_by_name
     kept: list[Unknown] = []
-    for item in result.unknown:
+    for item in by_place.get(place, ()):
         if item.parent not in (place, f"{place}.layer") or item.path.rpartition(".")[2] not in known:
             kept.append(item)
             continue
@@ -313,7 +317,8 @@ def _adopt_unknown(layer: LayerParameter, place: str, result: UpgradedNet) -> No
             continue
         layer.MergeFrom(adopted)
         kept += [replace(u, path=f"{place}.{u.path}", line=item.line) for u in inner]
-    result.unknown = kept
+    if kept or place in by_place:
+        by_place[place] = kept
 
 
 def _move_unknown(result: UpgradedNet) -> None:

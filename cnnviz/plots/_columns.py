@@ -7,8 +7,8 @@ their lines go on from the foot of one column through a gutter to the head of an
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ LANE = 9.0  # between lines that go on side by side
 FOOT = 14.0  # from a column's end to the nearest lane
 MOST_LANES = 3
 MOST_COLUMNS = 12
+MOST_GAPS = 600  # among which the ends of columns are chosen
 WIDE_SCREEN = 16 / 9
 # A picture this much larger than the best is as good, if it has fewer columns.
 AS_GOOD = 1.02
@@ -64,21 +65,34 @@ def in_columns(
 
 def _gaps(layout: Layout, sizes: Mapping[Node, tuple[float, float]]) -> list[_Gap]:
     """The gaps in which a column may end, from top to bottom."""
-    number = {node: i for i, node in enumerate(layout.centers)}
-    sources = np.array([number[route.source] for route in layout.routes])
-    starts = np.array([route.points[0][1] for route in layout.routes])
-    ends = np.array([route.points[-1][1] for route in layout.routes])
+    lines = [(route.points[0][1], route.points[-1][1]) for route in layout.routes]
+    blobs: dict[Node, tuple[float, float]] = {}  # from where a blob is made to where it is read last
+    for route, (start, end) in zip(layout.routes, lines, strict=True):
+        first, last = blobs.get(route.source, (start, end))
+        blobs[route.source] = min(first, start), max(last, end)
+    count_lines, count_blobs = _counter(lines), _counter(blobs.values())
     spans = sorted((y - sizes[n][1] / 2, y + sizes[n][1] / 2) for n, (_, y) in layout.centers.items())
     gaps, reach = [], spans[0][1]
     for top, bottom in spans:
         if top > reach + 1:
             middle = (reach + top) / 2
-            crossing = sources[(starts < middle) & (middle < ends)]
-            blobs = len(set(crossing.tolist()))
-            if 0 < blobs <= MOST_LANES:
-                gaps.append(_Gap(reach, top, blobs, len(crossing)))
+            crossing = count_blobs(middle)
+            if 0 < crossing <= MOST_LANES:
+                gaps.append(_Gap(reach, top, crossing, count_lines(middle)))
         reach = max(reach, bottom)
-    return gaps
+    return _thinned(gaps)
+
+
+def _counter(spans: Collection[tuple[float, float]]) -> Callable[[float], int]:
+    """Returns what tells how many of ``spans`` a height lies in."""
+    starts, ends = (sorted(span[side] for span in spans) for side in (0, 1))
+    return lambda place: bisect_left(starts, place) - bisect_right(ends, place)
+
+
+def _thinned(gaps: Sequence[_Gap]) -> list[_Gap]:
+    """Returns at most MOST_GAPS of ``gaps``: of neighbours the one that is crossed least."""
+    step = -(-len(gaps) // MOST_GAPS) or 1
+    return [min(gaps[i : i + step], key=lambda gap: gap.burden) for i in range(0, len(gaps), step)]
 
 
 def _cuts(layout: Layout, gaps: Sequence[_Gap], count: int) -> list[_Gap]:
@@ -155,12 +169,12 @@ class _Column:
     dx: float = 0.0
     dy: float = 0.0
 
-    def include(self, points: Iterable[Point]) -> None:
+    def include(self, points: Sequence[Point]) -> None:
         for x, y in points:
             self.left, self.right = min(self.left, x), max(self.right, x)
             self.top, self.bottom = min(self.top, y), max(self.bottom, y)
 
-    def moved(self, points: Iterable[Point]) -> list[Point]:
+    def moved(self, points: Sequence[Point]) -> list[Point]:
         return [(x + self.dx, y + self.dy) for x, y in points]
 
 

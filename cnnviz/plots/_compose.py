@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -115,10 +116,14 @@ def _panel(panel: PanelPlan, direction: str, engine: Engine) -> _Picture:
     """Lays out one net, each repeated block by itself first."""
     home: dict[int, str] = {}
     blocks: dict[str, _Picture] = {}
+    pairs, edges_at = list(panel.edges), _edges_at(panel)
     for block, labels, title in panel.blocks:
         key = panel.boxes[block.shown[0]].key + "-block"
         home.update((unit, key) for copy in block.copies for unit in copy)
-        blocks[key] = _block_picture(panel, block, labels, title, key, direction)
+        own = sorted({number for unit in block.shown for number in edges_at[unit]})
+        blocks[key] = _block_picture(
+            panel, [pairs[number] for number in own], block, labels, title, key, direction
+        )
     sizes: dict = {home.get(unit, unit): labels_size(box.labels) for unit, box in panel.boxes.items()}
     sizes.update((key, (block.width, block.height)) for key, block in blocks.items())
     edges: dict[tuple, list[str]] = {}
@@ -127,6 +132,15 @@ def _panel(panel: PanelPlan, direction: str, engine: Engine) -> _Picture:
         if pair[0] != pair[1]:
             edges.setdefault(pair, []).extend(blobs)
     return _laid_out(panel, blocks, engine(sizes, edges, direction), edges, direction)
+
+
+def _edges_at(panel: PanelPlan) -> dict[int, list[int]]:
+    """Returns the edges, by number, that begin or end at each unit."""
+    edges_at: dict[int, list[int]] = defaultdict(list)
+    for number, pair in enumerate(panel.edges):
+        for unit in pair:
+            edges_at[unit].append(number)
+    return edges_at
 
 
 def _laid_out(
@@ -154,16 +168,23 @@ def _told(blobs: Sequence[str]) -> str:
 
 
 def _block_picture(
-    panel: PanelPlan, block: Block, labels: Sequence[Label], title: str, key: str, direction: str
+    panel: PanelPlan,
+    own_edges: Sequence[tuple[int, int]],
+    block: Block,
+    labels: Sequence[Label],
+    title: str,
+    key: str,
+    direction: str,
 ) -> _Picture:
-    """Lays out the first copy of a block inside a frame that looks like a pile of cards."""
+    """Lays out the first copy of a block, which ``own_edges`` touch, inside a frame that looks like a pile
+    of cards.
+    """
     inside = set(block.shown)
     sizes: dict = {unit: labels_size(panel.boxes[unit].labels) for unit in block.shown}
     edges: dict[tuple, list[str]] = {}
-    for (a, b), blobs in panel.edges.items():
-        if a in inside or b in inside:
-            pair = (a if a in inside else ENTRY, b if b in inside else EXIT)
-            edges.setdefault(pair, []).extend(blobs)
+    for a, b in own_edges:
+        pair = (a if a in inside else ENTRY, b if b in inside else EXIT)
+        edges.setdefault(pair, []).extend(panel.edges[a, b])
     sizes.update((port, (0.0, 0.0)) for port in (ENTRY, EXIT) if any(port in pair for pair in edges))
     layout = layered_layout(sizes, edges, direction)
     picture, (x, y) = _framed(layout, labels, direction)

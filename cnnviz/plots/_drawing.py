@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -102,24 +103,31 @@ class Drawing:
 
     def _panel(self, index: int) -> PanelPlan:
         net = self.nets[index]
-        home = {u: block for block in net.folded.blocks for copy in block.copies for u in copy}
-        boxes = {}
-        for unit in range(len(net.folded.units)):
-            block = home.get(unit)
-            if block is None or unit in block.shown:
-                boxes[unit] = self._box(index, unit, block)
+        copies: dict[int, list[int]] = {}  # of each unit that is drawn for several, all of these
+        hidden: set[int] = set()
+        for block in net.folded.blocks:
+            copies |= dict(zip(block.shown, map(list, zip(*block.copies, strict=True)), strict=True))
+            hidden.update(u for copy in block.copies[1:] for u in copy)
+        others = {
+            layer.name: layer
+            for net in self.nets
+            for layer in net.graph.layers
+            if net is not self.nets[index]
+        }
+        boxes = {
+            unit: self._box(index, unit, copies.get(unit, []), others)
+            for unit in range(len(net.folded.units))
+            if unit not in hidden
+        }
         blocks = [(block, *_block_labels(net, block)) for block in net.folded.blocks]
         heading = f"{net.summary.phase} phase" if len(self.nets) > 1 else ""
         return PanelPlan(boxes, net.folded.edges, blocks, heading)
 
-    def _box(self, index: int, unit: int, block: Block | None) -> BoxPlan:
+    def _box(self, index: int, unit: int, copies: Sequence[int], others: Mapping[str, GraphLayer]) -> BoxPlan:
         net = self.nets[index]
         layers, rows = net.layers(unit), net.rows(unit)
-        alike = []
-        if block is not None:
-            place = block.shown.index(unit)
-            alike = [net.rows(copy[place]) for copy in block.copies]
-        note = self._note(index, layers)
+        alike = [net.rows(copy) for copy in copies]
+        note = self._note(index, layers, others)
         unknown = [text for i in net.folded.units[unit].layers for text in net.unknown[i]]
         value = self._value(rows)
         told = self._time_text(rows) if self.color_by == "time" else ""
@@ -145,7 +153,7 @@ class Drawing:
             return "fill:fault"
         if self.color_by is None:
             return f"fill:{look_of.kind_of(layer.type)}"
-        return f"heat:{_heat(value, self._greatest()):.2f}"
+        return f"heat:{_heat(value, self._greatest):.2f}"
 
     def _stroke(self, layer: GraphLayer, fault: str | None, note: str) -> str:
         if fault:
@@ -157,6 +165,7 @@ class Drawing:
             return sum(self.times.get(row.name, 0.0) for row in rows)
         return float(sum(getattr(row, self.color_by) or 0 for row in rows)) if self.color_by else 0.0
 
+    @cached_property
     def _greatest(self) -> float:
         values = (self._value(net.rows(u)) for net in self.nets for u in range(len(net.folded.units)))
         return max(values, default=0.0)
@@ -172,11 +181,10 @@ class Drawing:
             return short_number(value, "B")
         return f"{short_number(value)} {'MACs' if self.color_by == 'macs' else 'params'}"
 
-    def _note(self, index: int, layers: Sequence[GraphLayer]) -> str:
-        """How these layers differ from the other phase's, if both are drawn."""
+    def _note(self, index: int, layers: Sequence[GraphLayer], others: Mapping[str, GraphLayer]) -> str:
+        """How these layers differ from those of the other phase, ``others`` by name, if both are drawn."""
         if len(self.nets) < 2:
             return ""
-        others = {layer.name: layer for layer in self.nets[1 - index].graph.layers}
         if layers[0].name not in others:
             return f"only in {self.nets[index].summary.phase}"
         found = [name for layer in layers for name in _differences(layer, others.get(layer.name))]
@@ -196,7 +204,7 @@ class Drawing:
         return entries
 
     def _heat_legend(self) -> list[LegendEntry]:
-        greatest = self._greatest()
+        greatest = self._greatest
         name = {"macs": "MACs"}.get(self.color_by or "", self.color_by or "")
         steps = [LegendEntry(f"{name}:  0", "heat:0.00", "edge")]
         for share in (0.25, 0.5, 0.75, 1.0):

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from cnnviz.engine.graph import Graph, GraphLayer
 from cnnviz.engine.layer import layer_types
+from cnnviz.errors import for_the_first
 from cnnviz.plots.style import kind_of
 
 # Layers that say little by themselves: each is listed in the box of the layer it follows.
@@ -92,11 +93,17 @@ def is_foreign(layer: GraphLayer) -> bool:
         return True
     if layer.layer is not None or layer.type in layer_types():
         return False
-    plain = layer.type.lower().replace("_", "")
+    return _is_no_slip(layer.type)
+
+
+@for_the_first(10_000, otherwise=True)
+def _is_no_slip(type: str) -> bool:
+    """Whether ``type``, which is not built in, is no misspelling of one that is."""
+    plain = type.lower().replace("_", "")
     known = {name.lower() for name in layer_types()}
     if plain in known:
         return False
-    return kind_of(layer.type) != "other" or not get_close_matches(plain, known, n=1, cutoff=0.85)
+    return kind_of(type) != "other" or not get_close_matches(plain, known, n=1, cutoff=0.85)
 
 
 def fault_of(layer: GraphLayer) -> str | None:
@@ -107,6 +114,7 @@ def fault_of(layer: GraphLayer) -> str | None:
 def _fold_chains(graph: Graph, chains: bool) -> Folded:
     readers = _readers(graph)
     version: dict[str, int] = {}  # blob -> the layer that wrote it last
+    first: dict[str, int] = {}  # blob -> the layer that wrote it first
     home: dict[int, int] = {}  # layer -> its unit
     units: list[list[int]] = []
     edges: dict[tuple[int, int], list[str]] = {}
@@ -120,24 +128,26 @@ def _fold_chains(graph: Graph, chains: bool) -> Folded:
         else:
             home[i] = len(units)
             units.append([i])
-            if chains and (size := _size_read(graph, layer, version)):
+            if chains and (size := _size_read(graph, layer, version, first)):
                 sizes[home[i]] = size
             for blob in dict.fromkeys(layer.bottoms):
                 if blob in version and blob != sizes.get(home[i]):
                     edges.setdefault((home[version[blob]], home[i]), []).append(blob)
         version.update((blob, i) for blob in layer.tops)
+        for blob in layer.tops:
+            first.setdefault(blob, i)
     return Folded([Unit(tuple(unit)) for unit in units], edges, sizes)
 
 
-def _size_read(graph: Graph, layer: GraphLayer, version: dict[str, int]) -> str:
+def _size_read(graph: Graph, layer: GraphLayer, version: dict[str, int], first: dict[str, int]) -> str:
     """The input of the net of which ``layer`` reads no more than the size; "" if there is none."""
     place = SIZE_BOTTOM.get(layer.type, len(layer.bottoms))
     if place >= len(layer.bottoms) or layer.bottoms.count(layer.bottoms[place]) > 1:
         return ""
     blob = layer.bottoms[place]
     writer = graph.layers[version[blob]] if blob in version else None
-    while writer is not None and writer.tops == writer.bottoms:  # in place: as large as before
-        writer = next((w for w in graph.layers[: writer.index] if blob in w.tops), None)
+    if writer is not None and writer.tops == writer.bottoms:  # in place: as large as before
+        writer = graph.layers[first[blob]]
     return blob if writer is not None and not writer.bottoms else ""
 
 
@@ -209,23 +219,25 @@ def _repeats(segments: Sequence[_Segment], start: int, period: int) -> tuple[int
 def _segments(graph: Graph, folded: Folded) -> list[_Segment]:
     """Cuts the units where only one unit's blob is still wanted, apart from the net's own inputs."""
     last_use: dict[int, int] = {}
+    done_at: dict[int, list[int]] = defaultdict(list)
     sources: dict[int, list[int]] = defaultdict(list)
     for a, b in folded.edges:
         last_use[a] = max(last_use.get(a, b), b)
         sources[b].append(a)
+    for a, b in last_use.items():
+        done_at[b].append(a)
     inputs = {u for u, unit in enumerate(folded.units) if not graph.layers[unit.layers[0]].bottoms}
     segments: list[_Segment] = []
-    alive: set[int] = set()
-    entry, current = None, []
+    carrying: set[int] = set()
+    entry, current = None, list[int]()
     for u in range(len(folded.units)):
         current.append(u)
-        alive = {a for a in alive if last_use[a] > u}
-        if last_use.get(u, u) > u:
-            alive.add(u)
-        carrying = alive - inputs
+        carrying.difference_update(done_at[u])
+        if last_use.get(u, u) > u and u not in inputs:
+            carrying.add(u)
         if len(carrying) == 1 and entry is not None:
             exit_unit = next(iter(carrying))
-            if exit_unit in current:
+            if exit_unit >= current[0]:
                 signature = _signature(graph, folded, current, sources, entry, exit_unit)
                 segments.append(_Segment(tuple(current), signature))
                 entry, current = exit_unit, []

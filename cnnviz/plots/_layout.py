@@ -13,12 +13,16 @@ result depends on the input alone.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
-from collections import defaultdict
+from bisect import bisect_left, bisect_right
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
+
+import numpy as np
+
+from cnnviz.errors import CnnvizError
 
 Node = Any  # hashable
 Point = tuple[float, float]
@@ -39,6 +43,10 @@ PULLS = (2.0, 0.05, 0.1)
 TRUNK_PULL = 1e6
 
 ORDER_SWEEPS = 16
+# What nets of very many layers are given less care for: neighbours compared in a rank, and all sweeps.
+MOST_EXCHANGES, MOST_LINES_SWEPT = 20_000, 400_000
+# Ranks that all lines together may pass: each is a place of its own in the picture.
+MOST_PASSED = 300_000
 PLACE_SWEEPS = 12
 
 
@@ -81,7 +89,7 @@ def layered_layout(
         edges: pairs (source, target); repeated pairs are drawn once. They must not form a cycle.
         direction: where the lines run: "TB" from top to bottom, "BT", "LR" or "RL".
         columns: how many columns (for "LR" and "RL": rows) a long picture is broken into, or "auto".
-    Raises: ValueError for a cycle.
+    Raises: ValueError for a cycle, CnnvizError if lines pass more boxes than can be drawn.
     """
     across = direction in ("LR", "RL")
     turned = {n: (h, w) for n, (w, h) in sizes.items()} if across else dict(sizes)
@@ -114,6 +122,12 @@ class _Grid:
 
     def __post_init__(self) -> None:
         self.rank = _ranks(list(self.sizes), self.edges)
+        passed = sum(self.rank[target] - self.rank[source] - 1 for source, target in self.edges)
+        if passed > MOST_PASSED:
+            raise CnnvizError(
+                f"the lines of this net pass {passed:,} other layers on their way, and at most "
+                f"{MOST_PASSED:,} can be drawn; write the table instead: let the path end in .txt."
+            )
         for source, target in self.edges:
             self._connect(source, target)
         self.ranks = [[] for _ in range(max(self.rank.values()) + 1)]
@@ -241,10 +255,10 @@ def _walk(grid: _Grid, neighbours) -> list[list[Node]]:
 
 def _sweep_order(grid: _Grid) -> tuple[list[list[Node]], int]:
     """Sweeps down and up from the present order; returns the best order met and its crossings."""
-    position = {node: i for rank in grid.ranks for i, node in enumerate(rank)}
+    position = _positions(grid)
     best, fewest = [list(rank) for rank in grid.ranks], _crossings(grid, position)
     since_better = 0
-    for sweep in range(ORDER_SWEEPS):
+    for sweep in range(min(ORDER_SWEEPS, max(2, MOST_LINES_SWEPT // max(len(grid.rank), 1)))):
         if not fewest or since_better > 5:
             break
         downwards = sweep % 2 == 0
@@ -258,6 +272,11 @@ def _sweep_order(grid: _Grid) -> tuple[list[list[Node]], int]:
         if crossings < fewest:
             best, fewest, since_better = [list(rank) for rank in grid.ranks], crossings, 0
     return best, fewest
+
+
+def _positions(grid: _Grid) -> dict[Node, int]:
+    """Returns the place of each node in its rank."""
+    return {node: i for rank in grid.ranks for i, node in enumerate(rank)}
 
 
 def _sort_rank(rank: list[Node], beside, position: dict[Node, int], use_median: bool) -> None:
@@ -277,7 +296,7 @@ def _transpose(rank: list[Node], grid: _Grid, position: dict[Node, int]) -> None
     """Exchanges neighbours in ``rank`` as long as that takes crossings away."""
     up = [sorted(position[n] for n in grid.up[node]) for node in rank]
     down = [sorted(position[n] for n in grid.down[node]) for node in rank]
-    for _ in range(len(rank)):
+    for _ in range(min(len(rank), max(1, MOST_EXCHANGES // len(rank)))):
         changed = False
         for i in range(len(rank) - 1):
             j = i + 1
@@ -296,21 +315,30 @@ def _crossings_of(left: list[int], right: list[int]) -> int:
     """The crossings between the lines of two neighbours, given the sorted places these lead to."""
     if not left or not right or left[-1] <= right[0]:
         return 0
-    return sum(a > b for a in left for b in right)
+    if len(left) <= len(right):
+        return sum(bisect_left(right, place) for place in left)
+    return sum(len(left) - bisect_right(left, place) for place in right)
 
 
 def _crossings(grid: _Grid, position: dict[Node, int]) -> int:
-    """All crossings, counted gap by gap by inserting the ends of lines into a sorted list."""
+    """All crossings, counted gap by gap: the pairs of lines whose lower ends stand in the other order."""
     total = 0
     for rank in grid.ranks:
         if len(rank) < 2:
             continue
-        ends: list[int] = []
-        for node in sorted(rank, key=position.__getitem__):
-            places = [position[n] for n in grid.down[node]]
-            total += sum(len(ends) - bisect_right(ends, place) for place in places)
-            for place in places:
-                insort(ends, place)
+        nodes = sorted(rank, key=position.__getitem__)
+        total += _inversions([place for n in nodes for place in sorted(position[m] for m in grid.down[n])])
+    return total
+
+
+def _inversions(places: Sequence[int]) -> int:
+    """Returns how many pairs of ``places`` stand in falling order."""
+    total, before = 0, np.empty(0, np.int64)
+    for start in range(0, len(places), 256):
+        part = np.array(places[start : start + 256])
+        total += len(before) * len(part) - int(np.searchsorted(before, part, "right").sum())
+        total += int(np.count_nonzero(np.triu(part[:, None] > part)))
+        before = np.sort(np.concatenate([before, part]), kind="stable")
     return total
 
 
@@ -378,11 +406,11 @@ def _wish(node: Node, grid: _Grid, up: bool, down: bool) -> tuple[float, float]:
 
 def _straight_runs(grid: _Grid) -> list[list[Node]]:
     """The runs of nodes that should stand in one vertical line: each the other's only neighbour."""
-    runs, taken = [], set()
+    runs, taken = [], set[Node]()
     for node in grid.rank:
         if node in taken:
             continue
-        run = [node]
+        run = deque([node])
         while True:
             below = grid.down[run[-1]]
             if len(below) != 1 or len(grid.up[below[0]]) != 1 or below[0] in taken:
@@ -392,16 +420,17 @@ def _straight_runs(grid: _Grid) -> list[list[Node]]:
             above = grid.up[run[0]]
             if len(above) != 1 or len(grid.down[above[0]]) != 1 or above[0] in taken:
                 break
-            run.insert(0, above[0])
+            run.appendleft(above[0])
         taken.update(run)
-        runs.append(run)
+        runs.append(list(run))
     return runs
 
 
 def _straighten(grid: _Grid, runs: list[list[Node]]) -> None:
     """Moves each run to one x where the room in all its ranks allows it."""
+    position = _positions(grid)
     for run in runs:
-        low, high = _room(grid, run)
+        low, high = _room(grid, run, position)
         if low > high:
             continue
         wish = _wish_of_run(grid, run)
@@ -418,12 +447,12 @@ def _wish_of_run(grid: _Grid, run: list[Node]) -> float:
     return median(grid.x[node] for node in boxes or ends or run)
 
 
-def _room(grid: _Grid, run: list[Node]) -> tuple[float, float]:
+def _room(grid: _Grid, run: list[Node], position: dict[Node, int]) -> tuple[float, float]:
     """The least and the greatest x at which all nodes of ``run`` keep clear of their neighbours."""
     low, high = float("-inf"), float("inf")
     for node in run:
         rank = grid.ranks[grid.rank[node]]
-        i = rank.index(node)
+        i = position[node]
         if i:
             low = max(low, grid.x[rank[i - 1]] + grid.separation(rank[i - 1], node))
         if i + 1 < len(rank):

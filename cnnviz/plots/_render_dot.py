@@ -24,21 +24,39 @@ def dot_text(scene: Scene, look: Theme) -> str:
         f'  node [shape=box, fontname="DejaVu Sans", margin="{margin}"];',
         f'  edge [color="{edge}", arrowsize=0.6];',
     ]
-    inside = {node.key: _frame_of(node, scene.frames) for node in scene.nodes}
+    inside = _frames_of(scene)
+    members: dict[str, list[NodeBox]] = {frame.key: [] for frame in scene.frames}
     for node in scene.nodes:
-        if inside[node.key] is None:
+        if (home := inside[node.key]) is None:
             lines.append("  " + _node(node, scene, look))
+        else:
+            members[home.key].append(node)
     for frame in scene.frames:
-        lines += _cluster(frame, [n for n in scene.nodes if inside[n.key] is frame], scene, look)
+        lines += _cluster(frame, members[frame.key], scene, look)
     lines += _edges(scene, inside)
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _frame_of(node: NodeBox, frames: Sequence[Frame]) -> Frame | None:
-    """The smallest frame around the centre of ``node``."""
-    x, y = node.x + node.width / 2, node.y + node.height / 2
-    around = [f for f in frames if f.x < x < f.x + f.width and f.y < y < f.y + f.height]
-    return min(around, key=lambda f: f.width * f.height, default=None)
+def _frames_of(scene: Scene) -> dict[str, Frame | None]:
+    """Returns for each box the smallest frame around its centre."""
+    along = 0 if scene.direction in ("LR", "RL") else 1
+    waiting = sorted(scene.frames, key=lambda frame: -frame.bounds[along])
+    open_frames: list[Frame] = []  # those that the centres of the boxes have come to, in their order
+    found = {}
+    for node in sorted(scene.nodes, key=lambda node: _centre(node)[along]):
+        centre = _centre(node)
+        while waiting and waiting[-1].bounds[along] < centre[along]:
+            open_frames.append(waiting.pop())
+        open_frames = [frame for frame in open_frames if frame.bounds[along + 2] > centre[along]]
+        around = [
+            f for f in open_frames if f.x < centre[0] < f.x + f.width and f.y < centre[1] < f.y + f.height
+        ]
+        found[node.key] = min(around, key=lambda f: f.width * f.height, default=None)
+    return found
+
+
+def _centre(node: NodeBox) -> tuple[float, float]:
+    return node.x + node.width / 2, node.y + node.height / 2
 
 
 # --- words --------------------------------------------------------------------------------------
