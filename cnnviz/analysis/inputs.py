@@ -76,7 +76,8 @@ def _known_uses(graph: Graph, image: tuple[int, ...]) -> dict[str, tuple[np.ndar
 
 def _is_proposal(node: GraphLayer) -> bool:
     param = node.param.python_param
-    return node.type == "Python" and "proposal" in f"{param.module} {param.layer}".lower()
+    in_python = node.type == "Python" and "proposal" in f"{param.module} {param.layer}".lower()
+    return in_python or node.type == "Proposal"
 
 
 def _fitted(value: Value, shape: tuple[int, ...], name: str) -> np.ndarray:

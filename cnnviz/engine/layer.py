@@ -7,6 +7,7 @@ then run forward and backward.
 
 from __future__ import annotations
 
+import builtins
 import functools
 import importlib
 import pkgutil
@@ -46,6 +47,7 @@ class Layer:
         is_loss: whether top 0 counts in the loss with weight 1 unless the prototxt says otherwise.
         has_backward: whether a gradient exists; Caffe refuses to propagate through others.
         more_params: messages of its parameters whose names are not like the type, as transform_param.
+        python_class: module (its last name) and class of the Python layer that this type stands for.
         pointwise: whether a unit of a top sees just the units of the bottoms in the same place.
         param: the LayerParameter.
         phase: cnnviz.TRAIN or cnnviz.TEST.
@@ -70,6 +72,7 @@ class Layer:
     has_backward: ClassVar[bool] = True
     more_params: ClassVar[tuple[str, ...]] = ()
     pointwise: ClassVar[bool] = False
+    python_class: ClassVar[tuple[str, str] | None] = None
 
     device: Device
     random: np.random.Generator
@@ -86,6 +89,11 @@ class Layer:
         self.loss_weights: list[float] = []
         self.states: list[Blob] = []
         self.resolve: Callable[[str], str] = str
+
+    @classmethod
+    def chosen(cls, param: LayerParameter) -> builtins.type[Layer]:
+        """Returns the class that runs a layer of this type with these parameters."""
+        return cls
 
     # Rules that need no device
 
@@ -187,7 +195,7 @@ def create_layer(param: LayerParameter, phase: int, complain: Callable[[str], No
     types = layer_types()
     if param.type not in types:
         raise NetError(f"unknown type {param.type!r}{_similar_type(param.type)}")
-    cls = types[param.type]
+    cls = types[param.type].chosen(param)
     layer = cls.__new__(cls)
     if complain is not None:  # told before the first check
         layer.complain = complain

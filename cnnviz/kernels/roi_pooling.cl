@@ -111,3 +111,82 @@ __kernel void psroi_pooling_backward(ARGS, __global const Dtype *dy, __global Dt
             for (int w = left; w < right; ++w) dx[h * width + w] += part;
     }
 }
+
+// Aligned: output (c, i, j) averages x at points_h x points_w places spread evenly over its bin, each
+// interpolated between its four neighbours, 0 where it lies more than a pixel outside of the plane.
+#define ALIGNED_REGION(r) \
+    __global const Dtype *roi = rois + 5 * (r); \
+    const int item = (int)roi[0]; \
+    const Dtype x0 = roi[1] * scale, y0 = roi[2] * scale; \
+    const Dtype bin_w = fmax(roi[3] * scale - x0, (Dtype)1) / pooled_w; \
+    const Dtype bin_h = fmax(roi[4] * scale - y0, (Dtype)1) / pooled_h; \
+    const int points_w = points > 0 ? points : (int)fmin(fmax(ceil(bin_w), (Dtype)1), (Dtype)width); \
+    const int points_h = points > 0 ? points : (int)fmin(fmax(ceil(bin_h), (Dtype)1), (Dtype)height); \
+    const int exists = item >= 0 && item < num;
+
+// The neighbours of a place along one axis, and the share of the higher one; whether the place counts.
+static int neighbours(Dtype at, const int size, int *low, int *high, Dtype *share)
+{
+    if (!(at >= -1 && at <= size)) return 0;
+    at = fmax(at, (Dtype)0);
+    *low = min((int)at, size - 1);
+    *high = min(*low + 1, size - 1);
+    *share = *low < size - 1 ? at - *low : 0;
+    return 1;
+}
+
+__kernel void roi_align_forward(ARGS, const int points, __global const Dtype *x, __global Dtype *y)
+{
+    const int out = get_global_id(0);
+    if (out >= rois_count * channels * pooled_h * pooled_w) return;
+    const int j = out % pooled_w, i = out / pooled_w % pooled_h, c = out / pooled_w / pooled_h % channels;
+    ALIGNED_REGION(out / pooled_w / pooled_h / channels)
+    Dtype sum = 0;
+    __global const Dtype *plane = x + ((size_t)(exists ? item : 0) * channels + c) * height * width;
+    for (int v = 0; exists && v < points_h; ++v) {
+        int top, bottom;
+        Dtype below;
+        const Dtype y_at = y0 + (i + (v + (Dtype)0.5) / points_h) * bin_h;
+        if (!neighbours(y_at, height, &top, &bottom, &below)) continue;
+        for (int u = 0; u < points_w; ++u) {
+            int left, right;
+            Dtype beyond;
+            const Dtype x_at = x0 + (j + (u + (Dtype)0.5) / points_w) * bin_w;
+            if (!neighbours(x_at, width, &left, &right, &beyond)) continue;
+            const Dtype up = (1 - beyond) * plane[top * width + left] + beyond * plane[top * width + right];
+            const Dtype low = (1 - beyond) * plane[bottom * width + left] + beyond * plane[bottom * width + right];
+            sum += (1 - below) * up + below * low;
+        }
+    }
+    y[out] = sum / ((Dtype)points_h * points_w);
+}
+
+__kernel void roi_align_backward(ARGS, const int points, __global const Dtype *dy, __global Dtype *dx)
+{
+    const int plane = get_global_id(0);
+    if (plane >= num * channels) return;
+    const int n = plane / channels, c = plane % channels;
+    dx += (size_t)plane * height * width;
+    for (int k = 0; k < height * width; ++k) dx[k] = 0;
+    for (int r = 0; r < rois_count; ++r) {
+        ALIGNED_REGION(r)
+        if (!exists || item != n) continue;
+        for (int v = 0; v < pooled_h * points_h; ++v) {
+            int top, bottom;
+            Dtype below;
+            if (!neighbours(y0 + (v + (Dtype)0.5) / points_h * bin_h, height, &top, &bottom, &below)) continue;
+            for (int u = 0; u < pooled_w * points_w; ++u) {
+                int left, right;
+                Dtype beyond;
+                const Dtype x_at = x0 + (u + (Dtype)0.5) / points_w * bin_w;
+                if (!neighbours(x_at, width, &left, &right, &beyond)) continue;
+                const size_t row = (((size_t)r * channels + c) * pooled_h + v / points_h) * pooled_w;
+                const Dtype part = dy[row + u / points_w] / ((Dtype)points_h * points_w);
+                dx[top * width + left] += (1 - below) * (1 - beyond) * part;
+                dx[top * width + right] += (1 - below) * beyond * part;
+                dx[bottom * width + left] += below * (1 - beyond) * part;
+                dx[bottom * width + right] += below * beyond * part;
+            }
+        }
+    }
+}

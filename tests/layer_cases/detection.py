@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from layer_harness import Case, apart, given, uniform
 
@@ -50,6 +52,59 @@ def psroi_pooling(dim, k, scale):
         return y
 
     return reference
+
+
+def roi_align(pooled, scale, points):
+    """``points`` along each side of a bin; None: one for each pixel begun."""
+
+    def at(plane, y, x):
+        height, width = plane.shape[1:]
+        if not (-1 <= y <= height and -1 <= x <= width):
+            return 0
+        y, x = np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)
+        top, left = int(y), int(x)
+        bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
+        upper = plane[:, top, left] * (left + 1 - x) + plane[:, top, right] * (x - left)
+        lower = plane[:, bottom, left] * (left + 1 - x) + plane[:, bottom, right] * (x - left)
+        return upper * (top + 1 - y) + lower * (y - top)
+
+    def reference(x, rois):
+        result = np.zeros((len(rois), x.shape[1], *pooled))
+        for r, (item, *corners) in enumerate(rois):
+            left, top, right, low = np.array(corners) * scale
+            bins = max(low - top, 1) / pooled[0], max(right - left, 1) / pooled[1]
+            counts = [points or int(np.ceil(size)) for size in bins]
+            for i, j, v, u in np.ndindex(*pooled, *counts):
+                y = top + (i + (v + 0.5) / counts[0]) * bins[0]
+                x_at = left + (j + (u + 0.5) / counts[1]) * bins[1]
+                result[r, :, i, j] += at(x[int(item)], y, x_at) / (counts[0] * counts[1])
+        return result
+
+    return reference
+
+
+def proposals(scores, deltas, image):
+    """Anchors of base 16: a square, and one twice as high as wide; at most six regions of an item."""
+    anchors = [(16, 16), (11, 22)]
+    rows = []
+    for item in range(len(scores)):
+        found = []
+        for (j, i), n in itertools.product(np.ndindex(*scores.shape[2:]), range(2)):
+            dx, dy, dw, dh = deltas[item, 4 * n : 4 * n + 4, j, i]
+            width, height = anchors[n]
+            x, y = i * 8 + 8 + dx * width, j * 8 + 8 + dy * height
+            half = np.exp(dw) * width / 2, np.exp(dh) * height / 2
+            box = [x - half[0], y - half[1], x + half[0], y + half[1]]
+            box = [min(max(v, 0), (image[0, 1], image[0, 0])[k % 2] - 1) for k, v in enumerate(box)]
+            if min(box[2] - box[0] + 1, box[3] - box[1] + 1) >= 4 * image[0, 2]:
+                found.append([item, *box, scores[item, 2 + n, j, i]])
+        kept = []
+        for row in sorted(found, key=lambda row: -row[5]):
+            grown = [[*other[1:3], other[3] + 1, other[4] + 1] for other in [row, *kept]]
+            if all(iou(grown[0], other) <= 0.4 for other in grown[1:]):
+                kept.append(row)
+        rows += kept[:6]
+    return [np.array(rows)[:, :5], np.array(rows)[:, 5]]
 
 
 def prior_boxes(sizes, image, variances, clip=False):
@@ -292,4 +347,19 @@ CASES = [
     Case("RegionLoss", "one object", [(1, 14, 2, 2), (1, 1, 2, 5)],
          "region_loss_param { num_class: 2 num: 2 rescore: 0 object_scale: 3 biases: [1, 1.2, 2, 0.2] "
          "thresh: 2 }", gradient=False, fills={1: ONE_OBJECT}, reference=region_loss),
+    Case("ROIAlign", "as many points as pixels", [(2, 3, 6, 7), (4, 5)],
+         "roi_align_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.5 }", fills=ROIS,
+         reference=roi_align((2, 3), 0.5, None)),
+    Case("ROIAlign", "two points", [(2, 2, 9, 10), (4, 5)],
+         "roi_align_param { pooled_h: 3 pooled_w: 2 sampling_ratio: 2 }",
+         fills={1: given([[0, -3, 1.5, 5.25, 9], [1, 2, 4, 7, 6], [1, 5, 1, 4, 0], [0, 7, 6, 14, 15]])},
+         reference=roi_align((3, 2), 1, 2)),
+    Case("ROIAlign", "an item that does not exist", [(1, 2, 4, 4), (2, 5)],
+         "roi_align_param { pooled_h: 1 pooled_w: 1 }", gradient=False,
+         fills={1: given([[3, 0, 0, 3, 3], [-1, 0, 0, 3, 3]])},
+         reference=lambda x, rois: np.zeros((2, 2, 1, 1))),
+    Case("Proposal", "two items, two tops", [(2, 4, 3, 4), (2, 8, 3, 4), (1, 3)],
+         "proposal_param { feat_stride: 8 ratio: [1, 2] scale: 1 min_size: 4 nms_thresh: 0.4 "
+         "post_nms_topn: 6 }", tops=2, gradient=False, fills={2: given([[30, 35, 1.5]])},
+         reference=proposals),
 ]  # fmt: skip

@@ -7,6 +7,7 @@ environment variable CNNVIZ_PYTHON_LAYERS (module names with commas between).
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import importlib.util
 import inspect
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.engine.blob import Axes, Blob, Shape
-from cnnviz.engine.layer import Layer, Weight
+from cnnviz.engine.layer import Layer, Weight, layer_types
 from cnnviz.errors import NetError, did_you_mean
 from cnnviz.formats.schema import LayerParameter
 
@@ -96,6 +97,8 @@ class Python(Layer):
         param_str: handed to the class; default "".
         share_in_parallel: accepted, changes nothing.
 
+    ProposalLayer of a module rpn.proposal_layer is built in, see Proposal, and runs without being allowed.
+
     Bottom: any.
     Top: as reshape makes them.
     Raises: NetError if the module is not allowed, cannot be imported or has no such class.
@@ -105,6 +108,14 @@ class Python(Layer):
     type = "Python"
     num_bottom = (0, None)
     num_top = (0, None)
+
+    @classmethod
+    def chosen(cls, param: LayerParameter) -> builtins.type[Layer]:
+        given = param.python_param
+        if _is_allowed(given.module):
+            return cls
+        name = (given.module.rpartition(".")[2], given.layer)
+        return next((kind for kind in layer_types().values() if kind.python_class == name), cls)
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)

@@ -1,4 +1,4 @@
-"""ROIPooling and PSROIPooling: regions of any size pooled to one size."""
+"""ROIPooling, ROIAlign and PSROIPooling: regions of any size pooled to one size."""
 
 from __future__ import annotations
 
@@ -74,6 +74,49 @@ class ROIPooling(_RegionPooling):
             index = self._kept.get("index", top[0].count, itemsize=4)
             args = (index, top[0].device_diff, bottom[0].mutable_device_diff)
             self.launch_regions("roi_pooling_backward", self._planes, bottom[1].device_data, *args)
+
+
+class ROIAlign(_RegionPooling):
+    """y[r, c, i, j] = mean of x[item, c] at points spread over bin (i, j) of region r
+
+    Neither the region nor its bins are rounded; x between pixels is interpolated between the four around, and
+    0 more than a pixel outside of the plane. A region is at least 1 pixel of the bottom wide and high.
+
+    roi_align_param:
+        pooled_h, pooled_w: number of bins.
+        spatial_scale: pixels of the bottom per pixel of the image; default 1.
+        sampling_ratio: points along each side of a bin; default -1 (or 0): one for each pixel begun, at most
+            the plane's size.
+
+    Bottom: x (N, C, H, W); regions (R, 5): item in the batch, then x1, y1, x2, y2 in pixels of the image.
+        Only x gets a gradient.
+    Top: y (R, C, pooled_h, pooled_w).
+    Raises: NetError if the bottoms have other shapes, or a parameter is missing.
+    Source: He et al. 2017, Mask R-CNN, as in Detectron. Other forks of Caffe give this name to other poolings
+        (the maximum of four points, or values at the corners of the bins), which are not here.
+    Checked: not against a fork.
+    """
+
+    type = "ROIAlign"
+
+    def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        options = self.param.roi_align_param
+        pooled = options.pooled_h, options.pooled_w
+        if options.sampling_ratio > 64:
+            raise NetError(f"sampling_ratio is {options.sampling_ratio}, expected is at most 64")
+        self.check_bottoms(bottom, pooled, options.spatial_scale)
+        return [(bottom[1][0], bottom[0][1], *pooled)]
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        points = self.param.roi_align_param.sampling_ratio
+        x, rois, y = bottom[0].device_data, bottom[1].device_data, top[0].mutable_device_data
+        self.launch_regions("roi_align_forward", top[0].count, rois, points, x, y)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if propagate_down[0]:
+            points = self.param.roi_align_param.sampling_ratio
+            args = (points, top[0].device_diff, bottom[0].mutable_device_diff)
+            self.launch_regions("roi_align_backward", self._planes, bottom[1].device_data, *args)
 
 
 class PSROIPooling(_RegionPooling):
