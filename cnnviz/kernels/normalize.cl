@@ -1,13 +1,23 @@
 // y[n, c, i] = scale[c] x[n, c, i] / norm;  norm = sqrt(eps + sum of x^2), over the channels for each (n, i),
-// or over the whole item n
+// or over the whole item n; -DABSOLUTE: norm = eps + sum of |x|
 // dx = (g - x (sum of x g) / norm^2) / norm with g = scale dy;  dscale[c] += sum over n, i of dy x / norm
-// Host: engine/layers/normalize.py. `norms` is the number of norms per item: inner or 1; `shared`: one scale.
+// -DABSOLUTE: dx = (g - sign(x) (sum of x g) / norm) / norm
+// Host: engine/layers/normalize.py. `norms` is the number of norms per item: inner or 1; `shared`: one scale;
+// scale may be null: 1. `squares` holds eps + the sums; dnorm may be null.
 // In place: not; the host keeps a copy of x.
 
 #include "items.h"
 
 #ifndef Dtype
 #define Dtype float
+#endif
+
+#ifdef ABSOLUTE
+#define NORM(sum) (sum)
+#define NORM_SLOPE(x, norm) sign(x)
+#else
+#define NORM(sum) sqrt(sum)
+#define NORM_SLOPE(x, norm) ((x) / (norm))
 #endif
 
 // sums[n, i] = eps + sum over c of x g scale. One work item per (i, n).
@@ -19,6 +29,22 @@ __kernel void normalize_sums(const int outer, const int channels, const int inne
     Dtype sum = eps;
     for (int c = 0; c < channels; ++c) sum += x[C(c)] * g[C(c)] * (scale ? scale[shared ? 0 : c] : 1);
     sums[item] = sum;
+}
+
+// sums[n, i] = eps + sum over c of |x|. One work item per (i, n).
+__kernel void normalize_absolutes(const int outer, const int channels, const int inner, const Dtype eps,
+                                  __global const Dtype *x, __global Dtype *sums)
+{
+    ITEM(channels)
+    Dtype sum = eps;
+    for (int c = 0; c < channels; ++c) sum += fabs(x[C(c)]);
+    sums[item] = sum;
+}
+
+__kernel void normalize_norms(const int count, __global const Dtype *sums, __global Dtype *norms)
+{
+    const size_t k = get_global_id(0);
+    if (k < count) norms[k] = NORM(sums[k]);
 }
 
 // The same for a whole item in place of its positions: out of normalize_sums' results. One work item per n.
@@ -37,7 +63,7 @@ __kernel void normalize_join(const int num, const int inner, const Dtype extra, 
     if (at >= count) return; \
     const int i = (int)at % inner, n = (int)at / inner / channels, c = (int)at / inner - n * channels; \
     const int k = norms == 1 ? n : n * inner + i; \
-    const Dtype norm = sqrt(squares[k]), factor = scale[shared ? 0 : c];
+    const Dtype norm = NORM(squares[k]), factor = scale ? scale[shared ? 0 : c] : 1;
 
 #define SIZES const int count, const int channels, const int inner, const int norms, const int shared
 
@@ -50,10 +76,11 @@ __kernel void normalize_forward(SIZES, __global const Dtype *x, __global const D
 
 __kernel void normalize_backward(SIZES, __global const Dtype *x, __global const Dtype *squares,
                                  __global const Dtype *dots, __global const Dtype *scale,
-                                 __global const Dtype *dy, __global Dtype *dx)
+                                 __global const Dtype *dy, __global const Dtype *dnorm, __global Dtype *dx)
 {
     ELEMENT
-    dx[at] = (factor * dy[at] - x[at] * dots[k] / squares[k]) / norm;
+    const Dtype slope = NORM_SLOPE(x[at], norm);
+    dx[at] = (factor * dy[at] - slope * dots[k] / norm) / norm + (dnorm ? dnorm[k] * slope : 0);
 }
 
 // dscale[c] += sum of dy x / norm. One work item per channel, or one for all if the scale is shared.

@@ -49,6 +49,14 @@ def kept_bn(x, slope, bias, mean, variance):
     return per_channel(slope, x) * normal + per_channel(bias, x)
 
 
+def l2_norms(x):
+    return np.sqrt((x**2).sum(axis=1, keepdims=True) + 1e-6)
+
+
+def l1_norms(x):
+    return np.abs(x).sum(axis=1, keepdims=True) + 1e-6
+
+
 def affine(x, slope, bias):
     return per_channel(slope, x) * x + per_channel(bias, x)
 
@@ -106,6 +114,14 @@ CASES = [
          reference=lambda x, s, b: s * normalized(x, (0, 2, 3), 1e-9) + b, in_place=True),
     Case("BN", "SegNet's, affine", [ODD], "bn_param { bn_mode: INFERENCE }", in_place=True,
          reference=lambda x, s, b: s * x + b),
+    Case("Normalize", "by type", [ODD], "normalize_param { }", in_place=True,
+         reference=lambda x: x / np.sqrt((x**2).sum(axis=1, keepdims=True) + 1e-6)),
+    Case("Normalize", "by type, 2 axes, norms too", [(5, 7)], "normalize_param { }", tops=2,
+         reference=lambda x: [(x / l2_norms(x))[:, :, None, None], l2_norms(x)[:, :, None, None]]),
+    Case("Normalize", "by type, gradient of norms", [ODD], "normalize_param { bp_norm: true }", tops=2,
+         reference=lambda x: [x / l2_norms(x), l2_norms(x)]),
+    Case("Normalize", "L1", [ODD], 'normalize_param { normalize_type: "L1" bp_norm: true }', tops=2,
+         reference=lambda x: [x / l1_norms(x), l1_norms(x)], in_place=True),
     Case("ChannelNorm", "default", [ODD], reference=lambda x: np.sqrt((x**2).sum(axis=1, keepdims=True))),
     Case("ChannelNorm", "2 axes", [(5, 7)],
          reference=lambda x: np.sqrt((x**2).sum(axis=1))[:, None, None, None]),
