@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -23,7 +23,7 @@ import numpy as np
 from cnnviz.engine.caches import spare_caches
 from cnnviz.engine.mappings import Mappings
 from cnnviz.engine.program_cache import keep_program, load_program
-from cnnviz.engine.runtimes import show_runtimes_to_loader
+from cnnviz.engine.runtimes import keeping_signals, show_runtimes_to_loader
 from cnnviz.errors import DeviceError
 
 NO_DEVICE = 'No OpenCL device. Install your GPU\'s driver, or run on the CPU: pip install "cnnviz[cpu]"'
@@ -74,17 +74,8 @@ class DeviceInfo:
 def list_devices() -> tuple[DeviceInfo, ...]:
     """Returns every OpenCL device: GPUs first, then CPUs, then others; none if there is no runtime."""
     cl = _opencl()
-    try:
-        platforms = cl.get_platforms()
-    except cl.Error:  # the loader's way to say "no platform"
-        return ()
-    found = []
-    for platform in platforms:
-        try:
-            handles = platform.get_devices()
-        except cl.Error:
-            continue
-        found += [(_kind(cl, handle), platform, handle) for handle in handles]
+    with keeping_signals():
+        found = [(_kind(cl, handle), platform, handle) for platform, handle in _handles(cl)]
     # GPUs before CPUs; of several runtimes for one processor the newest version of OpenCL.
     order = ("GPU", "CPU", "other")
     found.sort(key=lambda item: (order.index(item[0]), -_opencl_version(item[1])))
@@ -101,6 +92,17 @@ def list_devices() -> tuple[DeviceInfo, ...]:
         )
         for index, (kind, platform, handle) in enumerate(found)
     )
+
+
+def _handles(cl: Any) -> Iterator[tuple[Any, Any]]:
+    """Gives each platform with each of its devices."""
+    try:
+        platforms = cl.get_platforms()
+    except cl.Error:  # the loader's way to say "no platform"
+        return
+    for platform in platforms:
+        with contextlib.suppress(cl.Error):
+            yield from ((platform, handle) for handle in platform.get_devices())
 
 
 def _opencl_version(platform: Any) -> float:
@@ -189,7 +191,8 @@ class Device:
         self._kernels: dict[Any, Any] = {}
         self._scratch: dict[str, Any] = {}
         try:
-            self.context = self._cl.Context([info.handle])
+            with keeping_signals():
+                self.context = self._cl.Context([info.handle])
             self.queue = self._cl.CommandQueue(self.context)
             self._probe()
         except self._cl.Error as error:
@@ -349,8 +352,9 @@ class Device:
         """The built program, from the binary of an earlier run where there is one."""
         key = (source, defines)
         if key not in self._kernels:
-            program = self._kept_program(source, defines)
-            self._kernels[key] = program or self._compile(source, defines)
+            with keeping_signals():
+                program = self._kept_program(source, defines)
+                self._kernels[key] = program or self._compile(source, defines)
         return self._kernels[key]
 
     def _kept_program(self, source: str, defines: tuple[tuple[str, Any], ...]) -> Any:

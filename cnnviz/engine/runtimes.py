@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import importlib.metadata
 import os
+import signal
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 from cnnviz.engine.caches import cache_folder, temporary_folder
 
 _SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
+_ROOM_FOR_ACTION = 512
+"""Bytes, more than C's struct sigaction has on any machine."""
 
 
 def show_runtimes_to_loader(pyopencl: Path) -> None:
@@ -32,6 +37,27 @@ def show_runtimes_to_loader(pyopencl: Path) -> None:
             os.environ["OCL_ICD_VENDORS"] = _write_icd_files(folder(), entries)
             return
     os.environ["OCL_ICD_VENDORS"] = str(libraries[0])  # no disk at all: one runtime, named without a file
+
+
+@contextlib.contextmanager
+def keeping_signals() -> Iterator[None]:
+    """Gives every signal back to its handler when the block ends.
+
+    Intel's runtime takes all of them when the loader first asks it, those that end a process as well, and
+    tells a user of a full disk to report a bug. C's function is asked: Python's knows only its own handlers.
+    """
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    sigaction = ctypes.CDLL(None).sigaction
+    actions = {number: ctypes.create_string_buffer(_ROOM_FOR_ACTION) for number in range(1, signal.SIGRTMIN)}
+    for number, action in actions.items():
+        sigaction(number, None, action)
+    try:
+        yield
+    finally:
+        for number, action in actions.items():
+            sigaction(number, action, None)
 
 
 def _pip_runtime_libraries() -> list[Path]:
