@@ -109,3 +109,26 @@ def test_infinite_boxes_of_an_untrained_net_are_no_warning():
     net.blobs["priors"].data[...] = PRIORS
     net.blobs["scores"].data[...] = SCORES
     assert not np.isfinite(net.forward()["found"][..., 3:]).all()
+
+
+YOLO = """input: "data" input_shape { dim: 1 dim: 3 dim: 40 dim: 80 }
+input: "x" input_shape { dim: 1 dim: 7 dim: 1 dim: 2 }
+layer { name: "found" type: "YoloDetectionOutput" bottom: "x" top: "found"
+  yolo_detection_output_param { num_classes: 2 num_box: 1 biases: [1, 0.5] } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 2
+  kernel_size: 3 weight_filler { type: "xavier" } } }
+"""
+
+
+@pytest.mark.parametrize("names", [["cat", "dog"], ["none", "cat", "dog"]])
+def test_boxes_of_yolo_are_drawn_with_their_names(tmp_path, names):
+    definition = parse_net(YOLO)
+    cnnviz.Net(definition, "TEST").save(tmp_path / "net.caffemodel")
+    values = np.zeros((1, 7, 1, 2))
+    values[0, 4] = -9, 9  # sure of the second position only
+    values[0, 6, 0, 1] = 9
+    given = {"x": values}
+    found = Looker(definition, tmp_path / "net.caffemodel", class_names=names, inputs=given).look(IMAGE)
+    (only,) = found.detections.found
+    assert (only.target, only.name) == (2, "dog") and only.score > 0.99
+    assert only.box == pytest.approx((40, 10, 80, 30))

@@ -1,4 +1,4 @@
-"""What a detector finds: the rows of DetectionOutput as boxes on the image."""
+"""What a detector finds: the rows of DetectionOutput or of YOLO's layers as boxes on the image."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ import numpy as np
 
 from cnnviz.engine.net import Net
 
+# Types of layers whose tops are rows of item, class, score and corners -> their parameters.
+_OUTPUTS = {
+    "DetectionOutput": "detection_output_param",
+    "YoloDetectionOutput": "yolo_detection_output_param",
+    "Yolov3DetectionOutput": "yolov3_detection_output_param",
+}
 THRESHOLD = 0.3  # of scores worth showing, where the net's visualize_threshold says nothing
 
 
@@ -41,20 +47,26 @@ class Detections:
     below: int = 0
 
 
-def detections(net: Net, size: tuple[int, int], class_name: Callable[[int], str]) -> Detections | None:
-    """Returns what the last DetectionOutput of a net found in its first image; None if it has none.
+def detections(
+    net: Net, size: tuple[int, int], class_name: Callable[[int], str], names: int = 0
+) -> Detections | None:
+    """Returns what the last layer that lists boxes found in the net's first image; None if it has none.
 
     Args:
         net: has run forward.
         size: (height, width) of the input.
         class_name: gives the name of a class.
+        names: how many classes have names. YOLO's layers count from 1; without a name for the background
+            their class 1 has the first name.
     """
-    node = next((n for n in reversed(net.graph.layers) if n.type == "DetectionOutput"), None)
+    node = next((n for n in reversed(net.graph.layers) if n.type in _OUTPUTS), None)
     if node is None:
         return None
-    options = node.param.detection_output_param
-    given = options.HasField("visualize_threshold")
+    options = getattr(node.param, _OUTPUTS[node.type])
+    yolo = node.type != "DetectionOutput"
+    given = not yolo and options.HasField("visualize_threshold")
     result = Detections(options.visualize_threshold if given else THRESHOLD)
+    first = 1 if yolo and names == options.num_classes else 0
     rows = net.blobs[node.tops[0]].read_data().reshape(-1, 7)
     rows = rows[(rows[:, 0] == 0) & (rows[:, 1] >= 0) & np.isfinite(rows).all(axis=1)]
     corners = np.clip(rows[:, 3:], 0, 1)
@@ -65,5 +77,5 @@ def detections(net: Net, size: tuple[int, int], class_name: Callable[[int], str]
         left, top, right, bottom = (float(share) for share in np.clip(row[3:], 0, 1))
         box = left * size[1], top * size[0], right * size[1], bottom * size[0]
         target = int(row[1])
-        result.found.append(Detection(target, class_name(target), float(row[2]), box))
+        result.found.append(Detection(target, class_name(target - first), float(row[2]), box))
     return result

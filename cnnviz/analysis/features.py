@@ -29,7 +29,7 @@ from cnnviz.formats.prototxt import NetDefinition
 # Layers that show nothing new after the layer below, or whose boxes are drawn on the image.
 _SAME_MAPS = {
     "Split", "Dropout", "Flatten", "Reshape", "Silence", "Input", "Slice", "Permute", "PriorBox",
-    "DetectionOutput",
+    "DetectionOutput", "YoloDetectionOutput", "Yolov3DetectionOutput",
 }  # fmt: skip
 # Layers that join branches: what is shown, with those that end blocks, of nets too deep to show every layer.
 _JOINS = {"Eltwise", "Concat"}
@@ -224,7 +224,7 @@ class Looker:
             self.net.forward_layer(index)
             if index in wanted:
                 result.maps.append(self._maps(index, wanted[index]))
-        result.detections = detections(self.net, self.shape[1:], self.class_name)
+        result.detections = detections(self.net, self.shape[1:], self.class_name, len(self.class_names))
         if result.detections is None:
             result.predictions = self.predictions()
         result.are_probabilities = self._softmax_blob() is not None

@@ -100,7 +100,7 @@ def theme(name: str = "light") -> Theme:
 _TYPES = {
     "data": "data input parameter continuationindicator randvec bernoullisample",
     "convolution": "im2col bilinearpatch locallyconnected local",
-    "pooling": "treepoolmaxave gatedmaxave spp unpooling upsample upsampledarknet reorg interp "
+    "pooling": "treepoolmaxave gatedmaxave spp unpooling upsample upsampledarknet reorg interp roialign "
     "resizebilinear resizenearestneighbor",
     "activation": "relu prelu rrelu elu selu gelu sigmoid tanh bnll swish hardswish hardsigmoid mish "
     "softplus softsign clip threshold apl atan dropout maxout softmax identity binarystep arctan "
@@ -113,7 +113,7 @@ _TYPES = {
     "shape": "concat slice split flatten reshape crop permute tile silence argmax filter batchreindex "
     "shufflechannel simplecrop cropcenter pad padding squeeze transpose unstack reverse expanddimsnd "
     "expanddims depthtospace hdf5output",
-    "other": "priorbox detectionoutput python",
+    "other": "priorbox detectionoutput yolodetectionoutput yolov3detectionoutput proposal python",
 }
 _KIND_BY_TYPE = {name: kind for kind, names in _TYPES.items() for name in names.split()}
 # Parts of names by which fork types are recognised, the most telling first.

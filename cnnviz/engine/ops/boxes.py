@@ -56,11 +56,15 @@ def areas(boxes: np.ndarray) -> np.ndarray:
 
 def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Returns intersection over union (n, m) of boxes a (n, 4) with boxes b (m, 4)."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
+    shared = np.ones((len(a), len(b)))
+    for low, high in ((0, 2), (1, 3)):
+        side = np.minimum(a[:, None, high], b[None, :, high]) - np.maximum(a[:, None, low], b[None, :, low])
+        shared *= np.maximum(side, 0)
     union = areas(a)[:, None] + areas(b)[None] - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+_BLOCK = 64  # boxes that are compared with all others at once
 
 
 def greedy(
@@ -75,19 +79,32 @@ def greedy(
         pixel: what is added to widths and heights: 1 where corners are pixels that belong to the box.
         equal: whether an overlap of just the threshold drops a box, too.
     """
-    low, high = boxes[:, :2], boxes[:, 2:] + pixel
-    size = np.prod(np.maximum(high - low, 0), axis=1)
+    grown = boxes + np.array([0, 0, pixel, pixel])
     kept: list[int] = []
     rest = np.arange(len(boxes))
     while len(rest) and len(kept) != most:
-        first, rest = rest[0], rest[1:]
-        kept.append(int(first))
-        sides = np.minimum(high[rest], high[first]) - np.maximum(low[rest], low[first])
-        shared = np.prod(np.maximum(sides, 0), axis=1)
-        union = size[rest] + size[first] - shared
-        overlap = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-        rest = rest[~(overlap >= threshold if equal else overlap > threshold)]
+        block, rest = rest[:_BLOCK], rest[_BLOCK:]
+        chosen = block[_first_come(_drops(grown[block], grown[block], threshold, equal))]
+        chosen = chosen if most < 0 else chosen[: most - len(kept)]
+        kept += chosen.tolist()
+        rest = rest[~_drops(grown[chosen], grown[rest], threshold, equal).any(axis=0)]
     return np.array(kept, int)
+
+
+def _drops(a: np.ndarray, b: np.ndarray, threshold: float, equal: bool) -> np.ndarray:
+    """Returns whether each of the boxes a (n, 4) drops each of the boxes b (m, 4)."""
+    overlap = overlaps(a, b)
+    return np.asarray(overlap >= threshold if equal else overlap > threshold)
+
+
+def _first_come(drops: np.ndarray) -> list[int]:
+    """Returns which of some boxes remain, where each that remains drops others behind it."""
+    alive, chosen = np.ones(len(drops), bool), []
+    for index, row in enumerate(drops):
+        if alive[index]:
+            chosen.append(index)
+            alive &= ~row
+    return chosen
 
 
 def suppress(
