@@ -99,7 +99,8 @@ def graph_to_show(
     """Returns the graph of a net for pictures and tables: as it is written, faults recorded and not raised.
 
     Args:
-        phase: by default TEST, or TRAIN where that has fewer faults (nets written for training only).
+        phase: by default TEST, or TRAIN where that has fewer unknown bottoms, or as many and fewer faults
+            (nets written for training only).
     """
     phases = ("TEST", "TRAIN") if phase is None else (phase,)
     graphs = []
@@ -107,7 +108,13 @@ def graph_to_show(
         graphs.append(build_graph(definition, one, level, tuple(stages), splits=False, strict=False))
         if all(layer.fault is None for layer in graphs[-1].layers):
             break
-    return min(graphs, key=lambda graph: sum(layer.fault is not None for layer in graph.layers))
+    return min(graphs, key=_faults)
+
+
+def _faults(graph: Graph) -> tuple[int, int]:
+    """The numbers of unknown bottoms and of faulty layers."""
+    unknown = sum(len(layer.unknown_bottoms) for layer in graph.layers)
+    return unknown, sum(layer.fault is not None for layer in graph.layers)
 
 
 def summarize(graph: Graph) -> NetSummary:

@@ -12,11 +12,11 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
 
-import cnnviz
 from cnnviz.engine.blob import Shape, check_shape
 from cnnviz.engine.layer import Layer, Weight, create_layer, layer_types
+from cnnviz.engine.net_state import MOST_MAKERS, includes, makers_text, net_state
 from cnnviz.engine.unknown_fields import refusal
 from cnnviz.errors import NetError, did_you_mean
 from cnnviz.formats.prototxt import NetDefinition
@@ -64,6 +64,7 @@ class GraphLayer:
     needs_backward: bool = False
     propagate_down: list[bool] = field(default_factory=list)
     tops: list[str] = field(default_factory=list)
+    unknown_bottoms: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -121,30 +122,6 @@ class Graph:
         )
 
 
-def phase_number(phase: int | str) -> int:
-    """Returns cnnviz.TRAIN or cnnviz.TEST for a number or a name.
-
-    Raises NetError for anything else.
-    """
-    names = {"TRAIN": cnnviz.TRAIN, "TEST": cnnviz.TEST}
-    number = names.get(phase.upper(), -1) if isinstance(phase, str) else phase
-    if number not in names.values():
-        raise NetError(f"phase {phase!r} is neither TRAIN nor TEST")
-    return number
-
-
-def net_state(
-    definition: NetDefinition, phase: int | str, level: int = 0, stages: Iterable[str] = ()
-) -> NetState:
-    """Returns the state that pycaffe's Net builds: phase and level are set, stages added."""
-    state = NetState()
-    state.CopyFrom(definition.proto.state)
-    state.phase = phase_number(phase)
-    state.level = level
-    state.stage.extend(stages or ())
-    return state
-
-
 def build_graph(
     definition: NetDefinition,
     phase: int | str = "TEST",
@@ -154,6 +131,7 @@ def build_graph(
     state: NetState | None = None,
     splits: bool = True,
     strict: bool = True,
+    running: bool | None = None,
 ) -> Graph:
     """Builds the graph of a net in one state.
 
@@ -162,12 +140,14 @@ def build_graph(
         phase, level, stages: the state, unless ``state`` gives it whole.
         splits: whether Split layers are inserted as Caffe does; drawings do without.
         strict: whether a fault raises; else it is recorded in ``GraphLayer.fault``.
+        running: whether what would run other than it is written is a fault; a drawing shows it as it
+            stands. Default: as ``strict``.
 
     Raises:
         NetError: with file, line and layer, in strict mode.
     """
     state = state or net_state(definition, phase, level, stages)
-    builder = _Builder(definition, state, strict)
+    builder = _Builder(definition, state, strict, strict if running is None else running)
     builder.take_layers()
     if splits:
         builder.insert_splits()
@@ -178,32 +158,6 @@ def build_graph(
     return builder.graph
 
 
-def includes(param: LayerParameter, state: NetState, stages: set[str] | None = None) -> bool:
-    """Whether a layer's include and exclude rules let it into a net in ``state``.
-
-    Args:
-        stages: those of ``state`` as a set, for callers that ask for many layers.
-    Raises NetError if it has both kinds of rules.
-    """
-    if param.include and param.exclude:
-        raise NetError("has include and exclude rules; give one kind only")
-    if stages is None:
-        stages = set(state.stage)
-    if param.include:
-        return any(_meets(rule, state, stages) for rule in param.include)
-    return not any(_meets(rule, state, stages) for rule in param.exclude)
-
-
-def _meets(rule: Any, state: NetState, stages: set[str]) -> bool:
-    return (
-        (not rule.HasField("phase") or rule.phase == state.phase)
-        and (not rule.HasField("min_level") or state.level >= rule.min_level)
-        and (not rule.HasField("max_level") or state.level <= rule.max_level)
-        and stages.issuperset(rule.stage)
-        and stages.isdisjoint(rule.not_stage)
-    )
-
-
 def _copy(param: LayerParameter) -> LayerParameter:
     copy = LayerParameter()
     copy.CopyFrom(param)
@@ -211,10 +165,11 @@ def _copy(param: LayerParameter) -> LayerParameter:
 
 
 class _Builder:
-    def __init__(self, definition: NetDefinition, state: NetState, strict: bool):
+    def __init__(self, definition: NetDefinition, state: NetState, strict: bool, running: bool):
         self.definition = definition
         self.state = state
         self.strict = strict
+        self.running = running
         self.graph = Graph(definition.proto.name, state.phase, definition.path)
         self.graph.state = state
         self.names_to_compare = MOST_NAMES_COMPARED
@@ -246,7 +201,7 @@ class _Builder:
                 self.fault(node, str(error))
                 wanted = True
             if wanted:
-                if self.strict:  # a drawing shows what it does not know as it stands
+                if self.running:  # a drawing shows what it does not know as it stands
                     self._refuse_unknown_fields(node, i)
                 node.param = _copy(param)
                 self.graph.layers.append(node)
@@ -272,7 +227,7 @@ class _Builder:
         for i, node in enumerate(layers):
             for j, bottom in enumerate(node.param.bottom):
                 if bottom not in last_top:
-                    self.fault(node, self._unknown_bottom(bottom, last_top))
+                    self.fault(node, self._unknown_bottom(node, bottom, last_top))
                     continue
                 source[i, j] = last_top[bottom]
                 uses[last_top[bottom]] += 1
@@ -315,10 +270,24 @@ class _Builder:
             param.loss_weight.extend([weight] + [0] * (count - 1))
         return GraphLayer(-1, param, node.line, node.where)
 
-    def _unknown_bottom(self, bottom: str, known: Collection[str]) -> str:
+    def _unknown_bottom(self, node: GraphLayer, bottom: str, known: Collection[str]) -> str:
+        makers = [param for param in self._makers.get(bottom, ()) if param.name != node.name]
+        if makers:
+            return f"unknown bottom {bottom!r}{makers_text(makers, self.state)}"
         self.names_to_compare -= len(known)
         hint = did_you_mean(bottom, known) if self.names_to_compare >= 0 else ""
         return f"unknown bottom {bottom!r}{hint}"
+
+    @cached_property
+    def _makers(self) -> dict[str, list[LayerParameter]]:
+        """For each blob the layers of the file that make it in any state: the first few."""
+        found: dict[str, list[LayerParameter]] = {}
+        for param in self.definition.proto.layer:
+            for top in param.top:
+                makers = found.setdefault(top, [])
+                if len(makers) < MOST_MAKERS:
+                    makers.append(param)
+        return found
 
     # One layer in its place
 
@@ -346,7 +315,8 @@ class _Builder:
 
     def _take_bottom(self, node: GraphLayer, blob: str) -> AnyShape:
         if blob not in self.available:
-            self.fault(node, self._unknown_bottom(blob, self.graph.shapes))
+            node.unknown_bottoms.append(blob)
+            self.fault(node, self._unknown_bottom(node, blob, self.graph.shapes))
             return None
         self.unread.discard(blob)
         return self.graph.shapes[blob]
