@@ -42,7 +42,7 @@ def command(weights: str, model: str, blobs: str, outs: str, batches: int, db_ty
     from cnnviz.analysis.extraction import extract_features
     from cnnviz.engine.device import get_device
 
-    net = cnnviz.Net(model, phase or "TEST", level, stages, weights, device=get_device(device))
+    net = cnnviz.Net(model, phase or "TEST", level, stages, weights, device=get_device(device), partial=True)
     try:
         count = extract_features(
             net, blobs.split(","), outs.split(","), batches, (db_type or backend).upper(), bar("Extracting")

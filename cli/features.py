@@ -42,8 +42,8 @@ METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integ
 @dpi_option
 @device_option
 def command(model, weights, images, out, layers, top, by, normalize, limit, overlay, methods, target, wishes,
-            ranked, classes, mean, scale, train_model, rgb, stretch, size, inputs, npz, blobs, suffix, style,
-            dpi, device) -> None:  # fmt: skip
+            ranked, classes, mean, scale, train_model, rgb, stretch, size, inputs, level, stages, npz, blobs,
+            suffix, style, dpi, device) -> None:  # fmt: skip
     """Show what a net makes of images: maps of every layer, predictions, attributions.
 
     MODEL is a prototxt, in deploy form or the one for training, a solver's, or a caffemodel that holds
@@ -94,6 +94,8 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
         npz=npz,
         blobs=blobs,
         inputs=parse_inputs(inputs),
+        level=level,
+        stages=stages,
     )  # fmt: skip
     writer.check(ranked, wishes)
     paths, left_out = [], []

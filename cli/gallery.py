@@ -20,7 +20,7 @@ from cnnviz.cli.options import device_option, image_options
 @image_options
 @device_option
 def command(model, weights, images, logs, out, index, classes, mean, scale, train_model, rgb, stretch, size,
-            inputs, device) -> None:  # fmt: skip
+            inputs, level, stages, device) -> None:  # fmt: skip
     """Make one self-contained HTML page: graph, filters, feature maps, training curves.
 
     MODEL is a prototxt of a net or a solver; or a caffemodel, which gives net and weights.
@@ -65,6 +65,8 @@ def command(model, weights, images, logs, out, index, classes, mean, scale, trai
         class_names=classes,
         size=parse_size(size) if size else None,
         inputs=parse_inputs(inputs),
+        level=level,
+        stages=stages,
         device=chosen,
         progress=announce,
     )

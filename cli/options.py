@@ -61,7 +61,7 @@ _IMAGE_OPTIONS = (
 
 def image_options(command: Callable) -> Callable:
     """Adds the options that say how a picture becomes a net's input and what its classes are called."""
-    for option in reversed(_IMAGE_OPTIONS):
+    for option in reversed((*_IMAGE_OPTIONS, level_option, stage_option)):
         command = option(command)
     return command
 

@@ -35,7 +35,7 @@ def command(model: str, weights: str | None, iterations: int, path: str | None, 
 
     if path is not None:
         require_folder_of(path)
-    net = cnnviz.Net(model, phase or "TRAIN", level, stages, weights, device=get_device(device))
+    net = cnnviz.Net(model, phase or "TRAIN", level, stages, weights, device=get_device(device), partial=True)
     try:
         times = time_layers(net, iterations)
     finally:

@@ -179,6 +179,7 @@ def _findings(features: ImageFeatures) -> str:
             notes.append("Scores, as the net ends without a softmax.")
     if features.omitted:
         notes.append(f"{counted(features.omitted, 'layer')} between blocks left out below.")
+    notes += map(text, features.notes)
     shown = f'<ol class="predictions">{rows}</ol>' if rows else ""
     return f'<div>{shown}<p class="note">{" ".join(notes)}</p></div>' if notes else f"<div>{shown}</div>"
 

@@ -6,6 +6,7 @@ reads without scripts. Nothing of a model's file becomes markup: see ``cnnviz.ga
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +15,11 @@ from pathlib import Path
 from cnnviz.analysis.features import Looker
 from cnnviz.analysis.filters import Report, filter_report
 from cnnviz.analysis.inputs import Value
+from cnnviz.analysis.model import load_graph
 from cnnviz.analysis.preprocessing import Preprocessing, find_pictures, load_picture, preprocessing_of
-from cnnviz.analysis.summary import NetSummary, short_number
+from cnnviz.analysis.summary import NetSummary, graph_to_show, short_number
 from cnnviz.engine.device import Device
-from cnnviz.engine.graph import build_graph
-from cnnviz.engine.weights_check import check_weights_fit
+from cnnviz.engine.weights_check import unfilled_layers, unfilled_text
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.caffemodel import Weights, read_weights
 from cnnviz.formats.files import require_folder_of, write_text
@@ -36,6 +37,8 @@ from cnnviz.plots.graph import NetPicture, net_picture
 from cnnviz.plots.graph_html import graph_css, graph_script, graph_section
 
 MOST_IMAGES = 8
+
+log = logging.getLogger("cnnviz")
 
 ORDER = ("graph", "filters", "features", "training")
 
@@ -69,6 +72,7 @@ class _Page:
     # Where the page shows more of each layer, by kind.
     places: dict[str, dict[str, Link]] = field(default_factory=dict)
     switch: str = ""
+    unfilled: str = ""  # says which layers the weights lack
 
     def add(self, key: str, title: str, text: str, html: str) -> None:
         self.parts.append(_Part(key, title, text, html))
@@ -94,6 +98,8 @@ def build_gallery(
     class_names: str | os.PathLike | Sequence[str] | None = None,
     size: tuple[int, int] | None = None,
     inputs: Mapping[str, Value] | None = None,
+    level: int = 0,
+    stages: Sequence[str] = (),
     device: Device | None = None,
     progress: Progress | None = None,
 ) -> str:
@@ -106,7 +112,7 @@ def build_gallery(
             attributions of the first MOST_IMAGES. This part alone needs an OpenCL device.
         logs: training logs, or one: adds the charts.
         path: the .html file to write.
-        preprocessing, class_names, size, inputs, device: see Looker.
+        preprocessing, class_names, size, inputs, level, stages, device: see Looker.
         progress: called with what is being done.
 
     Raises:
@@ -133,13 +139,13 @@ def build_gallery(
         progress or (lambda what: None),
     )
     page.progress("graph")
-    picture = net_picture(definition, phase="TEST", weights=page.weights)
+    picture = net_picture(definition, level=level, stages=stages, weights=page.weights)
     for detail in picture.details:
         page.link("graph", detail.row.name, detail.box)
-    report = _report(page)
+    report = _report(page, level, stages)
     # Each part links to those made before it: filters to maps, the graph to both.
     if page.images:
-        _add_features(page, preprocessing, class_names, size, inputs, device)
+        _add_features(page, preprocessing, class_names, size, inputs, device, level, stages)
     if report is not None:
         _add_filters(page, report)
     if page.logs:
@@ -177,13 +183,17 @@ def _facts(page: _Page, summary: NetSummary) -> list[tuple[str, str]]:
     return facts + ([("best test accuracy", f"{best:.2%}")] if best is not None else [])
 
 
-def _report(page: _Page) -> Report | None:
+def _report(page: _Page, level: int, stages: Sequence[str]) -> Report | None:
     """The health of all filters; says where the page will show those of each layer."""
     if page.weights is None:
         return None
-    graph = build_graph(page.definition, "TEST", splits=False, strict=False)
-    check_weights_fit(graph, page.weights)
+    graph = load_graph(graph_to_show(page.definition, None, level, stages), page.weights)
     report = filter_report(page.weights, graph)
+    unfilled = unfilled_layers(graph, page.weights) if graph is not None else []
+    if unfilled:
+        page.unfilled = f"{unfilled_text(unfilled, page.weights_path)}."
+        if not page.images:  # else said where the net is run
+            log.warning("%s", page.unfilled)
     for name in shown_layers(report):
         page.link("filters", name, page.anchors.id("filters", name))
     return report
@@ -191,10 +201,11 @@ def _report(page: _Page) -> Report | None:
 
 def _add_filters(page: _Page, report: Report) -> None:
     cards = filter_cards(report, page.anchors, page.links("graph", "maps"), page.progress)
-    page.add("filters", "Filters", filter_words(report), cards)
+    words = f"{filter_words(report)} {page.unfilled}".rstrip()
+    page.add("filters", "Filters", words, cards)
 
 
-def _add_features(page: _Page, preprocessing, class_names, size, inputs, device) -> None:
+def _add_features(page: _Page, preprocessing, class_names, size, inputs, device, level, stages) -> None:
     looker = Looker(
         page.definition,
         page.weights_path,
@@ -204,6 +215,8 @@ def _add_features(page: _Page, preprocessing, class_names, size, inputs, device)
         device,
         gradients=True,
         inputs=inputs,
+        level=level,
+        stages=stages,
     )
     section = MapSection([Path(path).name for path in page.images], page.anchors)
     for path in page.images:

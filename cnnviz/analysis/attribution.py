@@ -358,7 +358,7 @@ def maximize_activation(
 
 def _blob_of(looker: Looker, layer: str) -> tuple[str, int]:
     """The blob that a layer writes, and the last layer that changes it in place."""
-    index = looker.layer_index(layer)
+    index = looker.net.layer_index(layer)
     node = looker.net.graph.layers[index]
     if not node.tops:
         raise NetError(f"the layer {layer!r} writes no blob.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from cnnviz.analysis.sequences import continuations
+from cnnviz.analysis.summary import graph_to_show
 from cnnviz.engine.graph import Graph, GraphLayer, build_graph
+from cnnviz.engine.layer import layer_types
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, NetParameter
@@ -23,42 +25,86 @@ def deploy(
     size: tuple[int, int] | None = None,
     *,
     force_backward: bool = False,
+    level: int = 0,
+    stages: Iterable[str] = (),
 ) -> NetDefinition:
-    """Returns the net's TEST form with one image as input and no labels.
+    """Returns the net's TEST form with one image as input and no labels; TRAIN if that is all there is.
 
     A deploy file comes back as it is, with batch 1; nets that cannot run with it, such as those whose
     batch holds the frames of a video, keep theirs. In a training file the data layer becomes an Input,
     another where it tells recurrent layers where sequences begin, SoftmaxWithLoss becomes Softmax, and
-    layers that need labels or lead nowhere are left out.
+    layers that need labels are left out, also where nothing makes the labels. Other faulty layers stay:
+    who runs the net says what is wrong.
 
     Args:
         definition: any net.
         weights: their first convolution tells the channels where the data layer does not.
         size: (height, width) of the input; default: what the net says.
         force_backward: whether gradients down to the image are wanted.
+        level, stages: the rest of the net's state.
 
     Raises:
         CnnvizError: the input's size cannot be known.
     """
-    graph = build_graph(definition, "TEST", splits=False, strict=False)
+    graph = graph_to_show(definition, None, level, stages)
     proto = NetParameter(name=definition.proto.name, force_backward=force_backward)
     lines, along = [], []
     available: set[str] = set()
+    labels: set[str] = set()  # and what is computed from them
     for node in graph.layers:
         param = _as_deployed(node.param, available)
         params = [param] if param is not None else []
-        if param is None and _feeds_images(node.param):
+        if _is_data(node.param, available) and node.tops:
             params = [_input(node.tops[0], _input_shape(definition, graph, node.tops[0], weights, size))]
             params += _sequence_inputs(definition, graph, node)
             along += [param.top[0] for param in params]
-        for param in params:
-            if all(blob in available for blob in param.bottom):
-                available.update(param.top)
-                proto.layer.append(param)
-                lines.append(node.line)
-    result = NetDefinition(proto, definition.path, lines, [], [])
+        params = [param for param in params if not labels.intersection(param.bottom)]
+        made = {top for param in params for top in param.top}
+        available |= made
+        labels = (labels | set(node.tops)) - made
+        proto.layer.extend(params)
+        lines += [node.line] * len(params)
+    result = _without_scoring(NetDefinition(proto, definition.path, lines, [], []))
     _set_input_shape(result, size)
     return _with_one_image(result, along)
+
+
+def _without_scoring(definition: NetDefinition) -> NetDefinition:
+    """The net without layers of unknown bottoms that only lead to losses and the like: labels are missing."""
+    layers = definition.proto.layer
+    for i, root in enumerate(list(layers)):
+        made = {top for layer in layers[:i] for top in layer.top}
+        if not made.issuperset(root.bottom):
+            behind = _behind(layers, i)
+            if all(_scores(layers[k]) for k in behind if not _is_read(layers, k)):
+                kept = [k for k in range(len(layers)) if k not in behind]
+                proto = NetParameter()
+                proto.CopyFrom(definition.proto)
+                del proto.layer[:]
+                proto.layer.extend(layers[k] for k in kept)
+                lines = [definition.lines[k] for k in kept]
+                return _without_scoring(NetDefinition(proto, definition.path, lines))
+    return definition
+
+
+def _behind(layers: Sequence[LayerParameter], root: int) -> set[int]:
+    """The layers that need what layer ``root`` makes, and itself."""
+    lost, found = set(layers[root].top), {root}
+    for k in range(root + 1, len(layers)):
+        if lost.intersection(layers[k].bottom):
+            lost.update(layers[k].top)
+            found.add(k)
+    return found
+
+
+def _is_read(layers: Sequence[LayerParameter], maker: int) -> bool:
+    return any(set(layers[maker].top).intersection(layer.bottom) for layer in layers[maker + 1 :])
+
+
+def _scores(layer: LayerParameter) -> bool:
+    """Whether a layer compares with labels."""
+    known = layer_types().get(layer.type)
+    return layer.type in ("Accuracy", "Silence") or (known is not None and known.is_loss)
 
 
 def _sequence_inputs(definition: NetDefinition, graph: Graph, node: GraphLayer) -> list[LayerParameter]:
@@ -81,7 +127,7 @@ def _as_deployed(param: LayerParameter, available: set[str]) -> LayerParameter |
     copy.CopyFrom(param)
     for field in ("include", "exclude", "loss_weight"):
         copy.ClearField(field)
-    if param.type in DATA_TYPES and not param.bottom:
+    if _is_data(param, available):
         return None
     if param.type == "SoftmaxWithLoss":
         copy.type = "Softmax"
@@ -94,8 +140,10 @@ def _as_deployed(param: LayerParameter, available: set[str]) -> LayerParameter |
     return copy
 
 
-def _feeds_images(param: LayerParameter) -> bool:
-    return param.type in DATA_TYPES and not param.bottom and bool(param.top)
+def _is_data(param: LayerParameter, available: set[str]) -> bool:
+    """Whether a layer reads data; one of an unknown type that has no bottom does if nothing else has yet."""
+    is_unknown = not available and bool(param.top) and param.type not in layer_types()
+    return not param.bottom and (param.type in DATA_TYPES or is_unknown)
 
 
 def _input(top: str, shape: Sequence[int]) -> LayerParameter:
@@ -152,5 +200,9 @@ def _with_one_image(definition: NetDefinition, along: Sequence[str]) -> NetDefin
     if proto == definition.proto:
         return definition
     alone = NetDefinition(proto, definition.path, definition.lines, [], [])
-    graph = build_graph(alone, "TEST", splits=False, strict=False)
-    return definition if any(node.fault for node in graph.layers) else alone
+    return definition if _fault_count(alone) > _fault_count(definition) else alone
+
+
+def _fault_count(definition: NetDefinition) -> int:
+    graph = build_graph(definition, "TEST", splits=False, strict=False)
+    return sum(node.fault is not None for node in graph.layers)

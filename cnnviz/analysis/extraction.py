@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.errors import CnnvizError, NetError, did_you_mean, require
+from cnnviz.errors import CnnvizError, NetError, require
 from cnnviz.formats.databases import array_to_datum, create_database
 from cnnviz.formats.files import write_bytes
 
@@ -110,8 +110,7 @@ def extract_features(
             f"{len(blobs)} blobs and {len(targets)} outputs were given; give one output for each blob."
         )
     for name in blobs:
-        if name not in net.blobs:
-            raise NetError(f"The net has no blob {name!r}{did_you_mean(name, net.blobs)}.")
+        net.check_blob(name)
     if net.inputs:
         raise NetError(
             f"{net.graph.path}: nothing feeds the inputs {', '.join(net.inputs)}; give the net with its data "

@@ -21,7 +21,8 @@ from cnnviz.analysis.sequences import time_major_blobs
 from cnnviz.analysis.summary import printable
 from cnnviz.engine.device import Device
 from cnnviz.engine.net import Net
-from cnnviz.errors import CnnvizError, NetError, did_you_mean
+from cnnviz.engine.weights_check import unfilled_text
+from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.files import read_bytes
 from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
@@ -100,6 +101,8 @@ class ImageFeatures:
         are_probabilities: whether the scores come from a softmax.
         omitted: layers that change the maps but are too many to show unasked.
         detections: the objects found; None for nets that are no detectors.
+        notes: see Looker.
+        cut_short: the first layer that could not run; "" if all did.
     """
 
     path: str
@@ -109,6 +112,8 @@ class ImageFeatures:
     are_probabilities: bool = True
     omitted: int = 0
     detections: Detections | None = None
+    notes: Sequence[str] = ()
+    cut_short: str = ""
 
     def texts(self) -> list[str]:
         """Returns the predictions in words, e.g. "99.4% tabby (281)", or "18.51 class 285" for scores; of
@@ -122,7 +127,7 @@ class ImageFeatures:
 
     def summary(self) -> str:
         """Returns the best of ``texts`` in one line, or that there are none."""
-        none = "no class scores"
+        none = "no class scores" + (f", as layer {self.cut_short!r} cannot run" if self.cut_short else "")
         if self.detections is not None:
             none = f"no object with a score of {self.detections.threshold:g} or more"
         return ", ".join(self.texts()[:3]) or none
@@ -146,9 +151,11 @@ class Looker:
         gradients: whether attributions are wanted: the net then runs backward to the image.
         inputs: values of other inputs than the image's, by name; see cnnviz.analysis.inputs.feed_inputs
             for what these are by default. What was fed is logged.
+        level, stages: the net's state beside its phase.
 
     Attributes:
         net: it runs; input: its input for the picture; frames: how often the picture stands in it.
+        notes: sentences about layers that cannot run, and about layers that the weights lack.
         time_major: blobs (T, N, ...) of recurrent layers.
     """
 
@@ -162,14 +169,19 @@ class Looker:
         device: Device | None = None,
         gradients: bool = False,
         inputs: Mapping[str, Value] | None = None,
+        level: int = 0,
+        stages: Sequence[str] = (),
     ):
         from cnnviz.formats.caffemodel import read_weights
 
         definition = model if isinstance(model, NetDefinition) else open_net(model)
         arrays = read_weights(weights)
-        deployed = deploy(definition, arrays, size, force_backward=gradients)
-        self.net = Net(deployed, "TEST", device=device)
-        self.net.set_weights(arrays, str(weights))
+        deployed = deploy(definition, arrays, size, force_backward=gradients, level=level, stages=stages)
+        self.net = Net(deployed, "TEST", device=device, partial=True)
+        self.net.use_weights(arrays, str(weights))
+        self.notes = [str(left) for left in self.net.left_out]
+        if self.net.unfilled:
+            self.notes.append(f"{unfilled_text(self.net.unfilled, str(weights))}.")
         self.preprocessing = preprocessing or Preprocessing()
         self.class_names = _read_names(class_names)
         self.input = self._image_input()
@@ -218,7 +230,8 @@ class Looker:
 
         Raises NetError if no layer has such a name.
         """
-        result = ImageFeatures(path, self.show(image))
+        result = ImageFeatures(path, self.show(image), notes=self.notes)
+        result.cut_short = next((left.name for left in self.net.left_out), "")
         wanted, result.omitted = self._wanted(layers)
         for index in range(len(self.net.layers)):
             self.net.forward_layer(index)
@@ -229,16 +242,6 @@ class Looker:
             result.predictions = self.predictions()
         result.are_probabilities = self._softmax_blob() is not None
         return result
-
-    def layer_index(self, name: str) -> int:
-        """Returns the index of a layer by its name.
-
-        Raises NetError, with the closest name, if there is none.
-        """
-        names = self.net._layer_names
-        if name not in names:
-            raise NetError(f"the net has no layer {name!r}{did_you_mean(name, names)}.")
-        return names.index(name)
 
     def _wanted(self, layers: Sequence[str] | None) -> tuple[dict[int, list[int]], int]:
         """For each layer to record the layers to name in its title; and how many more would change maps."""
@@ -289,7 +292,7 @@ class Looker:
             for i, node in enumerate(self.net.graph.layers)
             if fnmatchcase(node.name, pattern) and node.tops and node.type not in ("Split", "Input")
         ]
-        return found or [self.layer_index(pattern)]
+        return found or [self.net.layer_index(pattern)]
 
     def _maps(self, index: int, title: list[int]) -> FeatureMaps:
         nodes = self.net.graph.layers
@@ -317,8 +320,8 @@ class Looker:
     def predictions(self, count: int = 5) -> list[tuple[int, str, float]]:
         """Returns the best classes of the last Softmax, else of the last flat output; empty without both."""
         blob = self._softmax_blob() or self._flat_output()
-        if blob is None:
-            return []
+        if blob is None or any(blob in left.reads for left in self.net.left_out):
+            return []  # an output only because what reads it cannot run: perhaps no scores
         scores = self.class_scores(blob)[0]
         best = np.argsort(-scores, kind="stable")[:count]
         return [(int(k), self.class_name(int(k)), float(scores[k])) for k in best]

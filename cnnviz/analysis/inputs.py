@@ -46,6 +46,7 @@ def feed_inputs(net: Net, image: str, given: Mapping[str, Value] | None = None) 
                 f"{net.graph.path}: has no input {name!r}{did_you_mean(name, others)}; {beside}."
             )
     known = _known_uses(net.graph, net.blobs[image].shape)
+    read = {bottom for node in net.graph.layers for bottom in node.bottoms}
     told = []
     for name in others:
         blob = net.blobs[name]
@@ -53,7 +54,8 @@ def feed_inputs(net: Net, image: str, given: Mapping[str, Value] | None = None) 
         if name in given:
             values, words = _fitted(given[name], blob.shape, name), "as given"
         blob.data[...] = values
-        told.append(f"{name}: {words}")
+        if name in read:
+            told.append(f"{name}: {words}")
     return told
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from cnnviz.engine.graph import Graph, build_graph
-from cnnviz.engine.weights_check import check_weights_fit
-from cnnviz.errors import CnnvizError, WeightsError
+from cnnviz.engine.weights_check import check_names_fit, check_weights_fit
+from cnnviz.errors import CnnvizError
 from cnnviz.formats.caffemodel import read_definition, read_weights
 from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
@@ -37,12 +37,7 @@ def load_graph(model: AnyModel, weights: Mapping[str, Sequence[np.ndarray]]) -> 
     graph = model if isinstance(model, Graph) else build_graph(model, splits=False, strict=False)
     check_weights_fit(graph, weights)
     names = [node.name for node in graph.layers if node.type not in ("Split", "Input")]
-    if weights and not any(name in weights for name in names):
-        origin = getattr(weights, "path", "weights")
-        raise WeightsError(
-            f"{origin}: holds weights of {some_names(weights)}, and {graph.path} "
-            f"has none of these layers but {some_names(names)}. Use the matching prototxt."
-        )
+    check_names_fit(names, weights, graph.path, str(getattr(weights, "path", "weights")))
     return graph
 
 
@@ -54,9 +49,3 @@ def _graph_in(path: str | None) -> Graph | None:
         return build_graph(read_definition(path), splits=False, strict=False)
     except CnnvizError:
         return None
-
-
-def some_names(names: Iterable[str], most: int = 4) -> str:
-    """Returns the first names in quotes, for errors: "'conv1', 'conv2', ..."."""
-    listed = [repr(name) for name in names]
-    return ", ".join(listed[:most]) + (", ..." if len(listed) > most else "")

@@ -74,7 +74,7 @@ def top_images(
     Raises:
         NetError: unknown layer. CnnvizError: a channel that the layer lacks. FileError: no picture.
     """
-    last = looker.layer_index(layer)
+    last = looker.net.layer_index(layer)
     field = looker.fields[last]
     blob = looker.net.graph.layers[last].tops[0]
     best: list[list[tuple[float, str, tuple[int, int]]]] = []

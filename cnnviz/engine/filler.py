@@ -24,11 +24,18 @@ def fill(shape: Shape, param: FillerParameter, random: np.random.Generator) -> n
 
     Raises NetError for an unknown filler type or a shape that the filler cannot fill.
     """
+    check_filler(shape, param)
+    return FILLERS[param.type](shape, param, random).astype(np.float32)
+
+
+def check_filler(shape: Shape, param: FillerParameter) -> None:
+    """Raises NetError for an unknown filler type or a shape that the filler cannot fill."""
     if param.type not in FILLERS:
         raise NetError(f"unknown filler type {param.type!r}{did_you_mean(param.type, FILLERS)}")
     if param.sparse != -1 and param.type != "gaussian":
         raise NetError(f"sparse is for the gaussian filler, not for {param.type!r}")
-    return FILLERS[param.type](shape, param, random).astype(np.float32)
+    if param.type == "bilinear" and (len(shape) != 4 or shape[2] != shape[3]):
+        raise NetError(f"the bilinear filler needs 4 axes and a square window, not {shape}")
 
 
 def _constant(shape: Shape, param: Any, random: np.random.Generator) -> np.ndarray:
@@ -68,8 +75,6 @@ def _positive_unitball(shape: Shape, param: Any, random: np.random.Generator) ->
 
 def _bilinear(shape: Shape, param: Any, random: np.random.Generator) -> np.ndarray:
     """The same bilinear interpolation window for every pair of channels: upsampling."""
-    if len(shape) != 4 or shape[2] != shape[3]:
-        raise NetError(f"the bilinear filler needs 4 axes and a square window, not {shape}")
     factor = math.ceil(shape[3] / 2)
     center = (2 * factor - 1 - factor % 2) / (2 * factor)
     line = 1 - np.abs(np.arange(shape[3]) / factor - center)

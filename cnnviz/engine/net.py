@@ -21,8 +21,16 @@ from cnnviz.engine.device import Device, get_device
 from cnnviz.engine.filler import fill
 from cnnviz.engine.graph import Graph, GraphLayer, build_graph
 from cnnviz.engine.layer import Layer
-from cnnviz.engine.weights_check import check_blobs_fit, check_weights_fit
-from cnnviz.errors import NetError, did_you_mean
+from cnnviz.engine.net_state import net_state
+from cnnviz.engine.partial import LeftOut, runnable
+from cnnviz.engine.weights_check import (
+    check_blobs_fit,
+    check_names_fit,
+    check_weights_fit,
+    unfilled_layers,
+    unfilled_text,
+)
+from cnnviz.errors import NetError, WeightsError, did_you_mean
 from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import NetParameter, NetState
@@ -42,6 +50,8 @@ class Net:
         state: the whole state instead of phase, level and stages; the solver uses it.
         device: what to run on; default: ``get_device()``.
         seed: of fillers and of layers that draw random numbers; default: different every time.
+        partial: whether layers that cannot run (unknown, not allowed, refused, without their data) are left
+            out with what needs them, for inspection; else the first raises.
 
     Attributes:
         blobs: every blob by name in order of creation, with ``data`` and ``diff``.
@@ -50,6 +60,8 @@ class Net:
         inputs, outputs: blob names; outputs are sorted by name, as in Caffe.
         bottom_names, top_names: blob names by layer name.
         graph: the graph behind the net.
+        left_out: the layers that a partial net lacks, each with its reason.
+        unfilled: layers with parameters that the weights copied last lack: they keep their values.
         debug_info: whether each pass logs the mean absolute values of what it computes.
 
     Raises:
@@ -69,10 +81,19 @@ class Net:
         state: NetState | None = None,
         device: Device | None = None,
         seed: int | None = None,
+        partial: bool = False,
     ):
         definition = file if isinstance(file, NetDefinition) else open_net(file)
         self.definition = definition
-        self.graph: Graph = build_graph(definition, phase, level, stages or (), state=state)
+        state = state or net_state(definition, phase, level, stages or ())
+        self.graph: Graph
+        self.left_out: list[LeftOut] = []
+        if partial:
+            self.graph, self.left_out = runnable(definition, state)
+            for left in self.left_out:
+                log.warning("%s", left)
+        else:
+            self.graph = build_graph(definition, state=state)
         self.device = device or get_device()
         self.random = np.random.default_rng(seed)
         self.name = self.graph.name
@@ -87,8 +108,9 @@ class Net:
         self.debug_info: bool = definition.proto.debug_info
         for node in self._nodes:
             self._add(node)
+        self.unfilled: list[str] = []
         if weights is not None:
-            self.copy_from(weights)
+            self.load(weights)
 
     # Building
 
@@ -364,14 +386,33 @@ class Net:
     def _index(self, layer: str | None, default: int) -> int:
         if layer is None:
             return default
-        if layer not in self._layer_names:
-            raise NetError(f"the net has no layer {layer!r}{did_you_mean(layer, self._layer_names)}.")
-        return self._layer_names.index(layer)
+        return self.layer_index(layer)
+
+    def layer_index(self, name: str) -> int:
+        """Returns the index of a layer by its name.
+
+        Raises NetError, with the closest name or why it was left out, if there is none.
+        """
+        names = self._layer_names
+        if name not in names:
+            for left in self.left_out:
+                if name in left.names:
+                    raise NetError(f"layer {name!r} does not run: {left.reason}")
+            raise NetError(f"the net has no layer {name!r}{did_you_mean(name, names)}.")
+        return names.index(name)
 
     def _blob(self, name: str) -> Blob:
-        if name not in self.blobs:
-            raise NetError(f"the net has no blob {name!r}{did_you_mean(name, self.blobs)}.")
+        self.check_blob(name)
         return self.blobs[name]
+
+    def check_blob(self, name: str) -> None:
+        """Raises NetError, with the closest name or why it was left out, if there is no blob ``name``."""
+        if name in self.blobs:
+            return
+        for left in self.left_out:
+            if name in left.blobs:
+                raise NetError(f"blob {name!r} is not computed: {left.reason}")
+        raise NetError(f"the net has no blob {name!r}{did_you_mean(name, self.blobs)}.")
 
     def _set_input(self, name: str, array: np.ndarray) -> None:
         if name not in self.inputs:
@@ -408,14 +449,46 @@ class Net:
 
     # Weights
 
+    def load(self, path: str | os.PathLike) -> None:
+        """Copies weights for a net that is to be used as it is; warns of layers that the file lacks.
+
+        Raises WeightsError as ``copy_from``, and if the file holds weights of none of the layers.
+        """
+        from cnnviz.formats.caffemodel import read_weights
+
+        self.use_weights(read_weights(path), str(path))
+
+    def use_weights(self, weights: Mapping[str, list[np.ndarray]], origin: str) -> None:
+        """As ``load``, of arrays by layer name; ``origin`` names their source in errors."""
+        self.check_names(weights, origin)
+        self.set_weights(weights, origin)
+        if self.unfilled:
+            log.warning("%s.", unfilled_text(self.unfilled, origin))
+
     def copy_from(self, path: str | os.PathLike) -> None:
-        """Copies weights from a .caffemodel by layer name; layers it lacks keep their values.
+        """Copies weights from a .caffemodel by layer name; layers it lacks keep their values, as in Caffe.
 
         Raises WeightsError if number or shape of a layer's blobs differs.
         """
         from cnnviz.formats.caffemodel import read_weights
 
-        self.set_weights(read_weights(path), str(path))
+        weights = read_weights(path)
+        self.set_weights(weights, str(path))
+        try:
+            self.check_names(weights, str(path))
+        except WeightsError as error:  # Caffe goes on without a word
+            log.warning("%s", error)
+        else:
+            for name in self.unfilled:
+                log.info("Layer %s is not in %s: it keeps its values", name, path)
+
+    def check_names(self, weights: Mapping[str, list[np.ndarray]], origin: str) -> None:
+        """Raises WeightsError if none of the net's layers with parameters, or of those left out, is in a
+        file."""
+        names = [node.name for node in self._nodes if node.params]
+        if names:
+            names += [name for left in self.left_out for name in left.names]
+        check_names_fit(names, weights, self.graph.path, origin)
 
     def set_weights(self, weights: Mapping[str, list[np.ndarray]], origin: str) -> None:
         """Copies arrays by layer name; ``origin`` names their source in errors."""
@@ -423,6 +496,7 @@ class Net:
             if name not in self._layer_names:
                 log.info("Ignoring source layer %s", name)
         check_weights_fit(self.graph, weights, origin)
+        self.unfilled = unfilled_layers(self.graph, weights)
         for name, blobs in self.params.items():
             for blob, array in zip(blobs, weights.get(name, ()), strict=False):
                 if array is not None:  # HDF5 leaves out blobs that are shared with an earlier layer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -71,3 +71,50 @@ def same_shape(found: Shape, wanted: Shape) -> bool:
     """
     found, wanted = tuple(found), tuple(wanted)
     return found == wanted or (len(found) == 4 and found == (1,) * (4 - len(wanted)) + wanted)
+
+
+def check_names_fit(
+    names: Iterable[str], weights: Mapping[str, Sequence[np.ndarray]], net: str, origin: str
+) -> None:
+    """Checks that a file holds weights of at least one layer of a net.
+
+    Args:
+        names: the net's layers that have parameters; a net without any takes every file.
+        net, origin: what errors call the net and the weights.
+    Raises:
+        WeightsError: with the first names of both.
+    """
+    names = list(names)
+    if not names or any(name in weights for name in names):
+        return
+    found = f"weights of {some_names(weights)}" if len(weights) else "no weights"
+    raise WeightsError(
+        f"{origin}: holds {found}, and {net} has none of these layers but {some_names(names)}. "
+        "Use the matching prototxt."
+    )
+
+
+def unfilled_layers(graph: Graph, weights: Mapping[str, Sequence[np.ndarray]]) -> list[str]:
+    """Returns the layers with parameters that get nothing from a file: they keep their filler's values.
+
+    A layer whose parameters are all shared with layers that the file holds is none of them.
+    """
+    owners = {node.index: node.name for node in graph.layers}
+    return [
+        node.name
+        for node in graph.layers
+        if node.name not in weights and any(owners[param.owner[0]] not in weights for param in node.params)
+    ]
+
+
+def unfilled_text(names: Sequence[str], origin: str) -> str:
+    """Returns the warning about what ``unfilled_layers`` found, without a full stop."""
+    them = "layer" if len(names) == 1 else f"{len(names)} layers"
+    keeps = "it keeps" if len(names) == 1 else "they keep"
+    return f"{origin}: has no weights for the {them} {some_names(names, 8)}: {keeps} untrained initial values"
+
+
+def some_names(names: Iterable[str], most: int = 4) -> str:
+    """Returns the first names in quotes, for errors: "'conv1', 'conv2', ..."."""
+    listed = [repr(name) for name in names]
+    return ", ".join(listed[:most]) + (", ..." if len(listed) > most else "")

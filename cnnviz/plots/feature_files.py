@@ -23,7 +23,7 @@ from cnnviz.analysis.inputs import Value
 from cnnviz.analysis.preprocessing import Preprocessing
 from cnnviz.analysis.top_images import top_images
 from cnnviz.engine.device import Device
-from cnnviz.errors import CnnvizError, FileError, did_you_mean
+from cnnviz.errors import FileError
 from cnnviz.formats.files import atomic_write, describe_os_error
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.plots.attributions import attribution_figure
@@ -41,7 +41,7 @@ class FeatureWriter:
     """Writes NAME_features, NAME_attribution and NAME.npz into a folder, for one image after another.
 
     Args:
-        definition, weights, preprocessing, class_names, size, device, inputs: see Looker.
+        definition, weights, preprocessing, class_names, size, device, inputs, level, stages: see Looker.
         folder: is made.
         methods: attributions to draw; target: the class they explain, default the most probable.
         layers, figure_options: what features_figure shows, and how.
@@ -73,10 +73,12 @@ class FeatureWriter:
         npz: bool = False,
         blobs: Sequence[str] = (),
         inputs: Mapping[str, Value] | None = None,
+        level: int = 0,
+        stages: Sequence[str] = (),
     ):
         picture_format(f"--format .{suffix.lstrip('.')}")
         self.looker = Looker(
-            definition, weights, preprocessing, class_names, size, device, gradients=True, inputs=inputs
+            definition, weights, preprocessing, class_names, size, device, True, inputs, level, stages
         )
         if methods:  # said before the work rather than after it
             blob, _ = score_blob(self.looker)
@@ -86,8 +88,7 @@ class FeatureWriter:
         self.look, self.dpi, self.suffix, self.npz = theme(style), dpi, suffix.lstrip("."), npz
         self.blobs = blobs
         for name in blobs:
-            if name not in self.looker.net.blobs:
-                raise CnnvizError(f"The net has no blob {name!r}{did_you_mean(name, self.looker.net.blobs)}.")
+            self.looker.net.check_blob(name)
         self._stems: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -97,13 +98,13 @@ class FeatureWriter:
     def check(self, ranked: Sequence[str], wishes: Sequence[str]) -> None:
         """Raises CnnvizError if ``write_top_images`` or ``write_maximized`` would for one of these."""
         for name in ranked:
-            self.looker.layer_index(name)
+            self.looker.net.layer_index(name)
         for wish in wishes:
             layer, channels = self._channels(wish)
             if layer is None:
                 blob, _ = score_blob(self.looker)
             else:
-                blob = self.looker.net.graph.layers[self.looker.layer_index(layer)].tops[0]
+                blob = self.looker.net.graph.layers[self.looker.net.layer_index(layer)].tops[0]
             check_channel(self.looker, blob, channels[-1], layer)
 
     def write(
@@ -166,7 +167,7 @@ class FeatureWriter:
             return None, [int(wish)]
         if wish not in names and head and tail.isdigit():
             return head, [int(tail)]
-        index = self.looker.layer_index(wish)
+        index = self.looker.net.layer_index(wish)
         blob = self.looker.net.graph.layers[index].tops[0]
         check_channel(self.looker, blob, 0, wish)
         return wish, list(range(min(MOST_EXCITATIONS, self.looker.channel_count(blob))))

@@ -32,6 +32,7 @@ from cnnviz.plots.tiles import BAD_COLOR, ColorScale, color_bar, inch_axes, inch
 # Inches (height, width) that the image may take in the head; a detector's is larger, for its boxes.
 _IMAGE, _FOUND_IMAGE = (1.5, 3.3), (3.55, 5.2)
 _BARS = 0.5  # inches of the colour bars of all maps
+_MOST_NOTES = 3
 _MOST_BOXES = 12  # on the image; the rest is counted
 _MOST_HIGH = 400.0  # inches; a picture higher than this helps nobody
 
@@ -67,7 +68,7 @@ def plot_features(
             nets with more than 10 layers to show 32, with more than 30 16.
         overlay: whether maps are laid over the image.
         style: "light" or "dark".
-        looker_options: preprocessing, class_names, size, device, inputs: see Looker.
+        looker_options: preprocessing, class_names, size, device, inputs, level, stages: see Looker.
 
     Raises:
         CnnvizError: unreadable files, an unknown layer or option.
@@ -163,9 +164,10 @@ class _Head:
         self.left = MARGIN + self.image[1] + 0.35
         self.room = WIDTH - MARGIN - self.left
         self.facts = wrap(_head_facts(features), self.room, 9 / 72, most=2, after=" ")
+        self.notes = _note_lines(features.notes, self.room)
         found = features.predictions if features.detections is None else features.detections.found
         lines = len(found[:_MOST_BOXES]) + (0 if features.detections is None else 2)
-        self.list_top = 0.76 + 0.16 * len(self.facts)
+        self.list_top = 0.76 + 0.16 * (len(self.facts) + len(self.notes))
         self.height = max(0.35 + self.image[0], self.list_top + 0.2 * lines) + 0.3
 
     def draw(self, figure: Figure, look: Theme) -> None:
@@ -176,10 +178,19 @@ class _Head:
         inch_text(figure, left, 0.33, name, 14, look.text, weight="bold")
         for k, line in enumerate(self.facts):
             inch_text(figure, left, 0.62 + 0.16 * k, line, 9, look.muted)
+        for k, line in enumerate(self.notes, len(self.facts)):
+            inch_text(figure, left, 0.62 + 0.16 * k, line, 9, look.warning)
         if features.detections is not None:
             _draw_detections(figure, axes, features.detections, left, self.list_top, look)
         else:
             _draw_predictions(figure, features, left, self.list_top, look)
+
+
+def _note_lines(notes: Sequence[str], room: float) -> list[str]:
+    """What is wrong with the net or its weights, in lines of ``room`` inches."""
+    shown = [line for note in notes[:_MOST_NOTES] for line in wrap(visible(note), room, 9 / 72, most=4)]
+    more = len(notes) - _MOST_NOTES
+    return [*shown, f"and {more} more notes"] if more > 0 else shown
 
 
 def _head_facts(features: ImageFeatures) -> str:

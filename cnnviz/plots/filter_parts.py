@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from cnnviz.analysis.filter_measures import FilterBank, row_blocks
 from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth, median
-from cnnviz.analysis.model import some_names
 from cnnviz.analysis.summary import shape_text
 from cnnviz.engine.graph import Graph
+from cnnviz.engine.weights_check import some_names
 from cnnviz.errors import CnnvizError, WeightsError, did_you_mean
 from cnnviz.plots._text import fit, percent, text_width, visible
 from cnnviz.plots.style import KIND_COLORS, Theme, kind_of

@@ -75,7 +75,7 @@ class Net(EngineNet):
         options.setdefault("seed", mode.next_seed())
         file = network_file if isinstance(network_file, NetDefinition) else _existing(network_file)
         super().__init__(file, cast(int | str, phase), level or 0, stages, **options)
-        if weights is not None:
+        if weights is not None:  # as Caffe, whatever layers the file lacks
             self.copy_from(weights)
 
     blob_list = BlobVec
