@@ -340,3 +340,9 @@ def test_features_take_stages(folder):
         "2",
     ]
     assert run(*page).exit_code == 0
+
+
+def test_refused_fields_of_a_layer_are_refused_in_features_too(folder):
+    text = WHOLE.replace("kernel_size: 3", "kernel_size: 3 odd_rule: 2")
+    with pytest.raises(NetError, match="odd_rule"):
+        Looker(parse_net(text), "net.caffemodel")

@@ -45,10 +45,12 @@ def deploy(
 
     Raises:
         CnnvizError: the input's size cannot be known.
+        NetError: a layer that is not about labels has an unknown bottom.
     """
     graph = graph_to_show(definition, None, level, stages)
     proto = NetParameter(name=definition.proto.name, force_backward=force_backward)
-    lines, along = [], []
+    places: list[int | None] = []  # of the layers in the file
+    along: list[str] = []
     available: set[str] = set()
     labels: set[str] = set()  # and what is computed from them
     for node in graph.layers:
@@ -63,28 +65,41 @@ def deploy(
         available |= made
         labels = (labels | set(node.tops)) - made
         proto.layer.extend(params)
-        lines += [node.line] * len(params)
-    result = _without_scoring(NetDefinition(proto, definition.path, lines, [], []))
+        places += [node.place if param.type == node.type else None for param in params]
+    result = _without_scoring(definition.part(proto, places))
+    _refuse_unknown_bottoms(graph, result)
     _set_input_shape(result, size)
     return _with_one_image(result, along)
 
 
 def _without_scoring(definition: NetDefinition) -> NetDefinition:
     """The net without layers of unknown bottoms that only lead to losses and the like: labels are missing."""
-    layers = definition.proto.layer
-    for i, root in enumerate(list(layers)):
-        made = {top for layer in layers[:i] for top in layer.top}
-        if not made.issuperset(root.bottom):
+    layers = list(definition.proto.layer)
+    dropped: set[int] = set()
+    made: set[str] = set()
+    for i, layer in enumerate(layers):
+        if i not in dropped and not made.issuperset(layer.bottom):
             behind = _behind(layers, i)
             if all(_scores(layers[k]) for k in behind if not _is_read(layers, k)):
-                kept = [k for k in range(len(layers)) if k not in behind]
-                proto = NetParameter()
-                proto.CopyFrom(definition.proto)
-                del proto.layer[:]
-                proto.layer.extend(layers[k] for k in kept)
-                lines = [definition.lines[k] for k in kept]
-                return _without_scoring(NetDefinition(proto, definition.path, lines))
-    return definition
+                dropped |= behind
+        if i not in dropped:
+            made.update(layer.top)
+    if not dropped:
+        return definition
+    kept = [k for k in range(len(layers)) if k not in dropped]
+    proto = NetParameter()
+    proto.CopyFrom(definition.proto)
+    del proto.layer[:]
+    proto.layer.extend(layers[k] for k in kept)
+    return definition.part(proto, kept)
+
+
+def _refuse_unknown_bottoms(graph: Graph, deployed: NetDefinition) -> None:
+    """Raises the fault of the whole net, which tells the rules of layers that are not deployed."""
+    read = {layer.name: set(layer.bottom) for layer in deployed.proto.layer}
+    for node in graph.layers:
+        if read.get(node.name, set()).intersection(node.unknown_bottoms):
+            raise NetError(f"{node.title}: {node.fault}.")
 
 
 def _behind(layers: Sequence[LayerParameter], root: int) -> set[int]:
@@ -199,7 +214,7 @@ def _with_one_image(definition: NetDefinition, along: Sequence[str]) -> NetDefin
                 shape.dim[0] = 1
     if proto == definition.proto:
         return definition
-    alone = NetDefinition(proto, definition.path, definition.lines, [], [])
+    alone = definition.part(proto, range(len(proto.layer)))
     return definition if _fault_count(alone) > _fault_count(definition) else alone
 
 

@@ -49,7 +49,10 @@ class GraphParam:
 
 @dataclass
 class GraphLayer:
-    """One layer in its place; shapes are None where they are unknown."""
+    """One layer in its place; shapes are None where they are unknown.
+
+    ``place`` is the layer's index in the definition, None for a Split.
+    """
 
     index: int
     param: LayerParameter
@@ -65,6 +68,7 @@ class GraphLayer:
     propagate_down: list[bool] = field(default_factory=list)
     tops: list[str] = field(default_factory=list)
     unknown_bottoms: list[str] = field(default_factory=list)
+    place: int | None = None
 
     @property
     def name(self) -> str:
@@ -194,7 +198,7 @@ class _Builder:
     def take_layers(self) -> None:
         stages = set(self.state.stage)
         for i, param in enumerate(self.definition.proto.layer):
-            node = GraphLayer(-1, param, self.definition.lines[i], self.definition.where(i))
+            node = GraphLayer(-1, param, self.definition.lines[i], self.definition.where(i), place=i)
             try:
                 wanted = includes(param, self.state, stages)
             except NetError as error:

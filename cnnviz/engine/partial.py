@@ -126,4 +126,4 @@ def _part(definition: NetDefinition, kept: Iterable[GraphLayer]) -> NetDefinitio
     proto.CopyFrom(definition.proto)
     del proto.layer[:]
     proto.layer.extend(node.param for node in nodes)
-    return NetDefinition(proto, definition.path, [node.line for node in nodes])
+    return definition.part(proto, [node.place for node in nodes])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,22 @@ class NetDefinition(_Definition):
         for item in self.unknown:
             found.setdefault(item.path.partition(".")[0], []).append(item)
         return found
+
+    def part(self, proto: NetParameter, places: Sequence[int | None]) -> NetDefinition:
+        """Returns a net made from layers of this one.
+
+        Args:
+            proto: the new net.
+            places: for each of its layers which of this net's it was, None for a new one.
+        """
+        lines: list[int | None] = []
+        unknown: list[Unknown] = []
+        for new, old in enumerate(places):
+            known = old is not None and old < len(self.lines)
+            lines.append(self.lines[old] if known and old is not None else None)
+            for item in self.unknown_in(old) if old is not None else ():
+                unknown.append(replace(item, path=item.path.replace(f"layer[{old}]", f"layer[{new}]", 1)))
+        return NetDefinition(proto, self.path, lines, unknown)
 
 
 @dataclass(eq=False)
