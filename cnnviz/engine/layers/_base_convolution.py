@@ -24,6 +24,8 @@ def window_of(param: ConvolutionParameter, spatial: Axes) -> Window:
             raise NetError(
                 f"{name} is for Convolution3D; give kernel_size, stride and pad once for each axis"
             )
+    if not spatial:  # Caffe looks at none of the parameters then
+        return Window((1,), (1,), (1,), (0,), (1,))
     kernel = _per_axis(param, "kernel_size", "kernel", len(spatial), None)
     if 0 in kernel:
         raise NetError(f"kernel is {_by(kernel)}; each side must be at least 1")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layer import Layer, positive_axis
+from cnnviz.engine.layer import Layer, legacy_shape, positive_axis
 from cnnviz.engine.ops.kept import Kept
 from cnnviz.engine.ops.ranges import row_range
 from cnnviz.engine.ops.reduction import row_sums
@@ -66,7 +66,7 @@ class RowLoss(Loss):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         top = super().shapes(bottom)
         num = bottom[0][0]
-        if math.prod(bottom[1]) != num:
+        if legacy_shape(bottom[1]) != (num, 1, 1, 1):
             raise NetError(f"has labels {bottom[1]} for {num} items; give one label for each")
         self.classes = math.prod(bottom[0][1:])
         self.scale = 1 / max(1, num)

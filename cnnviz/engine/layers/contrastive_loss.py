@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layer import legacy_shape
 from cnnviz.engine.layers._loss import Loss
 from cnnviz.engine.ops.reduction import row_sums
 from cnnviz.errors import NetError
@@ -18,9 +18,10 @@ class ContrastiveLoss(Loss):
         margin: distance from which pairs that are not similar add nothing; default 1.
         legacy_version: max(0, margin - d^2) instead of the square; default false.
 
-    Bottom: a (N, C), b (N, C): the pairs; y (N): 0 where a pair is not similar. a and b get a gradient.
+    Bottom: a (N, C), b (N, C): the pairs; y (N): 0 where a pair is not similar; further axes must be 1. a
+        and b get a gradient.
     Top: the loss ().
-    Raises: NetError if the bottoms differ in size.
+    Raises: NetError if the bottoms differ in size, or height and width are not 1.
     Source: Hadsell et al. 2006; Caffe's ContrastiveLossLayer (its gradient divides by d + 1e-4).
     """
 
@@ -32,15 +33,17 @@ class ContrastiveLoss(Loss):
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         top = super().shapes(bottom)
-        a, b, similar = bottom
-        self.num = a[0]
-        self.channels = math.prod(a[1:])
-        if math.prod(b) != math.prod(a):
+        a, b, similar = (legacy_shape(shape) for shape in bottom)
+        self.num, self.channels = a[:2]
+        if a[2:] != (1, 1) or b != a:
             raise NetError(
-                f"bottom 0 is {a} and bottom 1 {b}: the pairs must have the same number of channels"
+                f"bottom 0 is {bottom[0]} and bottom 1 {bottom[1]}: expected are pairs of one shape, (N, C) "
+                "or (N, C, 1, 1); a Flatten layer makes maps so"
             )
-        if math.prod(similar) != self.num:
-            raise NetError(f"bottom 2 is {similar}, wanted is one number for each of the {self.num} pairs")
+        if similar != (self.num, 1, 1, 1):
+            raise NetError(
+                f"bottom 2 is {bottom[2]}, expected is one number for each of the {self.num} pairs"
+            )
         self.scale = 0.5 / max(1, self.num)
         return top
 

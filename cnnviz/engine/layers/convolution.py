@@ -48,7 +48,7 @@ class Convolution(BaseConvolution):
 
     def geometry_of(self, bottom: Shape, axis: int) -> tuple[Geometry, Axes]:
         spatial = bottom[axis + 1 :]
-        window = window_of(self.options, spatial or (1,))
+        window = window_of(self.options, spatial)
         num = math.prod(bottom[:axis])
         geometry = Geometry(num, bottom[axis], window, self.group, self.num_output)
         return geometry, window.out_spatial if spatial else ()

@@ -38,7 +38,7 @@ class Deconvolution(BaseConvolution):
         spatial = bottom[axis + 1 :]
         if self.options.pad_type:
             raise NetError("pad_type is for Convolution; use pad_t, pad_b, pad_l and pad_r")
-        forth = window_of(self.options, spatial or (1,))
+        forth = window_of(self.options, spatial)
         painted = tuple(
             s * (size - 1) + extent - before - behind
             for size, extent, s, before, behind in zip(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
+from cnnviz.engine.layer import legacy_shape
 from cnnviz.engine.layers._kept import KeepsBottom
 from cnnviz.engine.ops.channels import Channels
-from cnnviz.errors import NetError
 
 
 class MVN(KeepsBottom):
@@ -18,22 +18,21 @@ class MVN(KeepsBottom):
         across_channels: whether mean and variance are taken over all channels of an item; default false.
         eps: added to the standard deviation; default 1e-9.
 
-    Bottom: (N, C, ...).
-    Top: of the same shape; may be the bottom (in place). (Caffe makes it four axes.)
-    Raises: NetError if the bottom has fewer than 2 axes.
+    Bottom: (N, C, H, W), of up to four axes; those absent are 1.
+    Top: (N, C, H, W), always of four axes; may be the bottom (in place).
+    Raises: NetError if the bottom has more than 4 axes.
     Source: Caffe's MVNLayer.
     """
 
     type = "MVN"
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        if len(bottom[0]) < 2:
-            raise NetError(f"a bottom of shape {bottom[0]} has no maps; wanted are 2 axes or more")
-        return [bottom[0]]
+        top = legacy_shape(bottom[0])
+        self._maps = top[0] if self.param.mvn_param.across_channels else top[0] * top[1]
+        return [top]
 
     def _channels(self, bottom: Blob) -> Channels:
-        maps = bottom.shape[0] if self.param.mvn_param.across_channels else bottom.shape[0] * bottom.shape[1]
-        return Channels(self.device, 1, maps, bottom.count // max(maps, 1))
+        return Channels(self.device, 1, self._maps, bottom.count // max(self._maps, 1))
 
     def setup(self) -> None:
         self._mean, self._inverse = (
