@@ -12,7 +12,12 @@ INTRO = """# Layers
 
 Every layer type that cnnviz computes, made from the docstrings by `docs/make_layers.py`. Types and
 parameters are those of Caffe's prototxt files; a difference from Caffe is said where there is one. A type
-that is not here is drawn, and refused with its name when the net is run.
+that is not here is drawn, and refused with its name when the net is run; so is a parameter that is not here
+and may change the numbers.
+
+Layers that are Caffe 1.0's own are checked against Caffe. Forks gave the same names to different things:
+*Source* says whose meaning is followed, *Checked* whether its numbers were compared with those of the fork's
+own code.
 
 In the formulas x is the bottom, y the top; N is the number of items, C of channels, H and W height and width.
 

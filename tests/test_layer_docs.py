@@ -47,3 +47,10 @@ def test_every_field_of_a_layers_parameters_is_described(name):
 @pytest.mark.parametrize("name", TYPES)
 def test_every_layer_names_its_source(name):
     assert re.search(r"^Source: ", described(name), re.MULTILINE), f"{name} has no Source"
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_layer_says_whether_it_was_checked(name):
+    of_caffe = re.search(r"^Source: (.|\n )*Caffe's \w+Layer", described(name), re.MULTILINE)
+    said = re.search(r"^Checked: |\b[Cc]hecked\b", described(name), re.MULTILINE)
+    assert of_caffe or said, f"{name} does not say whether it was checked against the original (Checked: ...)"

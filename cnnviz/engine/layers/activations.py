@@ -11,6 +11,7 @@ class Identity(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: none needed.
+    Checked: by its formula; no fork was at hand.
     """
 
     type = "Identity"
@@ -24,6 +25,7 @@ class BinaryStep(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place). Nothing is learned below it.
     Source: McCulloch and Pitts 1943; Caffe's Threshold differs at 0 and has no gradient.
+    Checked: by its formula; no fork was at hand.
     """
 
     type = "BinaryStep"
@@ -37,6 +39,7 @@ class ArcTan(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: textbooks.
+    Checked: by its formula; no fork was at hand.
     """
 
     type = "ArcTan"
@@ -49,6 +52,7 @@ class Atan(ArcTan):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: forks of Caffe.
+    Checked: against Synopsys' fork.
     """
 
     type = "Atan"
@@ -60,6 +64,7 @@ class SoftPlus(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: Dugas et al. 2001; the same function as Caffe's BNLL.
+    Checked: by its formula; no fork was at hand.
     """
 
     type = "SoftPlus"
@@ -72,6 +77,7 @@ class Softplus(SoftPlus):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: Synopsys's fork of Caffe.
+    Checked: against Synopsys' fork.
     """
 
     type = "Softplus"
@@ -83,6 +89,7 @@ class Softsign(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: Bergstra et al. 2009; Synopsys's fork of Caffe.
+    Checked: against Synopsys' fork.
     """
 
     type = "Softsign"
@@ -95,6 +102,7 @@ class BentIdentity(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: textbooks.
+    Checked: by its formula; no fork was at hand.
     """
 
     type = "BentIdentity"
@@ -113,6 +121,7 @@ class SoftExponential(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: Godfrey and Gashler 2015.
+    Checked: by its formula; no fork was at hand.
     """
 
     type = "SoftExponential"
@@ -128,6 +137,7 @@ class Sinusoid(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: textbooks.
+    Checked: by its formula; no fork was at hand.
     """
 
     type = "Sinusoid"
@@ -140,6 +150,7 @@ class Sinc(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: textbooks.
+    Checked: by its formula; no fork was at hand.
     """
 
     type = "Sinc"
@@ -152,6 +163,7 @@ class Gaussian(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: textbooks.
+    Checked: by its formula; no fork was at hand.
     """
 
     type = "Gaussian"

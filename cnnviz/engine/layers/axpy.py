@@ -19,6 +19,7 @@ class Axpy(Layer):
     Top: of x's shape.
     Raises: NetError if the shapes do not fit.
     Source: Hu et al. 2018 (SENet's fork of Caffe).
+    Checked: against SENet's fork.
     """
 
     type = "Axpy"

@@ -41,6 +41,7 @@ class DetectionOutput(Layer):
         -1 but the item if there is none. Its shape changes with every forward.
     Raises: NetError if the bottoms do not fit together.
     Source: Liu et al. 2016, SSD. There is no gradient.
+    Checked: against SSD's fork (weiliu89/caffe, branch ssd).
     """
 
     type = "DetectionOutput"

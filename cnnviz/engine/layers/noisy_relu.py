@@ -25,6 +25,7 @@ class NoisyReLU(Neuron):
     Top: y of the same shape; may be the bottom (in place).
     Raises: NetError if deviation is negative.
     Source: Nair and Hinton 2010.
+    Checked: by its formula; no fork was at hand.
     """
 
     type = "NoisyReLU"
@@ -64,6 +65,7 @@ class RReLU(Neuron):
     Top: y of the same shape; may be the bottom (in place).
     Raises: NetError if the limits are not 0 < lb <= ub.
     Source: Xu et al. 2015 (who take a = (lb + ub) / 2 in TEST); ducha-aiki's fork of Caffe.
+    Checked: in TEST against ducha-aiki's fork.
     """
 
     type = "RReLU"

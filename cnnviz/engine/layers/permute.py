@@ -20,6 +20,7 @@ class Permute(Rearrangement):
     Top: the same elements, in the order of the permuted axes.
     Raises: NetError if order names an axis twice or one that the bottom lacks.
     Source: Liu et al. 2016 (SSD's fork of Caffe).
+    Checked: against SSD's fork.
     """
 
     type = "Permute"

@@ -37,6 +37,7 @@ class PriorBox(Layer):
         size, then the variances.
     Raises: NetError for sizes that are missing or do not fit together.
     Source: Liu et al. 2016, SSD. There is no gradient.
+    Checked: against SSD's fork (weiliu89/caffe, branch ssd).
     """
 
     type = "PriorBox"

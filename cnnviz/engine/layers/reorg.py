@@ -25,6 +25,7 @@ class Reorg(Layer):
     Top: y (N, C s^2, H/s, W/s); with reverse (N, C/s^2, H s, W s).
     Raises: NetError if the sizes do not divide.
     Source: Redmon and Farhadi 2017, YOLOv2; forks of Caffe.
+    Checked: against MobileNet-YOLO's fork.
     """
 
     type = "Reorg"

@@ -50,6 +50,8 @@ class ROIPooling(_RegionPooling):
     Top: y (R, C, pooled_h, pooled_w).
     Raises: NetError if the bottoms have other shapes, or a parameter is missing.
     Source: Girshick 2015, Fast R-CNN. A region of an item that does not exist gives 0.
+    Checked: against Fast R-CNN's fork (rbgirshick/caffe-fast-rcnn), but for the gradient of regions whose end
+        lies before their start, which is 0 there.
     """
 
     type = "ROIPooling"
@@ -134,6 +136,7 @@ class PSROIPooling(_RegionPooling):
     Top: y (R, output_dim, k, k).
     Raises: NetError if the bottoms have other shapes, or a parameter is missing.
     Source: Dai et al. 2016, R-FCN. An empty bin, or a region of an item that does not exist, gives 0.
+    Checked: against R-FCN's fork (daijifeng001/caffe-rfcn).
     """
 
     type = "PSROIPooling"

@@ -21,6 +21,7 @@ class ShuffleChannel(Rearrangement):
     Top: of the same shape.
     Raises: NetError if the channels cannot be divided into the groups.
     Source: Zhang et al. 2018 (ShuffleNet); forks of Caffe.
+    Checked: against ShuffleNet's fork (farmingyard/ShuffleNet).
     """
 
     type = "ShuffleChannel"
