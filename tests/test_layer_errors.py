@@ -35,7 +35,6 @@ ROWS = [
     ("Reshape", [(2, 3)], 1, "reshape_param { shape { dim: 4 dim: -1 } }", "cannot be divided into 4"),
     ("Reshape", [(2, 3)], 1, "reshape_param { shape { dim: 2 dim: 3 dim: 0 } }", "has no axis 2"),
     ("BatchNorm", [(2, 3)], 1, "param { lr_mult: 1 }", "set lr_mult: 0"),
-    ("BatchNorm", [(2, 3)], 1, "batch_norm_param { bias_filler { value: 1 } }", "scale_bias"),
     ("Normalize", [(2, 3)], 1, "norm_param { } normalize_param { }", "different forks"),
     ("Normalize", [(2, 3)], 2, "", "with normalize_param only"),
     ("Normalize", [(2, 3)], 1, "normalize_param { normalize_type: 'max' }", "expected is 'L1' or 'L2'"),

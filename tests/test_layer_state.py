@@ -32,6 +32,22 @@ def batches(count: int, *shape: int) -> list[np.ndarray]:
     return [random.normal(2, 3, shape).astype(np.float32) for _ in range(count)]
 
 
+def test_nvcaffes_batch_norm_averages_what_it_has_seen():
+    params = "batch_norm_param { moving_average_fraction: 0.8 scale_bias: true }"
+    net = net_of(layer("BatchNorm", params), "4x3x2x5")
+    weight = net.params["l"][2]
+    assert [blob.shape for blob in net.params["l"]] == [(3,), (3,), (1,), (3,), (3,)]
+    mean, variance = np.zeros(3), np.zeros(3)
+    for i, x in enumerate(batches(4, 4, 3, 2, 5)):
+        net.forward(x=x)
+        kept = 0.8 if i > 1 else 0
+        mean = kept * mean + (1 - kept) * x.mean(axis=(0, 2, 3))
+        variance = kept * variance + (1 - kept) * x.var(axis=(0, 2, 3))
+        np.testing.assert_allclose(net.params["l"][0].data, mean, rtol=1e-4)
+        np.testing.assert_allclose(net.params["l"][1].data, variance, rtol=1e-4)
+        assert weight.data[0] == 1
+
+
 def test_batch_norm_sums_up_what_it_has_seen():
     net = net_of(layer("BatchNorm", "batch_norm_param { moving_average_fraction: 0.8 }"), "4x3x2x5")
     mean, variance, weight = np.zeros(3), np.zeros(3), 0.0

@@ -22,22 +22,27 @@ class BatchNorm(KeepsBottom):
     blob 2 = f blob 2 + 1 with f = moving_average_fraction; the stored ones are blobs 0 and 1 divided by
     blob 2, or 0 where that is 0. A learned factor and shift is the Scale layer's business.
 
+    NVCaffe's form, with scale_bias or one of the two fillers, learns them here: y = scale_c (x - mean_c) /
+    sqrt(variance_c + eps) + bias_c. It keeps blob = f blob + (1 - f) batch for the mean and the biased
+    variance, where nothing was loaded the first two batches as they are; blob 2 stays 1 and is not used;
+    eps is at least 1e-5.
+
     batch_norm_param:
         use_global_stats: true takes the stored statistics, false the batch's; default by phase.
         moving_average_fraction: f; default 0.999.
         eps: added to the variance; default 1e-5.
-        scale_bias: whether a factor and a shift for each channel are learned here too, as forks have
-            it: y = scale_c (x - mean_c) / sqrt(variance_c + eps) + bias_c; default false.
-        scale_filler, bias_filler: how these start; default constant 1 and 0.
+        scale_bias: whether it is NVCaffe's form; default false.
+        scale_filler, bias_filler: how scale and bias start; default constant 1 and 0.
         filler: accepted, changes nothing; it belongs to a factor that one fork merges with the Scale
             layer behind.
 
     Bottom: (N, C, ...); channels are axis 1, a bottom of one axis is one channel.
     Top: of the same shape; may be the bottom (in place).
     Parameters: sums of means (C), sums of variances (C), their weight (1), not learned: lr_mult is 0;
-        then scale (C) and bias (C) with scale_bias.
+        then scale (C) and bias (C) in NVCaffe's form.
     Raises: NetError if a param entry asks for another lr_mult.
-    Source: Ioffe and Szegedy 2015; Caffe's BatchNormLayer.
+    Source: Ioffe and Szegedy 2015; Caffe's BatchNormLayer, checked against it. NVCaffe's form follows the
+        source of its processors' version and is not checked against its numbers.
     """
 
     type = "BatchNorm"
@@ -46,8 +51,9 @@ class BatchNorm(KeepsBottom):
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
         given = param.batch_norm_param
-        if not given.scale_bias and (given.HasField("scale_filler") or given.HasField("bias_filler")):
-            raise NetError("batch_norm_param has fillers for scale or bias, but not scale_bias: true")
+        fillers = given.HasField("scale_filler") or given.HasField("bias_filler")
+        self._learns = given.scale_bias or fillers
+        self._seen: int | None = None
         self._fix_lr_mult(param)
         self._stored = given.use_global_stats if given.HasField("use_global_stats") else phase == cnnviz.TEST
 
@@ -68,9 +74,9 @@ class BatchNorm(KeepsBottom):
 
     def weights(self, bottom: Sequence[Shape]) -> list[Weight]:
         given, shape = self.param.batch_norm_param, (self._dim,)
-        statistics = [Weight(shape), Weight(shape), Weight((1,))]
-        if not given.scale_bias:
-            return statistics
+        if not self._learns:
+            return [Weight(shape), Weight(shape), Weight((1,))]
+        statistics = [Weight(shape), Weight(shape), Weight((1,), FillerParameter(value=1))]
         scale = given.scale_filler if given.HasField("scale_filler") else FillerParameter(value=1)
         return [*statistics, Weight(shape, scale), Weight(shape, given.bias_filler)]
 
@@ -90,18 +96,36 @@ class BatchNorm(KeepsBottom):
         channels, dim = self._channels(bottom[0]), self._dim
         mean, variance = self._mean.mutable_device_data, self._variance.mutable_device_data
         x = bottom[0].device_data
-        if self._stored:
+        if self._stored and self._learns:
+            for source, target in zip(self.blobs, (mean, variance), strict=False):
+                self.device.copy(target, source.device_data, dim * self.device.dtype.itemsize)
+        elif self._stored:
             stored = [blob.device_data for blob in self.blobs[:3]]
             self.launch("batch_norm_stored", dim, dim, *stored, mean, variance)
         else:
             channels.moments(x, mean, variance)
-            self._remember(channels.size)
+            (self._average if self._learns else self._remember)(channels.size)
         inverse = self._inverse.mutable_device_data
-        self.launch("batch_norm_inverse", dim, dim, self.param.batch_norm_param.eps, variance, inverse)
+        self.launch("batch_norm_inverse", dim, dim, self._eps, variance, inverse)
         y = top[0].mutable_device_data
         channels.affine(x, y, shift=mean, factor=inverse)
-        if self.param.batch_norm_param.scale_bias:
+        if self._learns:
             channels.affine(y, y, factor=self.blobs[3].device_data, bias=self.blobs[4].device_data)
+
+    @property
+    def _eps(self) -> float:
+        eps = self.param.batch_norm_param.eps
+        return max(eps, 1e-5) if self._learns else eps
+
+    def _average(self, size: int) -> None:
+        """Takes the batch into NVCaffe's running averages."""
+        if self._seen is None:  # what was loaded is gone on with, so that a resumed training is the same
+            self._seen = 2 if self.blobs[1].read_data().any() else 0
+        fraction = self.param.batch_norm_param.moving_average_fraction if self._seen > 1 else 0.0
+        self._seen += 1
+        kept = [blob.mutable_device_data for blob in self.blobs[:2]]
+        batch = self._mean.device_data, self._variance.device_data
+        self.launch("batch_norm_average", self._dim, self._dim, fraction, *batch, *kept)
 
     def _remember(self, size: int) -> None:
         fraction = self.param.batch_norm_param.moving_average_fraction
@@ -114,8 +138,7 @@ class BatchNorm(KeepsBottom):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         channels, dy = self._channels(bottom[0]), top[0].device_diff
         x, mean, inverse = self.kept_bottom(bottom[0]), self._mean.device_data, self._inverse.device_data
-        learns = self.param.batch_norm_param.scale_bias
-        if learns:
+        if self._learns:
             sums = channels.normalized_sums(x, mean, inverse, dy)
             for blob, total in zip(self.blobs[3:], reversed(sums), strict=True):
                 add(self.device, self._dim, blob.device_diff, total, blob.mutable_device_diff)
@@ -126,5 +149,5 @@ class BatchNorm(KeepsBottom):
             channels.affine(dy, dx, factor=inverse)
         else:
             channels.normalize_backward(x, mean, inverse, dy, dx)
-        if learns:
+        if self._learns:
             channels.affine(dx, dx, factor=self.blobs[3].device_data)
