@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -28,6 +29,7 @@ from cnnviz.engine.update_rules import check_policy, create_rule, learning_rate
 from cnnviz.errors import FileError, NetError, WeightsError
 from cnnviz.formats.files import describe_os_error
 from cnnviz.formats.glog import number
+from cnnviz.formats.partial_files import remove_abandoned
 from cnnviz.formats.prototxt import NetDefinition, SolverDefinition, read_net, read_solver, to_text
 from cnnviz.formats.schema import NetState, SolverParameter
 from cnnviz.formats.solverstate import SolverState, read_solverstate, write_solverstate
@@ -392,6 +394,7 @@ class Solver:
         stem = f"{self._snapshot_prefix()}_iter_{self.iter}"
         weights = f"{stem}.caffemodel{ending}"
         self._check_snapshot_folder()
+        self._remove_abandoned_snapshots()
         log.info("Snapshotting to %s file %s", kind, weights)
         self.net.save(weights, self.param.snapshot_diff)
         state = f"{stem}.solverstate{ending}"
@@ -409,6 +412,12 @@ class Solver:
             raise FileError(f"{folder}: snapshots cannot be written: {describe_os_error(error)}.") from None
         if not os.access(folder, os.W_OK):
             raise FileError(f"{folder}: snapshots cannot be written: permission denied.")
+
+    def _remove_abandoned_snapshots(self) -> None:
+        """Removes what processes that were killed while they wrote left of this training's snapshots."""
+        prefix = Path(self._snapshot_prefix())
+        names = rf"{re.escape(prefix.name)}_iter_\d+\.(?:caffemodel|solverstate)(?:\.h5)?"
+        remove_abandoned(prefix.parent, names)
 
     def _snapshot_prefix(self) -> str:
         return self.param.snapshot_prefix or str(Path(self.definition.path).with_suffix(""))

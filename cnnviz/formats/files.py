@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from cnnviz.errors import FileError
+from cnnviz.formats.partial_files import partial_file
 
 
 def describe_os_error(error: OSError) -> str:
@@ -60,23 +60,17 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb", **open_args) -> Iter
     target = Path(path)
     if target.is_dir():
         raise FileError(f"{path}: is a folder; give the name of a file in it.")
-    temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent or ".")
-        with os.fdopen(handle, mode, **open_args) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-        temporary = None
+        with partial_file(target) as (handle, temporary):
+            with os.fdopen(handle, mode, **open_args) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, target)
     except OSError as error:
         require_folder_of(path)
         raise FileError(f"{path}: cannot be written: {describe_os_error(error)}.") from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
