@@ -15,6 +15,7 @@ from cnnviz.formats import upgrade
 from cnnviz.formats.files import open_to_read, write_text
 from cnnviz.formats.schema import NetParameter, SolverParameter
 from cnnviz.formats.sniff import looks_like_text, reject_other_kinds
+from cnnviz.formats.templates import explain
 from cnnviz.formats.text_format import ParsedText, Unknown, format_text, parse_text
 
 log = logging.getLogger("cnnviz")
@@ -170,7 +171,7 @@ def parse_net(text: str, path: str = "<text>") -> NetDefinition:
         NetError: the text is wrong; the message carries file, line and column.
     """
     proto = NetParameter()
-    parsed = parse_text(text, proto, path)
+    parsed = _parse(text, proto, path)
     if _is_solver(proto, parsed):
         raise NetError(
             f"{path}:{parsed.unknown[0].line}: this is a solver definition, not a net; "
@@ -188,7 +189,7 @@ def read_prototxt(path: str | os.PathLike) -> NetDefinition | SolverDefinition:
     """
     text = _read_text(path, "a net or solver definition (.prototxt)")
     proto = NetParameter()
-    parsed = parse_text(text, proto, str(path))
+    parsed = _parse(text, proto, str(path))
     if _is_solver(proto, parsed):
         return parse_solver(text, str(path))
     return _checked_net(proto, parsed, str(path))
@@ -211,7 +212,7 @@ def parse_solver(text: str, path: str = "<text>") -> SolverDefinition:
         NetError: the text is wrong, or it is a net; the message carries the place.
     """
     proto = SolverParameter()
-    parsed = parse_text(text, proto, path)
+    parsed = _parse(text, proto, path)
     for item in parsed.unknown:
         if item.path in ("layer", "layers"):
             raise NetError(
@@ -265,6 +266,13 @@ def _binary(path: str | os.PathLike, wanted: str) -> FileError:
         f"{path}: is a binary file, perhaps a caffemodel, not {wanted}. "
         "Give the .prototxt that belongs to it."
     )
+
+
+def _parse(text: str, proto: Any, path: str) -> ParsedText:
+    try:
+        return parse_text(text, proto, path)
+    except NetError as error:
+        raise explain(text, path, error) from None
 
 
 def _is_solver(proto: NetParameter, parsed: ParsedText) -> bool:

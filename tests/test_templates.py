@@ -1,0 +1,50 @@
+"""Texts that are no definitions: templates and answers of web servers are told as such."""
+
+from __future__ import annotations
+
+import pytest
+
+from cnnviz.errors import CnnvizError, FileError, NetError
+from cnnviz.formats.prototxt import parse_net, parse_solver
+
+LAYER = """layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+  inner_product_param { num_output: %s } }"""
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["${NUM_CLASSES}", "$(N)", "$N", "{{ n }}", "{% if n %}", "<% n %>", "@NUM@", "<N_OUT>", "__N__", "{n}",
+     "%(n)d", "%d", "NUM_LABELS", "XX", "???"],
+)  # fmt: skip
+def test_placeholders_are_named(place):
+    with pytest.raises(NetError) as error:
+        parse_net(LAYER.replace("%s", place), "t.prototxt")
+    assert str(error.value) == (
+        f"t.prototxt: is a template, with placeholders to fill in first: {place} (line 2)."
+    )
+
+
+def test_all_placeholders_are_listed_once():
+    text = 'name: "a" # ${comment}\n' + "\n".join(LAYER.replace("%s", p) for p in ("${B}", "${B}", "${C}"))
+    with pytest.raises(NetError, match=r"first: \$\{B\} \(line 3\), \$\{C\} \(line 7\)\."):
+        parse_net(text, "t.prototxt")
+
+
+def test_solvers_are_templates_too():
+    with pytest.raises(NetError, match=r"s.prototxt: is a template, .* \$\{LR\} \(line 1\)"):
+        parse_solver("base_lr: ${LR}", "s.prototxt")
+
+
+@pytest.mark.parametrize(
+    "text", [LAYER.replace("%s", "abc"), 'layer { name: "${x}" num: }', "layer { name: 3 }"]
+)
+def test_other_mistakes_keep_their_message(text):
+    with pytest.raises(CnnvizError) as error:
+        parse_net(text)
+    assert "template" not in str(error.value) and "expected" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["404: Not Found", "HTTP/1.1 404 Not Found\n", "403 Forbidden"])
+def test_answers_of_servers(text):
+    with pytest.raises(FileError, match="holds a web server's answer"):
+        parse_net(text, "n.prototxt")
