@@ -13,7 +13,9 @@ import importlib
 import io
 import os
 import pkgutil
+import re
 import sys
+import warnings
 from collections.abc import Callable
 from typing import IO, NoReturn
 
@@ -23,6 +25,14 @@ import cnnviz
 from cnnviz.errors import CnnvizError, did_you_mean
 from cnnviz.formats.files import describe_os_error
 
+_NOT_FOR_USERS = (
+    RuntimeWarning,
+    DeprecationWarning,
+    PendingDeprecationWarning,
+    FutureWarning,
+    ResourceWarning,
+)
+_told: set[str] = set()  # warnings
 NOT_COMMANDS = {"main", "options", "progress"}
 _MACHINES_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
 """What a full or broken disk says, wherever it is met."""
@@ -67,6 +77,7 @@ def main() -> None:
     stderr and exit code 1; a bug keeps its traceback.
     """
     _print_any_text()
+    warnings.showwarning = _tell_warning
     try:
         cnnviz_command.main(prog_name="cnnviz", standalone_mode=False)
     except CnnvizError as error:
@@ -84,6 +95,20 @@ def main() -> None:
         _fail(error.format_message(), error.show)
     except (click.Abort, KeyboardInterrupt):
         _fail("Interrupted.", exit_code=130)
+
+
+def _tell_warning(message: Warning | str, category: type[Warning], *place: object) -> None:
+    """Says a library's warning in one plain line, once.
+
+    Those of arithmetic are left out, as values that are not finite are told where they are shown, and so
+    are those that only developers can mend.
+    """
+    text = " ".join(str(message).split())
+    if re.match(r"Glyph .* missing from", text):
+        text = "Some letters are in no font of this machine: a box stands for each of them."
+    if not issubclass(category, _NOT_FOR_USERS) and text not in _told:
+        _told.add(text)
+        click.echo(f"Warning: {text}", err=True)
 
 
 def _print_any_text() -> None:

@@ -9,11 +9,16 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+import cnnviz
+from cnnviz.analysis.filter_measures import filter_banks
 from cnnviz.analysis.filters import filter_report
 from cnnviz.engine.graph import build_graph
 from cnnviz.errors import CnnvizError, FileError, WeightsError
+from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.prototxt import parse_net
+from cnnviz.gallery.page import build_gallery
 from cnnviz.plots.filmstrip import plot_weight_filmstrip
+from cnnviz.plots.filter_parts import tile_form
 from cnnviz.plots.snapshots import plot_weight_difference
 from cnnviz.plots.weights import plot_weights
 
@@ -525,3 +530,44 @@ def test_texts_of_real_snapshots_are_apart(real):
     ]
     assert_texts_are_apart(plot_weight_difference(files[0], files[2], style="dark"))
     assert_texts_are_apart(plot_weight_filmstrip(files, layer="conv3"))
+
+
+# Filters of volumes, and weights at the end of float32's range
+
+
+def volume_net(tmp_path, channels: int = 1):
+    text = f"""input: "data" input_shape {{ dim: 1 dim: {channels} dim: 8 dim: 8 dim: 8 }}
+    layer {{ name: "conv" type: "Convolution" bottom: "data" top: "conv"
+      convolution_param {{ num_output: 6 kernel_size: 3 weight_filler {{ type: "xavier" }} }} }}"""
+    net = cnnviz.Net(parse_net(text), seed=1)
+    net.save(tmp_path / "v.caffemodel")
+    return net, read_weights(tmp_path / "v.caffemodel")
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_slices_of_volumes_stand_side_by_side_and_are_no_colours(tmp_path, channels):
+    net, weights = volume_net(tmp_path, channels)
+    figure = plot_weights(net.graph, weights)
+    texts = " ".join(text.get_text() for axes in [figure, *figure.axes] for text in axes.texts)
+    assert f"6 filters of {channels}×3×3×3" in texts and "BGR" not in texts
+    bank = filter_banks(weights, net.graph)[0]
+    assert bank.filter_shape == (channels, 3, 3, 3) and tile_form(bank.filters, False) == "rows"
+    slices = net.params["conv"][0].data.reshape(6, 3 * channels, 3, 3)
+    assert np.array_equal(bank.filters, slices)
+    assert f"6 of {channels}×3×3×3" in filter_report(weights, net.graph).to_text()
+    page = build_gallery(net.definition, tmp_path / "v.caffemodel")
+    assert f"6 filters of {channels}×3×3×3" in page and "Red, green and blue" not in page
+
+
+def test_weights_near_the_end_of_the_range_are_drawn(tmp_path):
+    net, _ = volume_net(tmp_path)
+    values = np.random.default_rng(0).choice([3.4e38, -3.4e38, 1e38, 0.0], (6, 1, 3, 3, 3))
+    net.params["conv"][0].data[...] = values
+    net.save(tmp_path / "huge.caffemodel")
+    weights = read_weights(tmp_path / "huge.caffemodel")
+    with np.errstate(all="ignore"):
+        plot_weights(net.graph, weights)
+    (health,) = filter_report(weights, net.graph).layers
+    flat = values.astype(np.float32).reshape(6, -1).astype(np.float64)
+    assert np.allclose(health.norm, np.linalg.norm(flat, axis=1), rtol=1e-6)
+    assert np.allclose(health.std, flat.std(axis=1), rtol=1e-6) and np.isfinite(health.noise).all()

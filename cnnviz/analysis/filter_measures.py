@@ -41,10 +41,12 @@ class FilterBank:
         blob: the index of the parameter blob.
         type: the layer's type, None if neither net nor file names it.
         group: groups of filters that read different channels.
-        filters: (N, C, H, W) for windows, (N, D) for a fully connected layer; N counts outputs.
+        filters: (N, C, H, W) for windows, (N, D) for a fully connected layer; N counts outputs. Of windows
+            of more axes (volumes) C counts the slices of all channels, those of a channel side by side.
         reads: (C, H, W) of what a row of a fully connected or recurrent layer reads, None if unknown.
         shape: the blob's shape in the file.
         role: Caffe's name of a recurrent layer's blob, e.g. "W_hc"; "" for other layers.
+        depth: the sides of windows before the last two: (D,) for volumes, () for images.
     """
 
     layer: str
@@ -55,6 +57,13 @@ class FilterBank:
     reads: tuple[int, int, int] | None
     shape: tuple[int, ...]
     role: str = ""
+    depth: tuple[int, ...] = ()
+
+    @property
+    def filter_shape(self) -> tuple[int, ...]:
+        """The shape of one filter: (C, H, W), (C, D, H, W) or (D,)."""
+        channels, *window = self.filters.shape[1:]
+        return (channels // math.prod(self.depth), *self.depth, *window)
 
     @property
     def title(self) -> str:
@@ -95,7 +104,10 @@ def filter_banks(weights: Weights, graph: Graph | None = None) -> list[FilterBan
             if node and node.param.inner_product_param.transpose:
                 filters = filters.T
             reads = _reads(node, filters) if index == 0 else None
-            banks.append(FilterBank(layer, index, kind, group, filters, reads, blob.shape, roles[index]))
+            depth = array.shape[2:-2]
+            banks.append(
+                FilterBank(layer, index, kind, group, filters, reads, blob.shape, roles[index], depth)
+            )
     return banks
 
 

@@ -143,6 +143,9 @@ class LayerHealth:
             yield Finding(self.bank.title, "as initialised", (), what)
 
 
+_LARGE = 1e15  # 2^22 numbers times its square still are a float32
+
+
 def layer_health(bank: FilterBank) -> LayerHealth:
     """Measures the filters of one layer and marks what is wrong with them."""
     filters, not_finite = _finite(bank.filters)
@@ -170,10 +173,15 @@ def layer_health(bank: FilterBank) -> LayerHealth:
 
 
 def _finite(filters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the filters with 0 for nan and inf, and how many of those each had."""
+    """Returns the filters with 0 for nan and inf, and how many of those each had.
+
+    Filters whose sums or squares may leave the range of single precision come in double.
+    """
     is_finite = np.isfinite(filters)
     counts = filters[0].size - is_finite.reshape(len(filters), -1).sum(axis=1)
-    return (np.where(is_finite, filters, 0) if counts.any() else filters), counts
+    finite = np.where(is_finite, filters, 0) if counts.any() else filters
+    is_huge = max(float(finite.max()), -float(finite.min())) > _LARGE
+    return (finite.astype(np.float64) if is_huge else finite), counts
 
 
 def _row_measures(flat: np.ndarray) -> dict[str, Any]:
@@ -329,7 +337,7 @@ def _layer_cells(health: LayerHealth) -> tuple[str, ...]:
     marks += [f.kind for f in health.findings() if f.kind in LAYER_FINDINGS]
     return (
         printable(bank.title),
-        f"{bank.role} {health.count} of {shape_text(bank.filters.shape[1:])}".strip(),
+        f"{bank.role} {health.count} of {shape_text(bank.filter_shape)}".strip(),
         f"{health.total_std:.4g}",
         f"{norm.min():.3g} {np.median(norm):.3g} {norm.max():.3g}",
         number_text(median(health.noise), 3),

@@ -123,8 +123,8 @@ class _Film:
                     f"{snapshot_name(self.snapshots[-1])} {last.filters.shape}. Give snapshots of one net."
                 )
         self.numbers = order_filters(last.filters, self.order)[: max(1, self.limit)]
-        self.is_color = last.filters.shape[1] == 3
-        finite = np.where(np.isfinite(last.filters), last.filters, 0)
+        self.is_color = last.filters.shape[1] == 3 and not last.depth
+        finite = np.where(np.isfinite(last.filters), last.filters, 0).astype(np.float64)
         self.strongest = (finite**2).sum(axis=(2, 3)).argmax(axis=1)[self.numbers]
 
     @property

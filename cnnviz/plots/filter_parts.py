@@ -105,8 +105,9 @@ def _of_all_depths(banks: Sequence[FilterBank]) -> list[FilterBank]:
 
 
 def first_windows(banks: Sequence[FilterBank]) -> FilterBank | None:
-    """Returns the first convolution, which may read colours."""
-    return next((bank for bank in banks if bank.is_windows), None)
+    """Returns the first convolution, which may read colours; None if it reads volumes."""
+    first = next((bank for bank in banks if bank.is_windows), None)
+    return None if first is None or first.depth else first
 
 
 def has_area(filters: np.ndarray) -> bool:
@@ -153,7 +154,7 @@ def bank_kind(bank: FilterBank) -> str:
 def bank_words(bank: FilterBank) -> str:
     """Returns a layer's type and its filters' number and shape, in words."""
     count = len(bank.filters)
-    what = f"{count} filters of {shape_text(bank.filters.shape[1:])}"
+    what = f"{count} filters of {shape_text(bank.filter_shape)}"
     if bank.type == "Embed":
         what = f"{count} vectors of {bank.filters.shape[1]} numbers"
     elif not bank.is_windows:
@@ -200,7 +201,8 @@ def weight_histogram(bank: FilterBank) -> tuple[np.ndarray, np.ndarray]:
     lowest = min(float(part.min(initial=0)) for part in parts)
     bound = max(-lowest, *(float(part.max(initial=0)) for part in parts)) or 1.0
     low = -bound if lowest < 0 else 0.0
-    counts = [np.histogram(part, bins=61, range=(low, bound))[0] for part in parts]
+    # In double precision: numbers near the end of float32's range are further apart than that.
+    counts = [np.histogram(part.astype(np.float64), bins=61, range=(low, bound))[0] for part in parts]
     return np.sum(counts, axis=0), np.linspace(low, bound, 62)
 
 
