@@ -62,6 +62,14 @@ def test_what_changes_no_number_is_let_pass(kind, text):
     assert build(kind, text).shapes["y"] is not None
 
 
+def test_augmentation_of_forks_is_drawn_but_does_not_run():
+    text = 'layer { name: "d" type: "Data" top: "x" data_param { batch_size: 2 source: "no_such_folder" }\n'
+    text += "transform_param { resize_param { height: 3 width: 4 } } }"
+    with pytest.raises(NetError, match=r"layer 'd' \(Data\): transform_param.resize_param is not supported"):
+        build_graph(parse_net(text), "TRAIN")
+    assert not build_graph(parse_net(text), "TRAIN", strict=False).layers[0].fault
+
+
 @pytest.mark.parametrize("name", layer_types())
 def test_the_messages_that_a_docstring_describes_are_the_types_own(name):
     kind = layer_types()[name]

@@ -17,7 +17,7 @@ from functools import cached_property
 from cnnviz.engine.blob import Shape, check_shape
 from cnnviz.engine.layer import Layer, Weight, create_layer, layer_types
 from cnnviz.engine.net_state import MOST_MAKERS, includes, makers_text, net_state
-from cnnviz.engine.unknown_fields import refusal
+from cnnviz.engine.unknown_fields import refusal, transform_refusal
 from cnnviz.errors import NetError, did_you_mean
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, NetState, ParamSpec
@@ -213,9 +213,10 @@ class _Builder:
 
     def _refuse_unknown_fields(self, node: GraphLayer, index: int) -> None:
         kind = layer_types().get(node.type)
-        reason = refusal(kind, self.definition.unknown_in(index)) if kind else None
-        if reason:
-            self.fault(node, reason)
+        if kind is not None:
+            unknown = refusal(kind, self.definition.unknown_in(index))
+            if reason := unknown or transform_refusal(kind, node.param):
+                self.fault(node, reason)
 
     def _number(self) -> None:
         for index, node in enumerate(self.graph.layers):

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from cnnviz.engine.layer import Layer
 from cnnviz.formats.text_format import Unknown
 
 # They choose who computes or how files are read, never which numbers come out.
-HARMLESS = {"engine", "cache", "precache", "threads", "use_gpu_transform", "cudnn_convolution_algo_seeker"}
+HARMLESS = {
+    "engine", "cache", "precache", "threads", "use_gpu_transform", "cudnn_convolution_algo_seeker",
+    "visualize", "visualize_threshold",
+}  # fmt: skip
+# What forks add to transform_param: known, so that nets keep it, but not computed here.
+NOT_COMPUTED = {
+    "crop_h", "crop_w", "resize_param", "distort_param", "expand_param", "emit_constraint",
+    "random_resize_param", "random_aspect_ratio_param",
+}  # fmt: skip
 
 
 def is_own_message(layer: type[Layer], field: str) -> bool:
@@ -44,6 +53,16 @@ def refusal(layer: type[Layer], unknown: Iterable[Unknown]) -> str | None:
         if item.hint or (is_own_message(layer, names[0]) and not in_filler):
             return _sentence(field, item)
     return None
+
+
+def transform_refusal(layer: type[Layer], param: Any) -> str | None:
+    """Returns why a layer that reads data does not run with its transform_param, None if it does."""
+    if "transform_param" not in layer.more_params:
+        return None
+    given = [known.name for known, _ in param.transform_param.ListFields() if known.name in NOT_COMPUTED]
+    if not given:
+        return None
+    return f"transform_param.{given[0]} is not supported; remove it, or prepare the data with it beforehand"
 
 
 def _sentence(field: str, item: Unknown) -> str:
