@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
+import tracemalloc
 import warnings
 from pathlib import Path
 from xml.etree import ElementTree
@@ -29,12 +31,12 @@ from cnnviz.analysis.training import (
     thinned,
 )
 from cnnviz.errors import CnnvizError, FileError
-from cnnviz.formats.log_curves import Curve
+from cnnviz.formats.log_curves import Curve, TrainingLog
 from cnnviz.formats.training_log import LogReader, read_log
 from cnnviz.plots.figure import new_figure, save_figure
 from cnnviz.plots.style import FORMATS, KIND_COLORS, kind_of, theme
-from cnnviz.plots.training import plot_training_log
-from cnnviz.plots.training_html import training_svg
+from cnnviz.plots.training import _SIGNS, plot_training_log
+from cnnviz.plots.training_html import training_page, training_svg
 
 
 def log_of(rows: str, path: str = "run.log"):
@@ -714,3 +716,71 @@ def test_letters_of_all_scripts_are_measured_in_a_font_that_has_them():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         plot_training_log(6, run([3, 2]), title="Потеря при обучении")
+
+
+def test_a_long_log_takes_little_memory():
+    log = TrainingLog("long.log")
+    count = 300_000
+    numbers = np.arange(count, dtype=float)
+    log.segments[0].loss.extend(numbers, numbers, 2.3 / (1 + numbers / 5000))
+    log.segments[0].rate.extend(numbers, numbers, np.full(count, 0.01))
+    plot_training_log(6, run([1, 2]))  # what is loaded once
+    tracemalloc.start()
+    figure = plot_training_log(7, log)
+    training_page(6, chart_lines(6, [log]), "")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6  # the three columns are 7.2 MB
+    (curve,) = parts(figure, "series-0")
+    assert 1000 < len(curve.get_xdata()) <= 20_000 and curve.get_xdata()[-1] == count - 1
+
+
+def test_points_that_a_logarithmic_axis_cannot_show_are_counted():
+    losses = [2.0, 1.0, 0.5, 0.0, -1.0, math.nan]
+    assert subtitle(plot_training_log(6, run(losses), log_scale=True)).endswith(
+        "2 points at or below 0 not shown"
+    )
+    assert "not shown" not in subtitle(plot_training_log(6, run(losses), log_scale=False))
+    assert "not shown" not in subtitle(plot_training_log(6, run([2.0, 1.0]), log_scale=True))
+
+
+@pytest.mark.parametrize(
+    "losses, x, text",
+    [
+        ([2.3] + [87.3365] * 20, 20, "diverges: 87.3365 is −log(FLT_MIN)"),
+        ([87.3365, 87.3365], 0, "diverges: 87.3365 is −log(FLT_MIN)"),
+        ([2.3] + [50.0] * 20, 20, "diverges"),
+    ],
+)
+def test_divergence_from_the_first_display_on(losses, x, text):
+    log = log_of("".join(f"Iteration {20 * i}, loss = {loss}\n" for i, loss in enumerate(losses)))
+    marks = [mark for mark in chart_lines(6, [log])[0].marks if mark.kind == "diverges"]
+    assert [(mark.x, mark.text) for mark in marks] == [(x, text)]
+
+
+def test_very_many_curves_are_counted_and_cut(caplog):
+    rows = "".join(f"Train net output #{k}: label = {k % 2}\n" for k in range(5000))
+    reader = LogReader("run.log")
+    reader.feed("".join(f"Iteration {i}, loss = 1\n{rows}" for i in range(2)).encode())
+    log = reader.finish()
+    lines = chart_lines(6, [log], ["label"])
+    assert len(lines) == 200
+    assert "the first 200 of 5,000 curves are shown" in caplog.text
+    with pytest.raises(CnnvizError, match=r"label\[0\], .* and 4,988 more") as error:
+        chart_lines(6, [log], ["nothing"])
+    assert len(str(error.value)) < 500
+
+
+def test_logs_without_a_curve_are_named(caplog):
+    tested = log_of("Iteration 0, Testing net (#0)\nTest net output #0: accuracy = 0.5\n")
+    chart_lines(0, [tested, run([1, 2])])
+    assert "1 of 2 logs have no test accuracy and are left out: run" in caplog.text
+
+
+def test_marks_of_one_kind_are_few_and_counted():
+    marks = chart_lines(6, [run([1.0, math.nan] * 500)])[0].marks
+    assert len(marks) == 100 and marks[-1].text == "nan from here (and 400 more)"
+
+
+def test_a_restart_and_a_rising_loss_have_signs_of_their_own():
+    assert len({_SIGNS[kind][0] for kind in ("restart", "best")}) == 2

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import math
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from dataclasses import dataclass, field, replace
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,18 @@ _ACCURACY = re.compile(r"acc|top[-_ ]?\d|\bmap\b|detection_eval|iou|precision|re
 _LOSS = re.compile(r"loss|cost|error|entropy|score #1")
 # Share of its value that a rate keeps at most where a step, not a smooth policy, lowers it.
 _RATE_DROP = 0.7
+# Loss of a softmax that gives the label nothing: -log(FLT_MIN), as Caffe's layers cut it off.
+SOFTMAX_ZERO = 87.3365
+# Points of one run that a picture draws; more change nothing that could be seen.
+MOST_POINTS = 20_000
+MOST_LEVELS = 4000
+# More marks of one kind on a curve would hide it and each other.
+MOST_MARKS = 100
+MOST_CURVES = 200
+MOST_NAMES = 12  # of outputs or logs in a message
+
+warning_log = logging.getLogger("cnnviz")
+_reported: set[str] = set()
 
 
 @dataclass
@@ -57,11 +70,19 @@ class ChartLine:
 
     @property
     def x(self) -> np.ndarray:
-        return np.concatenate([x for x, _ in self.segments])
+        return _joined([x for x, _ in self.segments])
 
     @property
     def y(self) -> np.ndarray:
-        return np.concatenate([y for _, y in self.segments])
+        return _joined([y for _, y in self.segments])
+
+    def thinned(self, limit: int) -> ChartLine:
+        """Returns the line with at most about ``limit`` points in each segment; see ``thinned``."""
+        return replace(self, segments=[thinned(x, y, limit) for x, y in self.segments])
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def chart_name(chart_type: int, lines: Sequence[ChartLine] = ()) -> str:
@@ -126,14 +147,16 @@ def chart_lines(
     Args:
         chart_type: 0 to 7, see CHARTS.
         outputs: names of net outputs to show instead of those that fit the chart.
+    Of very many curves the first MOST_CURVES are returned; a warning says so, and which logs have none.
     Raises: CnnvizError if no log has such a curve; the message says which outputs there are.
     """
     quantity, x_axis = CHARTS[chart_type]
     shown = _shown(quantity, outputs)
-    lines = []
-    for log, name in zip(logs, log_names(logs), strict=True):
-        curves = _chosen_curves(log, quantity, outputs)
-        for label, parts in curves.items():
+    names = log_names(logs)
+    chosen = [_chosen_curves(log, quantity, outputs) for log in logs]
+    lines: list[ChartLine] = []
+    for log, name, curves in zip(logs, names, chosen, strict=True):
+        for label, parts in islice(curves.items(), MOST_CURVES - len(lines)):
             segments = [(_x_of(curve, x_axis), _y_of(curve)) for _, curve in parts]
             line = ChartLine(name, label, segments, shown)
             line.marks = _marks(log, line, parts, x_axis, quantity)
@@ -145,7 +168,33 @@ def chart_lines(
             f"{logs[0].path}: its lines have no time stamps, so there is no chart over seconds; "
             f"plot chart type {chart_type - 1} ({chart_name(chart_type - 1)}) instead"
         )
+    _report(shown, dict(zip(names, map(len, chosen), strict=True)))
     return lines
+
+
+def _report(shown: str, curves: dict[str, int]) -> None:
+    """Warns of what is not in a chart, once for each: ``curves`` is how many each log has."""
+    without = [name for name, count in curves.items() if not count]
+    messages = []
+    if without:
+        messages.append(
+            f"{len(without)} of {len(curves)} logs have no {shown.lower()} and are left out: "
+            f"{_listing(without)}"
+        )
+    if (count := sum(curves.values())) > MOST_CURVES:
+        messages.append(
+            f"the first {MOST_CURVES} of {count:,} curves are shown; "
+            "a picture's path that ends in .csv or .json takes all"
+        )
+    for message in messages:
+        if message not in _reported:
+            _reported.add(message)
+            warning_log.warning("%s", message)
+
+
+def _listing(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
 
 
 def lines_json(lines: Sequence[ChartLine]) -> str:
@@ -237,12 +286,14 @@ def thinned(x: np.ndarray, y: np.ndarray, limit: int) -> tuple[np.ndarray, np.nd
     if len(x) <= limit:
         return x, y
     keep: set[int] = {0, len(x) - 1}
-    for run in np.array_split(np.arange(len(x)), max(1, limit // 3)):
-        finite = run[np.isfinite(y[run])]
+    ends = np.linspace(0, len(x), max(1, limit // 3) + 1).astype(int).tolist()
+    for first, last in pairwise(ends):
+        run = y[first:last]
+        finite = np.flatnonzero(np.isfinite(run))
         if len(finite):
-            keep |= {int(finite[y[finite].argmin()]), int(finite[y[finite].argmax()])}
+            keep |= {first + int(finite[run[finite].argmin()]), first + int(finite[run[finite].argmax()])}
         if len(finite) < len(run):
-            keep.add(int(run[~np.isfinite(y[run])][0]))
+            keep.add(first + int(np.isfinite(run).argmin()))
     kept = np.array(sorted(keep))
     return x[kept], y[kept]
 
@@ -317,7 +368,7 @@ def _stem(name: str) -> str:
 def _nothing_to_plot(quantity: str, logs: Sequence[TrainingLog], outputs: Sequence[str] | None) -> str:
     phase = "train" if quantity.startswith("Train") else "test"
     names = sorted({c.name for log in logs for _, p, _, c in log.all_curves() if p == phase})
-    there = f"the {phase} outputs are {', '.join(names)}" if names else f"no {phase} output was printed"
+    there = f"the {phase} outputs are {_listing(names)}" if names else f"no {phase} output was printed"
     place = logs[0].path if len(logs) == 1 else f"{len(logs)} logs"
     if outputs is not None:
         missing = outputs[0] if outputs else ""
@@ -335,14 +386,19 @@ def _nothing_to_plot(quantity: str, logs: Sequence[TrainingLog], outputs: Sequen
 
 
 def _x_of(curve: Curve, x_axis: str) -> np.ndarray:
-    return np.array(curve.iterations if x_axis == "Iters" else curve.seconds)
+    x = np.frombuffer(curve.iterations if x_axis == "Iters" else curve.seconds)
+    # A log that is followed could not grow while a figure holds its array; long ones are drawn thinned.
+    return x if len(x) > MOST_POINTS else x.copy()
 
 
 def _y_of(curve: Curve) -> np.ndarray:
     """The values as 32-bit floats can have them: larger ones are infinite, smaller ones zero."""
     y = np.array(curve.values)
-    y = np.where(np.abs(y) > np.finfo(np.float32).max, np.copysign(np.inf, y), y)
-    return np.where(np.abs(y) < np.finfo(np.float32).smallest_subnormal, 0.0, y)
+    limits = np.finfo(np.float32)
+    y[y > limits.max] = np.inf
+    y[y < -limits.max] = -np.inf
+    y[(y < limits.smallest_subnormal) & (y > -limits.smallest_subnormal)] = 0.0
+    return y
 
 
 def _marks(
@@ -365,29 +421,36 @@ def _marks(
     if quantity.endswith("loss") and all(is_loss(curve) for _, curve in parts):
         marks += _divergence(line)
         marks += _parting(log, x_axis)
-    return marks
+    return _few(marks)
+
+
+def _few(marks: list[Mark]) -> list[Mark]:
+    """Returns at most MOST_MARKS of each kind, the last of which tells how many there are."""
+    kinds: dict[str, list[Mark]] = {}
+    for mark in marks:
+        kinds.setdefault(mark.kind, []).append(mark)
+    for found in kinds.values():
+        if len(found) > MOST_MARKS:
+            last = found[MOST_MARKS - 1]
+            text = f"{last.text} (and {len(found) - MOST_MARKS:,} more)"
+            found[MOST_MARKS - 1 :] = [replace(last, text=text)]
+    return [mark for found in kinds.values() for mark in found]
 
 
 def _rate_marks(rate: Curve, x_axis: str) -> list[Mark]:
     """Marks the steps of a learning rate: it falls, held before or after, and glides on neither side."""
-    x, y = _x_of(rate, x_axis), rate.values
-    moves = [_move(before, after) for before, after in pairwise(y)]
+    x, y = _x_of(rate, x_axis), np.frombuffer(rate.values)
+    before, after = y[:-1], y[1:]
+    stays = np.abs(after - before) <= 1e-3 * np.abs(before)
+    falls = ~stays & (after > 0) & (after <= _RATE_DROP * before)
+    edges = np.flatnonzero(np.diff(falls, prepend=False, append=False)).reshape(-1, 2)
     marks: list[Mark] = []
-    first = 0
-    for kind, group in groupby(moves):
-        last = first + len(list(group))
-        beside = {*moves[max(first - 1, 0) : first], *moves[last : last + 1]}
-        if kind == "falls" and beside == {"stays"}:
+    for first, last in edges.tolist():
+        beside = {*stays[max(first - 1, 0) : first].tolist(), *stays[last : last + 1].tolist()}
+        if beside == {True}:
             steps = range(first, last)
             marks += [Mark("rate", float(x[i + 1]), f"lr {y[i]:g} → {y[i + 1]:g}") for i in steps]
-        first = last
     return marks
-
-
-def _move(before: float, after: float) -> str:
-    if abs(after - before) <= 1e-3 * abs(before):
-        return "stays"
-    return "falls" if _is_rate_drop(before, after) else "glides"
 
 
 def _is_rate_drop(before: float, after: float) -> bool:
@@ -402,31 +465,47 @@ def _restart_text(before: Segment, after: Segment) -> str:
 
 def _gap_marks(x: np.ndarray, y: np.ndarray) -> list[Mark]:
     """Marks where a curve stops being finite."""
-    finite = np.isfinite(y)
-    starts = [i for i in np.flatnonzero(~finite) if i == 0 or finite[i - 1]]
+    gone = ~np.isfinite(y)
+    starts = np.flatnonzero(np.diff(gone, prepend=False) & gone).tolist()
     return [
         Mark("not finite", float(x[i]), f"{y[i]:g}".replace("-nan", "nan") + " from here") for i in starts
     ]
 
 
 def _divergence(line: ChartLine) -> list[Mark]:
-    """Marks where a loss left the level it started from, upward and for good.
+    """Marks where a loss left the level it started from, upward and for good, or came to SOFTMAX_ZERO.
 
     Levels are medians over a twentieth of the curve: single numbers of small batches tell nothing.
     """
     x, y = line.x, line.y
+    ends = np.flatnonzero((y > SOFTMAX_ZERO - 1e-4) & (y < SOFTMAX_ZERO + 1e-4))
+    if len(ends):
+        return [Mark("diverges", float(x[ends[0]]), f"diverges: {SOFTMAX_ZERO:g} is −log(FLT_MIN)")]
     keep = np.isfinite(y)
-    x, y = x[keep], y[keep]
-    if len(y) < 5:
+    if np.count_nonzero(keep) < 5:
         return []
+    x, y = _levelled(*((x, y) if keep.all() else (x[keep], y[keep])))
     half = max(1, len(y) // 40)
     windows = sliding_window_view(np.pad(y, half, mode="reflect"), 2 * half + 1)
     levels = np.median(windows, axis=1)
     start, end = max(y[0], levels[0]), np.median(y[-max(3, len(y) // 10) :])
+    # A jump that has no level before it; from less than that a first number may just have been lucky.
+    if y[0] > 0.1 and min(levels.min(), y[1:].min()) > 10 * y[0]:
+        return [Mark("diverges", float(x[1]), "diverges")]
     if not (end > 3 * max(levels.min(), 1e-12) and end > 1.5 * start):
         return []
     first = int(np.flatnonzero(levels > 1.5 * start)[0])
     return [Mark("diverges", float(x[first]), "diverges")]
+
+
+def _levelled(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns at most MOST_LEVELS points: the first, then medians of neighbours."""
+    step = -(-len(y) // MOST_LEVELS)
+    if step == 1:
+        return x, y
+    whole = 1 + (len(y) - 1) // step * step
+    medians = np.median(y[1:whole].reshape(-1, step), axis=1)
+    return np.append(x[0], x[1:whole:step]), np.append(y[0], medians)
 
 
 def _parting(log: TrainingLog, x_axis: str) -> list[Mark]:

@@ -17,6 +17,8 @@ LOG_AXIS_FROM = 50.0
 _FAR = 6.0
 # At most this share of the points, and of any line's.
 _OUTSIDE = 0.05, 0.2
+# The number of a line, and x and y of points on it.
+Points = tuple[int, np.ndarray, np.ndarray]
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -66,17 +68,25 @@ def scale_x(axes: Axes, lines: Sequence[ChartLine], x_axis: str) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / unit:.{digits}g}{sign if v else ''}"))
 
 
-def outside(axes: Axes, lines: Sequence[ChartLine]) -> dict[str, list[tuple[int, float, float]]]:
+def outside(axes: Axes, lines: Sequence[ChartLine]) -> dict[str, list[Points]]:
     """Returns the points beyond the y axis, as "above" or "below" -> (number of the line, x, y)."""
     low, high = axes.get_ylim()
-    far: dict[str, list[tuple[int, float, float]]] = {"above": [], "below": []}
+    far: dict[str, list[Points]] = {"above": [], "below": []}
     for i, line in enumerate(lines):
         x, y = line.x, line.y
         above, below = y > high, y < low if axes.get_yscale() == "linear" else (y < low) & (y > 0)
         for side, mask in (("above", above), ("below", below)):
             mask = mask & np.isfinite(y) & np.isfinite(x)
-            far[side] += [(i, float(a), float(b)) for a, b in zip(x[mask], y[mask], strict=True)]
+            if mask.any():
+                far[side].append((i, x[mask], y[mask]))
     return far
+
+
+def count_hidden(axes: Axes, lines: Sequence[ChartLine]) -> int:
+    """Returns how many points have no place on the y axis: those at or below 0 on a logarithmic one."""
+    if axes.get_yscale() == "linear":
+        return 0
+    return sum(int(np.count_nonzero((line.y <= 0) & np.isfinite(line.y))) for line in lines)
 
 
 def number_text(value: float, digits: int = 4) -> str:

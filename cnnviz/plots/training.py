@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from cnnviz.analysis.training import (
     CHARTS,
+    MOST_POINTS,
     ChartLine,
     Mark,
     as_logs,
@@ -32,7 +33,7 @@ from cnnviz.analysis.training import (
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.files import write_text
 from cnnviz.formats.log_curves import TrainingLog, readable
-from cnnviz.plots._training_axes import number_text, outside, scale_x, scale_y
+from cnnviz.plots._training_axes import Points, count_hidden, number_text, outside, scale_x, scale_y
 from cnnviz.plots._training_layout import (
     HEIGHT_IN,
     LONGEST_LABEL,
@@ -50,12 +51,12 @@ from cnnviz.plots.style import Theme, theme
 _SIGNS = {
     "snapshot": "▲ snapshot",
     "rate": "▼ learning rate lowered",
-    "restart": "● restart",
+    "restart": "■ restart",
     "not finite": "✕ no number from here",
     "diverges": "✕ diverges",
     "best": "● test loss rises from here",
 }
-_MARKERS = {"rate": "v", "restart": "o", "not finite": "X", "diverges": "X", "best": "o"}
+_MARKERS = {"rate": "v", "restart": "s", "not finite": "X", "diverges": "X", "best": "o"}
 _WIDTH, _SMOOTH_WIDTH = 1.8, 2.2
 # Lines that go up and down this many times the height of the axes get thinner; the last as thin as can be.
 _NOISE = 25.0, 125.0
@@ -121,13 +122,17 @@ def draw_chart(
     smooth: float = 0.0,
     log_scale: bool | None = None,
     full_range: bool = False,
+    most_points: int = MOST_POINTS,
 ) -> Figure:
     """Draws ``lines`` of chart type ``number``; see plot_training_log for the other arguments.
 
+    Of each run about ``most_points`` are drawn, with every peak and gap; what is said counts all.
     Parts carry their meaning as gid ("series-0", "label-0", "mark-snapshot") for those who read the
     figure or its SVG.
     """
     x_axis = CHARTS[number][1]
+    whole, lines = lines, [line.thinned(most_points) for line in lines]
+    drawn = [_smoothed(line, smooth).thinned(most_points) for line in whole] if smooth else lines
     figure = new_figure(WIDTH_IN, HEIGHT_IN, look)
     axes = figure.add_axes((0.1, 0.2, 0.7, 0.6))
     style_axes(axes, look)
@@ -140,12 +145,11 @@ def draw_chart(
     longest = max(_span(line) for line in lines)
     for i, line in enumerate(lines):
         dotted = (len(line.x) <= 40 and _span(line) > 0.25 * longest) or len(line.x) == 1
-        _draw_line(axes, line, looks[i], i, smooth, dotted)
-    drawn = [_smoothed(line, smooth) for line in lines] if smooth else lines
+        _draw_line(axes, drawn[i], line if smooth else None, looks[i], i, dotted)
     marks = _draw_marks(axes, drawn, looks, look)
-    far = outside(axes, lines)
-    _draw_edges(axes, far, looks)
-    subtitle = " · ".join([*_subtitle(lines, x_axis, smooth), *_edge_texts(far, lines, x_axis)])
+    _draw_edges(axes, outside(axes, lines), looks)
+    notes = [*_edge_texts(outside(axes, whole), whole, x_axis), *_hidden_text(count_hidden(axes, whole))]
+    subtitle = " · ".join([*_subtitle(lines, x_axis, smooth), *notes])
     lay_out(figure, axes, drawn, looks, look, marks, (heading, subtitle), at_ends)
     return figure
 
@@ -159,9 +163,12 @@ def _span(line: ChartLine) -> float:
     return float(x.max() - x.min()) if len(x) else 0.0
 
 
-def _draw_line(axes: Axes, line: ChartLine, how: Look, i: int, smooth: float, dotted: bool) -> None:
+def _draw_line(
+    axes: Axes, line: ChartLine, behind: ChartLine | None, how: Look, i: int, dotted: bool
+) -> None:
+    """Draws ``line``; where it is a smoothed one, ``behind`` is the curve as it was, which stays visible."""
     steps = line.quantity == "Train learning rate" and moves_in_steps(line.y)
-    noise = 0.0 if smooth else _noise(axes, line)
+    noise = 0.0 if behind is not None else _noise(axes, line)
     for position, (x, values) in enumerate(line.segments):
         y = np.where(np.isfinite(values), values, np.nan)
         later = [other[0] for other, _ in line.segments[position + 1 :] if len(other)]
@@ -173,9 +180,8 @@ def _draw_line(axes: Axes, line: ChartLine, how: Look, i: int, smooth: float, do
             "zorder": 3 - 0.5 * noise,  # so that smooth lines lie over noisy ones
             "drawstyle": "steps-post" if steps else "default",
         }
-        if smooth:
-            axes.plot(x, y, **style | {"linestyle": "-"}, linewidth=1, alpha=0.3)
-            y = smoothed(values, smooth)
+        if behind is not None:
+            axes.plot(*behind.segments[position], **style | {"linestyle": "-"}, linewidth=1, alpha=0.3)
         single = _lone_points(y)
         dots: dict = {"marker": "o", "markersize": 4, "markevery": slice(None) if dotted else single.tolist()}
         if not dotted and not len(single):
@@ -187,7 +193,7 @@ def _draw_line(axes: Axes, line: ChartLine, how: Look, i: int, smooth: float, do
             kept,
             **style,
             **dots,
-            linewidth=_SMOOTH_WIDTH if smooth else _WIDTH - noise,
+            linewidth=_SMOOTH_WIDTH if behind is not None else _WIDTH - noise,
             solid_joinstyle="round",
         )
         if redone.any():
@@ -253,24 +259,29 @@ def _point_text(line: ChartLine, x: float, y: float, x_axis: str) -> str:
     )
 
 
-def _draw_edges(axes: Axes, far: dict[str, list[tuple[int, float, float]]], looks: list[Look]) -> None:
+def _draw_edges(axes: Axes, far: dict[str, list[Points]], looks: list[Look]) -> None:
     """Draws a sign at the edge for each point beyond the axes."""
     for side, height, marker in (("above", 0.985, "^"), ("below", 0.015, "v")):
         for i, x, _ in far[side]:
             axes.plot(
-                [x], [height], marker=marker, markersize=6, color=looks[i].color, fillstyle="none", zorder=4,
+                x, np.full(len(x), height), marker=marker, markersize=6, color=looks[i].color,
+                fillstyle="none", zorder=4,
                 transform=axes.get_xaxis_transform(), linestyle="none", gid=f"mark-{side}",
             )  # fmt: skip
 
 
-def _edge_texts(
-    far: dict[str, list[tuple[int, float, float]]], lines: list[ChartLine], x_axis: str
-) -> list[str]:
+def _hidden_text(count: int) -> list[str]:
+    counted = "1 point" if count == 1 else f"{count:,} points"
+    return [f"{counted} at or below 0 not shown"] if count else []
+
+
+def _edge_texts(far: dict[str, list[Points]], lines: list[ChartLine], x_axis: str) -> list[str]:
     texts = []
-    for side, word, extreme in (("above", "up to", max), ("below", "down to", min)):
+    for side, word, extreme in (("above", "up to", np.argmax), ("below", "down to", np.argmin)):
         if far[side]:
-            i, x, y = extreme(far[side], key=lambda point: point[2])
-            count = len(far[side])
+            ends = [(i, x[extreme(y)], y[extreme(y)]) for i, x, y in far[side]]
+            i, x, y = ends[int(extreme([end[2] for end in ends]))]
+            count = sum(len(points[1]) for points in far[side])
             counted = "1 point" if count == 1 else f"{count} points"
             way = "at" if count == 1 else word
             texts.append(

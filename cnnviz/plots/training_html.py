@@ -11,7 +11,6 @@ import math
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from cnnviz.analysis.training import (
     chart_lines,
     chart_name,
     chart_number,
-    thinned,
     x_unit,
 )
 from cnnviz.formats.log_curves import TrainingLog, readable
@@ -86,7 +84,7 @@ def _svg(
     number: int, lines: list[ChartLine], style: str, heading: str, view: dict[str, Any]
 ) -> tuple[str, Figure]:
     look = theme("light" if style == "auto" else style)
-    figure = draw_chart(number, [_thin(line) for line in lines], look, heading, **view)
+    figure = draw_chart(number, lines, look, heading, most_points=MOST_POINTS, **view)
     text = render(figure, "svg", title=heading).decode("utf-8")
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -96,10 +94,6 @@ def _svg(
     rules = _theme_rules(f"#{name}", style)
     head_end = text.index(">") + 1
     return f"{text[:head_end]}<style>{rules}</style>{text[head_end:]}", figure
-
-
-def _thin(line: ChartLine) -> ChartLine:
-    return replace(line, segments=[thinned(x, y, MOST_POINTS) for x, y in line.segments])
 
 
 def _adapt_tag(tag: str, name: str, variables: dict[str, str]) -> str:
@@ -153,7 +147,7 @@ def _axes_data(figure: Figure) -> dict:
 
 
 def _series_data(i: int, lines: list[ChartLine]) -> dict:
-    shown = _thin(lines[i])
+    shown = lines[i].thinned(MOST_POINTS)
     name, color = _name_and_color(i, lines)
     return {
         "name": name,
