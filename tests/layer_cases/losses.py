@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from layer_harness import Case, given, integers, uniform
 
@@ -104,6 +106,21 @@ def triplet(margin):
     return reference
 
 
+def ctc(rows_of, blank):
+    """The mean of -log P over sequences, P a sum over all ways; more in tests/test_ctc.py."""
+
+    def reference(x, *others):
+        p, total = np.exp(x) / np.exp(x).sum(axis=2, keepdims=True), 0.0
+        for n, row in enumerate(rows_of(*others)):
+            labels = [int(label) for label in row if label >= 0 and label != blank]
+            ways = itertools.product(range(x.shape[2]), repeat=len(x))
+            fit = [w for w in ways if [k for k, _ in itertools.groupby(w) if k != blank] == labels]
+            total -= np.log(sum(np.prod(p[range(len(x)), n, w]) for w in fit))
+        return total / x.shape[1]
+
+    return reference
+
+
 def softmax(x):
     e = np.exp(x - x.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
@@ -197,6 +214,13 @@ CASES = [
     Case("TripletLoss", "default", [(6, 4)] * 3, reference=triplet(1)),
     Case("TripletLoss", "margin, 4 axes", [(6, 5, 1, 1)] * 3, "triplet_loss_param { margin: 0.2 }",
          reference=triplet(0.2)),
+    Case("CTCLoss", "default", [(4, 2, 3), (4, 2), (4, 2)], reference=ctc(lambda marks, rows: rows.T, 2),
+         fills={1: given([0, 0, 1, 1, 1, 1, 1, 1]), 2: given([0, 1, 1, 1, -1, -1, -1, -1])}),
+    Case("WarpCTCLoss", "lengths", [(4, 2, 3), (2,), (2,), (2, 2)], "ctc_loss_param { blank_index: 0 }",
+         fills={1: given([4, 4]), 2: given([2, 1]), 3: given([1, 2, 2, -1])},
+         reference=ctc(lambda steps, counts, rows: rows.T, 0)),
+    Case("CtcLoss", "rows", [(4, 2, 3), (2, 3)], fills={1: given([1, 2, 0, 2, 0, 0])},
+         params="ctc_loss_param { alphabet_size: 3 time_step: 4 }", reference=ctc(lambda rows: rows, 0)),
     Case("ContrastiveLoss", "default", [(5, 3), (5, 3), (5,)], fills={2: integers(0, 2)},
          params="contrastive_loss_param { margin: 2 }", reference=contrastive(2, False),
          slack=1e-3),  # as Caffe, backward divides by d + 1e-4

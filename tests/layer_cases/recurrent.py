@@ -68,4 +68,6 @@ CASES = [
          reference=lambda x, cont, h, *weights: list(rnn(x, cont, *weights, h=h[0]))),
     Case("LSTMUnit", "default", [(1, NUM, 5), (1, NUM, 20), (1, NUM)], tops=2, fills={2: given([1, 0, 1])},
          reference=lambda c, gates, cont: list(unit(c, gates, cont))),
+    Case("ContinuationIndicator", "bottom", [(3, 5)], "continuation_indicator_param { time_step: 4 }",
+         reference=lambda x: np.repeat([[0], [1], [1], [1]], 3, axis=1), gradient=False),
 ]  # fmt: skip
