@@ -11,8 +11,6 @@ from layer_harness import run_reference_case
 TOLERANCE = 2e-5  # of the largest number, as for Caffe's own cases in single precision
 FORKS = SHARED / "reference" / "forks"
 CASES = sorted(path for path in FORKS.glob("*/*.prototxt") if path.with_suffix(".npz").exists())
-# What does not agree yet; a case that agrees must leave this list.
-DISAGREEING: set[str] = set()
 
 
 def case_id(path: Path) -> str:
@@ -20,14 +18,6 @@ def case_id(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", CASES, ids=case_id)
-def test_agrees_with_the_fork(path, monkeypatch, request):
-    if case_id(path) in DISAGREEING:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="does not agree yet"))
+def test_agrees_with_the_fork(path, monkeypatch):
     monkeypatch.chdir(path.parent)
     assert not run_reference_case(path, TOLERANCE, of_fork=True)
-
-
-def test_what_disagrees_is_among_the_cases():
-    if not CASES:
-        pytest.skip(f"{FORKS} is absent")
-    assert {case_id(path) for path in CASES} >= DISAGREEING

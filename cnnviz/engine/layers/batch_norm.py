@@ -41,8 +41,9 @@ class BatchNorm(KeepsBottom):
     Parameters: sums of means (C), sums of variances (C), their weight (1), not learned: lr_mult is 0;
         then scale (C) and bias (C) in NVCaffe's form.
     Raises: NetError if a param entry asks for another lr_mult.
-    Source: Ioffe and Szegedy 2015; Caffe's BatchNormLayer, checked against it. NVCaffe's form follows the
-        source of its processors' version and is not checked against its numbers.
+    Source: Ioffe and Szegedy 2015; Caffe's BatchNormLayer; NVCaffe's, by the source of its version for
+        processors.
+    Checked: against Caffe; NVCaffe's form by its formula.
     """
 
     type = "BatchNorm"

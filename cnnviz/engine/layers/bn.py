@@ -37,7 +37,8 @@ class BN(KeepsBottom):
     Top: y of the same shape; may be the bottom (in place).
     Parameters: slope, bias, mean, variance of shape (1, C, 1, 1), the last two not learned, and with
         frozen none; slope and bias only in SegNet's form.
-    Source: Ioffe and Szegedy 2015; the forks of Caffe of PSPNet and SegNet. Checked against the originals.
+    Source: Ioffe and Szegedy 2015; the forks of Caffe of PSPNet and SegNet.
+    Checked: against these forks.
     """
 
     type = "BN"

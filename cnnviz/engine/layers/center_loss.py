@@ -32,7 +32,8 @@ class CenterLoss(Loss):
     Parameters: centres (num_output, K), K the elements of an item.
     Raises: NetError if num_output is missing, axis is another, there is not one label for each item, or
         in forward a label is no class.
-    Source: Wen et al. 2016; ydwen's fork of Caffe (caffe-face). Checked against the original.
+    Source: Wen et al. 2016; ydwen's fork of Caffe (caffe-face).
+    Checked: against ydwen's fork.
     """
 
     type = "CenterLoss"

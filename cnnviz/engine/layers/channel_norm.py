@@ -15,7 +15,8 @@ class ChannelNorm(Layer):
     Bottom: x (N, C, H, W), of up to four axes.
     Top: y (N, 1, H, W).
     Raises: NetError if the bottom has more than four axes.
-    Source: Ilg et al. 2017; FlowNet 2's fork of Caffe. Checked against the original (forward).
+    Source: Ilg et al. 2017; FlowNet 2's fork of Caffe.
+    Checked: forward against FlowNet 2's fork.
     """
 
     type = "ChannelNorm"

@@ -19,7 +19,8 @@ class ContinuationIndicator(Layer):
     Bottom: (N, ...), optional; only N counts.
     Top: y (T, N).
     Raises: NetError if time_step is missing, or neither a bottom nor batch_size says N.
-    Source: xmfbit's fork of Caffe (warpctc-caffe). Not checked against the original.
+    Source: xmfbit's fork of Caffe (warpctc-caffe).
+    Checked: by its formula; no fork was at hand.
     """
 
     type = "ContinuationIndicator"

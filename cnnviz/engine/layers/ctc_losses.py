@@ -125,8 +125,8 @@ class CTCLoss(SequenceLoss):
     Top: the loss (); infinite where there is no way.
     Raises: NetError if the sizes do not fit, and in forward if a sequence has no label, more labels than
         steps, or a label that is no class.
-    Source: Graves et al. 2006; the layer of ChWick's fork of Caffe. Checked against a sum over all ways, not
-        against the original.
+    Source: Graves et al. 2006; the layer of ChWick's fork of Caffe.
+    Checked: by a sum over all ways; no fork was at hand.
     """
 
     type = "CTCLoss"
@@ -190,8 +190,8 @@ class WarpCTCLoss(SequenceLoss):
         gradient.
     Top: the loss ().
     Raises: NetError if blank_index is missing, the sizes do not fit, or in forward a label is no class.
-    Source: Graves et al. 2006; ChWick's fork of Caffe around Baidu's warp-ctc. Checked against a sum over
-        all ways, not against the original.
+    Source: Graves et al. 2006; ChWick's fork of Caffe around Baidu's warp-ctc.
+    Checked: by a sum over all ways; no fork was at hand.
     """
 
     type = "WarpCTCLoss"
@@ -250,8 +250,8 @@ class CtcLoss(SequenceLoss):
     Bottom: scores (T, N, C), before softmax; labels (N, L). Only the scores get a gradient.
     Top: the loss ().
     Raises: NetError if a parameter is missing or does not fit the bottoms, or in forward a label is no class.
-    Source: Graves et al. 2006; xmfbit's fork of Caffe (warpctc-caffe). Checked against a sum over all ways,
-        not against the original.
+    Source: Graves et al. 2006; xmfbit's fork of Caffe (warpctc-caffe).
+    Checked: by a sum over all ways; no fork was at hand.
     """
 
     type = "CtcLoss"

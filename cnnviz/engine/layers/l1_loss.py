@@ -30,8 +30,9 @@ class L1Loss(Loss):
         gradient.
     Top: the loss ().
     Raises: NetError if the bottoms differ in size.
-    Source: Ilg et al. 2017; FlowNet 2's fork of Caffe. Checked against the original but for
-        l2_prescale_by_channels, normalize_by_num_entries, plateau and NaN.
+    Source: Ilg et al. 2017; FlowNet 2's fork of Caffe.
+    Checked: against FlowNet 2's fork but for l2_prescale_by_channels, normalize_by_num_entries, plateau and
+        NaN.
     """
 
     type = "L1Loss"

@@ -40,8 +40,8 @@ class MarginInnerProduct(Layer):
     Parameters: weights (num_output, K).
     Raises: NetError if num_output is missing or the labels are not one for each vector. A label that is no
         class makes the vector's first score NaN.
-    Source: Liu et al. 2017, SphereFace; wy1iu's fork of Caffe. Checked against the original but for TRIPLE
-        and lambda after the first forward.
+    Source: Liu et al. 2017, SphereFace; wy1iu's fork of Caffe.
+    Checked: against wy1iu's fork but for TRIPLE and lambda after the first forward.
     """
 
     type = "MarginInnerProduct"

@@ -59,7 +59,7 @@ class RReLU(Neuron):
     The a of an element follows from a seed drawn anew in each forward and the element's index.
 
     rrelu_param:
-        lb, ub: limits of a, 0 < lb <= ub; default 3 and 8.
+        lb, ub: limits of a, 0 < lb <= ub; default 3 and 8, the paper's (that fork's are 5 and 10).
 
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).

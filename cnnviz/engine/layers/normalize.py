@@ -38,8 +38,8 @@ class Normalize(Layer):
     Raises: NetError if the bottom has fewer than two axes, both parameters are given, or there is no such
         normalize_type.
     Source: Liu et al. 2015, ParseNet; SSD's fork of Caffe (whose gradient takes all channels' scales for
-        equal; here it is exact); Wang et al. 2017, happynear's fork (caffe-windows). Checked against the
-        originals but for L1 and the second top.
+        equal; here it is exact); Wang et al. 2017, happynear's fork (caffe-windows).
+    Checked: against both forks but for L1 and the second top.
     """
 
     type = "Normalize"

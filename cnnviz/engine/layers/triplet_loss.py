@@ -21,8 +21,9 @@ class TripletLoss(Loss):
         gradient.
     Top: the loss ().
     Raises: NetError if the bottoms differ, or height and width are not 1.
-    Source: Schroff et al. 2015; happynear's fork of Caffe. Checked against the original. Forks that take
-        other bottoms (features and similarities) are refused.
+    Source: Schroff et al. 2015; happynear's fork of Caffe. What other forks call so, with other bottoms, is
+        refused.
+    Checked: against happynear's fork.
     """
 
     type = "TripletLoss"
