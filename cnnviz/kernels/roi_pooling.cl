@@ -141,9 +141,13 @@ __kernel void roi_align_forward(ARGS, const int points, __global const Dtype *x,
     if (out >= rois_count * channels * pooled_h * pooled_w) return;
     const int j = out % pooled_w, i = out / pooled_w % pooled_h, c = out / pooled_w / pooled_h % channels;
     ALIGNED_REGION(out / pooled_w / pooled_h / channels)
+    if (!exists) {
+        y[out] = 0;
+        return;
+    }
     Dtype sum = 0;
-    __global const Dtype *plane = x + ((size_t)(exists ? item : 0) * channels + c) * height * width;
-    for (int v = 0; exists && v < points_h; ++v) {
+    __global const Dtype *plane = x + ((size_t)item * channels + c) * height * width;
+    for (int v = 0; v < points_h; ++v) {
         int top, bottom;
         Dtype below;
         const Dtype y_at = y0 + (i + (v + (Dtype)0.5) / points_h) * bin_h;
