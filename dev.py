@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -22,8 +21,7 @@ EXTRAS = {"demo": "cpu", "test": "cpu,test", "check": "test"}
 def set_up(extras: str) -> None:
     """Makes the environment if there is none and installs the checkout with ``extras``, editable."""
     if not (BIN / "pip").exists() and not (BIN / "pip.exe").exists():
-        print(f"Setting up {FOLDER} ...", flush=True)
-        venv.create(FOLDER, with_pip=True, clear=True)
+        make_environment()
     done = FOLDER / f"installed-{extras.replace(',', '-')}"
     newest = max((ROOT / name).stat().st_mtime for name in ("setup.py", "pyproject.toml"))
     if done.exists() and done.stat().st_mtime > newest:
@@ -32,6 +30,22 @@ def set_up(extras: str) -> None:
     pip = [str(BIN / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     subprocess.run([*pip, "-e", f"{ROOT}[{extras}]"], check=True)
     done.touch()
+
+
+def make_environment() -> None:
+    """Makes an empty environment, or exits with what this Python lacks for it."""
+    if sys.version_info < (3, 10):  # noqa: UP036
+        sys.exit(f"Error: cnnviz needs Python 3.10 or newer, this is {sys.version.split()[0]}.")
+    try:
+        import ensurepip  # noqa: F401
+        import venv
+    except ImportError as error:
+        sys.exit(
+            f"Error: this Python cannot make virtual environments, it has no {error.name}. "
+            "On Debian and Ubuntu: apt install python3-venv"
+        )
+    print(f"Setting up {FOLDER} ...", flush=True)
+    venv.create(FOLDER, with_pip=True, clear=True)
 
 
 def main(arguments: list[str]) -> int:

@@ -17,7 +17,8 @@ def command(solver_file: str, snapshot: str | None, weights: str | None, device:
     """Train a net as its solver file says.
 
     The log goes to the error stream in Caffe's own format. Ctrl-C ends after the iteration at hand
-    and takes a snapshot; a hang-up signal (SIGHUP) takes a snapshot and goes on.
+    and takes a snapshot; a hang-up signal (SIGHUP) takes a snapshot and goes on. Resumed training
+    starts at the data's first item and with the seed's random numbers, as Caffe's does.
 
     \b
     Example:

@@ -425,6 +425,8 @@ class Solver:
     def restore(self, path: str | os.PathLike) -> None:
         """Goes on from a .solverstate: iteration, history and the weights that it names.
 
+        As in Caffe the data starts at its first item, and random numbers at the seed.
+
         Raises WeightsError if it belongs to another net or solver type.
         """
         log.info("Restoring previous solver status from %s", path)
