@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import time
+import warnings
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from itertools import combinations
@@ -23,12 +24,13 @@ from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.graph import build_graph
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.prototxt import parse_net
+from cnnviz.plots import figure as figure_module
 from cnnviz.plots import style
 from cnnviz.plots._fold import fold_graph
 from cnnviz.plots._render_figure import scene_figure
 from cnnviz.plots._scene import ARROW_LENGTH, ARROW_WIDTH, Words, color_of
 from cnnviz.plots._text import text_width
-from cnnviz.plots.figure import fit_fonts
+from cnnviz.plots.figure import boxes_for_missing_letters, fit_fonts, font_families, new_figure, save_figure
 from cnnviz.plots.graph import SUFFIXES, draw_net, net_picture
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -384,8 +386,19 @@ def test_small_nets_show_every_block(reference):
 # --- text fits ----------------------------------------------------------------------------------
 
 
+@pytest.fixture(params=["installed fonts", "matplotlib's own font"])
+def fonts(request, monkeypatch):
+    """The fonts of this machine, then those of a machine that has none."""
+    if request.param != "installed fonts":
+        monkeypatch.setattr(figure_module, "_fallback_fonts", lambda: iter(()))
+    font_families.cache_clear()
+    yield
+    font_families.cache_clear()
+
+
+@pytest.mark.filterwarnings("ignore:no installed font")
 @pytest.mark.parametrize("size", [1.0, 2.0])
-def test_text_stays_inside_its_box(size):
+def test_text_stays_inside_its_box(size, fonts):
     """Measured as drawn, for letters of several scripts and long names."""
     text = LENET.replace('"conv1"', '"卷积层一/第1_名字很长很长很长很长很长很长"').replace(
         '"pool1"', '"WWWWWWWWWW' + "m" * 90 + '"'
@@ -394,10 +407,15 @@ def test_text_stays_inside_its_box(size):
     figure = scene_figure(picture.scene, style.theme())
     figure.set_dpi(72 * size)
     fit_fonts(figure)
+    with boxes_for_missing_letters(figure):
+        assert_inside(figure, picture.scene, size)
+
+
+def assert_inside(figure, scene, size):
     placed = [
         t for t in figure.axes[0].texts + figure.findobj(lambda a: hasattr(a, "get_text")) if t.get_text()
     ]
-    for node in picture.scene.nodes:
+    for node in scene.nodes:
         inside = [
             t for t in placed
             if node.x < t.get_position()[0] < node.x + node.width
@@ -408,6 +426,19 @@ def test_text_stays_inside_its_box(size):
             with matplotlib.rc_context({"text.hinting": "none"}):
                 extent = artist.get_window_extent()
             assert extent.x1 / size <= node.x + node.width - 2, artist.get_text()
+
+
+def test_a_letter_without_a_font_is_a_box_in_pixels_and_itself_in_svg(tmp_path):
+    letter = "\U00012000"
+    figure = new_figure(2, 1, style.theme())
+    shown = []
+    text = figure.text(0, 0, f"a{letter}é")
+    text.draw = lambda renderer: shown.append(text.get_text())
+    for suffix in ("png", "svg"):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="no installed font")
+            save_figure(figure, tmp_path / f"a.{suffix}")
+    assert (shown[0], shown[-1], text.get_text()) == ("a▯é", f"a{letter}é", f"a{letter}é")
 
 
 def test_heading_and_legend_stay_inside_the_picture():

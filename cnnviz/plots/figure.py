@@ -6,6 +6,7 @@ user's global settings. The same figure gives the same bytes on every run.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
@@ -75,7 +76,8 @@ def render(
     fit_fonts(figure)
     settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "cnnviz", "pdf.fonttype": 42}
     buffer = io.BytesIO()
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
+    boxes = contextlib.nullcontext() if suffix == "svg" else boxes_for_missing_letters(figure)
+    with matplotlib.rc_context(settings), warnings.catch_warnings(), boxes:
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         try:
             figure.savefig(
@@ -127,12 +129,44 @@ def fit_fonts(figure: Figure) -> None:
             axes.tick_params(labelfontfamily=wanted)
 
 
+@contextlib.contextmanager
+def boxes_for_missing_letters(figure: Figure) -> Iterator[None]:
+    """Shows a narrow box for each letter that no installed font has, until the block ends.
+
+    Left to itself matplotlib takes a box wider than any letter, which does not fit into what was measured.
+    """
+    texts = [(text, text.get_text()) for text in figure.findobj(Text) if not text.get_text().isascii()]
+    letters = frozenset("".join(content for _, content in texts))
+    boxes = dict.fromkeys(_cover(letters)[1], "▯") if letters else {}
+    for text, content in texts:
+        text.set_text(content.translate(boxes))
+    try:
+        yield
+    finally:
+        for text, content in texts:
+            text.set_text(content)
+
+
 @functools.lru_cache(maxsize=256)
 def font_families(letters: frozenset[str]) -> tuple[str, ...]:
     """Returns font families, the standard one first, that together have all ``letters``.
 
     Warns once if some letter is in no installed font.
     """
+    families, missing = _cover(letters)
+    if missing:
+        some = "".join(sorted(map(chr, missing)))[:12]
+        script = unicodedata.name(some[0], "unnamed").split()[0]
+        warnings.warn(
+            f"no installed font has the letters {some} ({script}); boxes stand for them in PNG and PDF. "
+            "Install one, e.g. Noto Sans, or write SVG, which the viewer's fonts show.",
+            stacklevel=2,
+        )
+    return families
+
+
+def _cover(letters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[int]]:
+    """Returns the families that together have ``letters``, and the letters that none has."""
     standard = "DejaVu Sans"
     missing = {ord(c) for c in letters if c.isprintable() and not c.isspace()}
     missing -= _charmap(fontManager.findfont(standard))
@@ -144,15 +178,7 @@ def font_families(letters: frozenset[str]) -> tuple[str, ...]:
         if found and family not in families:
             families.append(family)
             missing -= found
-    if missing:
-        some = "".join(sorted(map(chr, missing)))[:12]
-        script = unicodedata.name(some[0], "unnamed").split()[0]
-        warnings.warn(
-            f"no installed font has the letters {some} ({script}); boxes stand for them in PNG and PDF. "
-            "Install one, e.g. Noto Sans, or write SVG, which the viewer's fonts show.",
-            stacklevel=2,
-        )
-    return tuple(families)
+    return tuple(families), frozenset(missing)
 
 
 def _fallback_fonts() -> Iterator[tuple[str, str]]:
