@@ -26,6 +26,7 @@ from cnnviz.analysis.summary import (
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.graph import build_graph
 from cnnviz.engine.layers._neuron import Neuron
+from cnnviz.engine.net import Net
 from cnnviz.engine.scoring import LayerTimes
 from cnnviz.errors import FileError
 from cnnviz.formats.prototxt import parse_net, read_net
@@ -209,6 +210,87 @@ def test_fields_of_branches_are_joined():
     text = chain(["conv", "holes"]) + 'layer { name: "s" type: "Eltwise" bottom: "1" bottom: "2" top: "s" }'
     fields = receptive_fields(build_graph(parse_net(text), splits=False))
     assert fields[-1].size == fields[-2].size == (11, 11)
+
+
+def seen(text: str, blob: str) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes of units inside of the last blob as fields tell them, and as gradients show them."""
+    net = Net(parse_net("force_backward: true\n" + text), "TRAIN", seed=1)
+    for blobs in net.params.values():
+        blobs[0].data[...] = 1.0  # nothing may cancel
+    net.blobs["data"].data[...] = np.random.default_rng(2).random(net.blobs["data"].shape)
+    net.forward()
+    field = receptive_fields(build_graph(parse_net(text), splits=False))[-1]
+    told, shown = [], []
+    height, width = net.blobs[blob].shape[2:]
+    for i, j in np.ndindex(height, width):
+        net.blobs[blob].diff[...] = 0
+        net.blobs[blob].diff[0, 0, i, j] = 1
+        net.backward()
+        rows, columns = np.nonzero(net.blobs["data"].diff.any(axis=(0, 1)))
+        if len(rows) and min(*rows, *columns) > 0 and rows.max() < 23 and columns.max() < 19:
+            told.append(field.box(i, j))
+            shown.append((rows.min(), columns.min(), rows.max() + 1, columns.max() + 1))
+    return np.array(told), np.array(shown)
+
+
+CONV3 = 'type: "Convolution" convolution_param { num_output: 1 kernel_size: 3 stride: 2 pad: 1 }'
+
+
+def behind_a_convolution(layer: str) -> str:
+    shape = "input_param { shape { dim: 1 dim: 1 dim: 24 dim: 20 } }"
+    text = f'layer {{ name: "data" type: "Input" top: "data" {shape} }}\n'
+    text += f'layer {{ name: "c" bottom: "data" top: "c" {CONV3} }}\n'
+    return text + layer
+
+
+@pytest.mark.parametrize("layer", [
+    'type: "Convolution" convolution_param { num_output: 1 kernel_size: 2 hole: 2 }',
+    'type: "Convolution" convolution_param { num_output: 1 kernel_size: 3 pad_t: 2 pad_r: 1 }',
+    'type: "Convolution" convolution_param { num_output: 1 kernel_size: 4 stride: 2 pad_type: 1 }',
+    'type: "Pooling" pooling_param { pool: AVE kernel_size: 3 stride: 2 pad_l: 1 pad_b: 2 }',
+    'type: "Pooling" pooling_param { pool: AVE kernel_size: 3 stride: 2 pad_type: 1 }',
+    'type: "Pad" pad_param { paddings: 0 paddings: 0 paddings: 0 paddings: 1 paddings: 2 paddings: 0 '
+    "paddings: 1 paddings: 3 }",
+    'type: "CropCenter" crop_center_param { crop_size: 0 crop_size: 0 crop_size: 2 crop_size: 1 }',
+    'type: "Interp" interp_param { shrink_factor: 2 pad_beg: -1 }',
+    'type: "Unpooling" unpooling_param { kernel_size: 3 stride: 3 }',
+], ids=lambda text: text[6:70])  # fmt: skip
+def test_fields_of_forks_layers_are_what_units_see(layer):
+    told, shown = seen(behind_a_convolution(f'layer {{ name: "y" bottom: "c" top: "y" {layer} }}'), "y")
+    assert len(told) > 3 and np.array_equal(told, shown)
+
+
+@pytest.mark.parametrize("layer", [
+    'type: "Interp" interp_param { zoom_factor: 2 }',
+    'type: "Interp" interp_param { height: 7 width: 17 pad_end: -2 }',
+    'type: "ResizeBilinear" resize_bilinear_param { output_height: 30 output_width: 7 data_format: "NCHW" }',
+    'type: "ResizeBilinear" resize_bilinear_param { scale_height: 2 scale_width: 2 data_format: "NCHW" '
+    "half_pixel_centers: true }",
+    'type: "ResizeNearestNeighbor" resize_nearest_neighbor_param { scale_height: 3 output_width: 7 '
+    'data_format: "NCHW" }',
+    'type: "ResizeNearestNeighbor" resize_nearest_neighbor_param { scale_height: 2 output_width: 15 '
+    'data_format: "NCHW" half_pixel_centers: true }',
+    'type: "Upsample" upsample_param { scale: 3 }',
+    'type: "UpsampleDarknet" upsample_darknet_param { stride: 2 }',
+    'type: "Unpooling" unpooling_param { unpool: TILE kernel_size: 3 stride: 2 }',
+    'type: "Unpooling" unpooling_param { unpool: AVE kernel_size: 2 stride: 2 }',
+], ids=lambda text: text[6:80])  # fmt: skip
+def test_fields_of_resized_planes_are_the_largest_around_the_mean_place(layer):
+    told, shown = seen(behind_a_convolution(f'layer {{ name: "y" bottom: "c" top: "y" {layer} }}'), "y")
+    sizes = shown[:, 2:] - shown[:, :2]
+    assert len(told) > 3 and np.allclose(told[:, 2:] - told[:, :2], sizes.max(axis=0))
+    # Two pixels of the input lie between neighbours of the resized plane.
+    assert np.abs(told - shown).max() <= 2
+    assert np.abs((told - shown).mean(axis=0)).max() <= 1
+
+
+def test_fields_behind_a_correlation_cover_both_images_and_all_displacements():
+    options = "correlation_param { kernel_size: 3 max_displacement: 2 pad: 1 stride_1: 2 }"
+    layer = f'layer {{ name: "y" type: "Correlation" bottom: "c" bottom: "c" top: "y" {options} }}'
+    fields = receptive_fields(build_graph(parse_net(behind_a_convolution(layer)), splits=False))
+    # Windows of 3 + 2 * 2 units of 3 pixels, 2 pixels apart; the first is centred on unit 2 - 1 + 1.
+    assert fields[-1].size == (3 + 6 * 2, 3 + 6 * 2)
+    assert fields[-1].stride == (4, 4) and fields[-1].offset == (4, 4)
 
 
 def neurons(base=Neuron) -> set[str]:

@@ -210,7 +210,7 @@ def _with_one_image(definition: NetDefinition, along: Sequence[str]) -> NetDefin
     proto.CopyFrom(definition.proto)
     for layer in proto.layer:
         for k, shape in enumerate(layer.input_param.shape):
-            if len(shape.dim) >= 4 or layer.top[k] in along:
+            if len(shape.dim) >= 4 or (shape.dim and set(layer.top[k : k + 1]) & set(along)):
                 shape.dim[0] = 1
     if proto == definition.proto:
         return definition

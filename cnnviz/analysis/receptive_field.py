@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from cnnviz.analysis.resized_field import resized_field
+from cnnviz.analysis.window_field import (
+    PIXEL,
+    Pair,
+    ReceptiveField,
+    Window,
+    through_transposed_window,
+    through_window,
+)
+from cnnviz.engine.blob import Shape
 from cnnviz.engine.graph import Graph, GraphLayer
 from cnnviz.engine.layer import layer_types
-
-Pair = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class ReceptiveField:
-    """The field of one blob's units in (height, width) pixels of the input.
-
-    Unit (i, j) of the blob sees the rows ``offset[0] + i * stride[0] +- (size[0] - 1) / 2`` of the
-    input, and its columns likewise; at the borders part of the field lies in the padding.
-
-    Attributes:
-        size: rows and columns seen.
-        stride: pixels between the fields of neighbouring units.
-        offset: the pixel (may be a half) at the centre of the first unit's field.
-    """
-
-    size: Pair
-    stride: Pair
-    offset: Pair
-
-    def box(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """Returns (top, left, bottom, right) of what unit (row, column) sees; bottom and right excluded."""
-        (height, width), (y, x) = self.size, self.offset
-        top = y + row * self.stride[0] - (height - 1) / 2
-        left = x + column * self.stride[1] - (width - 1) / 2
-        return top, left, top + height, left + width
-
-
-PIXEL = ReceptiveField((1, 1), (1, 1), (0, 0))
+from cnnviz.engine.ops.im2col import same_pads
 
 CONVOLUTIONS = {"Convolution", "ConvolutionDepthwise", "DepthwiseConvolution", "Im2col"}
 
@@ -68,14 +48,17 @@ def _field_behind(layer: GraphLayer, bottoms: Sequence[ReceptiveField | None]) -
     if not fields or bottoms[0] is None:
         return None
     if layer.type in CONVOLUTIONS:
-        return _through_window(bottoms[0], _window(layer.param.convolution_param))
+        return through_window(bottoms[0], _window(layer.param.convolution_param, layer))
     if layer.type == "Deconvolution":
-        return _through_transposed_window(bottoms[0], _window(layer.param.convolution_param))
+        return through_transposed_window(bottoms[0], _window(layer.param.convolution_param, layer))
     if layer.type == "Pooling" and not layer.param.pooling_param.global_pooling:
-        return _through_window(bottoms[0], _window(layer.param.pooling_param))
+        return through_window(bottoms[0], _window(layer.param.pooling_param, layer))
     if layer.type == "Crop":
         return _cropped(bottoms[0], layer.param.crop_param)
-    return None
+    if layer.type in ("Correlation", "Correlation1D"):
+        both = _union(fields)
+        return through_window(both, _correlation_window(layer)) if both else None
+    return resized_field(layer, bottoms[0])
 
 
 def is_pointwise(type: str) -> bool:
@@ -97,23 +80,45 @@ def _union(fields: Sequence[ReceptiveField]) -> ReceptiveField | None:
     return ReceptiveField((sizes[0], sizes[1]), fields[0].stride, (offsets[0], offsets[1]))
 
 
-@dataclass(frozen=True)
-class _Window:
-    extent: Pair
-    stride: Pair
-    pad: Pair
+def _correlation_window(layer: GraphLayer) -> Window:
+    """What one unit sees of both bottoms: its window in one and all displaced ones in the other."""
+    options = layer.param.correlation_param
+    reach = options.max_displacement // max(options.stride_2, 1) * options.stride_2
+    columns = options.kernel_size + 2 * reach
+    pad = options.pad - options.max_displacement + reach
+    rows = (columns, pad) if layer.type == "Correlation" else (options.kernel_size, 0)
+    return Window((rows[0], columns), (options.stride_1, options.stride_1), (rows[1], pad))
 
 
-def _window(param: Any) -> _Window | None:
+def _window(param: Any, layer: GraphLayer) -> Window | None:
     """The window of a ConvolutionParameter or PoolingParameter, None if it is not of two axes."""
     kernel = _two(param, "kernel_size", ("kernel_h", "kernel_w"), None)
     stride = _two(param, "stride", ("stride_h", "stride_w"), 1)
-    pad = _two(param, "pad", ("pad_h", "pad_w"), 0)
-    dilation = _two(param, "dilation", (), 1) if hasattr(param, "dilation") else (1, 1)
+    dilation = _dilation(param)
+    pad = _pad(param, kernel, stride, layer.bottom_shapes[0])
     if kernel is None or stride is None or pad is None or dilation is None:
         return None
     extent = ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
-    return _Window(extent, stride, pad)
+    return Window(extent, stride, pad)
+
+
+def _dilation(param: Any) -> Pair | None:
+    if not hasattr(param, "dilation"):
+        return 1, 1
+    holes = "hole" if param.HasField("hole") else "dilation"
+    return _two(param, holes, ("hole_h", "hole_w"), 1)
+
+
+def _pad(param: Any, kernel: Pair | None, stride: Pair | None, shape: Shape | None) -> Pair | None:
+    """The pad before each axis; the one behind does not move the fields."""
+    if param.pad_t or param.pad_l:
+        return param.pad_t, param.pad_l
+    if not param.pad_type:
+        return _two(param, "pad", ("pad_h", "pad_w"), 0)
+    if shape is None or len(shape) != 4 or kernel is None or stride is None or 0 in stride:
+        return None
+    rows, columns = (same_pads(shape[2 + i], int(kernel[i]), int(stride[i])) for i in (0, 1))
+    return rows[0], columns[0]
 
 
 def _two(param: Any, name: str, sides: Sequence[str], default: int | None) -> Pair | None:
@@ -129,41 +134,8 @@ def _two(param: Any, name: str, sides: Sequence[str], default: int | None) -> Pa
     return (values[0], values[-1]) if len(values) <= 2 else None
 
 
-def _through_window(field: ReceptiveField, window: _Window | None) -> ReceptiveField | None:
-    if window is None:
-        return None
-    sides = [
-        (
-            field.size[i] + (window.extent[i] - 1) * field.stride[i],
-            field.stride[i] * window.stride[i],
-            field.offset[i] + ((window.extent[i] - 1) / 2 - window.pad[i]) * field.stride[i],
-        )
-        for i in (0, 1)
-    ]
-    return ReceptiveField(*zip(*sides, strict=True))
-
-
-def _through_transposed_window(field: ReceptiveField, window: _Window | None) -> ReceptiveField | None:
-    """Each unit gathers from ceil(extent / stride) units of the bottom (where strides do not divide
-    the extent some see one less; the largest field is given)."""
-    if window is None or not all(window.stride):
-        return None
-    step = [field.stride[i] / window.stride[i] for i in (0, 1)]
-    sides = [
-        (
-            field.size[i] + (-(-window.extent[i] // window.stride[i]) - 1) * field.stride[i],
-            step[i],
-            field.offset[i] + (window.pad[i] - (window.extent[i] - 1) / 2) * step[i],
-        )
-        for i in (0, 1)
-    ]
-    return ReceptiveField(*zip(*sides, strict=True))
-
-
 def _cropped(field: ReceptiveField, param: Any) -> ReceptiveField | None:
     """Cropping the two spatial axes moves the first unit by the crop's offsets."""
     if param.axis not in (2, -2) or len(param.offset) > 2:
         return None
-    moves = [param.offset[0], param.offset[-1]] if param.offset else [0, 0]
-    offset = tuple(field.offset[i] + moves[i] * field.stride[i] for i in (0, 1))
-    return ReceptiveField(field.size, field.stride, (offset[0], offset[1]))
+    return field.moved((param.offset[0], param.offset[-1]) if param.offset else (0, 0))

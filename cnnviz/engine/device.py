@@ -27,6 +27,7 @@ from cnnviz.engine.runtimes import keeping_signals, show_runtimes_to_loader
 from cnnviz.errors import DeviceError
 
 NO_DEVICE = 'No OpenCL device. Install your GPU\'s driver, or run on the CPU: pip install "cnnviz[cpu]"'
+_MOST = 2**31 - 1
 _SHORT_NAMES = {"pocl": "portable computing language"}
 _INCLUDE = re.compile(r'^#include "(\w+\.h)"$', re.MULTILINE)
 _SEPARATE_MEMORY = "CNNVIZ_SEPARATE_MEMORY"
@@ -419,7 +420,14 @@ class Device:
         elif min(global_size) <= 0:
             return
         kernel = self.kernel(source, name, args, defines)
-        kernel.set_args(*args)
+        try:
+            kernel.set_args(*args)
+        except Exception:  # pyopencl tells a number beyond an int in several ways
+            if not any(isinstance(arg, int) and abs(arg) > _MOST for arg in args):
+                raise
+            raise DeviceError(
+                f"kernel {name!r} would have to count beyond {_MOST}; use smaller blobs or parameters"
+            ) from None
         try:
             self._cl.enqueue_nd_range_kernel(self.queue, kernel, global_size, local_size)
         except (self._cl.MemoryError, self._cl.RuntimeError) as error:

@@ -22,25 +22,37 @@ Filler = Callable[[Shape, Any, np.random.Generator], np.ndarray]
 def fill(shape: Shape, param: FillerParameter, random: np.random.Generator) -> np.ndarray:
     """Returns the starting values that ``param`` asks for.
 
-    Raises NetError for an unknown filler type or a shape that the filler cannot fill.
+    Raises NetError for an unknown filler type, limits that hold no number, a shape that the filler cannot
+    fill, or want of memory.
     """
     check_filler(shape, param)
-    return FILLERS[param.type](shape, param, random).astype(np.float32)
+    if not math.prod(shape):
+        return np.zeros(shape, np.float32)
+    try:
+        return FILLERS[param.type](shape, param, random).astype(np.float32, copy=False)
+    except MemoryError:
+        raise NetError(f"there is no memory to fill a blob of shape {shape}") from None
 
 
 def check_filler(shape: Shape, param: FillerParameter) -> None:
-    """Raises NetError for an unknown filler type or a shape that the filler cannot fill."""
+    """Raises NetError for an unknown filler type, limits that hold no number, or a shape it cannot fill."""
     if param.type not in FILLERS:
         raise NetError(f"unknown filler type {param.type!r}{did_you_mean(param.type, FILLERS)}")
     if param.sparse != -1 and param.type != "gaussian":
         raise NetError(f"sparse is for the gaussian filler, not for {param.type!r}")
     if param.type == "bilinear" and (len(shape) != 4 or shape[2] != shape[3]):
         raise NetError(f"the bilinear filler needs 4 axes and a square window, not {shape}")
+    if param.type == "uniform" and not -math.inf < param.min <= param.max < math.inf:
+        raise NetError(
+            f"the uniform filler has min {param.min:g} and max {param.max:g}; give two numbers in order"
+        )
+    if param.type == "gaussian" and not (0 <= param.std < math.inf and math.isfinite(param.mean)):
+        raise NetError(f"the gaussian filler has mean {param.mean:g} and std {param.std:g}; std is 0 or more")
 
 
 def _constant(shape: Shape, param: Any, random: np.random.Generator) -> np.ndarray:
     """value everywhere."""
-    return np.full(shape, param.value)
+    return np.full(shape, param.value, np.float32)
 
 
 def _uniform(shape: Shape, param: Any, random: np.random.Generator) -> np.ndarray:
@@ -52,7 +64,7 @@ def _gaussian(shape: Shape, param: Any, random: np.random.Generator) -> np.ndarr
     """Normal with mean and std; with ``sparse`` s an entry is kept with probability s / shape[0]."""
     values = random.normal(param.mean, param.std, shape)
     if param.sparse >= 0:
-        values *= random.random(shape) < param.sparse / shape[0]
+        values *= random.random(shape) < param.sparse / _rows(shape)
     return values
 
 
@@ -70,7 +82,8 @@ def _msra(shape: Shape, param: Any, random: np.random.Generator) -> np.ndarray:
 def _positive_unitball(shape: Shape, param: Any, random: np.random.Generator) -> np.ndarray:
     """Uniform in [0, 1), then each row along axis 0 divided by its sum."""
     values = random.random(shape)
-    return values / values.reshape(shape[0], -1).sum(axis=1).reshape(-1, *[1] * (len(shape) - 1))
+    rows = values.reshape(_rows(shape), -1)
+    return (rows / rows.sum(axis=1, keepdims=True)).reshape(shape)
 
 
 def _bilinear(shape: Shape, param: Any, random: np.random.Generator) -> np.ndarray:
@@ -81,9 +94,13 @@ def _bilinear(shape: Shape, param: Any, random: np.random.Generator) -> np.ndarr
     return np.broadcast_to(np.outer(line, line), shape)
 
 
+def _rows(shape: Shape) -> int:
+    return shape[0] if shape else 1
+
+
 def _fan(shape: Shape, param: Any) -> float:
     count = math.prod(shape)
-    fan_in = count / shape[0]
+    fan_in = count / _rows(shape)
     fan_out = count / shape[1] if len(shape) > 1 else count
     if param.variance_norm == FillerParameter.FAN_OUT:
         return fan_out

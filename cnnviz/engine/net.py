@@ -151,8 +151,9 @@ class Net:
         param = node.params[index]
         blob = Blob(self.device, param.shape, f"parameter {index} of layer {node.name!r}")
         if param.owner == (node.index, index):
+            data = blob.data  # first: the device knows whether there is memory for it
             try:
-                blob.data[...] = fill(param.shape, param.weight.filler, self.random)
+                data[...] = fill(param.shape, param.weight.filler, self.random)
             except NetError as error:
                 raise NetError(f"{node.title}: {error}.") from None
         else:

@@ -20,11 +20,11 @@ FOLLOWERS = {
     "Sinusoid", "SoftExponential", "SoftPlus", "Softplus", "Softsign", "Swish", "TanH", "Threshold",
 }  # fmt: skip
 # Of these that order the same values anew, which is told as the shape that they end in.
-RESHAPERS = {"Flatten", "Permute", "Reshape"}
+RESHAPERS = {"ExpandDims", "ExpandDimsND", "Flatten", "Permute", "Reshape", "Squeeze"}
 FOLLOWERS |= RESHAPERS
 # The bottom of which a layer reads no more than its size; where that is an input of the net, words in the
 # box say so instead of a line through the whole picture.
-SIZE_BOTTOM = {"PriorBox": 1, "Crop": 1}
+SIZE_BOTTOM = {"PriorBox": 1, "Crop": 1, "Interp": 1}
 # Nets with more boxes than this have their repeated blocks folded, if that saves a good share of them.
 MANY_BOXES = 60
 LEAST_SAVING = 0.2

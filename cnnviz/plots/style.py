@@ -99,9 +99,9 @@ def theme(name: str = "light") -> Theme:
 # Types by kind in lower case without underscores, so that V0, V1 and V2 spellings meet.
 _TYPES = {
     "data": "data input parameter continuationindicator randvec bernoullisample",
-    "convolution": "im2col bilinearpatch locallyconnected local",
+    "convolution": "im2col bilinearpatch locallyconnected local correlation correlation1d",
     "pooling": "treepoolmaxave gatedmaxave spp unpooling upsample upsampledarknet reorg interp roialign "
-    "resizebilinear resizenearestneighbor",
+    "resizebilinear resizenearestneighbor flowwarp",
     "activation": "relu prelu rrelu elu selu gelu sigmoid tanh bnll swish hardswish hardsigmoid mish "
     "softplus softsign clip threshold apl atan dropout maxout softmax identity binarystep arctan "
     "bentidentity softexponential sinusoid sinc gaussian",

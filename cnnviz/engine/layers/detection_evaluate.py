@@ -61,7 +61,9 @@ class DetectionEvaluate(Layer):
         for index, (shape, width) in enumerate(zip(bottom, (7, 8), strict=True)):
             if len(shape) != 4 or shape[:2] != (1, 1) or shape[3] != width:
                 raise NetError(f"bottom {index} is {shape}, expected is (1, 1, boxes, {width})")
-        return [(1, 1, len(self._classes()) + bottom[0][2], 5)]
+        options = self.param.detection_evaluate_param
+        classes = options.num_classes - (options.background_label_id < options.num_classes)
+        return [(1, 1, classes + bottom[0][2], 5)]
 
     def _classes(self) -> list[int]:
         options = self.param.detection_evaluate_param

@@ -59,5 +59,6 @@ class DummyData(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for blob, filler in zip(top, self._fillers, strict=True):
             if filler.type != "constant" or not self._filled:
-                blob.data[...] = fill(blob.shape, filler, self.random)
+                data = blob.data
+                data[...] = fill(blob.shape, filler, self.random)
         self._filled = True

@@ -59,6 +59,9 @@ class PriorBox(Layer):
 
     @staticmethod
     def _check(options: Any) -> None:
+        numbers = [*options.min_size, *options.max_size, *options.aspect_ratio, *options.variance]
+        if not all(map(math.isfinite, [*numbers, options.offset])):
+            raise NetError("min_size, max_size, aspect_ratio, variance and offset must be finite numbers")
         if not options.min_size or min(options.min_size) < 1:
             raise NetError("min_size must be given, and at least 1 pixel")
         if options.max_size and len(options.max_size) != len(options.min_size):

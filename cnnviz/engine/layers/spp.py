@@ -13,6 +13,9 @@ from cnnviz.engine.ops.views import View, box, gather, scatter
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, SPPParameter
 
+_MOST_LEVELS = 16
+"""The windows of more do not fit a blob."""
+
 
 class SPP(Layer):
     """y = the planes pooled to 1 x 1, 2 x 2, 4 x 4, ... values, all levels behind each other
@@ -39,6 +42,8 @@ class SPP(Layer):
         self.levels = options.pyramid_height
         if self.levels < 1:
             raise NetError("pyramid_height is missing or 0; give the number of levels")
+        if self.levels > _MOST_LEVELS:
+            raise NetError(f"pyramid_height is {self.levels}; {_MOST_LEVELS} levels are the most")
         if options.pool == SPPParameter.STOCHASTIC:
             raise NetError("pool STOCHASTIC is not supported; use MAX or AVE")
         self._is_max = options.pool == SPPParameter.MAX
