@@ -20,6 +20,8 @@ ROWS = [
     ("PReLU", [(4,)], 1, "", "has no channels"),
     ("NoisyReLU", [(4,)], 1, "noisy_relu_param { deviation: -1 }", "below 0"),
     ("RReLU", [(4,)], 1, "rrelu_param { lb: 5 ub: 4 }", "0 < lb <= ub"),
+    ("Eltwise", [(2, 3)], 1, "", "expected are at least 2, or one with a coeff for SUM"),
+    ("Eltwise", [(2, 3)], 1, "eltwise_param { operation: MAX }", "has 1 bottom blob(s)"),
     ("Eltwise", [(2, 3), (2, 4)], 1, "", "bottom 1 is (2, 4), bottom 0 is (2, 3)"),
     ("Eltwise", [(2,), (2,)], 1, "eltwise_param { operation: PROD coeff: 1 coeff: 1 }", "SUM only"),
     ("Eltwise", [(2,), (2,)], 1, "eltwise_param { coeff: 1 }", "1 coeff for 2 bottoms"),

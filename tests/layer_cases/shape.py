@@ -35,6 +35,8 @@ CASES = [
     Case("Eltwise", "sum", pairs(2), reference=lambda a, b: a + b),
     Case("Eltwise", "sum of three with coeff", pairs(3), "eltwise_param { coeff: 1 coeff: -2 coeff: 0.5 }",
          reference=lambda a, b, c: a - 2 * b + 0.5 * c),
+    Case("Eltwise", "one bottom, scaled", pairs(1), "eltwise_param { coeff: -0.5 }",
+         reference=lambda a: -0.5 * a, in_place=True),
     Case("Eltwise", "sum in place", pairs(3), reference=lambda a, b, c: a + b + c, in_place=True),
     Case("Eltwise", "product", pairs(3), "eltwise_param { operation: PROD }",
          reference=lambda a, b, c: a * b * c),

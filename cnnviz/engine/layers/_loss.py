@@ -41,7 +41,7 @@ class Loss(Layer):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         first = [shape[:1] for shape in bottom[:2]]
         if first[0] != first[1] or not first[0]:
-            raise NetError(
+            self.complain(
                 f"bottom 0 is {bottom[0]} and bottom 1 is {bottom[1]}: their first axis, the number "
                 "of items, must be the same"
             )
@@ -67,7 +67,7 @@ class RowLoss(Loss):
         top = super().shapes(bottom)
         num = bottom[0][0]
         if legacy_shape(bottom[1]) != (num, 1, 1, 1):
-            raise NetError(f"has labels {bottom[1]} for {num} items; give one label for each")
+            self.complain(f"has labels {bottom[1]} for {num} items; give one label for each")
         self.classes = math.prod(bottom[0][1:])
         self.scale = 1 / max(1, num)
         return top
@@ -94,7 +94,7 @@ class LabelLoss(Loss):
         self.normalization = normalization_mode(options, self.default_normalization)
         self.fixed = options.pre_fixed_normalizer
         if self.normalization == LossParameter.PRE_FIXED and not self.fixed > 0:
-            raise NetError("pre_fixed_normalizer, which PRE_FIXED divides by, must be greater than 0")
+            self.complain("pre_fixed_normalizer, which PRE_FIXED divides by, must be greater than 0")
 
     @property
     def items(self) -> int:
@@ -104,7 +104,7 @@ class LabelLoss(Loss):
         """Keeps the sizes; raises NetError unless the labels are as many as the items."""
         self.outer, self.classes, self.inner = outer, classes, inner
         if count != self.items:
-            raise NetError(
+            self.complain(
                 f"has {count} labels {labels} for {self.items} predictions: one label for each item and "
                 "position is wanted, without the axis of the classes"
             )

@@ -67,16 +67,16 @@ class Recurrent(Layer):
         if len(x) < 2 or x[0] < 1:
             raise NetError(f"bottom 0 is {x}, wanted is (steps, sequences, ...), at least one step")
         if cont != x[:2]:
-            raise NetError(
+            self.complain(
                 f"bottom 1 (cont) is {cont}, wanted is {x[:2]}, one number for each step and sequence"
             )
         self._has_static = len(bottom) > 2 + self._exposed
         if self._has_static and bottom[2][:1] != x[1:2]:
-            raise NetError(f"bottom 2 (static) is {bottom[2]}, wanted are {x[1]} sequences along axis 0")
+            self.complain(f"bottom 2 (static) is {bottom[2]}, wanted are {x[1]} sequences along axis 0")
         state = (1, x[1], given.num_output)
         for index in range(len(bottom) - self._exposed, len(bottom)):
             if bottom[index] != state:
-                raise NetError(f"bottom {index} (state) is {bottom[index]}, wanted is {state}")
+                self.complain(f"bottom {index} (state) is {bottom[index]}, wanted is {state}")
         self.steps, self.num, self.dim = x[0], x[1], given.num_output
         return [(*x[:2], self.dim)] + [state] * self._exposed
 

@@ -10,7 +10,6 @@ from cnnviz.engine.layer import Layer, positive_axis
 from cnnviz.engine.ops.kept import Kept
 from cnnviz.engine.ops.ranges import row_range
 from cnnviz.engine.ops.reduction import row_sums
-from cnnviz.errors import NetError
 
 
 class Accuracy(Layer):
@@ -47,9 +46,9 @@ class Accuracy(Layer):
         self.sizes = math.prod(x[:axis]), x[axis], math.prod(x[axis + 1 :])
         outer, classes, inner = self.sizes
         if math.prod(labels) != outer * inner:
-            raise NetError(f"has labels {labels} for predictions {x}; give one label per item and position")
+            self.complain(f"has labels {labels} for predictions {x}; give one label per item and position")
         if options.top_k > classes:
-            raise NetError(f"top_k {options.top_k} is greater than the number of classes, {classes}")
+            self.complain(f"top_k {options.top_k} is greater than the number of classes, {classes}")
         self._kept = Kept(self)
         return [(), (classes,)][: max(1, len(self.param.top))]
 

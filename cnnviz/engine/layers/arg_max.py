@@ -45,9 +45,7 @@ class ArgMax(Layer):
             self.sizes = x[0], math.prod(x[1:]), 1
             top = (x[0], 2 if options.out_max_val else 1, options.top_k) + (1,) * (len(x) - 3)
         if not 1 <= options.top_k <= self.sizes[1]:
-            raise NetError(
-                f"top_k is {options.top_k}, wanted is 1 to {self.sizes[1]}, the number of elements"
-            )
+            self.complain(f"top_k is {options.top_k}, wanted is 1 to {self.sizes[1]}, the number of elements")
         return [top]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -8,7 +8,6 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, positive_axis
 from cnnviz.engine.layers._shape import merged_axis, refuse_in_place
 from cnnviz.engine.ops.views import box, gather, scatter
-from cnnviz.errors import NetError
 
 
 class Concat(Layer):
@@ -36,7 +35,7 @@ class Concat(Layer):
     def _given_axis(self) -> int:
         given = self.param.concat_param
         if given.HasField("axis") and given.HasField("concat_dim"):
-            raise NetError("concat_param has axis and concat_dim; give axis only")
+            self.complain("concat_param has axis and concat_dim; give axis only")
         return given.concat_dim if given.HasField("concat_dim") else given.axis
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

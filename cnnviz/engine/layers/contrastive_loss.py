@@ -8,7 +8,6 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import legacy_shape
 from cnnviz.engine.layers._loss import Loss
 from cnnviz.engine.ops.reduction import row_sums
-from cnnviz.errors import NetError
 
 
 class ContrastiveLoss(Loss):
@@ -36,14 +35,12 @@ class ContrastiveLoss(Loss):
         a, b, similar = (legacy_shape(shape) for shape in bottom)
         self.num, self.channels = a[:2]
         if a[2:] != (1, 1) or b != a:
-            raise NetError(
+            self.complain(
                 f"bottom 0 is {bottom[0]} and bottom 1 {bottom[1]}: expected are pairs of one shape, (N, C) "
                 "or (N, C, 1, 1); a Flatten layer makes maps so"
             )
         if similar != (self.num, 1, 1, 1):
-            raise NetError(
-                f"bottom 2 is {bottom[2]}, expected is one number for each of the {self.num} pairs"
-            )
+            self.complain(f"bottom 2 is {bottom[2]}, expected is one number for each of the {self.num} pairs")
         self.scale = 0.5 / max(1, self.num)
         return top
 

@@ -106,7 +106,7 @@ class InfogainLoss(SoftmaxLoss):
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
         if param.loss_param.HasField("normalize"):
-            raise NetError("takes no normalize; give normalization instead")
+            self.complain("takes no normalize; give normalization instead")
         self._matrix: Any = None
 
     def allow_force_backward(self, bottom_index: int) -> bool:
@@ -120,7 +120,7 @@ class InfogainLoss(SoftmaxLoss):
         if len(bottom) < 3:
             self._load_matrix()
         elif math.prod(bottom[2]) != self.classes**2:
-            raise NetError(f"bottom 2 is {bottom[2]}, wanted is a matrix {self.classes} x {self.classes}")
+            self.complain(f"bottom 2 is {bottom[2]}, wanted is a matrix {self.classes} x {self.classes}")
         return top + ([x] if len(self.param.top) > 1 else [])
 
     def _load_matrix(self) -> None:
@@ -183,13 +183,13 @@ class SoftmaxCrossEntropyLoss(SoftmaxLoss):
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
         if self.has_ignore_label:
-            raise NetError("takes no ignore_label: its targets are distributions")
+            self.complain("takes no ignore_label: its targets are distributions")
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         top = super().shapes(bottom)
         x, target = bottom
         if x != target:
-            raise NetError(f"bottom 1 is {target}, wanted is the shape of bottom 0, {x}")
+            self.complain(f"bottom 1 is {target}, wanted is the shape of bottom 0, {x}")
         self.find_axis(self.param.softmax_param.axis, x)
         return top + ([x] if len(self.param.top) > 1 else [])
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layers._loss import Loss, normalization_mode
-from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, LossParameter
 
 
@@ -25,7 +24,7 @@ class DifferenceLoss(Loss):
         top = super().shapes(bottom)
         for index, shape in enumerate(bottom[1:], 1):
             if shape[:1] != bottom[0][:1] or math.prod(shape) != math.prod(bottom[0]):
-                raise NetError(
+                self.complain(
                     f"bottom {index} is {shape}, bottom 0 is {bottom[0]}: each item of both must have "
                     "the same number of elements"
                 )

@@ -10,7 +10,6 @@ import cnnviz
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.layers._random import draw_seeds
-from cnnviz.errors import NetError
 
 
 class Dropout(Layer):
@@ -36,7 +35,7 @@ class Dropout(Layer):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         ratio = self.param.dropout_param.dropout_ratio
         if not 0 <= ratio <= 1:
-            raise NetError(f"dropout_ratio is {ratio:g}, wanted is a probability from 0 to 1")
+            self.complain(f"dropout_ratio is {ratio:g}, wanted is a probability from 0 to 1")
         return [bottom[0]]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.layers._shape import refuse_in_place
-from cnnviz.errors import NetError
 from cnnviz.formats.schema import EltwiseParameter
 
 
@@ -24,29 +23,31 @@ class Eltwise(Layer):
     Equal values of MAX: of the first two bottoms the second gets the gradient, a later bottom only
     if it is greater.
 
-    Bottom: two or more of one shape.
+    Bottom: two or more of one shape; or one with a coeff for SUM, which scales it, as in FlowNet's fork.
     Top: of that shape; SUM may work in place.
     Raises: NetError if shapes differ, or coeff is given for PROD or MAX or not for every bottom.
-    Source: Caffe's EltwiseLayer.
+    Source: Caffe's EltwiseLayer, checked against it; one bottom is not checked against its fork.
     """
 
     type = "Eltwise"
     pointwise = True
-    num_bottom = (2, None)
+    num_bottom = (1, None)
     _from: Any = None
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         given = self.param.eltwise_param
         self._operation = given.operation
+        if len(bottom) == 1 and (self._operation != EltwiseParameter.SUM or not given.coeff):
+            self.complain("has 1 bottom blob(s), expected are at least 2, or one with a coeff for SUM")
         if given.coeff and self._operation != EltwiseParameter.SUM:
-            raise NetError("eltwise_param.coeff is for the operation SUM only; remove it")
+            self.complain("eltwise_param.coeff is for the operation SUM only; remove it")
         if given.coeff and len(given.coeff) != len(bottom):
-            raise NetError(f"has {len(given.coeff)} coeff for {len(bottom)} bottoms; give one for each")
+            self.complain(f"has {len(given.coeff)} coeff for {len(bottom)} bottoms; give one for each")
         if self._operation != EltwiseParameter.SUM:
             refuse_in_place(self.param)
         for index, shape in enumerate(bottom):
             if shape != bottom[0]:
-                raise NetError(f"bottom {index} is {shape}, bottom 0 is {bottom[0]}; they must be equal")
+                self.complain(f"bottom {index} is {shape}, bottom 0 is {bottom[0]}; they must be equal")
         self._coeff = list(given.coeff) or [1.0] * len(bottom)
         return [bottom[0]]
 
@@ -60,6 +61,9 @@ class Eltwise(Layer):
 
     def _sum(self, x: list, top: Blob) -> None:
         count, y = top.count, top.mutable_device_data
+        if len(x) == 1:
+            self.launch("eltwise_scale", count, count, self._coeff[0], x[0], y)
+            return
         self.launch("eltwise_sum", count, count, *self._coeff[:2], x[0], x[1], y)
         for buffer, coeff in zip(x[2:], self._coeff[2:], strict=True):
             self.launch("eltwise_sum", count, count, 1.0, coeff, y, buffer, y)

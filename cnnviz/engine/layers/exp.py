@@ -36,4 +36,8 @@ class Exp(Neuron):
 
     def constants(self) -> tuple[float, ...]:
         given = self.param.exp_param
-        return (given.scale * self._log_base, math.exp(given.shift * self._log_base))
+        try:
+            factor = math.exp(given.shift * self._log_base)
+        except OverflowError:
+            factor = math.inf
+        return (given.scale * self._log_base, factor)

@@ -39,7 +39,7 @@ class LRN(Layer):
         options = param.lrn_param
         size = options.local_size
         if size % 2 == 0:
-            raise NetError(f"local_size is {size}; only odd sizes have a middle")
+            self.complain(f"local_size is {size}; only odd sizes have a middle")
         self.within = options.norm_region == LRNParameter.WITHIN_CHANNEL
         self.radius = (size - 1) // 2
         self.k = 1.0 if self.within else options.k

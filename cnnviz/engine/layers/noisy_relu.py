@@ -9,7 +9,6 @@ import cnnviz
 from cnnviz.engine.blob import Blob
 from cnnviz.engine.layers._neuron import Neuron
 from cnnviz.engine.layers._random import draw_seeds
-from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
 
@@ -35,7 +34,7 @@ class NoisyReLU(Neuron):
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
         if param.noisy_relu_param.deviation < 0:
-            raise NetError(f"noisy_relu_param.deviation is {param.noisy_relu_param.deviation:g}, below 0")
+            self.complain(f"noisy_relu_param.deviation is {param.noisy_relu_param.deviation:g}, below 0")
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if self.phase == cnnviz.TEST:
@@ -76,7 +75,7 @@ class RReLU(Neuron):
         super().__init__(param, phase)
         lb, ub = param.rrelu_param.lb, param.rrelu_param.ub
         if not 0 < lb <= ub:
-            raise NetError(f"rrelu_param has lb {lb:g} and ub {ub:g}, wanted is 0 < lb <= ub")
+            self.complain(f"rrelu_param has lb {lb:g} and ub {ub:g}, wanted is 0 < lb <= ub")
 
     def constants(self) -> tuple[float, ...]:
         lb, ub = self.param.rrelu_param.lb, self.param.rrelu_param.ub

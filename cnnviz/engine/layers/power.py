@@ -42,6 +42,6 @@ def _power(base: float, exponent: float) -> float:
     """Returns base^exponent as OpenCL's pow does: NaN or infinity where Python raises."""
     try:
         value = base**exponent
-    except ZeroDivisionError:
+    except (ZeroDivisionError, OverflowError):
         return float("inf")
     return value if isinstance(value, float) else float("nan")

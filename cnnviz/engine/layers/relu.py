@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cnnviz.engine.layers._neuron import Neuron
-from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
 
@@ -26,7 +25,7 @@ class ReLU(Neuron):
         super().__init__(param, phase)
         given = param.relu_param
         if given.relu6 and given.negative_slope:
-            raise NetError("relu_param has relu6 and negative_slope; give one of them")
+            self.complain("relu_param has relu6 and negative_slope; give one of them")
         self.slope_from_top = given.negative_slope >= 0
 
     def picked(self) -> str:

@@ -40,7 +40,7 @@ class Slice(Layer):
     def _given_axis(self) -> int:
         given = self.param.slice_param
         if given.HasField("axis") and given.HasField("slice_dim"):
-            raise NetError("slice_param has axis and slice_dim; give axis only")
+            self.complain("slice_param has axis and slice_dim; give axis only")
         return given.slice_dim if given.HasField("slice_dim") else given.axis
 
     def _points(self, size: int) -> list[int]:
