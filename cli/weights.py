@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,7 @@ def _files(patterns: tuple[str, ...], first: str) -> list[str]:
 
     found: list[str] = []
     for pattern in patterns:
-        names = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern))
+        names = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern))
         if not names:
             raise FileError(f"{pattern}: no such file, and no file matches it as a pattern.")
         found += names

@@ -4,14 +4,50 @@ The command line prints them as ``Error: ...`` without a traceback; any other ex
 """
 
 import functools
+import logging
+import re
+import unicodedata
+
+_LONGEST_WORD = 300  # file names have at most 255 bytes
+_LONGEST_MESSAGE = 4000
+_LONG_WORD = re.compile(rf"[^\s/]{{{_LONGEST_WORD + 1},}}")
+
+
+def escaped(text: str, keep: str = "") -> str:
+    """Returns ``text`` with what could steer a terminal or break a line written as an escape: \\x1b, \\n.
+
+    These are all characters that are not printable, halves of surrogate pairs and marks that turn the
+    direction of writing included; spaces of any kind and those in ``keep`` stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in keep or unicodedata.category(c) == "Zs"
+        else c.encode("unicode_escape").decode("ascii")
+        for c in text
+    )  # fmt: skip
+
+
+def shortened(text: str, most: int) -> str:
+    """Returns ``text`` with an ellipsis in place of its middle where it is longer than ``most``."""
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - most // 3 :]}"
+
+
+def one_line(text: str) -> str:
+    """Returns ``text``, which may hold any name from any file, as one line of sane length for a terminal."""
+    brief = _LONG_WORD.sub(lambda found: shortened(found[0], 120), escaped(text))
+    return shortened(brief, _LONGEST_MESSAGE)
 
 
 class CnnvizError(Exception):
-    """The user, a file or the machine is at fault, and the message says how to go on."""
+    """The user, a file or the machine is at fault, and the message says how to go on.
+
+    The message is one line: control characters in it are escaped, and names of hundreds of letters cut.
+    """
 
     def __init__(self, message: str = ""):
         # A sentence may end in a hint, which has its own mark: "did you mean 'x'?"
-        super().__init__(message.replace("'?.", "'?"))
+        super().__init__(one_line(message.replace("'?.", "'?")))
 
 
 class FileError(CnnvizError):
@@ -79,3 +115,13 @@ def for_the_first(limit: int, otherwise):
         return ask
 
     return decorate
+
+
+def _escape_names(record: logging.LogRecord) -> bool:
+    """Keeps names from files from breaking lines of the log: they come as arguments of its messages."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(one_line(arg) if isinstance(arg, str) else arg for arg in record.args)
+    return True
+
+
+logging.getLogger("cnnviz").addFilter(_escape_names)

@@ -81,7 +81,7 @@ def build_index(folder: str | os.PathLike, title: str = "Models") -> Path:
         )
     if _read_card(target) is not None:
         raise FileError(f"{target}: is a model's page; move it aside, the index goes there.")
-    if target.exists() and GENERATOR not in _page_content(target):
+    if os.path.exists(target) and GENERATOR not in _page_content(target):
         raise FileError(f"{target}: was not made by cnnviz; move it aside, the index goes there.")
     kinds = "".join(f".k{i}{{fill:{color}}}" for i, color in enumerate(KIND_COLORS.values()))
     cards = "".join(_card(path, model) for path, model in found)
@@ -102,7 +102,7 @@ def build_index(folder: str | os.PathLike, title: str = "Models") -> Path:
 
 def _pages(root: Path) -> list[Path]:
     try:
-        if not root.is_dir():
+        if not os.path.isdir(root):
             raise FileError(f"{root}: is no folder; give the one that holds the pages.")
         return sorted([*root.glob("*.html"), *root.glob("*/*.html")])
     except OSError as error:
@@ -111,7 +111,7 @@ def _pages(root: Path) -> list[Path]:
 
 def _read_card(path: Path) -> ModelCard | None:
     """What a page tells of its model; None for a page that is not ours. It may hold anything."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return None
     match = re.search(rf"<script [^>]*{_MARK}>(.*?)</script>", _page_content(path), re.DOTALL)
     if match is None:

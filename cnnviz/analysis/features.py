@@ -23,9 +23,9 @@ from cnnviz.engine.device import Device
 from cnnviz.engine.net import Net
 from cnnviz.engine.weights_check import unfilled_text
 from cnnviz.errors import CnnvizError, NetError
-from cnnviz.formats.files import read_bytes
 from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
+from cnnviz.formats.text import read_text
 
 # Layers that show nothing new after the layer below, or whose boxes are drawn on the image.
 _SAME_MAPS = {
@@ -420,7 +420,7 @@ def _read_names(names: str | os.PathLike | Sequence[str] | None) -> list[str]:
         return []
     if not isinstance(names, (str, os.PathLike)):
         return list(names)
-    data = read_bytes(names)
-    if not data.strip() or b"\0" in data:
+    lines = read_text(names, "a list of class names, one per line").removesuffix("\n").split("\n")
+    if not any(map(str.strip, lines)):
         raise CnnvizError(f"{names}: holds no class names; text with one per line is expected.")
-    return [printable(line.strip()) for line in data.decode("utf-8", errors="replace").splitlines()]
+    return [printable(line.strip()) for line in lines]

@@ -16,8 +16,8 @@ from typing import Any
 from cnnviz.analysis.receptive_field import ReceptiveField, receptive_fields
 from cnnviz.engine.graph import Graph, GraphLayer, build_graph
 from cnnviz.errors import FileError
-from cnnviz.formats.files import read_bytes
 from cnnviz.formats.prototxt import NetDefinition
+from cnnviz.formats.text import read_text
 
 BYTES = 4  # of a 32-bit float
 # Types whose parameter blobs are running statistics: saved with the net, but not learned.
@@ -337,7 +337,7 @@ def read_times(path: str | os.PathLike) -> dict[str, float]:
         path: what `cnnviz time` (or Caffe's `caffe time`) printed, or wrote by --json.
     Raises: FileError if the file cannot be read or tells no times.
     """
-    text = read_bytes(path).decode("utf-8", "replace")
+    text = read_text(path, "times of layers")
     times: dict[str, float] = {}
     for name, spent in _json_times(text) if text.startswith("{") else _printed_times(text):
         times[name] = times.get(name, 0.0) + spent

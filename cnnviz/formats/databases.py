@@ -232,16 +232,16 @@ class LevelWriter(DatabaseWriter):
 
 def check_free(path: str | os.PathLike) -> None:
     """Raises FileError if there is something at ``path``, where a new database is to be."""
-    if Path(path).exists():
+    if os.path.lexists(path):
         raise FileError(f"{path}: exists already; remove it or choose another name.")
 
 
 def find_backend(path: str | os.PathLike) -> str | None:
     """Returns which database ``path`` holds, "LMDB" or "LEVELDB", or None."""
     path = Path(path)
-    if (path / "data.mdb").is_file() or (path.is_file() and path.suffix == ".mdb"):
+    if os.path.isfile(path / "data.mdb") or (os.path.isfile(path) and path.suffix == ".mdb"):
         return "LMDB"
-    return "LEVELDB" if (path / "CURRENT").is_file() else None
+    return "LEVELDB" if os.path.isfile(path / "CURRENT") else None
 
 
 def open_database(path: str | os.PathLike, backend: str | None = None) -> Database:
@@ -257,7 +257,7 @@ def open_database(path: str | os.PathLike, backend: str | None = None) -> Databa
     """
     found = find_backend(path)
     if found is None:
-        if Path(path).exists():
+        if os.path.exists(path):
             raise FileError(f"{path}: holds no database: neither data.mdb nor CURRENT is in it.")
         raise FileError(
             f"{path}: no such file or folder; paths count from the current folder, {os.getcwd()}."
@@ -336,7 +336,7 @@ def array_to_datum(array: np.ndarray, label: int | None = None) -> Any:
 
 def _link(source: Path, target: Path) -> None:
     """Links a table; the small files that LevelDB replaces, and tables where links fail, are copied."""
-    if source.name.startswith(("LOCK", "LOG")):
+    if source.name.startswith(("LOCK", "LOG")) or not source.is_file():
         return
     if source.suffix in (".ldb", ".sst"):
         with contextlib.suppress(OSError, NotImplementedError):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from cnnviz.errors import FileError
 from cnnviz.formats.partial_files import partial_file
+from cnnviz.formats.paths import windows_hint
+
+MOST_AT_ONCE = 1 << 30
 
 
 def describe_os_error(error: OSError) -> str:
@@ -20,31 +24,74 @@ def describe_os_error(error: OSError) -> str:
 def require_folder_of(path: str | os.PathLike) -> None:
     """Raises FileError if the folder that ``path`` is to be written into does not exist."""
     folder = Path(path).parent
-    if not folder.exists():
+    if not os.path.exists(folder):
         raise FileError(f"{path}: cannot be written: there is no folder {str(folder)!r}; make it first.")
+
+
+def check_regular(path: str | os.PathLike) -> None:
+    """Raises FileError if ``path`` is a pipe or a device: reading one may never end.
+
+    What is not there at all is left to whoever opens it.
+    """
+    if "\0" in os.fsdecode(path):  # names come from files, which may be damaged
+        raise FileError(f"{os.fsdecode(path)!r}: is no name of a file.")
+    with contextlib.suppress(OSError):
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise FileError(f"{path}: is a pipe or a device, not a file. Give a file on a disk.")
+
+
+def check_size(path: str | os.PathLike, file: IO[bytes], most: int = MOST_AT_ONCE) -> None:
+    """Raises FileError if ``file``, which is to be read at once, has more than ``most`` bytes."""
+    size = os.fstat(file.fileno()).st_size
+    if size > most:
+        raise FileError(
+            f"{path}: has {size} bytes, but at most {most} are read at once. Is it the right file?"
+        )
+
+
+class UnpackLimit:
+    """Bounds what the packed parts of one file may grow to: weights hardly shrink, bombs do.
+
+    All parts together may have 256 MiB, or twenty times the file's size.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = path
+        self.most = self.left = max(1 << 28, 20 * os.path.getsize(path))
+
+    def take(self, size: int) -> None:
+        """Counts ``size`` bytes more; raises FileError where they are too many."""
+        self.left -= size
+        if self.left < 0:
+            raise FileError(
+                f"{self.path}: unpacks to more than {self.most} bytes, which is unlikely for its size. If "
+                "they are meant, save it without compression."
+            )
 
 
 @contextlib.contextmanager
 def open_to_read(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """Gives the file ``path`` to read.
 
-    Raises FileError if it cannot be opened, or read inside of the block.
+    Raises FileError if it is no regular file, cannot be opened, or cannot be read inside of the block.
     """
-    if "\0" in os.fsdecode(path):  # names come from files, which may be damaged
-        raise FileError(f"{os.fsdecode(path)!r}: is no name of a file.")
+    check_regular(path)
     try:
         with open(path, "rb") as file:
             yield file
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
+        hint = windows_hint(os.fsdecode(path)) if isinstance(error, FileNotFoundError) else ""
+        raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.{hint}") from None
 
 
-def read_bytes(path: str | os.PathLike) -> bytes:
+def read_bytes(path: str | os.PathLike, most: int = MOST_AT_ONCE) -> bytes:
     """Returns the whole content of ``path``.
 
-    Raises FileError if it cannot be read.
+    Raises FileError if it cannot be read or has more than ``most`` bytes, 1 GiB by default.
     """
     with open_to_read(path) as file:
+        check_size(path, file, most)
         return file.read()
 
 
@@ -58,7 +105,7 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb", **open_args) -> Iter
     Raises FileError if the folder or the file cannot be written.
     """
     target = Path(path)
-    if target.is_dir():
+    if os.path.isdir(target):
         raise FileError(f"{path}: is a folder; give the name of a file in it.")
     try:
         with partial_file(target) as (handle, temporary):

@@ -20,6 +20,8 @@ _MOST_PIXELS_PER_BYTE = 1 << 16  # an all blank JPEG 2000 comes near; a header t
 _LIBPNG_GREY = (9797, 19234, 3737, 0)
 _OPENCV_GREY = (9798, 19234, 3736, 16384)
 _COEFFICIENT_BITS = 11
+_ORIENTATION = 0x0112  # of EXIF
+_BAND = 1 << 21  # pixels that are converted at once
 # Pillow warns of damage that it reads around; what it cannot read is an error of ours.
 warnings.filterwarnings("ignore", category=Warning, module=r"PIL\.")
 
@@ -49,7 +51,9 @@ def load_image(
             if color is False and image.format == "JPEG":
                 image.draft("L", None)  # the stored luminance itself, as libjpeg hands it to OpenCV
             grey_weights = _LIBPNG_GREY if image.format == "PNG" else _OPENCV_GREY
-            return _to_array(ImageOps.exif_transpose(image), color, grey_weights)
+            if image.getexif().get(_ORIENTATION, 1) != 1:
+                image = ImageOps.exif_transpose(image)
+            return _to_array(image, color, grey_weights)
     except FileError:
         raise
     except UnidentifiedImageError:
@@ -88,16 +92,38 @@ def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
     Args:
         height: new height in pixels.
         width: new width in pixels.
+
+    Raises FileError above 67 million pixels.
     """
     old_height, old_width = image.shape[:2]
+    if height * width > MAX_PIXELS:
+        raise FileError(
+            f"An image of {height} x {width} pixels is larger than {MAX_PIXELS} pixels; take less."
+        )
     if (old_height, old_width) == (height, width):
         return image.copy()
-    pixels = image.astype(np.int32)
-    if (old_height, old_width) == (2 * height, 2 * width):
-        quads = pixels.reshape(height, 2, width, 2, *image.shape[2:])
-        return ((quads.sum(axis=(1, 3)) + 2) >> 2).astype(np.uint8)
-    top, bottom, upper, lower = _neighbours(old_height, height)
-    left, right, nearer, farther = _neighbours(old_width, width)
+    result = np.empty((height, width, *image.shape[2:]), np.uint8)
+    rows = max(1, _BAND // max(width, 1))
+    halved = (old_height, old_width) == (2 * height, 2 * width)
+    for top in range(0, height, rows):
+        band = slice(top, min(top + rows, height))
+        result[band] = _halved(image, band) if halved else _interpolated(image, height, width, band)
+    return result
+
+
+def _halved(image: np.ndarray, band: slice) -> np.ndarray:
+    pixels = image[2 * band.start : 2 * band.stop].astype(np.int32)
+    quads = pixels.reshape(len(pixels) // 2, 2, image.shape[1] // 2, 2, *image.shape[2:])
+    return ((quads.sum(axis=(1, 3)) + 2) >> 2).astype(np.uint8)
+
+
+def _interpolated(image: np.ndarray, height: int, width: int, band: slice) -> np.ndarray:
+    """Returns the rows ``band`` of the resized image."""
+    top, bottom, upper, lower = (part[band] for part in _neighbours(image.shape[0], height))
+    left, right, nearer, farther = _neighbours(image.shape[1], width)
+    needed = np.union1d(top, bottom)
+    pixels = image[needed].astype(np.int32)
+    top, bottom = np.searchsorted(needed, top), np.searchsorted(needed, bottom)
     trailing = (1,) * (image.ndim - 2)
     nearer, farther = nearer.reshape(-1, *trailing), farther.reshape(-1, *trailing)
     rows = (pixels[:, left] * nearer + pixels[:, right] * farther) >> 4
@@ -128,6 +154,21 @@ def _check_size(size: tuple[int, int], stored: int, name: str) -> None:
 
 
 def _to_array(image: Image.Image, color: bool | None, grey_weights: tuple[int, ...]) -> np.ndarray:
+    """Converts band by band, so that a large image is in memory once beside what Pillow decoded."""
+    width, height = image.size
+    rows = max(1, _BAND // max(width, 1))
+    first = _band_to_array(image.crop((0, 0, width, min(rows, height))), color, grey_weights)
+    if rows >= height:
+        return first
+    whole = np.empty((height, *first.shape[1:]), np.uint8)
+    whole[:rows] = first
+    for top in range(rows, height, rows):
+        band = image.crop((0, top, width, min(top + rows, height)))
+        whole[top : top + rows] = _band_to_array(band, color, grey_weights)
+    return whole
+
+
+def _band_to_array(image: Image.Image, color: bool | None, grey_weights: tuple[int, ...]) -> np.ndarray:
     image = _to_8_bits(image)
     alpha = image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info
     if image.mode in ("1", "L", "LA", "La") and not (color is None and alpha):

@@ -40,7 +40,7 @@ class LmdbFile:
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
-        file = self.path / "data.mdb" if self.path.is_dir() else self.path
+        file = self.path / "data.mdb" if os.path.isdir(self.path) else self.path
         try:
             with open_to_read(file) as handle:
                 self._map = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
@@ -59,7 +59,12 @@ class LmdbFile:
         """Yields (key, value) in the order of keys."""
         if self._root == _EMPTY:
             return
-        yield from self._walk(self._root, 1, iter(range(self._pages)))
+        room = len(self._map)
+        for key, value in self._walk(self._root, 1, iter(range(self._pages))):
+            room -= len(key) + len(value)
+            if room < 0:
+                raise self._fault("several of its entries lie in one place")
+            yield key, value
 
     def _fault(self, what: str) -> FileError:
         return FileError(f"{self.path}: is damaged: {what}; fetch or convert the database again.")

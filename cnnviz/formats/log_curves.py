@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnviz.formats.text import decode_name
+
 _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -234,4 +236,4 @@ def readable(text: str) -> str:
 
 
 def _output_name(key: bytes) -> str:
-    return readable(key.partition(b": ")[2].decode("utf-8", "replace"))
+    return readable(decode_name(key.partition(b": ")[2]))

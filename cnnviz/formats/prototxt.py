@@ -10,12 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cnnviz.errors import FileError, NetError
+from cnnviz.errors import NetError
 from cnnviz.formats import upgrade
-from cnnviz.formats.files import open_to_read, write_text
+from cnnviz.formats.files import write_text
+from cnnviz.formats.paths import find_beside
 from cnnviz.formats.schema import NetParameter, SolverParameter
-from cnnviz.formats.sniff import looks_like_text, reject_other_kinds
 from cnnviz.formats.templates import explain
+from cnnviz.formats.text import read_text
 from cnnviz.formats.text_format import ParsedText, Unknown, format_text, parse_text
 
 log = logging.getLogger("cnnviz")
@@ -39,17 +40,9 @@ class _Definition:
     def resolve(self, name: str) -> str:
         """Returns the path of the file or folder ``name`` that this definition mentions.
 
-        Caffe takes it from the current folder; where nothing is there, the definition's folder is
-        tried, and then the folders above it (definitions often name files from Caffe's root).
+        Caffe takes it from the current folder; where nothing is there, see find_beside.
         """
-        if not name or os.path.exists(name) or os.path.isabs(name) or self.path == "<text>":
-            return name
-        folder = Path(self.path).resolve().parent
-        for base in (folder, *folder.parents):
-            if (base / name).exists():
-                return str(base / name)
-        beside = folder / Path(name).name
-        return str(beside) if beside.exists() else name
+        return find_beside(name, None if self.path == "<text>" else self.path)
 
 
 @dataclass(eq=False)
@@ -243,29 +236,8 @@ def write_prototxt(path: str | os.PathLike, definition: NetDefinition | SolverDe
     write_text(path, to_text(definition))
 
 
-def _read_text(path: str | os.PathLike, wanted: str) -> str:
-    """Returns the text of a file in UTF-8, UTF-16 (with a mark) or, failing these, Latin-1."""
-    with open_to_read(path) as file:
-        head = file.read(512)
-        reject_other_kinds(head, path, wanted)
-        if head and not looks_like_text(head):
-            raise _binary(path, wanted)
-        data = head + file.read()
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", errors="replace")
-    if b"\0" in data:
-        raise _binary(path, wanted)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:  # comments in the author's own encoding; names are ASCII nearly always
-        return data.decode("latin-1")
-
-
-def _binary(path: str | os.PathLike, wanted: str) -> FileError:
-    return FileError(
-        f"{path}: is a binary file, perhaps a caffemodel, not {wanted}. "
-        "Give the .prototxt that belongs to it."
-    )
+def _read_text(path: str | os.PathLike, expected: str) -> str:
+    return read_text(path, expected, ", perhaps a caffemodel", "Give the .prototxt that belongs to it.")
 
 
 def _parse(text: str, proto: Any, path: str) -> ParsedText:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 from cnnviz.errors import FileError
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -19,6 +21,12 @@ _STARTS = (
     (b"\x89PNG", "a PNG picture", "Give it where a picture is wanted."),
     (b"\xff\xd8\xff", "a JPEG picture", "Give it where a picture is wanted."),
     (b"%PDF", "a PDF document", "Look for the file that the document describes."),
+)
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins like that of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _WEB_PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")
 
@@ -41,7 +49,25 @@ def reject_other_kinds(head: bytes, path: object, wanted: str) -> None:
 
 
 def looks_like_text(head: bytes) -> bool:
-    """Returns True if ``head`` holds nothing but printable characters and white space, or is UTF-16."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    """Returns True if ``head`` holds nothing but printable characters and white space, in any encoding."""
+    if wide_encoding(head) is not None:
         return True
     return bool(head) and not any(byte < 32 and byte not in b"\t\n\v\f\r\x1a\x1b" for byte in head)
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """Returns the encoding of a text with 2 or 4 bytes a letter, "utf-16-le" and its like, or None.
+
+    It is told by the byte order mark, or without one by the zero bytes beside ASCII letters.
+    """
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return encoding
+    head = head[: len(head) // 2 * 2]
+    for encoding, letters, zeros in (
+        ("utf-16-le", head[::2], head[1::2]),
+        ("utf-16-be", head[1::2], head[::2]),
+    ):
+        if len(head) >= 8 and not any(zeros) and all(byte >= 32 or byte in b"\t\n\r" for byte in letters):
+            return encoding
+    return None

@@ -21,6 +21,7 @@ from cnnviz.errors import NetError, did_you_mean
 
 MAX_DEPTH = 100
 MOST_HINTS = 1000
+_IN_A_PATH = r"For a backslash, as in a path of Windows, write '/' or '\\'"
 
 # Names, numbers (with whatever wrongly sticks to them), strings, comments, any other character.
 _TOKEN = re.compile(
@@ -378,12 +379,16 @@ class _Parser:
                 result.append((int(octal, 8) if octal else int(hexadecimal, 16)) & 255)
             elif letter:
                 if letter not in _ESCAPED:
-                    self.fail_with(f"string {_shortened(text)} has the unknown escape '\\{letter}'", token)
+                    self.fail_with(
+                        f"string {_shortened(text)} has the unknown escape '\\{letter}'. {_IN_A_PATH}", token
+                    )
                 result.append(_ESCAPED[letter])
             else:
                 code = int(short or long, 16)
                 if code > 0x10FFFF or 0xD800 <= code < 0xE000:
-                    self.fail_with(f"string {_shortened(text)} names no character: {match[0]}", token)
+                    self.fail_with(
+                        f"string {_shortened(text)} names no character: {match[0]}. {_IN_A_PATH}", token
+                    )
                 result += chr(code).encode("utf-8")
         return bytes(result + text[end:].encode("utf-8"))
 

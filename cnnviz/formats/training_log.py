@@ -42,10 +42,13 @@ from cnnviz.formats.log_columns import (
     read_columns,
 )
 from cnnviz.formats.log_curves import Event, Outputs, Segment, TestNet, TrainingLog
+from cnnviz.formats.sniff import wide_encoding
+from cnnviz.formats.text import decode_name
 
 CHUNK = 1 << 21
 # By so many bytes a followed log is known again.
 _HEAD = 512
+_SHORTEST_START = 8
 # Shorter runs of regular lines are read faster one by one.
 _SHORTEST_RUN = 48
 _ITERATION = re.compile(
@@ -91,6 +94,7 @@ class LogReader:
         self._rest = b""
         self._return = b""
         self._decoder: codecs.IncrementalDecoder | None = None
+        self._start = b""  # too few bytes to tell the encoding
         self._started = False
         self._clock = Clock()
         self._iteration = -1.0
@@ -100,9 +104,9 @@ class LogReader:
         self._net = 0
         self._rate = math.nan
 
-    def feed(self, data: bytes) -> None:
-        """Reads ``data``; a line that is not complete yet waits for the next piece."""
-        data = self._rest + self._plain_bytes(data)
+    def feed(self, data: bytes, last: bool = False) -> None:
+        """Reads ``data``; a line that is not complete yet waits for the next piece, if it is not the last."""
+        data = self._rest + self._plain_bytes(data, last)
         end = data.rfind(b"\n") + 1
         self._rest = data[end:][-LONGEST_LINE:]
         self._read(data[:end])
@@ -115,8 +119,7 @@ class LogReader:
 
         Raises FileError if no line says "Iteration N".
         """
-        if self._return:
-            self.feed(b"\n")
+        self.feed(b"\n" if self._return else b"", last=True)
         if self._rest:
             self._read(re.sub(rb"= \S*\Z", b"", self._rest) + b"\n")
             self._rest = b""
@@ -127,14 +130,20 @@ class LogReader:
             )
         return self.log
 
-    def _plain_bytes(self, data: bytes) -> bytes:
+    def _plain_bytes(self, data: bytes, last: bool) -> bytes:
         """Returns ``data`` in UTF-8 (some shells redirect in UTF-16) with newlines only."""
         if not self._started:
+            data, self._start = self._start + data, b""
+            if len(data) < _SHORTEST_START and not last:
+                self._start = data
+                return b""
             self._started = True
-            if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
+            if encoding := wide_encoding(data[:_HEAD]):
+                self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+            data = data.removeprefix(codecs.BOM_UTF8)
         if self._decoder is not None:
-            data = self._decoder.decode(data).encode("utf-8", "replace")
+            text = self._decoder.decode(data, last)
+            data = text.removeprefix("\ufeff").encode("utf-8", "replace")
         data, self._return = self._return + data, b""
         if data.endswith(b"\r"):  # the "\n" that belongs to it may be in the next piece
             data, self._return = data[:-1], b"\r"
@@ -266,7 +275,7 @@ class LogReader:
     def _read_multistep(self, line: bytes) -> None:
         match = re.search(rb"MultiStep Status: Iteration (\d{1,15})(.*)", line)
         if match is not None:
-            text = match[0].decode("utf-8", "replace")
+            text = decode_name(match[0])
             self._add_event("multistep", float(match[1]), text, self._clock.seconds(line))
 
     def _read_output(self, match: re.Match, data: bytes, start: int) -> None:
@@ -309,7 +318,7 @@ class LogReader:
                 continue
             text = (found if kind in ("failure", "early stop", "done") else b"") + tail
             text = (text.split() or [b""])[-1] if kind == "snapshot" else text.strip()
-            readable = text.decode("utf-8", "replace")
+            readable = decode_name(text)
             number = re.search(r"_iter_(\d{1,15})", readable) if kind in ("snapshot", "restore") else None
             iteration = float(number[1]) if number is not None else self._iteration
             if kind == "restore" and self._segment.has_data:

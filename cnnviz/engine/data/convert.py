@@ -17,6 +17,7 @@ from cnnviz.formats.databases import Database, array_to_datum, check_free, creat
 from cnnviz.formats.files import describe_os_error, read_bytes, write_bytes
 from cnnviz.formats.idx import read_digits
 from cnnviz.formats.images import encode_image, load_image, resize_image, to_planes
+from cnnviz.formats.paths import existing
 from cnnviz.formats.schema import Datum
 
 Track = Callable[[Iterable[Any]], Iterable[Any]]
@@ -89,7 +90,7 @@ def convert_imageset(
     shape = None
     with create_database(target, backend) as writer:
         for number, (name, label) in enumerate(track(entries)):
-            path = f"{root.rstrip('/')}/{name.lstrip('/')}" if root else name
+            path = existing(f"{root.rstrip('/')}/{name.lstrip('/')}" if root else name)
             try:
                 image = load_image(path, not options.gray)
             except FileError as error:
@@ -234,7 +235,7 @@ def resize_images(
     Raises:
         FileError: there is no picture, or a copy cannot be written.
     """
-    if not Path(folder).is_dir():
+    if not os.path.isdir(folder):
         raise FileError(f"{folder}: no such folder; give the folder that holds the pictures.")
     files = sorted(f for f in Path(folder).rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file())
     if not files:

@@ -21,14 +21,15 @@ from cnnviz.engine.data.transformer import Transformer
 from cnnviz.errors import FileError, did_you_mean, require
 from cnnviz.formats.cifar10 import TEST_FILE, TRAIN_FILES, read_cifar10, read_cifar10_folder
 from cnnviz.formats.databases import Database, datum_to_array, find_backend, open_database, parse_datum
-from cnnviz.formats.files import read_bytes
 from cnnviz.formats.hdf5 import dataset, named_damage, open_hdf5
 from cnnviz.formats.idx import is_idx, labels_path, read_digits
 from cnnviz.formats.images import load_image, resize_image, to_planes
 from cnnviz.formats.sniff import HDF5_MAGIC
+from cnnviz.formats.text import read_lines
 from cnnviz.formats.wire import map_file
 
 Item = tuple[np.ndarray, float]
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
@@ -172,8 +173,8 @@ class HDF5Source:
             if not self.shuffle:
                 out[...] = values[rows[0] : rows[-1] + 1]
                 return
-            for row, target in zip(rows, out, strict=True):
-                target[...] = values[row]
+            for i, row in enumerate(rows):
+                out[i] = values[row]
 
     def _files(self, random: np.random.Generator) -> Iterator[tuple[list[Any], np.ndarray]]:
         """Yields for each file in turn its datasets and the numbers of its rows in order."""
@@ -189,7 +190,7 @@ class HDF5Source:
     def _paths(self, source: str | os.PathLike, resolve: Callable[[list[str]], list[str]]) -> list[str]:
         if bytes(map_file(source)[: len(HDF5_MAGIC)]) == HDF5_MAGIC:
             return [str(source)]
-        paths = [line for line in read_lines(source) if line]
+        paths = [line for line in read_lines(source, "a list of HDF5 files in text") if line]
         if not paths:
             raise FileError(f"{source}: lists no HDF5 file; write one path a line.")
         return resolve(paths)
@@ -266,12 +267,13 @@ def open_source(
     """
     place = Path(path)
     if find_backend(place) is None:
-        if place.is_file() and is_idx(place):
+        is_file = os.path.isfile(place)
+        if is_file and is_idx(place):
             images, labels = read_digits(place, labels_path(place))
             return ArraySource(images[:, None], labels)
-        if place.is_file() and place.suffix == ".bin":
+        if is_file and place.suffix == ".bin":
             return ArraySource(*read_cifar10(place))
-        if any((place / name).is_file() for name in (TRAIN_FILES[0], TEST_FILE)):
+        if any(os.path.isfile(place / name) for name in (TRAIN_FILES[0], TEST_FILE)):
             return ArraySource(*read_cifar10_folder(place, phase == cnnviz.TRAIN))
         if entries := _folder_entries(place):
             return ImageSource(entries, color is not False)
@@ -289,34 +291,39 @@ def read_image_list(path: str | os.PathLike, root_folder: str = "") -> list[tupl
         FileError: unreadable, empty, or a line without an integer label.
     """
     entries = []
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in enumerate(read_lines(path, "a list in text"), 1):
         if not line:
             continue
         name, *label = line.rsplit(None, 1)
         if not label or not re.fullmatch(r"[+-]?[0-9]{1,9}", label[0]):
-            raise FileError(
-                f"{path}:{number}: found {line[:60]!r}, wanted a picture's path, a space and its label."
-            )
+            raise FileError(f"{path}:{number}: {_entry_fault(line)}")
         entries.append((root_folder + name, int(label[0])))
     if not entries:
         raise FileError(f"{path}: lists no picture; write a path, a space and a label a line.")
     return entries
 
 
-def read_lines(path: str | os.PathLike) -> list[str]:
-    """Returns the lines of a text file without the white space around them.
-
-    Raises:
-        FileError: unreadable, or binary.
-    """
-    data = read_bytes(path)
-    if b"\0" in data:
-        raise FileError(f"{path}: is a binary file, not a list in text.")
-    return [line.strip() for line in os.fsdecode(data).split("\n")]
+def _entry_fault(line: str) -> str:
+    """Returns what is wrong with a line of an image list, and the way out."""
+    found = f"found {line[:60]!r}"
+    label = line.rsplit(None, 1)[-1]
+    if _NUMBER.fullmatch(label) and label != line:
+        return (
+            f"{found}, but a label is a whole number, the number of a class, not {label[:20]!r}. "
+            "Values such as those of a regression are read by HDF5Data, which takes floats."
+        )
+    if re.search(r"[^\s,;],\s*[+-]?[0-9]+$|[^\s,;];\s*[+-]?[0-9]+$", line):
+        return f"{found}, wanted a picture's path, a space and its label; write a space for the comma."
+    if label != line and label.isalpha():
+        return (
+            f"{found}, but a label is a whole number, not {label[:20]!r}. Number the classes from 0 and "
+            "write each image's number."
+        )
+    return f"{found}, wanted a picture's path, a space and its label."
 
 
 def _folder_entries(folder: Path) -> list[tuple[Path, int]]:
-    classes = sorted(child for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
+    classes = sorted(child for child in folder.iterdir() if child.is_dir()) if os.path.isdir(folder) else []
     return [
         (file, label)
         for label, child in enumerate(classes)

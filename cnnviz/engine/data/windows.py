@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnviz.engine.data.sources import read_lines
 from cnnviz.engine.data.transformer import load_mean
 from cnnviz.errors import FileError, NetError
-from cnnviz.formats.images import load_image, resize_image, to_planes
+from cnnviz.formats.images import MAX_PIXELS, load_image, resize_image, to_planes
+from cnnviz.formats.text import read_lines
 
 _CACHED_IMAGES = 4096
 
@@ -69,7 +69,7 @@ def read_window_file(path: str | os.PathLike, root_folder: str = "") -> WindowFi
     Raises:
         FileError: unreadable, or a line is not what it should be.
     """
-    lines = iter([(n, line) for n, line in enumerate(read_lines(path), 1) if line])
+    lines = iter([(n, line) for n, line in enumerate(read_lines(path, "a window file"), 1) if line])
     result = WindowFile()
     number = 0
     try:
@@ -120,6 +120,8 @@ class WindowSampler:
         self.crop = param.transform_param.crop_size
         if self.crop == 0 or 2 * self.param.context_pad >= self.crop:
             raise NetError(f"transform_param needs a crop_size above twice the context_pad, not {self.crop}")
+        if self.crop**2 > MAX_PIXELS:
+            raise NetError(f"crop_size {self.crop} is a square above {MAX_PIXELS} pixels; take less")
         if self.param.crop_mode not in ("warp", "square"):
             raise NetError(f"unknown crop_mode {self.param.crop_mode!r}; use warp or square")
         self.shape = (file.channels, self.crop, self.crop)

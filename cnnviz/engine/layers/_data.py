@@ -12,6 +12,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.data.prefetch import Prefetcher
 from cnnviz.engine.layer import Layer
 from cnnviz.errors import FileError, MissingDependencyError, NetError
+from cnnviz.formats.paths import find_listed
 from cnnviz.formats.schema import LayerParameter
 
 Batch = list[np.ndarray]
@@ -66,9 +67,7 @@ class DataLayer(Layer):
 
     def resolve_all(self, names: Sequence[str]) -> list[str]:
         """Returns the paths of files that a list names: all are looked for where the first one is."""
-        found = self.resolve(names[0])
-        folder = found.removesuffix(names[0]) if found.endswith(names[0]) else ""
-        return [folder + name for name in names]
+        return find_listed(list(names), self.resolve)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         size = self.batch_size()

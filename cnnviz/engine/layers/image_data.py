@@ -9,6 +9,7 @@ from cnnviz.engine.data.sources import BatchReader, ImageSource, read_image_list
 from cnnviz.engine.data.transformer import Transformer
 from cnnviz.engine.layers._data import Batch, DataLayer
 from cnnviz.errors import NetError
+from cnnviz.formats.images import MAX_PIXELS
 
 
 class ImageData(DataLayer):
@@ -43,6 +44,10 @@ class ImageData(DataLayer):
         size = (param.new_height, param.new_width)
         if any(size) and not all(size):
             raise NetError("new_height and new_width belong together; give both or none")
+        if size[0] * size[1] > MAX_PIXELS:
+            raise NetError(
+                f"new_height {size[0]} x new_width {size[1]} is above {MAX_PIXELS} pixels; take less"
+            )
         self._transformer = Transformer(located.transform_param, self.phase)
         names, labels = zip(*read_image_list(param.source, param.root_folder), strict=True)
         entries = list(zip(self.resolve_all(names), labels, strict=True))

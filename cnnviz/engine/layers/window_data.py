@@ -44,6 +44,7 @@ class WindowData(DataLayer):
         param = located.window_data_param
         file = read_window_file(param.source, param.root_folder)
         file.images = self.resolve_all(file.images)
+        file.images = self.resolve_all(file.images)
         self._sampler = WindowSampler(located, file)
         return [self._sampler.shape, ()]
 

@@ -1,0 +1,100 @@
+"""The one reader of text files: whatever encoding and line ends they were saved with."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+
+from cnnviz.errors import FileError
+from cnnviz.formats.files import check_size, open_to_read
+from cnnviz.formats.sniff import looks_like_text, reject_other_kinds, wide_encoding
+
+_HEAD = 4096
+_ADVICE = "Give the file in text."
+_NOT_ASCII = re.compile(rb"[\x80-\xff]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LINE_END = re.compile(r"\r\n?")
+
+
+def read_text(
+    path: str | os.PathLike, expected: str = "a text file", perhaps: str = "", advice: str = _ADVICE
+) -> str:
+    r"""Returns the text of a file with "\n" at the ends of lines.
+
+    Args:
+        path: a file in UTF-8, UTF-16 or UTF-32, with a byte order mark or without; in GB18030 (and so in
+            GBK and GB2312), if all its other bytes make sense there; else in Latin-1. Lines end in LF,
+            CR LF or CR.
+        expected: what the file should be, for errors: "a list of images".
+        perhaps: what a binary file in its place may be: ", perhaps a caffemodel".
+        advice: the way out then, a sentence.
+
+    Raises:
+        FileError: the file cannot be read, is binary, or has more than 1 GiB.
+    """
+    with open_to_read(path) as file:
+        head = file.read(_HEAD)
+        reject_other_kinds(head, path, expected)
+        if head and not looks_like_text(head):
+            raise FileError(f"{path}: is a binary file{perhaps}, not {expected}. {advice}")
+        check_size(path, file)
+        data = head + file.read()
+    if wide_encoding(head) is None and b"\0" in data:
+        raise FileError(f"{path}: is a binary file{perhaps}, not {expected}. {advice}")
+    return decode_text(data)
+
+
+def read_lines(path: str | os.PathLike, expected: str = "a text file") -> list[str]:
+    """Returns the lines of a text file without the white space around them.
+
+    Raises FileError as read_text does.
+    """
+    return [line.strip() for line in read_text(path, expected).split("\n")]
+
+
+def decode_text(data: bytes) -> str:
+    r"""Returns ``data``, in any encoding that read_text knows, as text with "\n" at the ends of lines."""
+    wide = wide_encoding(data[:_HEAD])
+    if wide is not None:
+        text = data.decode(wide, errors="replace").removeprefix("\ufeff")
+    else:
+        text = decode_name(data.removeprefix(codecs.BOM_UTF8))
+    return _LINE_END.sub("\n", text) if "\r" in text else text
+
+
+def decode_name(raw: bytes) -> str:
+    """Returns ``raw`` decoded from UTF-8 or else GB18030 or else Latin-1, which any bytes are."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("gb18030" if _is_chinese(raw) else "latin-1")
+
+
+def without_surrogates(text: str) -> str:
+    """Returns ``text`` with a sign in place of each half of a letter, which no file can store."""
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _is_chinese(raw: bytes) -> bool:
+    """Returns whether ``raw`` is GB18030 rather than a European text with accents.
+
+    It is if each run of bytes above 127 is valid by itself. Second bytes of rarer letters are ASCII:
+    then the whole must be valid, and most letters have four bytes or be among the common ones of GB2312
+    (0xA1 to 0xD7 lead; the accented small letters of Latin-1 come behind).
+    """
+    runs = _NOT_ASCII.findall(raw)
+    if all(_is_valid(run) for run in runs):
+        return True
+    if not _is_valid(raw):
+        return False
+    letters = [char.encode("gb18030") for char in raw.decode("gb18030") if not char.isascii()]
+    return 2 * sum(len(each) == 4 or 0xA1 <= each[0] <= 0xD7 for each in letters) > len(letters)
+
+
+def _is_valid(raw: bytes) -> bool:
+    try:
+        raw.decode("gb18030")
+    except UnicodeDecodeError:
+        return False
+    return True
