@@ -15,16 +15,18 @@ from cnnviz.cli.progress import bar
 def command(database: str, out: str | None, backend: str | None) -> None:
     """Compute the mean picture of a database and the mean of each channel.
 
-    OUT is the mean file to write, .binaryproto or .npy; without it only the channels are printed.
+    OUT is the mean file to write, .binaryproto, .npy or .mat; without it only the channels are printed.
 
     \b
     Example:
       cnnviz image-mean train_lmdb mean.binaryproto
     """
     from cnnviz.engine.data.convert import database_mean
-    from cnnviz.formats.binaryproto import write_mean
+    from cnnviz.formats.binaryproto import check_ending, write_mean
     from cnnviz.formats.databases import open_database
 
+    if out:
+        check_ending(out)
     with open_database(database, backend and backend.upper()) as source:
         mean = database_mean(source, bar("Averaging"))
     if out:

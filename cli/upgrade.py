@@ -11,23 +11,18 @@ import click
 def command(source: str, target: str) -> None:
     """Write a net, solver or caffemodel of any age in today's form.
 
-    IN is a prototxt of a net or a solver, or a binary caffemodel; OUT is the same kind of file. Fields
-    that are unknown are kept; comments are not.
+    IN is a prototxt of a net or a solver, or a binary caffemodel; OUT is the same kind of file, or for
+    a caffemodel a .prototxt, which then gets the net that it was trained as. Fields that are unknown
+    are kept; comments are not.
 
     \b
     Example:
       cnnviz upgrade old_lenet.prototxt lenet.prototxt
       cnnviz upgrade old_lenet.caffemodel lenet.caffemodel
+      cnnviz upgrade lenet.caffemodel lenet.prototxt
     """
-    from cnnviz.formats.caffemodel import upgrade_weights
-    from cnnviz.formats.nets import holds_text
-    from cnnviz.formats.prototxt import read_prototxt, write_prototxt
+    from cnnviz.formats.nets import upgrade_file
 
-    if holds_text(source):
-        definition = read_prototxt(source)
-        write_prototxt(target, definition)
-        upgraded = definition.upgraded
-    else:
-        upgraded = upgrade_weights(source, target)
+    upgraded = upgrade_file(source, target)
     what = f"upgraded {', '.join(upgraded)}" if upgraded else "already up to date"
     click.echo(f"{target}: {what}.")

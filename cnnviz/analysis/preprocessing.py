@@ -14,6 +14,7 @@ from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.files import describe_os_error
 from cnnviz.formats.images import load_image, resize_image
 from cnnviz.formats.nets import open_net
+from cnnviz.formats.paths import existing
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, Phase
 
@@ -77,7 +78,7 @@ class Preprocessing:
         mean = np.asarray(self.mean, np.float32)
         if mean.ndim == 1 and mean.size in (1, shape[0]):
             return mean.reshape(-1, 1, 1)
-        if mean.ndim == 3 and mean.shape[0] == shape[0]:
+        if mean.ndim == 3 and mean.shape[0] in (1, shape[0]):
             if mean.shape[1] < shape[1] or mean.shape[2] < shape[2]:
                 return mean.mean(axis=(1, 2), keepdims=True)
             top, left = (mean.shape[1] - shape[1]) // 2, (mean.shape[2] - shape[2]) // 2
@@ -108,7 +109,7 @@ def preprocessing_of(definition: NetDefinition) -> Preprocessing:
     param = max(layers, key=_is_for_test).transform_param
     mean = np.array(param.mean_value, np.float32) if param.mean_value else None
     if mean is None and param.mean_file:
-        mean = _mean_of_file(param.mean_file, definition.path)
+        mean = _mean_of_file(definition, param.mean_file)
     return Preprocessing(mean, param.scale)
 
 
@@ -133,13 +134,14 @@ def _is_for_test(layer: LayerParameter) -> int:
     return 2 if Phase.Value("TEST") in phases else 1 if not phases else 0
 
 
-def _mean_of_file(name: str, prototxt: str) -> np.ndarray | None:
+def _mean_of_file(definition: NetDefinition, name: str) -> np.ndarray | None:
     from cnnviz.formats.binaryproto import read_mean
 
-    for path in (name, os.path.join(os.path.dirname(prototxt), os.path.basename(name))):
+    beside = os.path.join(os.path.dirname(definition.path), os.path.basename(name))
+    for path in (definition.resolve(name), beside):
         if os.path.isfile(path):
             return read_mean(path)
-    log.warning("%s: the mean file %s is not there; give it with --mean.", prototxt, name)
+    log.warning("%s: the mean file %s is not there; give it with --mean.", definition.path, name)
     return None
 
 
@@ -150,7 +152,7 @@ def preprocessing_from_options(
 
     Args:
         definition: the net, or the one it was trained as if that alone has a data layer.
-        mean: numbers such as "104,117,123", or the path of a .binaryproto or .npy file.
+        mean: numbers such as "104,117,123", or the path of a .binaryproto, .npy or .mat file.
 
     Raises CnnvizError or FileError if the mean is neither.
     """
@@ -175,11 +177,13 @@ def _parse_mean(text: str) -> np.ndarray:
             raise CnnvizError(f"--mean {text}: is not finite; give numbers such as 104,117,123.")
         return mean
     except ValueError:
-        if not os.path.exists(text):
+        path = existing(text)
+        if not os.path.exists(path):
             raise CnnvizError(
-                f"--mean {text}: is neither numbers such as 104,117,123 nor a file (.binaryproto, .npy)."
+                f"--mean {text}: is neither numbers such as 104,117,123 nor a file (.binaryproto, .npy, "
+                ".mat)."
             ) from None
-        return read_mean(text)
+        return read_mean(path)
 
 
 def parse_size(text: str) -> tuple[int, int]:

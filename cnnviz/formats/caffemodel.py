@@ -7,11 +7,14 @@ of the file; no float is parsed and nothing is copied.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
 
 from cnnviz.errors import FileError
@@ -21,7 +24,8 @@ from cnnviz.formats.files import atomic_write
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, NetParameter, V1LayerParameter
 from cnnviz.formats.sniff import HDF5_MAGIC, looks_like_text, reject_other_kinds
-from cnnviz.formats.text_format import format_text
+from cnnviz.formats.text import decode_name
+from cnnviz.formats.text_format import is_repeated
 from cnnviz.formats.wire import BYTES, VARINT, Field, WireReader, encode_header, map_file, without
 
 _WANTED = "a caffemodel"
@@ -31,6 +35,7 @@ _V2 = {"name": 1, "type": 2, "blobs": 7}
 _V1 = {"name": 4, "type": 5, "blobs": 6, "nested": 1}
 _V0 = {"name": 1, "type": 2, "blobs": 50}
 _BLOBS_REMOVED: dict[int, dict | None] = {100: {7: None}, 2: {6: None, 1: {50: None}}}
+_OTHER_KINDS = (".npz", ".npy", ".mat", ".safetensors", ".prototxt", ".txt", ".json", ".png")
 _LARGEST = 2**31 - 1  # protobuf reads no larger message
 
 Loader = Callable[[], np.ndarray]
@@ -50,6 +55,8 @@ class Weights(Mapping[str, list[np.ndarray]]):
         layer_types: layer name to type, for all layers in the file's order, in today's names
             ("Convolution"); "" where the file does not tell.
         shared_left_out: True if the file stores shared weights once (HDF5).
+        others: names of what else is in the file and is no key here: arrays under other names, layers whose
+            weights those of a later layer of the same name hide.
     """
 
     def __init__(
@@ -60,7 +67,9 @@ class Weights(Mapping[str, list[np.ndarray]]):
         loaders: Mapping[str, Sequence[Loader | None]],
         diff_loaders: Mapping[str, Sequence[Callable[[], np.ndarray | None] | None]] | None = None,
         shared_left_out: bool = False,
+        others: Sequence[str] = (),
     ):
+        self.others = list(others)
         self.path, self.net_name, self.layer_types = path, net_name, layer_types
         self.shared_left_out = shared_left_out
         self._loaders, self._diff_loaders = loaders, diff_loaders or {}
@@ -118,6 +127,7 @@ def read_weights(path: str | os.PathLike) -> Weights:
         {layer.name: layer.type for layer in net.layers.values()},
         {layer.name: [blob.data for blob in layer.blobs] for layer in layers},
         {layer.name: [blob.diff for blob in layer.blobs] for layer in layers},
+        others=[name for name, count in Counter(layer.name for layer in layers).items() if count > 1],
     )
 
 
@@ -146,7 +156,10 @@ def write_weights(
         FileError: the file cannot be written, or is too large for the binary form (2 GiB).
         MissingDependencyError: .h5 is asked for and h5py is not installed.
     """
-    if str(path).endswith(".h5"):
+    suffix = Path(path).suffix.lower()
+    if suffix in _OTHER_KINDS:
+        raise FileError(f"{path}: weights are saved as .caffemodel or .h5; for {suffix} use cnnviz convert.")
+    if suffix == ".h5":
         from cnnviz.formats.hdf5 import write_weights_hdf5
 
         write_weights_hdf5(path, net, blobs, diffs)
@@ -249,7 +262,7 @@ def _scan_v1(reader: WireReader, item: Field) -> _StoredLayer:
 
 
 def _text(reader: WireReader, item: Field) -> str:
-    return bytes(reader.data[item.start : item.end]).decode("utf-8", errors="replace")
+    return decode_name(bytes(reader.data[item.start : item.end]))
 
 
 def _definition(net: _StoredNet) -> tuple[NetDefinition, list[str]]:
@@ -257,8 +270,8 @@ def _definition(net: _StoredNet) -> tuple[NetDefinition, list[str]]:
     reader = net.reader
     try:
         proto = NetParameter.FromString(without(reader, 0, len(reader.data), _BLOBS_REMOVED))
+        _decode_names(proto)
         upgraded = upgrade.upgrade_net(proto, path=str(reader.path))
-        format_text(proto)  # protobuf finds text that is no UTF-8 only when it is asked for
     except (DecodeError, UnicodeDecodeError):
         raise FileError(
             f"{reader.path}: its weights can be read, but the net beside them is damaged. Use its prototxt."
@@ -267,6 +280,21 @@ def _definition(net: _StoredNet) -> tuple[NetDefinition, list[str]]:
         proto, str(reader.path), [None] * len(proto.layer), upgraded.unknown, upgraded.steps
     )
     return definition, upgraded.places
+
+
+def _decode_names(message: Any) -> None:
+    """Puts text in place of names that are no UTF-8, of which protobuf gives the bytes."""
+    for descriptor, value in message.ListFields():
+        values = value if is_repeated(descriptor) else (value,)
+        if descriptor.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:
+            for part in values:
+                _decode_names(part)
+        elif descriptor.type == FieldDescriptor.TYPE_STRING and any(isinstance(v, bytes) for v in values):
+            names = [decode_name(v) if isinstance(v, bytes) else v for v in values]
+            if is_repeated(descriptor):
+                value[:] = names
+            else:
+                setattr(message, descriptor.name, names[0])
 
 
 # Writing

@@ -19,18 +19,22 @@ from typing import Any
 import numpy as np
 
 from cnnviz.errors import FileError, WeightsError
+from cnnviz.formats.binaryproto import read_mean, write_mean
 from cnnviz.formats.caffemodel import Weights, read_definition, read_weights, write_weights
 from cnnviz.formats.files import atomic_write
-from cnnviz.formats.mat import read_mat, write_mat
+from cnnviz.formats.mat import mat_names, read_mat, write_mat
 from cnnviz.formats.npy import open_npz
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.safetensors_file import read_safetensors, write_safetensors
 from cnnviz.formats.schema import LayerParameter, NetParameter
+from cnnviz.formats.text import without_surrogates
 
 log = logging.getLogger("cnnviz")
 
 _NAMED = {"weight": 0, "bias": 1}  # as PyTorch calls them
 _MAT_NAME = "weights"
+_TOLD = 5  # names in a warning
+_LONGEST_IN_ZIP = 65000
 
 Loaders = dict[str, Callable[[], np.ndarray]]
 
@@ -91,10 +95,40 @@ def convert_weights(
         As open_weights and save_weights.
     """
     weights = open_weights(source)
+    _tell_left_out(weights)
     if net is None and not weights.shared_left_out and Path(source).suffix.lower() not in _READERS:
         net = read_definition(source)
     save_weights(target, weights, net)
     return weights
+
+
+def convert_mean(source: str | os.PathLike, target: str | os.PathLike) -> np.ndarray:
+    """Converts a mean between .binaryproto, .npy and .mat, and returns it as (C, H, W).
+
+    Raises FileError if ``source`` holds no mean, or ``target`` cannot be written or is of another kind.
+    """
+    mean = read_mean(source)
+    write_mean(target, mean)
+    return mean
+
+
+def is_mean(path: str | os.PathLike) -> bool:
+    """Returns whether ``path`` is, or by its ending is to be, a mean rather than weights.
+
+    A .mat may hold either: it is weights if the struct array of weights is in it.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix == ".mat" and os.path.isfile(path):
+        return _MAT_NAME not in mat_names(path)
+    return suffix in (".binaryproto", ".npy")
+
+
+def _tell_left_out(weights: Weights) -> None:
+    if weights.others:
+        names = ", ".join(weights.others[:_TOLD]) + (", ..." if len(weights.others) > _TOLD else "")
+        log.warning("%s: left out, since it is no array of a layer: %s", weights.path, names)
+    if any(array is not None for name in weights for array in weights.diffs(name)):
+        log.warning("%s: its gradients are left out.", weights.path)
 
 
 def _complete(weights: Weights, net: NetDefinition | None) -> dict[str, list[np.ndarray]]:
@@ -137,7 +171,8 @@ def _check_names(weights: Weights, net: NetDefinition, blobs: Mapping[str, Any])
 
 def _bare_net(weights: Weights, blobs: Mapping[str, Any]) -> Any:
     types = weights.layer_types
-    layers = [LayerParameter(name=name, type=types.get(name) or None) for name in types or blobs]
+    names = dict.fromkeys([*types, *blobs])
+    layers = [LayerParameter(name=name, type=types.get(name) or None) for name in names]
     return NetParameter(name=weights.net_name or None, layer=layers)
 
 
@@ -169,7 +204,8 @@ def _grouped(path: str | os.PathLike, loaders: Loaders, net_name: str, types: di
 def _read_safetensors(path: str | os.PathLike) -> Weights:
     loaders, metadata = read_safetensors(path)
     try:
-        types = {str(k): str(v) for k, v in json.loads(metadata.get("layer_types", "{}")).items()}
+        stored = json.loads(metadata.get("layer_types", "{}")).items()
+        types = {without_surrogates(str(k)): without_surrogates(str(v)) for k, v in stored}
     except (ValueError, AttributeError, RecursionError):
         types = {}
     return _grouped(path, loaders, metadata.get("net", ""), types)
@@ -185,6 +221,11 @@ def _read_npz(path: str | os.PathLike) -> Weights:
 
 
 def _write_npz(path: str | os.PathLike, weights: Weights, blobs: dict[str, list[np.ndarray]]) -> None:
+    for name in blobs:
+        if "\0" in name or len(name.encode("utf-8")) > _LONGEST_IN_ZIP:
+            raise FileError(
+                f"{path}: layer {name!r} has a name that an archive cannot hold; save as .h5 instead."
+            )
     with atomic_write(path) as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         for name, array in _flat(blobs).items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -208,7 +249,7 @@ def _write_mat(path: str | os.PathLike, weights: Weights, blobs: dict[str, list[
 
 
 def _read_mat(path: str | os.PathLike) -> Weights:
-    rows = read_mat(path, _MAT_NAME)
+    rows, others = read_mat(path, _MAT_NAME)
     try:
         loaders = {str(row["name"]): [*map(_mat_loader, row["blobs"], row["shapes"])] for row in rows}
         types = {str(row["name"]): str(row["type"]) for row in rows}
@@ -217,7 +258,7 @@ def _read_mat(path: str | os.PathLike) -> Weights:
             f"{path}: the struct 'weights' wants the fields name, type, blobs and shapes; write it with: "
             "cnnviz convert"
         ) from None
-    return Weights(str(path), "", types, loaders)
+    return Weights(str(path), "", types, loaders, others=others)
 
 
 def _mat_loader(blob: np.ndarray, shape: np.ndarray) -> Callable[[], np.ndarray]:

@@ -6,16 +6,19 @@ Datasets that lie in one piece are handed out as views of the mapped file.
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
 from cnnviz.errors import FileError, require
 from cnnviz.formats.blob_proto import to_float32
-from cnnviz.formats.files import atomic_write
+from cnnviz.formats.files import UnpackLimit, atomic_write
+from cnnviz.formats.text import without_surrogates
 from cnnviz.formats.wire import map_file
 
 # What h5py raises for a damaged file, depending on where the damage is.
@@ -37,12 +40,20 @@ def open_hdf5(path: str | os.PathLike) -> Iterator[Any]:
         yield file
 
 
+def _comes_from_h5py(error: Exception) -> bool:
+    """Returns whether h5py raised ``error``; a TypeError of our own code tells nothing about the file."""
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return "h5py" in PurePath(files[-1]).parts
+
+
 @contextmanager
 def named_damage(path: str | os.PathLike) -> Iterator[None]:
-    """Turns what h5py raises inside of the block for a damaged file into a FileError."""
+    """Turns what h5py raises inside of the block for a damaged file into a FileError; nothing else."""
     try:
         yield
     except _H5_ERRORS as error:
+        if not _comes_from_h5py(error):
+            raise
         reason = (str(error).splitlines() or [type(error).__name__])[0].strip("'\"").lower()
         raise FileError(f"{path}: cannot be read as HDF5: {reason}. Fetch the file again.") from None
 
@@ -82,17 +93,24 @@ def dataset(path: str | os.PathLike, parent: Any, name: str) -> Any | None:
     return found
 
 
-def numbered_loaders(path: str | os.PathLike, folder: Any) -> list[Callable[[], np.ndarray] | None]:
+def is_number(name: str) -> bool:
+    """Returns whether ``name`` is that of a numbered dataset."""
+    return name.isascii() and name.isdigit() and len(name) < 6
+
+
+def numbered_loaders(
+    path: str | os.PathLike, folder: Any, limit: UnpackLimit
+) -> list[Callable[[], np.ndarray] | None]:
     """Returns a loader for each dataset 0, 1, 2, ... of a group, in the order of the numbers.
 
     A number without a dataset gives None. Names that are no numbers are passed over.
     """
-    named = {int(name): name for name in folder if name.isascii() and name.isdigit() and len(name) < 6}
+    named = {int(name): name for name in folder if is_number(name)}
     loaders: list[Callable[[], np.ndarray] | None] = [None] * (max(named, default=-1) + 1)
     if len(loaders) > 100 + 2 * len(named):
         raise FileError(f"{path}: {folder.name} has a dataset {len(loaders) - 1} after only {len(named)}.")
     for number, name in named.items():
-        loaders[number] = _loader(path, _own(path, folder, name))
+        loaders[number] = _loader(path, _own(path, folder, name), limit)
     return loaders
 
 
@@ -120,6 +138,8 @@ def _own(path: str | os.PathLike, parent: Any, name: str) -> Any | None:
 def _check_dataset(path: str | os.PathLike, dataset: Any, kinds: str) -> None:
     if not hasattr(dataset, "dtype") or dataset.dtype.kind not in kinds:
         raise FileError(f"{path}: {dataset.name} holds no numbers. Fetch the file again.")
+    if dataset.shape is None:
+        raise FileError(f"{path}: {dataset.name} is empty, but numbers were expected. Fetch the file again.")
     if dataset.is_virtual or dataset.external:
         raise FileError(f"{path}: {dataset.name} has its numbers in another file, which is not followed.")
     stored = dataset.id.get_storage_size()
@@ -130,10 +150,11 @@ def _check_dataset(path: str | os.PathLike, dataset: Any, kinds: str) -> None:
         )
 
 
-def _loader(path: str | os.PathLike, dataset: Any) -> Callable[[], np.ndarray]:
+def _loader(path: str | os.PathLike, dataset: Any, limit: UnpackLimit) -> Callable[[], np.ndarray]:
     _check_dataset(path, dataset, kinds="iuf")
     offset = dataset.id.get_offset()
     if dataset.chunks or offset is None or not dataset.size:
+        limit.take(max(dataset.nbytes - dataset.id.get_storage_size(), 0))
         return partial(_read_only, dataset[()])
     return partial(_mapped, path, dataset.shape, dataset.dtype, offset)
 
@@ -156,10 +177,27 @@ def read_weights_hdf5(path: str | os.PathLike) -> Any:
         data, diff = group(path, file, "data"), group(path, file, "diff")
         if data is None:
             raise FileError(f"{path}: is an HDF5 file without weights: it has no group 'data'.")
-        layers = {name: numbered_loaders(path, group(path, data, name)) for name in data}
-        diffs = {name: numbered_loaders(path, group(path, diff, name)) for name in diff or ()}
+        limit = UnpackLimit(path)
+        groups = {without_surrogates(name): group(path, data, name) for name in data}
+        layers = {name: numbered_loaders(path, folder, limit) for name, folder in groups.items()}
+        diffs = {
+            without_surrogates(name): numbered_loaders(path, group(path, diff, name), limit)
+            for name in diff or ()
+        }
         filled = {name: loaders for name, loaders in layers.items() if loaders}
-        return Weights(str(path), "", dict.fromkeys(layers, ""), filled, diffs, shared_left_out=True)
+        others = [f"/{name}" for name in file if name not in ("data", "diff")]
+        others += [
+            f"{name}/{item}" for name, found in groups.items() for item in found or () if not is_number(item)
+        ]
+        return Weights(str(path), "", dict.fromkeys(layers, ""), filled, diffs, True, others)
+
+
+def _name_fault(name: str, before: set[str]) -> str:
+    if name in before:
+        return "has the name of a layer before it"
+    if "/" in name:
+        return "has a '/' in its name"
+    return "has no name that a group can have" if name in ("", ".", "..") or "\0" in name else ""
 
 
 def write_weights_hdf5(
@@ -172,12 +210,14 @@ def write_weights_hdf5(
 
     As in Caffe a shared array stands only at the first layer that uses it, its gradient at all.
     """
+    names: set[str] = set()
     for layer in net.layer:
-        if "/" in layer.name:
+        fault = _name_fault(layer.name, names)
+        if fault:
             raise FileError(
-                f"{path}: layer {layer.name!r} has a '/' in its name, which HDF5 cannot hold; "
-                "save as .caffemodel instead."
+                f"{path}: layer {layer.name!r} {fault}, which HDF5 cannot hold; save as .caffemodel instead."
             )
+        names.add(layer.name)
 
     def fill(file: Any) -> None:
         data = file.create_group("data")

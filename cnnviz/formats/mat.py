@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
 from cnnviz.errors import FileError
 from cnnviz.formats.blob_proto import parts_size, to_float32, write_parts
-from cnnviz.formats.files import atomic_write
+from cnnviz.formats.files import UnpackLimit, atomic_write
 from cnnviz.formats.wire import map_file
 
 _HEADER = b"MATLAB 5.0 MAT-file, written by cnnviz".ljust(124) + b"\x00\x01IM"
@@ -25,6 +25,8 @@ _DTYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8
 _CELL, _STRUCT, _CHAR, _DOUBLE_CLASS, _SINGLE_CLASS, _LAST_NUMERIC = 1, 2, 4, 6, 7, 15
 _NAME_LENGTH = 32
 _MAX_DEPTH = 8
+_VARIABLES = (_MATRIX, _COMPRESSED)
+_HEAD = 1024  # of a packed variable, in which its name stands
 _MOST_COMPRESSED = 1032  # deflate packs no better
 _LARGEST = 2**31 - 1
 
@@ -51,14 +53,25 @@ def write_mat(path: str | os.PathLike, name: str, rows: Sequence[Mapping[str, An
     for row in rows:
         for field in fields:
             content += _value(row[field])
-    matrix = _matrix(_STRUCT, (1, len(rows)), content, name)
+    _write(path, _matrix(_STRUCT, (1, len(rows)), content, name))
+
+
+def write_mat_array(path: str | os.PathLike, name: str, array: np.ndarray) -> None:
+    """Writes one array in single precision, as a whole or not at all.
+
+    Raises FileError as write_mat does.
+    """
+    _write(path, _value(array, name))
+
+
+def _write(path: str | os.PathLike, matrix: Parts) -> None:
     if parts_size(matrix) > _LARGEST:
         raise FileError(f"{path}: the weights are too large for a .mat file (2 GiB); use .h5 instead.")
     with atomic_write(path) as file:
         write_parts(file, [_HEADER, *matrix])
 
 
-def _value(value: Any) -> Parts:
+def _value(value: Any, name: str = "") -> Parts:
     if isinstance(value, str):
         text = value.encode("utf-16-le")
         return _matrix(_CHAR, (1, len(text) // 2), _element(_UTF16, [text]))
@@ -66,7 +79,7 @@ def _value(value: Any) -> Parts:
         return _matrix(_CELL, (1, len(value)), [part for item in value for part in _value(item)])
     array = to_float32(value)
     shape = (1,) * (2 - array.ndim) + array.shape  # MATLAB has no arrays of less than two axes
-    return _matrix(_SINGLE_CLASS, shape, _element(_SINGLE, [array.T]))
+    return _matrix(_SINGLE_CLASS, shape, _element(_SINGLE, [array.T]), name)
 
 
 def _matrix(kind: int, dims: Sequence[int], content: Parts, name: str = "") -> Parts:
@@ -85,45 +98,110 @@ def _element(kind: int, content: Parts) -> Parts:
 # Reading
 
 
-def read_mat(path: str | os.PathLike, name: str) -> list[dict[str, Any]]:
+def is_mat(head: bytes) -> bool:
+    """Returns whether a file that starts with ``head``, 128 bytes, is a .mat of any level."""
+    return head.startswith(b"MATLAB 7.3") or (len(head) >= 128 and head[126:128] == b"IM")
+
+
+def read_mat(path: str | os.PathLike, name: str) -> tuple[list[dict[str, Any]], list[str]]:
     """Reads the struct array ``name``: for each element its fields as str, float32 array or list.
+
+    Returns the elements, and the names of the other variables in the file.
 
     Raises FileError if the file cannot be read, is of another level, or has no such variable.
     """
+    reader = _MatReader(_level_5(path, name), UnpackLimit(path))
+    try:
+        names = reader.names()
+        found = reader.variable(name)
+    except ValueError as error:
+        raise _unreadable(path, error) from None
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise FileError(f"{path}: has no struct array {name!r}. Write the file with: cnnviz convert")
+    return found, [other for other in names if other != name]
+
+
+def mat_names(path: str | os.PathLike) -> list[str]:
+    """Returns the names of the variables in a .mat file.
+
+    Raises FileError if the file cannot be read or is of another level.
+    """
+    try:
+        return _MatReader(_level_5(path, "x"), UnpackLimit(path)).names()
+    except ValueError as error:
+        raise _unreadable(path, error) from None
+
+
+def read_mat_array(path: str | os.PathLike, preferred: str) -> np.ndarray:
+    """Returns the array of numbers called ``preferred``, or the only one in the file, as float32.
+
+    Raises FileError if the file cannot be read, is of another level, or has no such array.
+    """
+    reader = _MatReader(_level_5(path, preferred), UnpackLimit(path))
+    try:
+        names = reader.names()
+        found = reader.variable(preferred if preferred in names or len(names) != 1 else names[0])
+    except ValueError as error:
+        raise _unreadable(path, error) from None
+    if not isinstance(found, np.ndarray):
+        there = ", ".join(names[:5]) or "nothing"
+        raise FileError(f"{path}: holds {there}, but one array of numbers called {preferred!r} was expected.")
+    return found
+
+
+def _level_5(path: str | os.PathLike, name: str) -> memoryview:
     data = map_file(path)
     if bytes(data[:10]) == b"MATLAB 7.3":
         raise FileError(f"{path}: is a MATLAB 7.3 file. Save it with: save(file, '{name}', '-v7')")
-    if len(data) < 128 or bytes(data[126:128]) != b"IM":
+    if not is_mat(bytes(data[:128])):
         raise FileError(f"{path}: is no .mat file of level 5 or 7. Fetch it again, or save it with: '-v7'")
-    try:
-        found = _MatReader(data).variable(name)
-    except ValueError as error:
-        raise FileError(f"{path}: cannot be read as .mat: {error}. Fetch the file again.") from None
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        raise FileError(f"{path}: has no struct array {name!r}. Write the file with: cnnviz convert")
-    return found
+    return data
+
+
+def _unreadable(path: str | os.PathLike, error: ValueError) -> FileError:
+    return FileError(f"{path}: cannot be read as .mat: {error}. Fetch the file again.")
 
 
 class _MatReader:
     """Reads the elements of one file; raises ValueError with the reason where they make no sense."""
 
-    def __init__(self, data: memoryview):
-        self.data = data
+    def __init__(self, data: memoryview, limit: UnpackLimit):
+        self.data, self.limit = data, limit
+
+    def names(self) -> list[str]:
+        """Returns the names of all variables; of packed ones no more than the beginning is unpacked."""
+        return [self.name(kind, content) for kind, content in self.elements() if kind in _VARIABLES]
 
     def variable(self, name: str) -> Any:
+        for kind, content in self.elements():
+            if kind in _VARIABLES and self.name(kind, content) == name:
+                if kind == _COMPRESSED:
+                    _, content, _ = _split(self.inflated(content), 0)
+                return self.matrix(content, 0)[1]
+        return None
+
+    def elements(self) -> Iterator[tuple[int, memoryview]]:
         at = 128
         while at < len(self.data):
             kind, content, at = _split(self.data, at)
-            if kind == _COMPRESSED:
-                kind, content, _ = _split(_inflated(content), 0)
-            if kind == _MATRIX:
-                found, value = self.matrix(content, 0, name)
-                if found == name:
-                    return value
-        return None
+            yield kind, content
 
-    def matrix(self, data: memoryview, depth: int, wanted: str | None = None) -> tuple[str, Any]:
-        """Returns name and value; the value only of the ``wanted`` name, if one is given."""
+    def name(self, kind: int, content: memoryview) -> str:
+        if kind == _COMPRESSED:
+            head = _unpacked(content, _HEAD)
+            content = head[_split_tag(head, 0)[1] :]
+        at = 0
+        for _ in range(2):  # flags and axes stand before the name
+            _, _, at = _split(content, at)
+        return bytes(_split(content, at)[1]).decode("latin-1")
+
+    def inflated(self, content: memoryview) -> memoryview:
+        unpacked = _unpacked(content, min(len(content) * _MOST_COMPRESSED + 64, self.limit.left + 1))
+        self.limit.take(len(unpacked))
+        return unpacked
+
+    def matrix(self, data: memoryview, depth: int) -> tuple[str, Any]:
+        """Returns name and value."""
         if depth > _MAX_DEPTH:
             self.fail("its cells are nested too deep")
         if not data:  # an empty cell
@@ -135,8 +213,6 @@ class _MatReader:
         found = bytes(name).decode("latin-1")
         if not flags or not 2 <= len(dims) <= 32 or min(dims) < 0:
             self.fail("an array has no sensible shape")
-        if wanted is not None and found != wanted:
-            return found, None
         return found, self.value(flags[0], dims, data, at, depth)
 
     def value(self, kind: int, dims: list[int], data: memoryview, at: int, depth: int) -> Any:
@@ -185,23 +261,28 @@ class _MatReader:
         raise ValueError(reason)
 
 
+def _split_tag(data: memoryview, at: int) -> tuple[int, int, int, int]:
+    """Returns type, start, size and end of the element at ``at``."""
+    tag = int.from_bytes(data[at : at + 4], "little")
+    size = tag >> 16
+    if size > 4:
+        raise ValueError("an element has no sensible size")
+    if size:
+        return tag & 0xFFFF, at + 4, size, at + 8
+    size, start = int.from_bytes(data[at + 4 : at + 8], "little"), at + 8
+    return tag, start, size, start + size + (0 if tag == _COMPRESSED else -size % 8)
+
+
 def _split(data: memoryview, at: int) -> tuple[int, memoryview, int]:
     """Returns type and content of the element at ``at``, and the offset behind it."""
-    tag = int.from_bytes(data[at : at + 4], "little")
-    size, start, end = tag >> 16, at + 4, at + 8
-    if not size:
-        size, start = int.from_bytes(data[at + 4 : at + 8], "little"), at + 8
-        end = start + size + (0 if tag == _COMPRESSED else -size % 8)
-    elif size > 4:
-        raise ValueError("an element has no sensible size")
+    kind, start, size, end = _split_tag(data, at)
     if start + size > len(data):
         raise ValueError(f"an element of {size} bytes does not fit")
-    return tag & 0xFFFF, data[start : start + size], end
+    return kind, data[start : start + size], end
 
 
-def _inflated(content: memoryview) -> memoryview:
-    inflater = zlib.decompressobj()
+def _unpacked(content: memoryview, most: int) -> memoryview:
     try:
-        return memoryview(inflater.decompress(content, len(content) * _MOST_COMPRESSED + 64))
+        return memoryview(zlib.decompressobj().decompress(content, most))
     except zlib.error as error:
         raise ValueError(f"a packed element is damaged ({error})") from None

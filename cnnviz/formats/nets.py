@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from cnnviz.formats.caffemodel import read_definition
-from cnnviz.formats.prototxt import NetDefinition, SolverDefinition, read_prototxt
+from cnnviz.errors import FileError
+from cnnviz.formats.caffemodel import read_definition, upgrade_weights
+from cnnviz.formats.prototxt import NetDefinition, SolverDefinition, read_prototxt, write_prototxt
 from cnnviz.formats.sniff import looks_like_text
 from cnnviz.formats.wire import map_file
+
+_TEXTS = (".prototxt", ".txt", ".pbtxt", ".prototext", ".pt")
+_WEIGHTS_IN_OTHER_KINDS = (".h5", ".hdf5", ".npz", ".npy", ".mat", ".safetensors")
 
 
 def holds_text(path: str | os.PathLike) -> bool:
@@ -32,6 +37,35 @@ def open_net(path: str | os.PathLike) -> NetDefinition:
         return _without_rules(read_definition(path))
     definition = read_prototxt(path)
     return definition.net() if isinstance(definition, SolverDefinition) else definition
+
+
+def upgrade_file(source: str | os.PathLike, target: str | os.PathLike) -> list[str]:
+    """Writes a net, solver or binary caffemodel of any age in today's form.
+
+    Args:
+        source: the file to read.
+        target: a text for a text; for a caffemodel a caffemodel or, by the ending, the text of its net.
+    Returns:
+        What was old, one clause each, as NetDefinition.upgraded.
+    Raises:
+        FileError: ``source`` cannot be read, ``target`` cannot be written or has the ending of another kind.
+        NetError: the text is wrong; the message carries file, line and column.
+    """
+    suffix = Path(target).suffix.lower()
+    if suffix in _WEIGHTS_IN_OTHER_KINDS:
+        raise FileError(f"{target}: upgrade writes no {suffix}; use: cnnviz convert IN OUT")
+    if not holds_text(source):
+        if suffix not in _TEXTS:
+            return upgrade_weights(source, target)
+        definition: NetDefinition | SolverDefinition = open_net(source)
+    elif suffix in (".caffemodel", ".binaryproto", ".solverstate"):
+        raise FileError(
+            f"{source}: is a text, which cannot become a {suffix}; give OUT the ending .prototxt."
+        )
+    else:
+        definition = read_prototxt(source)
+    write_prototxt(target, definition)
+    return definition.upgraded
 
 
 def _without_rules(definition: NetDefinition) -> NetDefinition:

@@ -14,6 +14,7 @@ import numpy as np
 
 from cnnviz.errors import FileError
 from cnnviz.formats.blob_proto import to_float32
+from cnnviz.formats.files import UnpackLimit
 from cnnviz.formats.wire import map_file
 
 _MAGIC = b"\x93NUMPY"
@@ -27,6 +28,11 @@ _ZIP_ERRORS = (
     RuntimeError,
     OverflowError,
 )
+
+
+def is_npy(head: bytes) -> bool:
+    """Returns whether a file that starts with ``head`` is a .npy."""
+    return head.startswith(_MAGIC)
 
 
 def read_npy(path: str | os.PathLike) -> np.ndarray:
@@ -49,6 +55,9 @@ def open_npz(path: str | os.PathLike) -> dict[str, Callable[[], np.ndarray]]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
+            limit = UnpackLimit(path)
+            for member in members:
+                limit.take(max(member.file_size - member.compress_size, 0))
     except _ZIP_ERRORS as error:
         raise FileError(f"{path}: is no readable .npz: {error}. Fetch the file again.") from None
     except OSError:  # an offset of the archive leads out of the file

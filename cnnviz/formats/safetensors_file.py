@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from cnnviz.errors import FileError
-from cnnviz.formats.blob_proto import to_float32, write_parts
+from cnnviz.formats.blob_proto import MAX_AXES, to_float32, write_parts
 from cnnviz.formats.files import atomic_write
 from cnnviz.formats.sniff import reject_other_kinds
+from cnnviz.formats.text import without_surrogates
 from cnnviz.formats.wire import map_file
 
 _METADATA = "__metadata__"
@@ -45,9 +46,9 @@ def read_safetensors(path: str | os.PathLike) -> tuple[dict[str, Callable[[], np
         raise FileError(f"{path}: its header does not fit into its {len(data)} bytes. Fetch the file again.")
     try:
         header = json.loads(bytes(data[8 : 8 + length]))
-        metadata = {str(k): str(v) for k, v in header.pop(_METADATA, {}).items()}
+        metadata = {str(k): without_surrogates(str(v)) for k, v in header.pop(_METADATA, {}).items()}
         body = data[8 + length :]
-        loaders = {name: _loader(path, name, entry, body) for name, entry in header.items()}
+        loaders = {without_surrogates(k): _loader(path, k, entry, body) for k, entry in header.items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         raise FileError(f"{path}: its header makes no sense. Fetch the file again.") from None
     return loaders, metadata
@@ -81,6 +82,7 @@ def _loader(path: str | os.PathLike, name: str, entry: Any, body: memoryview) ->
     if (
         min((0, *shape)) < 0
         or max((0, *shape)) > 2**31
+        or len(shape) > MAX_AXES
         or not 0 <= start <= end <= len(body)
         or end - start != size
     ):

@@ -10,11 +10,13 @@ import numpy as np
 
 from cnnviz.errors import FileError
 from cnnviz.formats.blob_proto import blob_parts, parts_size, scan_blob, write_parts
-from cnnviz.formats.files import atomic_write
+from cnnviz.formats.files import UnpackLimit, atomic_write
 from cnnviz.formats.sniff import HDF5_MAGIC, looks_like_text, reject_other_kinds
+from cnnviz.formats.text import decode_name
 from cnnviz.formats.wire import BYTES, VARINT, WireReader, encode_header, encode_varint, map_file, signed
 
 _WANTED = "a solver state"
+_LAST_ITERATION = 2**31 - 1  # as in Caffe
 _ITER, _LEARNED_NET, _HISTORY, _CURRENT_STEP = 1, 2, 3, 4
 
 
@@ -56,7 +58,7 @@ def read_solverstate(path: str | os.PathLike) -> SolverState:
             with reader.place(f"history blob {len(state.history)}"):
                 state.history.append(scan_blob(reader, item.start, item.end, item.whole).data())
         elif item.number == _LEARNED_NET and item.wire == BYTES:
-            state.learned_net = bytes(data[item.start : item.end]).decode("utf-8", errors="replace")
+            state.learned_net = decode_name(bytes(data[item.start : item.end]))
         elif item.number == _ITER and item.wire == VARINT:
             state.iter = signed(item.value)
         elif item.number == _CURRENT_STEP and item.wire == VARINT:
@@ -64,6 +66,15 @@ def read_solverstate(path: str | os.PathLike) -> SolverState:
         else:
             raise FileError(
                 f"{path}: is not {_WANTED}. Give the file that training wrote beside the weights."
+            )
+    return _checked(path, state)
+
+
+def _checked(path: str | os.PathLike, state: SolverState) -> SolverState:
+    for name, value in (("iteration", state.iter), ("current_step", state.current_step)):
+        if not 0 <= value <= _LAST_ITERATION:
+            raise FileError(
+                f"{path}: its {name} is {value}, which no training reaches. Fetch the file again."
             )
     return state
 
@@ -96,15 +107,23 @@ def _read_hdf5(path: str | os.PathLike) -> SolverState:
         history, iteration = group(path, file, "history"), read_value(path, file, "iter")
         if history is None or iteration is None:
             raise FileError(f"{path}: is an HDF5 file, but not {_WANTED}: it has no 'iter' and 'history'.")
-        loaders = numbered_loaders(path, history)
+        loaders = numbered_loaders(path, history, UnpackLimit(path))
         if None in loaders:
             raise FileError(f"{path}: history blob {loaders.index(None)} is missing. Fetch the file again.")
-        return SolverState(
-            int(iteration),
-            str(read_value(path, file, "learned_net") or ""),
-            int(read_value(path, file, "current_step") or 0),
-            [load() for load in loaders if load],
-        )
+        step = read_value(path, file, "current_step") or 0
+        numbers = [_whole(path, name, value) for name, value in (("iter", iteration), ("current_step", step))]
+        learned_net = str(read_value(path, file, "learned_net") or "")
+        state = SolverState(numbers[0], learned_net, numbers[1], [load() for load in loaders if load])
+        return _checked(path, state)
+
+
+def _whole(path: str | os.PathLike, name: str, value: Any) -> int:
+    try:
+        return int(value)
+    except (ValueError, OverflowError):
+        raise FileError(
+            f"{path}: its {name} is {value!r}, but a number was expected. Fetch the file again."
+        ) from None
 
 
 def _write_hdf5(path: str | os.PathLike, state: SolverState) -> None:

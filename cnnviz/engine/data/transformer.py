@@ -54,8 +54,10 @@ class Transformer:
         self._mirror = param.mirror
         self._random_crop = phase == cnnviz.TRAIN
         self.color: bool | None = True if param.force_color else False if param.force_gray else None
-        self._mean_file = param.mean_file
         self._mean = load_mean(param)
+        self._entries = "means in its mean_file" if param.mean_file else "mean_value entries"
+        # A mean file may hold one number for each channel.
+        self._mean_image = param.mean_file if self._mean is not None and self._mean[0].size > 1 else ""
 
     def shape(self, item: Sequence[int]) -> tuple[int, int, int]:
         """Returns the (C, H, W) that a picture of shape ``item`` comes out with.
@@ -68,16 +70,14 @@ class Transformer:
         if crop > height or crop > width:
             raise NetError(f"crop_size {crop} is larger than the picture of {height} x {width}")
         mean = self._mean
-        if self._mean_file:
-            if mean is not None and mean.shape != (channels, height, width):
+        if mean is not None and self._mean_image:
+            if mean.shape != (channels, height, width):
                 raise NetError(
-                    f"mean_file {self._mean_file} is of shape {mean.shape}, the picture of "
+                    f"mean_file {self._mean_image} is of shape {mean.shape}, the picture of "
                     f"{(channels, height, width)}; compute the mean of this data"
                 )
         elif mean is not None and len(mean) not in (1, channels):
-            raise NetError(
-                f"has {len(mean)} mean_value entries for {channels} channels; give 1 or {channels}"
-            )
+            raise NetError(f"has {len(mean)} {self._entries} for {channels} channels; give 1 or {channels}")
         return (channels, crop or height, crop or width)
 
     def transform(self, items: Sequence[np.ndarray], random: np.random.Generator) -> np.ndarray:
@@ -110,7 +110,7 @@ class Transformer:
             height, width = item.shape[1:]
             window = self._window(height, width, random)
             item = item[window]
-            if mean is not None and self._mean_file:
+            if mean is not None and self._mean_image:
                 mean = mean[window]
         if mirrored:
             out = out[:, :, ::-1]

@@ -88,7 +88,7 @@ class InfogainLoss(SoftmaxLoss):
     kept from falling below 1e-20.
 
     infogain_loss_param:
-        source: a .binaryproto or .npy file with H (C, C), if there is no third bottom.
+        source: a .binaryproto, .npy or .mat file with H (C, C), if there is no third bottom.
         axis: the axis of the classes; default 1.
     loss_param:
         ignore_label, normalization: as of SoftmaxWithLoss (default VALID); normalize is refused.
@@ -128,7 +128,7 @@ class InfogainLoss(SoftmaxLoss):
         if not source:
             raise NetError("has no matrix; give infogain_loss_param.source or a third bottom")
         if self._matrix is None:
-            self._matrix = read_mean(source)
+            self._matrix = read_mean(self.resolve(source))
         if self._matrix.size != self.classes**2:
             raise NetError(
                 f"{source} holds {self._matrix.size} numbers, wanted is a matrix "
