@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import CaffeFlags, backend_option
+from cnnviz.cli.options import backend_option
 from cnnviz.cli.progress import bar, report_skipped
 
 
-@click.command(cls=CaffeFlags)
+@click.command()
 @click.argument("root")
 @click.argument("list_file", metavar="LIST")
 @click.argument("database", metavar="DB")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cnnviz.cli.flags import gpu_options
 from cnnviz.cli.options import (
     backend_option,
     db_type_argument,
@@ -22,17 +23,22 @@ from cnnviz.cli.progress import bar
 @click.argument("outs")
 @click.argument("batches", metavar="N", type=click.IntRange(1))
 @db_type_argument
+@click.argument("mode", metavar="[CPU|GPU]", required=False,
+                type=click.Choice(["CPU", "GPU"], case_sensitive=False))  # fmt: skip
+@click.argument("device_id", metavar="[DEVICE_ID=N]", required=False)
 @backend_option
 @phase_option
 @level_option
 @stage_option
 @device_option
-def command(weights: str, model: str, blobs: str, outs: str, batches: int, db_type: str | None, backend: str,
-            phase: str | None, level: int, stages: tuple[str, ...], device: str | None) -> None:  # fmt: skip
+def command(weights: str, model: str, blobs: str, outs: str, batches: int, db_type: str | None,
+            mode: str | None, device_id: str | None, backend: str, phase: str | None, level: int,
+            stages: tuple[str, ...], device: str | None) -> None:  # fmt: skip
     """Run a net over N batches of its data and write the values of blobs.
 
     BLOBS and OUTS are names separated by commas, one output for each blob: a file .npz or .h5, or
-    else a new database of float Datums, whose kind may also stand last, as in Caffe's tool.
+    else a new database of float Datums, whose kind may also stand last, then CPU or GPU and the number
+    of the GPU, as in Caffe's tool.
 
     \b
     Example:
@@ -42,6 +48,8 @@ def command(weights: str, model: str, blobs: str, outs: str, batches: int, db_ty
     from cnnviz.analysis.extraction import extract_features
     from cnnviz.engine.device import get_device
 
+    if mode == "GPU" and device is None:
+        device = (gpu_options((device_id or "0").rpartition("=")[2]) or [None])[-1]
     net = cnnviz.Net(model, phase or "TEST", level, stages, weights, device=get_device(device), partial=True)
     try:
         count = extract_features(

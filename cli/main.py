@@ -22,6 +22,7 @@ from typing import IO, NoReturn
 import click
 
 import cnnviz
+from cnnviz.cli.flags import command_name, rewritten
 from cnnviz.errors import CnnvizError, did_you_mean
 from cnnviz.formats.files import describe_os_error
 
@@ -33,7 +34,7 @@ _NOT_FOR_USERS = (
     ResourceWarning,
 )
 _told: set[str] = set()  # warnings
-NOT_COMMANDS = {"main", "options", "progress"}
+NOT_COMMANDS = {"flags", "main", "options", "progress"}
 _MACHINES_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
 """What a full or broken disk says, wherever it is met."""
 
@@ -55,9 +56,13 @@ class CommandFolder(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         known = self.list_commands(ctx)
-        if args[0] not in known and not args[0].startswith("-"):
+        if args[0] == "caffe" and len(args) > 1:  # as every tutorial types it: caffe train
+            args = args[1:]
+        word = command_name(args[0])
+        if word not in known and not args[0].startswith("-"):
             raise click.UsageError(f"no command {args[0]!r}{did_you_mean(args[0], known)}", ctx)
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, [word, *args[1:]])
+        return name, command, rewritten(name, command, rest) if command else rest
 
 
 @click.group(cls=CommandFolder, context_settings={"help_option_names": ["-h", "--help"]})

@@ -19,7 +19,14 @@ phase_option = click.option(
     help="The net's phase.",
 )
 level_option = click.option("--level", type=int, default=0, show_default=True, help="The net's level.")
-stage_option = click.option("--stage", "stages", multiple=True, help="A stage of the net; may be repeated.")
+
+
+def _split(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+
+
+stage_option = click.option("--stage", "stages", multiple=True, callback=_split,
+                            help="A stage of the net, or several with commas; may be repeated.")  # fmt: skip
 
 style_option = click.option(
     "--style",
@@ -44,8 +51,8 @@ def chosen_form(as_json: bool, as_csv: bool) -> str | None:
 
 _IMAGE_OPTIONS = (
     click.option("--classes", metavar="FILE", help="Names of the classes, one per line."),
-    click.option("--mean", metavar="B,G,R|FILE", help="Mean to take away: numbers, .binaryproto or .npy. "
-                 "Default: what the net's data layer says."),
+    click.option("--mean", metavar="B,G,R|FILE", help="Mean to take away: numbers, .binaryproto, .npy or "
+                 ".mat. Default: what the net's data layer says."),
     click.option("--scale", type=float, help="Factor after the mean. Default: what the data layer says, "
                  "or 1."),
     click.option("--train-model", metavar="FILE", help="Prototxt of the training net: its data layer tells "
@@ -64,21 +71,6 @@ def image_options(command: Callable) -> Callable:
     for option in reversed((*_IMAGE_OPTIONS, level_option, stage_option)):
         command = option(command)
     return command
-
-
-class CaffeFlags(click.Command):
-    """A command whose flags may be given as Caffe's tools take them: --gray=true, --shuffle=false."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        flags = {name for p in self.params if getattr(p, "is_flag", False) for name in p.opts}
-        kept = []
-        for arg in args:
-            name, _, value = arg.partition("=")
-            if name in flags and value.lower() in ("true", "false"):
-                kept += [name] if value.lower() == "true" else []
-            else:
-                kept.append(arg)
-        return super().parse_args(ctx, kept)
 
 
 db_type_argument = click.argument(

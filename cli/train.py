@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import device_option
+from cnnviz.cli.options import device_option, stage_option
+
+_EFFECTS = click.Choice(["stop", "snapshot", "none"])
 
 
 @click.command()
@@ -12,8 +14,16 @@ from cnnviz.cli.options import device_option
 @click.option("--snapshot", metavar="STATE", help="Go on from this .solverstate.")
 @click.option("--weights", metavar="FILE", help="Start from these .caffemodel weights (fine-tuning); "
               "several are separated by commas.")  # fmt: skip
+@click.option("--level", type=int, help="The training net's level, instead of the solver file's.")
+@stage_option
+@click.option("--sigint_effect", "--sigint-effect", type=_EFFECTS, default="stop", show_default=True,
+              help="What Ctrl-C does; stop takes a snapshot, too.")  # fmt: skip
+@click.option("--sighup_effect", "--sighup-effect", type=_EFFECTS, default="snapshot", show_default=True,
+              help="What a hang-up signal does.")  # fmt: skip
 @device_option
-def command(solver_file: str, snapshot: str | None, weights: str | None, device: str | None) -> None:
+def command(solver_file: str, snapshot: str | None, weights: str | None, level: int | None,
+            stages: tuple[str, ...], sigint_effect: str, sighup_effect: str,
+            device: str | None) -> None:  # fmt: skip
     """Train a net as its solver file says.
 
     The log goes to the error stream in Caffe's own format. Ctrl-C ends after the iteration at hand
@@ -29,28 +39,38 @@ def command(solver_file: str, snapshot: str | None, weights: str | None, device:
     from cnnviz.engine.solver import Solver
     from cnnviz.errors import CnnvizError
     from cnnviz.formats.glog import log_to_stderr
+    from cnnviz.formats.prototxt import read_solver
 
     if snapshot and weights:
         raise CnnvizError("Give --snapshot to resume training or --weights to fine-tune, not both.")
     log_to_stderr()
-    solver = Solver(solver_file, device=get_device(device))
+    definition = read_solver(solver_file)
+    state = definition.proto.train_state
+    if level is not None:
+        state.level = level
+    state.stage.extend(stages)
+    solver = Solver(definition, device=get_device(device))
     for path in (weights or "").split(","):
         if path:
-            solver.copy_weights(path)
-    _handle_signals(solver)
+            solver.copy_weights(path.strip())
+    _handle_signals(solver, sigint_effect, sighup_effect)
     try:
         solver.solve(snapshot)
     finally:
         solver.close()
 
 
-def _handle_signals(solver) -> None:
+def _handle_signals(solver, interrupt: str, hangup: str) -> None:
     import signal
 
-    def interrupt(*_) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C ends at once
+    def stop(number: int, _) -> None:
+        signal.signal(number, signal.default_int_handler)  # a second Ctrl-C ends at once
         solver.stop()
 
-    signal.signal(signal.SIGINT, interrupt)
+    def take_snapshot(*_) -> None:
+        solver.request_snapshot()
+
+    handlers = {"stop": stop, "snapshot": take_snapshot, "none": signal.SIG_IGN}
+    signal.signal(signal.SIGINT, handlers[interrupt])
     if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda *_: solver.request_snapshot())
+        signal.signal(signal.SIGHUP, handlers[hangup])

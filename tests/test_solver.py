@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import cnnviz
+from cnnviz.engine.scoring import score
 from cnnviz.engine.solver import Solver
 from cnnviz.engine.update_rules import learning_rate
 from cnnviz.errors import FileError, NetError, WeightsError
@@ -234,3 +235,42 @@ def test_unwritable_snapshots_are_found_before_training(solver_file):
     with pytest.raises(FileError, match="snapshots cannot be written"):
         solver.solve()
     assert solver.iter == 0
+
+
+def labelled_net(labels: str) -> str:
+    return f"""
+layer {{ name: "data" type: "DummyData" top: "data" top: "label" dummy_data_param {{
+  shape {{ dim: 2 dim: 3 }} data_filler {{ type: "gaussian" }}
+  shape {{ dim: 2 }} data_filler {{ {labels} }} }} }}
+layer {{ name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+  inner_product_param {{ num_output: 4 weight_filler {{ type: "xavier" }} }} }}
+layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss"
+  loss_param {{ ignore_label: -1 }} }}
+layer {{ name: "accuracy" type: "Accuracy" bottom: "ip" bottom: "label" top: "accuracy"
+  accuracy_param {{ ignore_label: -1 }} }}
+"""
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        (
+            "value: 4",
+            "2 of the 2 labels in the first batch are no class of 4, 0 to 3: 4; give the layer before",
+        ),
+        ("value: -2", "0 to 3: -2; give"),
+        ("value: 1.5", "0 to 3: 1.5; a label is the whole number of a class"),
+        ("value: 3", None),
+        ("value: -1", None),
+    ],
+)
+def test_labels_that_are_no_class_are_told_once(solver_file, tmp_path, caplog, labels, message):
+    (tmp_path / "net.prototxt").write_text(labelled_net(labels))
+    solver = Solver(solver_file("test_iter: 2 test_interval: 2"))
+    solver.solve()
+    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(told) == (4 if message else 0), told  # two layers, in the training net and in the test net
+    assert all(message in text for text in told)
+    caplog.clear()
+    lines = list(score(cnnviz.Net("net.prototxt", cnnviz.TEST), 2))
+    assert len(lines) > 4 and len(caplog.records) == (2 if message else 0)

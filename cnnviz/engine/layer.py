@@ -60,6 +60,8 @@ class Layer:
             place knows whether to keep its bottom.
         absent: why the data behind the layer cannot be read, None if it can: such a net can be drawn
             but not run.
+        label_classes: number of classes that the labels in bottom 1 count; None if it holds no labels.
+        ignored_label: the label that counts for nothing, None if there is none.
         resolve: gives the path of a file that the prototxt mentions; set by the graph.
         complain: called with the reason where a check fails although the shapes can be known: raises
             NetError; the graph of a drawing notes the fault instead, and the layer goes on.
@@ -88,6 +90,8 @@ class Layer:
         self.param_propagate_down: list[bool] = []
         self.loss_weights: list[float] = []
         self.states: list[Blob] = []
+        self.label_classes: int | None = None
+        self.ignored_label: int | None = None
         self.resolve: Callable[[str], str] = str
 
     @classmethod

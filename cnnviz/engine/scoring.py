@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnnviz.engine.labels import LabelCheck
 from cnnviz.engine.net import Net
 from cnnviz.formats.glog import number
 
@@ -17,8 +18,10 @@ def score(net: Net, batches: int) -> Iterator[str]:
     """Yields the lines of ``cnnviz test``: each batch's outputs, then the mean loss and outputs."""
     sums: dict[str, np.ndarray] = {}
     loss = 0.0
+    check = LabelCheck()
     for batch in range(batches):
         outputs = net.forward()
+        check(net)
         loss += net.loss()
         for name, values in outputs.items():
             sums[name] = sums.get(name, 0) + values.astype(np.float64)

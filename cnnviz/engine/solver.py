@@ -8,10 +8,12 @@ What happens is logged on the logger "cnnviz" in Caffe's words and order.
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import os
 import re
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -22,6 +24,7 @@ import numpy as np
 import cnnviz
 from cnnviz.engine.blob import Blob
 from cnnviz.engine.device import Device, get_device
+from cnnviz.engine.labels import LabelCheck
 from cnnviz.engine.net import Net
 from cnnviz.engine.ops.reduction import sum_of_squares
 from cnnviz.engine.scoring import loss_weights, weighted
@@ -30,11 +33,14 @@ from cnnviz.errors import FileError, NetError, WeightsError
 from cnnviz.formats.files import describe_os_error
 from cnnviz.formats.glog import number
 from cnnviz.formats.partial_files import remove_abandoned
+from cnnviz.formats.paths import with_slashes
 from cnnviz.formats.prototxt import NetDefinition, SolverDefinition, read_net, read_solver, to_text
 from cnnviz.formats.schema import NetState, SolverParameter
 from cnnviz.formats.solverstate import SolverState, read_solverstate, write_solverstate
 
 log = logging.getLogger("cnnviz")
+
+_LONGEST_NAME = 245  # bytes; file systems allow 255, of which a file takes ten more while it is written
 
 # SolverParameter fields that name a training net, and their test twins.
 _TRAIN_FILES, _TRAIN_INLINE = ("train_net", "net"), ("train_net_param", "net_param")
@@ -75,6 +81,7 @@ class Solver:
         self.rate = 0.0
         self._stop = False
         self._snapshot_wanted = False
+        self._check_labels = LabelCheck()
         self._losses: deque[float] = deque()
         try:
             check_policy(self.param)
@@ -82,7 +89,7 @@ class Solver:
             self._check()
         except NetError as error:
             raise NetError(f"{self.definition.path}: {error}.") from None
-        log.info("Initializing solver from parameters: \n%s", to_text(self.param).rstrip())
+        log.info("Initializing solver from parameters: \n" + to_text(self.param).rstrip())
         seed = self.param.random_seed if self.param.random_seed >= 0 else None
         self._random = np.random.default_rng(seed)
         self.net = self._train_net()
@@ -195,7 +202,7 @@ class Solver:
         """
         log.info("Solving %s", self.net.name)
         log.info("Learning Rate Policy: %s", self.param.lr_policy)
-        self._check_snapshot_folder()
+        self._check_snapshot_prefix()
         if resume_file is not None:
             self.restore(resume_file)
         self._stop = False
@@ -259,6 +266,7 @@ class Solver:
         wanted = self._loss_is_needed()
         for _ in range(self.param.iter_size):
             self.net.run_forward()
+            self._check_labels(self.net)
             if wanted:
                 total += self.net.loss()
             self.net.run_backward()
@@ -369,6 +377,7 @@ class Solver:
                 log.info("Test interrupted.")
                 return {}
             net.run_forward()
+            self._check_labels(net)
             if self.param.test_compute_loss:
                 loss += net.loss()
             for name, values in _read_outputs(net).items():
@@ -393,7 +402,7 @@ class Solver:
         ending, kind = (".h5", "HDF5") if hdf5 else ("", "binary proto")
         stem = f"{self._snapshot_prefix()}_iter_{self.iter}"
         weights = f"{stem}.caffemodel{ending}"
-        self._check_snapshot_folder()
+        self._check_snapshot_prefix()
         self._remove_abandoned_snapshots()
         log.info("Snapshotting to %s file %s", kind, weights)
         self.net.save(weights, self.param.snapshot_diff)
@@ -403,15 +412,25 @@ class Solver:
         write_solverstate(state, SolverState(self.iter, weights, self.current_step, history))
         return weights
 
-    def _check_snapshot_folder(self) -> None:
+    def _check_snapshot_prefix(self) -> None:
         """Finds out before hours of training, not after, that no snapshot can be written."""
-        folder = Path(self._snapshot_prefix()).parent
+        prefix = Path(self._snapshot_prefix())
+        if "\0" in str(prefix):
+            raise FileError(
+                f"{self.definition.path}: snapshots cannot be written to {str(prefix)!r}: no file name."
+            )
+        longest = f"{prefix.name}_iter_{max(self.param.max_iter, self.iter)}.solverstate.h5"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            prefix.parent.mkdir(parents=True, exist_ok=True)
+            if len(os.fsencode(longest)) > _LONGEST_NAME:
+                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+            with tempfile.TemporaryFile(dir=prefix.parent):
+                pass
         except OSError as error:
-            raise FileError(f"{folder}: snapshots cannot be written: {describe_os_error(error)}.") from None
-        if not os.access(folder, os.W_OK):
-            raise FileError(f"{folder}: snapshots cannot be written: permission denied.")
+            raise FileError(
+                f"{self.definition.path}: snapshots cannot be written to {str(prefix)!r}: "
+                f"{describe_os_error(error)}. Change snapshot_prefix."
+            ) from None
 
     def _remove_abandoned_snapshots(self) -> None:
         """Removes what processes that were killed while they wrote left of this training's snapshots."""
@@ -420,7 +439,12 @@ class Solver:
         remove_abandoned(prefix.parent, names)
 
     def _snapshot_prefix(self) -> str:
-        return self.param.snapshot_prefix or str(Path(self.definition.path).with_suffix(""))
+        """As in Caffe: of a folder, and where no prefix is given, the solver file's name is the stem."""
+        own = str(Path(self.definition.path).with_suffix(""))
+        prefix = with_slashes(self.param.snapshot_prefix)
+        if os.path.isdir(prefix) or prefix.endswith("/"):
+            return os.path.join(prefix, os.path.basename(own))
+        return prefix or own
 
     def restore(self, path: str | os.PathLike) -> None:
         """Goes on from a .solverstate: iteration, history and the weights that it names.
@@ -452,7 +476,7 @@ class Solver:
     def _learned_net(state_path: str | os.PathLike, learned_net: str) -> str:
         """The weights lie where the state says, or beside the state if both were moved."""
         beside = Path(state_path).parent / Path(learned_net).name
-        return str(beside) if not os.path.exists(learned_net) and beside.exists() else learned_net
+        return str(beside) if not os.path.exists(learned_net) and os.path.exists(beside) else learned_net
 
     def close(self) -> None:
         """Ends the reading threads of all nets."""

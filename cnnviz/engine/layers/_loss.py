@@ -68,7 +68,7 @@ class RowLoss(Loss):
         num = bottom[0][0]
         if legacy_shape(bottom[1]) != (num, 1, 1, 1):
             self.complain(f"has labels {bottom[1]} for {num} items; give one label for each")
-        self.classes = math.prod(bottom[0][1:])
+        self.classes = self.label_classes = math.prod(bottom[0][1:])
         self.scale = 1 / max(1, num)
         return top
 
@@ -162,6 +162,11 @@ class SoftmaxLoss(LabelLoss):
         if len(top) > 1:
             nbytes = top[1].count * self.device.dtype.itemsize
             self.device.copy(top[1].mutable_device_data, prob, nbytes)
+
+    def set_sizes(self, outer: int, classes: int, inner: int, labels: Shape, count: int) -> None:
+        super().set_sizes(outer, classes, inner, labels, count)
+        self.label_classes = classes
+        self.ignored_label = self.ignore_label if self.has_ignore_label else None
 
     def launch_items(self, kernel: str, *args: Any) -> None:
         """Launches a kernel with one work item per (inner, outer)."""

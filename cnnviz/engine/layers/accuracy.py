@@ -45,6 +45,8 @@ class Accuracy(Layer):
         axis = positive_axis(options.axis, x)
         self.sizes = math.prod(x[:axis]), x[axis], math.prod(x[axis + 1 :])
         outer, classes, inner = self.sizes
+        self.label_classes = classes
+        self.ignored_label = options.ignore_label if options.HasField("ignore_label") else None
         if math.prod(labels) != outer * inner:
             self.complain(f"has labels {labels} for predictions {x}; give one label per item and position")
         if options.top_k > classes:

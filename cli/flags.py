@@ -1,0 +1,127 @@
+"""Flags as Caffe's tools take them, for every command: -solver x, --solver=x, -gpu 0, --resize_width 256.
+
+Whatever is spelled in a way of Caffe's is rewritten before click parses it: one dash or two, underscores or
+dashes, --flag=true. What Caffe has and cnnviz does not need is left out, or answered with what to do instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+
+# The programs of Caffe by the commands that do their work.
+COMMANDS = {
+    "device-query": "devices",
+    "compute-image-mean": "image-mean",
+    "convert-mnist-data": "convert-mnist",
+    "convert-cifar-data": "convert-cifar10",
+    "draw-net": "draw",
+    "plot-training-log": "plot",
+    "upgrade-net-proto-text": "upgrade",
+    "upgrade-net-proto-binary": "upgrade",
+    "upgrade-solver-proto-text": "upgrade",
+}
+_FLAG = re.compile(r"--?[A-Za-z][\w-]*(=.*)?", re.DOTALL)
+# glog's, which say what is done anyway: the log goes to the error stream.
+_WITHOUT_EFFECT = {
+    "logtostderr", "alsologtostderr", "colorlogtostderr", "stderrthreshold", "minloglevel", "v", "vmodule",
+    "logbufsecs", "logbuflevel", "max-log-size", "stop-logging-if-full-disk", "log-prefix",
+}  # fmt: skip
+_SWITCHES = {"logtostderr", "alsologtostderr", "colorlogtostderr", "log-prefix", "stop-logging-if-full-disk"}
+_INSTEAD = {
+    "log-dir": "the log goes to the error stream; write it into a file by the shell: 2> train.log",
+    "solver": "the file of the net or the solver is given without a flag here, or as --model",
+    "iterations": "how long to train stands in the solver file: max_iter",
+    "model": "the file of the net is given without a flag here; for training the solver file names it: net",
+    "phase": "training is in phase TRAIN and tests in phase TEST",
+    "snapshot": "a solver state goes on with a training; weights are given as --weights, or without a flag",
+    "gpu": "this command runs no net, so it needs no device",
+}
+
+
+def command_name(word: str) -> str:
+    """Returns the name of the command that ``word`` means: convert_imageset, draw_net.py."""
+    name = spelling(word.removesuffix(".py").removesuffix(".bin"))
+    return COMMANDS.get(name, name)
+
+
+def spelling(name: str) -> str:
+    """Returns a name without leading dashes and with dashes for underscores."""
+    return name.lstrip("-").replace("_", "-")
+
+
+def rewritten(own_name: str | None, command: click.Command, args: list[str]) -> list[str]:
+    """Returns ``args`` with flags as ``command``, which is called ``own_name``, declares them.
+
+    Raises UsageError for a flag of Caffe's that has another cure here.
+    """
+    known = {
+        spelling(name): (name, param)
+        for param in command.params
+        if isinstance(param, click.Option)
+        for name in (*param.opts, *param.secondary_opts)
+    }
+    kept: list[str] = []
+    rest = iter(args)
+    for arg in rest:
+        if arg == "--":
+            return [*kept, arg, *rest]
+        if not _FLAG.fullmatch(arg) or arg == "-h":
+            kept.append(arg)
+            continue
+        flag, equals, value = arg.partition("=")
+        name = spelling(flag)
+        if name in known:
+            kept += _known(*known[name], value if equals else None, rest)
+        elif name.startswith("no") and name[2:] in known and known[name[2:]][1].is_flag:
+            kept += _known(*known[name[2:]], "false", rest)  # gflags' way to say that a switch is off
+        else:
+            kept += _foreign(own_name, name, value if equals else None, rest, known)
+    return kept
+
+
+def _known(name: str, option: click.Option, value: str | None, rest: Iterator[str]) -> list[str]:
+    if option.is_flag or option.count:
+        if value is None or value.lower() in ("true", "1", "yes", "t", "y"):
+            return [name]
+        if value.lower() in ("false", "0", "no", "f", "n"):
+            return list(option.secondary_opts[:1])
+        return [f"{name}={value}"]
+    values = [next(rest, None) if value is None else value]
+    return [name, *(each for each in values if each is not None)]
+
+
+def _foreign(
+    own_name: str | None, name: str, value: str | None, rest: Iterator[str], known: dict[str, tuple]
+) -> list[str]:
+    if name in ("helpshort", "helpfull"):
+        return ["--help"]
+    if name in _WITHOUT_EFFECT:
+        if value is None and name not in _SWITCHES:
+            next(rest, None)
+        return []
+    if name == "gpu" and ("device" in known or own_name == "devices"):
+        number = next(rest, "0") if value is None else value
+        return gpu_options(number) if "device" in known else []
+    if name in _INSTEAD:
+        raise click.UsageError(f"--{name.replace('-', '_')}: {_INSTEAD[name]}.")
+    return [f"--{name}" if value is None else f"--{name}={value}"]
+
+
+def gpu_options(wish: str) -> list[str]:
+    """Returns the option for Caffe's -gpu 0: of several, or all, the first; none where there is no GPU."""
+    from cnnviz.engine.device import list_devices
+
+    first = wish.split(",")[0]
+    number = int(first) if first.isdigit() else 0
+    gpus = [device for device in list_devices() if device.kind.lower() == "gpu"]
+    if not gpus:
+        click.echo("--gpu: there is no GPU with OpenCL here, so it is left out.", err=True)
+        return []
+    if number >= len(gpus):
+        raise click.UsageError(f"--gpu {wish}: there are {len(gpus)} GPUs, from 0 on; see: cnnviz devices")
+    if not wish.isdigit():
+        click.echo(f"--gpu {wish}: cnnviz runs on one device, GPU {number}.", err=True)
+    return ["--device", str(gpus[number].index)]
