@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cnnviz.cli.options import dpi_option, style_option
+from cnnviz.cli.progress import say
 
 
 @click.command()
@@ -26,4 +27,4 @@ def command(out: str, style: str, dpi: int) -> None:
     from cnnviz.plots.activations import plot_activations
 
     plot_activations(activations(), out, style=style, dpi=dpi)
-    click.echo(f"Wrote {out}")
+    say(f"Wrote {out}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cnnviz.cli.options import device_option, phase_option
+from cnnviz.cli.progress import say
 
 
 @click.command()
@@ -34,11 +35,11 @@ def command(net: str, layer: str | None, phase: str | None, samples: int, overfi
     chosen = get_device(device)
     state = phase or "TRAIN"
     report = check_gradients(net, layer, phase=state, samples=samples, device=chosen)
-    click.echo(report.to_text())
+    say(report.to_text())
     if layer is None:
         for loss in check_initial_loss(net, state, chosen):
-            click.echo(loss.to_text())
+            say(loss.to_text())
     if overfit:
-        click.echo(overfit_small_sample(net, phase=state, device=chosen).to_text())
+        say(overfit_small_sample(net, phase=state, device=chosen).to_text())
     if not report.passed:
         raise click.exceptions.Exit(1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from cnnviz.cli.progress import say
+
 
 @click.command()
 @click.argument("source", metavar="IN")
@@ -30,7 +32,7 @@ def command(source: str, target: str, net: str | None) -> None:
         if net:
             raise click.UsageError("--net says which layers weights belong to; a mean has none.")
         mean = convert_mean(source, target)
-        click.echo(f"{target}: a mean of shape {mean.shape}.")
+        say(f"{target}: a mean of shape {mean.shape}.")
         return
     weights = convert_weights(source, target, open_net(net) if net else None)
-    click.echo(f"{target}: {len(weights)} layers with weights.")
+    say(f"{target}: {len(weights)} layers with weights.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cnnviz.cli.options import backend_option, db_type_argument
-from cnnviz.cli.progress import bar
+from cnnviz.cli.progress import bar, say
 
 
 @click.command()
@@ -27,4 +27,4 @@ def command(in_folder: str, out_folder: str, db_type: str | None, backend: str) 
     from cnnviz.engine.data.convert import convert_cifar10
 
     train, test = convert_cifar10(in_folder, out_folder, db_type or backend, bar("Converting"))
-    click.echo(f"{out_folder}: {train.count} training and {test.count} test pictures.")
+    say(f"{out_folder}: {train.count} training and {test.count} test pictures.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cnnviz.cli.options import backend_option
-from cnnviz.cli.progress import bar, report_skipped
+from cnnviz.cli.progress import bar, report_skipped, say
 
 
 @click.command()
@@ -44,4 +44,4 @@ def command(root: str, list_file: str, database: str, gray: bool, shuffle: bool,
         backend=backend, shuffle=shuffle, seed=seed, track=bar("Converting"),
     )  # fmt: skip
     report_skipped(done.skipped)
-    click.echo(f"{database}: {done.count} pictures.")
+    say(f"{database}: {done.count} pictures.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cnnviz.cli.options import backend_option
-from cnnviz.cli.progress import bar
+from cnnviz.cli.progress import bar, say
 
 
 @click.command()
@@ -23,4 +23,4 @@ def command(images: str, labels: str, database: str, backend: str) -> None:
     from cnnviz.engine.data.convert import convert_mnist
 
     done = convert_mnist(images, labels, database, backend, bar("Converting"))
-    click.echo(f"{database}: {done.count} pictures.")
+    say(f"{database}: {done.count} pictures.")

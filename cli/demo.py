@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cnnviz.cli.options import device_option
+from cnnviz.cli.progress import say
 
 
 @click.command()
@@ -28,7 +29,7 @@ def command(folder: str, device: str | None) -> None:
     from cnnviz.gallery.demo import run_demo
 
     chosen = get_device(device)
-    click.echo(f"Training LeNet on {chosen.info.title}, 5,000 digits ...")
+    say(f"Training LeNet on {chosen.info.title}, 5,000 digits ...")
 
     def progress(done: int, total: int) -> None:
         if done % 10 == 0 or done == total:
@@ -37,9 +38,7 @@ def command(folder: str, device: str | None) -> None:
     start = time.perf_counter()
     result = run_demo(folder, chosen, progress, announce)
     clear()
-    click.echo(
-        f"Accuracy on 1,000 other digits: {result.accuracy:.4f}, after {time.perf_counter() - start:.0f} s"
-    )
-    click.echo(f"Weights: {result.weights}")
-    click.echo(f"Log:     {result.log}")
-    click.echo(f"Page:    {result.page}")
+    say(f"Accuracy on 1,000 other digits: {result.accuracy:.4f}, after {time.perf_counter() - start:.0f} s")
+    say(f"Weights: {result.weights}")
+    say(f"Log:     {result.log}")
+    say(f"Page:    {result.page}")

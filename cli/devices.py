@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from cnnviz.cli.progress import say
+
 
 @click.command()
 def command() -> None:
@@ -35,4 +37,4 @@ def command() -> None:
                      str(info.units), works))  # fmt: skip
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        say("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

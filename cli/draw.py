@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cnnviz.cli.options import dpi_option, level_option, phase_option, stage_option, style_option
+from cnnviz.cli.progress import say
 
 
 @click.command()
@@ -68,4 +69,4 @@ def command(
     measured = read_times(times) if times else None
     broken = int(columns) if columns.isdigit() else columns
     draw_net(model, out, fold=fold, times=measured, columns=broken, **options)
-    click.echo(f"Wrote {out}")
+    say(f"Wrote {out}")

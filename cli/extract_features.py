@@ -13,7 +13,7 @@ from cnnviz.cli.options import (
     phase_option,
     stage_option,
 )
-from cnnviz.cli.progress import bar
+from cnnviz.cli.progress import bar, say
 
 
 @click.command()
@@ -57,4 +57,4 @@ def command(weights: str, model: str, blobs: str, outs: str, batches: int, db_ty
         )
     finally:
         net.close()
-    click.echo(f"{outs}: {count} items.")
+    say(f"{outs}: {count} items.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cnnviz.cli.options import device_option, dpi_option, image_options, style_option
+from cnnviz.cli.progress import say
 
 METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integrated"]
 
@@ -109,12 +110,12 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
             continue
         result = writer.write(path, picture, announce)
         clear()
-        click.echo(f"{path}: {result.summary()}")
+        say(f"{path}: {result.summary()}")
         paths.append(path)
     report_skipped(left_out)
     if not paths:
         raise FileError(f"{', '.join(images)}: holds no picture that can be read.")
     for layer in ranked:
-        click.echo(writer.write_top_images(layer, paths, bar(f"images for {layer}")))
+        say(writer.write_top_images(layer, paths, bar(f"images for {layer}")))
     for wish in wishes:
-        click.echo(writer.write_maximized(wish, bar(f"inputs for {wish}")))
+        say(writer.write_maximized(wish, bar(f"inputs for {wish}")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cnnviz.cli.options import device_option, image_options
+from cnnviz.cli.progress import say
 
 
 @click.command()
@@ -35,7 +36,7 @@ def command(model, weights, images, logs, out, index, classes, mean, scale, trai
             raise click.UsageError("Give MODEL and --out PAGE.html, or --index DIR, not both.")
         from cnnviz.gallery.index import build_index
 
-        click.echo(f"Wrote {build_index(index)}")
+        say(f"Wrote {build_index(index)}")
         return
     if model is None or out is None:
         raise click.UsageError("Give MODEL and --out PAGE.html, or --index DIR.")
@@ -71,4 +72,4 @@ def command(model, weights, images, logs, out, index, classes, mean, scale, trai
         progress=announce,
     )
     clear()
-    click.echo(f"Wrote {out}")
+    say(f"Wrote {out}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.progress import bar
+from cnnviz.cli.progress import bar, say
 
 
 @click.command()
@@ -32,4 +32,4 @@ def command(database: str, out: str | None, backend: str | None) -> None:
     if out:
         write_mean(out, mean)
     for channel, value in enumerate(mean.mean(axis=(1, 2), dtype="float64")):
-        click.echo(f"mean_value channel [{channel}]: {value:g}")
+        say(f"mean_value channel [{channel}]: {value:g}")

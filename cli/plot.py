@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cnnviz.cli.options import chosen_form, dpi_option, style_option
+from cnnviz.cli.progress import say
 
 
 @click.command()
@@ -68,7 +69,7 @@ def command(
     if form is not None:
         _print_curves(number, read, options["outputs"], form)
     else:
-        click.echo(f"Wrote {out}")
+        say(f"Wrote {out}")
 
 
 def _write(number: int, out: str, logs: list, options: dict) -> None:

@@ -8,7 +8,14 @@ from typing import TypeVar
 
 import click
 
+from cnnviz.errors import escaped
+
 Item = TypeVar("Item")
+
+
+def say(text: str) -> None:
+    """Prints ``text``, which may hold names from files, without what could steer the terminal."""
+    click.echo("\n".join(escaped(line, keep="\t") for line in text.split("\n")))
 
 
 def show(done: int, total: int, noun: str) -> None:
@@ -28,7 +35,7 @@ def steps(items: Sequence[Item], noun: str) -> Iterator[Item]:
 def announce(what: str) -> None:
     """Writes what is being done over the line before; quiet when the error stream is no terminal."""
     if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{what} ...", nl=False, err=True)
+        click.echo(f"\r\x1b[K{escaped(what)} ...", nl=False, err=True)
 
 
 def clear() -> None:
@@ -53,6 +60,6 @@ def bar(label: str) -> Callable[[Iterable], Iterable]:
 def report_skipped(skipped: Sequence[str]) -> None:
     """Prints on stderr why pictures were left out: the first few, and how many."""
     for reason in skipped[:5]:
-        click.echo(f"Left out: {reason}", err=True)
+        click.echo(f"Left out: {escaped(reason)}", err=True)
     if len(skipped) > 5:
         click.echo(f"Left out: {len(skipped) - 5} more.", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.progress import bar, report_skipped
+from cnnviz.cli.progress import bar, report_skipped, say
 
 
 @click.command()
@@ -34,4 +34,4 @@ def command(in_folder: str, out_folder: str, output_side_length: int, resize_wid
     size = (resize_height, resize_width) if resize_width else None
     done = resize_images(in_folder, out_folder, output_side_length, size, bar("Resizing"))
     report_skipped(done.skipped)
-    click.echo(f"{out_folder}: {done.count} pictures.")
+    say(f"{out_folder}: {done.count} pictures.")

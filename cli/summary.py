@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cnnviz.cli.options import chosen_form, level_option, phase_option, stage_option
+from cnnviz.cli.progress import say
 
 
 @click.command()
@@ -32,4 +33,4 @@ def command(model: str, phase: str | None, level: int, stages: tuple[str, ...],
     form = chosen_form(as_json, as_csv)
     graph = graph_to_show(open_net(model), phase, level, stages)
     write = {"json": summary_json, "csv": summary_csv}.get(form or "", summary_text)
-    click.echo(write(summarize(graph)), nl=False)
+    say(write(summarize(graph)).removesuffix("\n"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cnnviz.cli.options import device_option, level_option, stage_option
+from cnnviz.cli.progress import say
 
 
 @click.command()
@@ -29,6 +30,6 @@ def command(model: str, weights: str, iterations: int, level: int, stages: tuple
     net = cnnviz.Net(model, cnnviz.TEST, level, stages, weights, device=get_device(device))
     try:
         for line in score(net, iterations):
-            click.echo(line)
+            say(line)
     finally:
         net.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cnnviz.cli.options import device_option, level_option, phase_option, stage_option
+from cnnviz.cli.progress import say
 
 
 @click.command()
@@ -40,6 +41,6 @@ def command(model: str, weights: str | None, iterations: int, path: str | None, 
         times = time_layers(net, iterations)
     finally:
         net.close()
-    click.echo(times.to_text())
+    say(times.to_text())
     if path is not None:
         write_text(path, times.to_json())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from cnnviz.cli.progress import say
+
 
 @click.command()
 @click.argument("source", metavar="IN")
@@ -25,4 +27,4 @@ def command(source: str, target: str) -> None:
 
     upgraded = upgrade_file(source, target)
     what = f"upgraded {', '.join(upgraded)}" if upgraded else "already up to date"
-    click.echo(f"{target}: {what}.")
+    say(f"{target}: {what}.")

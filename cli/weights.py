@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnnviz.cli.options import dpi_option, style_option
+from cnnviz.cli.progress import say
 
 if TYPE_CHECKING:
     from cnnviz.analysis.drift import Comparison, SnapshotSeries
@@ -76,7 +77,7 @@ def command(model, weights, out, layers, order, normalize, rgb, limit, no_marks,
     snapshots = [weights, *([compare] if compare else _files(filmstrip, weights))]
     measured = _measure(net, snapshots) if report else None
     if measured is not None:
-        click.echo((measured.to_json() if report == "json" else measured.to_text()).rstrip("\n"))
+        say((measured.to_json() if report == "json" else measured.to_text()).rstrip("\n"))
     if out is None:
         return
     options = {"order": order, "channel_order": "rgb" if rgb else "bgr", "style": style, "dpi": dpi}
@@ -101,7 +102,7 @@ def command(model, weights, out, layers, order, normalize, rgb, limit, no_marks,
         plot_weights(weights=weights, path=out, report=known, progress=announce, **shown, **options)
         clear()
     if report is None:  # a report has the output to itself
-        click.echo(f"Wrote {out}")
+        say(f"Wrote {out}")
 
 
 def _files(patterns: tuple[str, ...], first: str) -> list[str]:

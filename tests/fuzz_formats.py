@@ -94,6 +94,11 @@ def use_weights(path: Path) -> None:
     weights = open_weights(path)
     for name in weights:
         touch([*weights[name], *weights.diffs(name)])
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        for ending in (".caffemodel", ".h5", ".npz", ".safetensors", ".mat"):
+            with contextlib.suppress(CnnvizError):  # a name that the target cannot hold
+                save_weights(Path(folder) / f"w{ending}", weights)
+                assert set(open_weights(Path(folder) / f"w{ending}")) == set(weights), ending
 
 
 def use_caffemodel(path: Path) -> None:
@@ -102,11 +107,20 @@ def use_caffemodel(path: Path) -> None:
 
 
 def use_state(path: Path) -> None:
-    touch(read_solverstate(path).history)
+    state = read_solverstate(path)
+    touch(state.history)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        for name in ("s.solverstate", "s.solverstate.h5"):
+            write_solverstate(Path(folder) / name, state)
 
 
 def use_mean(path: Path) -> None:
-    touch([read_mean(path)])
+    mean = read_mean(path)
+    touch([mean])
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        for ending in (".binaryproto", ".npy", ".mat"):
+            write_mean(Path(folder) / f"m{ending}", mean)
+            assert np.array_equal(read_mean(Path(folder) / f"m{ending}"), mean, equal_nan=True)
 
 
 def use_lmdb(path: Path) -> None:
@@ -154,6 +168,7 @@ KINDS = {
     "solverstate": Kind(use_state, ".solverstate", "*.solverstate"),
     "binaryproto": Kind(use_mean, ".binaryproto", "*.binaryproto"),
     "npy": Kind(use_mean, ".npy", "*.npy"),
+    "mean_mat": Kind(use_mean, ".mat"),
     "npz": Kind(use_weights, ".npz", "*.npz"),
     "safetensors": Kind(use_weights, ".safetensors"),
     "mat": Kind(use_weights, ".mat"),
@@ -193,10 +208,11 @@ def weight_seeds(folder: Path) -> dict[str, list[bytes]]:
         save_weights(folder / f"w{KINDS[kind].ending}", weights, net)
     for kind in ("solverstate", "hdf5_state"):
         write_solverstate(folder / f"w{KINDS[kind].ending}", SolverState(5, "w.caffemodel", 1, conv))
-    for ending in (".binaryproto", ".npy"):
+    for ending in (".binaryproto", ".npy", "mean.mat"):
         write_mean(folder / f"w{ending}", random_state.random((3, 4, 5)))
     written = ("caffemodel", "npz", "safetensors", "mat", "hdf5", "solverstate", "hdf5_state", "binaryproto")
     seeds = {kind: [(folder / f"w{KINDS[kind].ending}").read_bytes()] for kind in (*written, "npy")}
+    seeds["mean_mat"] = [(folder / "wmean.mat").read_bytes()]
     loose = b"".join(b"\x2d" + np.float32(v).tobytes() for v in range(6)) + b"\x3a\x04\x0a\x02\x02\x03"
     raw = b"\x50\x02\x62\x04\x00\x3c\x00\x40\x3a\x03\x0a\x01\x02"
     for blob in (loose, raw, b"\x08\x01\x10\x01\x18\x01\x20\x02\x42\x10" + bytes(16)):

@@ -14,6 +14,7 @@ from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import FileError, MissingDependencyError, WeightsError
 from cnnviz.formats.caffemodel import read_weights, write_weights
 from cnnviz.formats.convert import convert_weights, open_weights
+from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import parse_net, read_net
 
 ENDINGS = [".npz", ".safetensors", ".mat", ".h5", ".caffemodel"]
@@ -239,3 +240,124 @@ def test_a_missing_package_names_its_extra(reference, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "cnnviz\[hdf5\]"'):
         convert_weights(reference / "files/features.caffemodel", tmp_path / "w.h5")
+
+
+def safetensors(path, names, metadata=None, shape=(1,)):
+    size = 4 * int(np.prod(shape))
+    header = {} if metadata is None else {"__metadata__": metadata}
+    for i, name in enumerate(names):
+        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [i * size, (i + 1) * size]}
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(size * len(names)))
+    return path
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_layers_that_the_metadata_does_not_name_are_kept(tmp_path, ending):
+    source = safetensors(tmp_path / "x.safetensors", ["a/0", "b/0"], {"layer_types": '{"a": "InnerProduct"}'})
+    assert run(source, tmp_path / f"y{ending}").endswith(": 2 layers with weights.\n")
+    found = open_weights(tmp_path / f"y{ending}")
+    assert sorted(found) == ["a", "b"]
+    if ending != ".h5" and ending != ".npz":
+        assert found.layer_types["a"] == "InnerProduct"
+
+
+def test_what_is_left_out_is_told(tmp_path, caplog):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["data/ip/0"], file["data/ip/kernel"], file["extra"] = np.ones(2), np.ones(3), np.ones(4)
+        file["diff/ip/0"] = np.ones(2)
+    convert_weights(tmp_path / "w.h5", tmp_path / "w.npz")
+    assert "left out, since it is no array of a layer: /extra, ip/kernel" in caplog.text
+    assert "its gradients are left out" in caplog.text
+    caplog.clear()
+    net = parse_net("layer { name: 'a' } layer { name: 'a' } layer { name: 'b' }").proto
+    write_weights(tmp_path / "two.caffemodel", net, [[np.ones(1)], [np.zeros(1)], [np.ones(1)]])
+    convert_weights(tmp_path / "two.caffemodel", tmp_path / "two.npz")
+    assert "left out, since it is no array of a layer: a" in caplog.text
+
+
+def test_names_that_the_target_cannot_hold_are_told(tmp_path):
+    pytest.importorskip("h5py")
+    for i, name in enumerate(["", ".", "a/b", "nul\0"]):
+        source = tmp_path / f"{i}.caffemodel"
+        write_weights(source, parse_net("layer { }").proto, [[np.ones(1)]])
+        net = parse_net("layer { }").proto
+        net.layer[0].name = name
+        write_weights(source, net, [[np.ones(1)]])
+        with pytest.raises(FileError, match="which HDF5 cannot hold; save as"):
+            convert_weights(source, tmp_path / "x.h5")
+    with pytest.raises(FileError, match="has a name that an archive cannot hold"):
+        convert_weights(source, tmp_path / "x.npz")
+    net = parse_net("layer { name: 'a' } layer { name: 'a' }").proto
+    with pytest.raises(FileError, match="has the name of a layer before it"):
+        write_weights(tmp_path / "x.h5", net, [[np.ones(1)], []])
+    assert not (tmp_path / "x.h5").exists()
+
+
+def test_names_with_halves_of_letters_can_be_written_everywhere(tmp_path):
+    metadata = {"net": "\ud800", "layer_types": '{"\\ud800": ""}'}
+    source = safetensors(tmp_path / "x.safetensors", ["a\ud800/0"], metadata)
+    for ending in ENDINGS:
+        convert_weights(source, tmp_path / f"y{ending}")
+        assert list(open_weights(tmp_path / f"y{ending}")) == ["a\ufffd"]
+
+
+def test_names_in_another_encoding_are_read(tmp_path):
+    net = parse_net("layer { name: 'AAAA' type: 'BBBB' top: 'CCCC' }").proto
+    write_weights(tmp_path / "x.caffemodel", net, [[np.ones(1)]])
+    raw = (tmp_path / "x.caffemodel").read_bytes()
+    for text, letters in (("卷积", b"AAAA"), ("类型", b"BBBB"), ("数据", b"CCCC")):
+        raw = raw.replace(letters, text.encode("gbk"))
+    (tmp_path / "x.caffemodel").write_bytes(raw)
+    weights = read_weights(tmp_path / "x.caffemodel")
+    assert (list(weights), weights.layer_types) == (["卷积"], {"卷积": "类型"})
+    layer = open_net(tmp_path / "x.caffemodel").layer[0]
+    assert (layer.name, layer.type, layer.top[0]) == ("卷积", "类型", "数据")
+
+
+def test_weights_are_saved_under_no_foreign_ending(tmp_path):
+    for ending in (".npz", ".mat", ".safetensors", ".prototxt"):
+        with pytest.raises(FileError, match=r"weights are saved as \.caffemodel or \.h5"):
+            write_weights(tmp_path / f"x{ending}", parse_net("layer { }").proto, [[np.ones(1)]])
+
+
+def test_more_than_32_axes_are_refused(tmp_path):
+    source = safetensors(tmp_path / "x.safetensors", ["a/0"], shape=(1,) * 70)
+    with pytest.raises(FileError, match="does not fit its place"):
+        convert_weights(source, tmp_path / "x.npz")
+
+
+def test_what_unpacks_without_bound_is_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    zeros = np.zeros(20 << 20, np.float32)  # 80 MiB that pack to 80 KB
+    arrays = {f"a/{i}": zeros for i in range(4)}
+    np.savez_compressed(tmp_path / "x.npz", **arrays)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        for name in arrays:
+            file.create_dataset(f"data/{name}", data=zeros, compression="gzip")
+    for path in (tmp_path / "x.npz", tmp_path / "x.h5"):
+        with pytest.raises(FileError, match="unpacks to more than 268435456 bytes"):
+            open_weights(path)
+
+
+def test_empty_datasets_are_no_crash(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "e.h5", "w") as file:
+        file.create_dataset("data/conv1/0", data=h5py.Empty("f4"))
+    with pytest.raises(FileError, match="/data/conv1/0 is empty, but numbers were expected"):
+        open_weights(tmp_path / "e.h5")
+
+
+def test_names_of_hdf5_that_are_no_text_are_read(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["data/AAAA/0"], file["data/AAAA/BBBB"] = np.ones(2), np.ones(3)
+    raw = (tmp_path / "x.h5").read_bytes()
+    raw = raw.replace(b"AAAA", "卷积".encode("gbk")).replace(b"BBBB", b"\xff\xfe\xff\xfe")
+    (tmp_path / "x.h5").write_bytes(raw)
+    weights = open_weights(tmp_path / "x.h5")
+    assert [array.shape for arrays in weights.values() for array in arrays] == [(2,)]
+    for ending in ENDINGS:
+        convert_weights(tmp_path / "x.h5", tmp_path / f"y{ending}")
+        assert set(open_weights(tmp_path / f"y{ending}")) == set(weights)

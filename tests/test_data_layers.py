@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import cnnviz
+from cnnviz.engine.data.sources import read_image_list
 from cnnviz.engine.data.windows import Box, WindowSampler, read_window_file
 from cnnviz.engine.graph import build_graph
 from cnnviz.errors import CnnvizError, FileError, NetError
@@ -375,3 +376,57 @@ def test_window_files_name_the_wrong_line(tmp_path, content, message):
     (tmp_path / "w.txt").write_text(content)
     with pytest.raises(FileError, match=message):
         read_window_file(tmp_path / "w.txt")
+
+
+@pytest.mark.parametrize("shuffle", ["true", "false"])
+@pytest.mark.parametrize("kind", ["f4", "f8", "i8", "u1", "?"])
+def test_hdf5_labels_have_one_axis(tmp_path, shuffle, kind):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file["x"] = np.arange(12.0).reshape(6, 2)
+        file["y"] = (np.arange(6) % 2 if kind == "?" else np.arange(6)).astype(kind)
+    layer = "type: 'HDF5Data' top: 'x' top: 'y' hdf5_data_param { source: '%s' batch_size: 4 shuffle: %s }"
+    net = net_of(layer % (tmp_path / "d.h5", shuffle))
+    outputs = [net.forward() for _ in range(3)]
+    net.close()
+    rows = np.concatenate([o["x"] for o in outputs])[:, 0] / 2
+    labels = np.concatenate([o["y"] for o in outputs])
+    assert outputs[0]["y"].shape == (4,)
+    assert np.array_equal(labels, rows % 2 if kind == "?" else rows)
+    assert sorted(rows) == sorted([*range(6)] * 2)
+
+
+def test_mistakes_of_our_own_are_not_called_damage(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    from cnnviz.formats.hdf5 import named_damage
+
+    for error in (TypeError("ours"), ValueError("ours"), AttributeError("ours"), KeyError("ours")):
+        with pytest.raises(type(error), match="ours"), named_damage("d.h5"):
+            raise error
+    (tmp_path / "d.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(600))
+    with pytest.raises(FileError, match="cannot be read as HDF5"), named_damage("d.h5"):
+        h5py.File(tmp_path / "d.h5")
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("img/c.png 2.7272", "a label is a whole number, the number of a class, not '2.7272'.*HDF5Data"),
+        ("img/c.png 2e3", "read by HDF5Data, which takes floats"),
+        ("a/a.png cat", "a label is a whole number, not 'cat'. Number the classes from 0"),
+        ("img/c.png,0", "write a space for the comma"),
+        ("img/c.png", "wanted a picture's path, a space and its label"),
+    ],
+)
+def test_labels_that_are_no_whole_numbers_tell_the_way(tmp_path, line, message):
+    (tmp_path / "list.txt").write_text(f"a.png 1\n{line}\n")
+    with pytest.raises(FileError, match=f"list.txt:2: found '{line}', .*{message}"):
+        read_image_list(tmp_path / "list.txt")
+
+
+def test_images_of_60000_pixels_a_side_are_refused_before_memory_is_taken(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "list.txt").write_text("a.png 1\n")
+    layer = "type: 'ImageData' top: 'x' image_data_param { source: '%s' new_height: 60000 new_width: 60000 }"
+    with pytest.raises(NetError, match="new_height 60000 x new_width 60000 is above 67108864 pixels"):
+        net_of(layer % (tmp_path / "list.txt"))

@@ -277,3 +277,28 @@ def test_the_sample_is_of_mnist(real):
     )
     known = {image.tobytes(): label for image, label in zip(images[:6000], classes[:6000], strict=True)}
     assert all(known[image.tobytes()] == label for image, label in zip(sample, labels, strict=True))
+
+
+def test_entries_that_share_one_value_cannot_multiply_the_file(tmp_path):
+    """Without a bound, a file of 1 MB could hand out a gigabyte."""
+    from cnnviz.formats.lmdb import LmdbFile
+
+    with create_database(tmp_path / "db") as writer:
+        writer.put(b"k", bytes(1 << 20))
+        for i in range(50):
+            writer.put(f"k{i}", bytes(2500))  # too large for a page of entries, like the first
+    file = tmp_path / "db" / "data.mdb"
+    data = bytearray(file.read_bytes())
+    whole = LmdbFile(tmp_path / "db")
+    assert len(list(whole)) == 51
+    first = data.index(struct.pack("<HHHH", 0, 16, 1, 1) + b"k")
+    large = data[first + 9 : first + 17]
+    for i in range(50):
+        key = f"k{i}".encode()
+        at = data.index(struct.pack("<HHHH", 2500, 0, 1, len(key)) + key)
+        data[at : at + 4] = struct.pack("<HH", 0, 16)
+        data[at + 8 + len(key) : at + 16 + len(key)] = large
+    whole.close()
+    file.write_bytes(data)
+    with pytest.raises(FileError, match="several of its entries lie in one place"):
+        list(LmdbFile(tmp_path / "db"))

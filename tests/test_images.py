@@ -174,3 +174,29 @@ def test_damaged_pictures_give_one_error():
         except FileError:
             refused += 1
     assert read and refused
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "I;16", "F", "CMYK", "LA", "1"])
+@pytest.mark.parametrize("color", [True, False, None])
+def test_large_images_are_converted_in_bands_alike(monkeypatch, mode, color):
+    random = np.random.default_rng(0)
+    image = Image.fromarray(random.integers(0, 256, (37, 11, 3), dtype=np.uint8))
+    image = (
+        Image.fromarray(random.integers(0, 65536, (37, 11)).astype(np.uint16)) if mode == "I;16" else image
+    )
+    file = io.BytesIO()
+    (image if mode == "I;16" else image.convert(mode)).save(file, "TIFF")
+    whole = load_image(file.getvalue(), color)
+    sizes = [(37, 11), (80, 22), (5, 3), (18, 40)]
+    resized = [resize_image(whole, *size) for size in sizes]
+    halved = resize_image(whole[:36, :10], 18, 5)
+    monkeypatch.setattr("cnnviz.formats.images._BAND", 50)
+    assert np.array_equal(load_image(file.getvalue(), color), whole)
+    for size, expected in zip(sizes, resized, strict=True):
+        assert np.array_equal(resize_image(whole, *size), expected)
+    assert np.array_equal(resize_image(whole[:36, :10], 18, 5), halved)
+
+
+def test_no_image_is_resized_beyond_reason():
+    with pytest.raises(FileError, match="60000 x 60000 pixels is larger than"):
+        resize_image(np.zeros((2, 2), np.uint8), 60000, 60000)

@@ -164,3 +164,19 @@ def test_an_npy_that_lies_about_its_size(tmp_path):
     path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"\0" * 64)
     with pytest.raises(FileError, match="is no NumPy array of numbers"):
         read_mean(path)
+
+
+@pytest.mark.parametrize("ending", ["", ".h5"])
+@pytest.mark.parametrize("field", ["iter", "current_step"])
+def test_a_state_of_no_iteration_is_refused(tmp_path, ending, field):
+    path = tmp_path / f"x.solverstate{ending}"
+    if ending:
+        h5py = pytest.importorskip("h5py")
+        write_solverstate(path, SolverState(iter=1))
+        with h5py.File(path, "r+") as file:
+            file[field][0] = -5
+    else:  # -5 has ten bytes
+        path.write_bytes((b"\x08" if field == "iter" else b"\x20") + b"\xfb" + b"\xff" * 8 + b"\x01")
+    name = "iteration" if field == "iter" else field
+    with pytest.raises(FileError, match=f"its {name} is -5, which no training reaches"):
+        read_solverstate(path)

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import NetError
+from cnnviz.formats.caffemodel import write_weights
 from cnnviz.formats.prototxt import parse_net, parse_solver, read_prototxt, to_text
 
 CASES = ["old_v0", "old_v1", "old_input_and_batchnorm", "old_solver_adagrad_enum", "old_solver_nesterov_enum"]
@@ -170,3 +171,36 @@ def test_contradictions(text, message):
 def test_both_solver_types_are_an_error():
     with pytest.raises(NetError, match=r"s.prototxt: solver_type \(old\) and type are both given"):
         parse_solver('solver_type: ADAM type: "SGD"', "s.prototxt")
+
+
+def upgrade(*words, code=0):
+    result = CliRunner().invoke(cnnviz_command, ["upgrade", *map(str, words)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.mark.parametrize("ending", [".prototxt", ".txt", ".pbtxt"])
+def test_a_caffemodel_gives_its_net_as_text(tmp_path, ending):
+    net = parse_net("name: 'n' layer { name: 'a' type: 'ReLU' phase: TRAIN }").proto
+    write_weights(tmp_path / "x.caffemodel", net, [[]])
+    out = upgrade(tmp_path / "x.caffemodel", tmp_path / f"y{ending}").output
+    assert out == f"{tmp_path / f'y{ending}'}: already up to date.\n"
+    assert to_text(read_prototxt(tmp_path / f"y{ending}")) == (
+        'name: "n"\nlayer {\n  name: "a"\n  type: "ReLU"\n}\n'
+    )
+    upgrade(tmp_path / "x.caffemodel", tmp_path / "y.caffemodel")
+    assert (tmp_path / "y.caffemodel").read_bytes() == (tmp_path / "x.caffemodel").read_bytes()
+
+
+@pytest.mark.parametrize("source, target, message", [
+    ("x.caffemodel", "y.h5", "upgrade writes no .h5; use: cnnviz convert IN OUT"),
+    ("x.caffemodel", "y.npz", "upgrade writes no .npz; use: cnnviz convert IN OUT"),
+    ("x.prototxt", "y.caffemodel", "is a text, which cannot become a .caffemodel"),
+    ("x.prototxt", "y.h5", "upgrade writes no .h5"),
+])  # fmt: skip
+def test_upgrade_writes_no_file_under_a_wrong_ending(tmp_path, source, target, message):
+    write_weights(tmp_path / "x.caffemodel", parse_net("layer { name: 'a' }").proto, [[]])
+    (tmp_path / "x.prototxt").write_text("layer { name: 'a' }")
+    result = upgrade(tmp_path / source, tmp_path / target, code=1)
+    assert message in str(result.exception)
+    assert not (tmp_path / target).exists()

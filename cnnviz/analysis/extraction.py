@@ -19,6 +19,9 @@ from cnnviz.formats.files import write_bytes
 Track = Callable[[Iterable[Any]], Iterable[Any]]
 
 
+_OTHER_KINDS = (".npy", ".mat", ".csv", ".txt", ".json", ".caffemodel", ".safetensors", ".binaryproto")
+
+
 class _FeatureWriter(ABC):
     """Takes one blob's rows; what it wrote is in place only when the block ends well."""
 
@@ -61,7 +64,7 @@ class _ArrayWriter(_FeatureWriter):
     def __init__(self, path: str | os.PathLike, blob: str):
         self._path = path
         self._blob = blob
-        self._h5py = None if Path(path).suffix == ".npz" else require("h5py", "hdf5", "writing HDF5")
+        self._h5py = None if Path(path).suffix.lower() == ".npz" else require("h5py", "hdf5", "writing HDF5")
         self._batches: list[np.ndarray] = []
 
     def add(self, rows: np.ndarray) -> None:
@@ -132,8 +135,11 @@ def extract_features(
 
 
 def _writer(target: str | os.PathLike, blob: str, backend: str) -> _FeatureWriter:
-    if Path(target).suffix in (".npz", ".h5", ".hdf5"):
+    suffix = Path(target).suffix.lower()
+    if suffix in (".npz", ".h5", ".hdf5"):
         return _ArrayWriter(target, blob)
+    if suffix in _OTHER_KINDS:
+        raise CnnvizError(f"{target}: features are not written as {suffix}; use .npz, .h5 or a database.")
     return _DatabaseWriter(target, backend)
 
 

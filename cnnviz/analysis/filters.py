@@ -5,7 +5,6 @@ Thresholds are the constants below; docs/weights.md explains what each finding c
 
 from __future__ import annotations
 
-import json
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,6 +26,7 @@ from cnnviz.analysis.filter_measures import (
 from cnnviz.analysis.randomness import FEWEST, NARROWEST, Randomness, randomness
 from cnnviz.analysis.summary import printable, shape_text, text_cells
 from cnnviz.engine.graph import Graph
+from cnnviz.formats.text import json_for_terminals
 
 THRESHOLDS = {
     "noise": 0.8,  # noisy: at least this share of the high frequencies of white noise ...
@@ -421,7 +421,7 @@ def _findings_text(findings: Sequence[Finding]) -> Iterator[str]:
 
 def to_json(data: Any) -> str:
     """Returns ``data`` as JSON text, with null for nan and infinities, which JSON lacks."""
-    return json.dumps(_json_value(data), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_for_terminals(_json_value(data), indent=1)
 
 
 def _json_value(value: Any) -> Any:

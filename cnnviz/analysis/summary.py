@@ -17,7 +17,7 @@ from cnnviz.analysis.receptive_field import ReceptiveField, receptive_fields
 from cnnviz.engine.graph import Graph, GraphLayer, build_graph
 from cnnviz.errors import FileError
 from cnnviz.formats.prototxt import NetDefinition
-from cnnviz.formats.text import read_text
+from cnnviz.formats.text import json_for_terminals, read_text
 
 BYTES = 4  # of a 32-bit float
 # Types whose parameter blobs are running statistics: saved with the net, but not learned.
@@ -300,7 +300,7 @@ def _row_data(row: LayerSummary) -> dict[str, Any]:
 
 def summary_json(summary: NetSummary) -> str:
     """Returns ``summary_data`` as JSON text."""
-    return json.dumps(summary_data(summary), indent=2, ensure_ascii=False) + "\n"
+    return json_for_terminals(summary_data(summary), indent=2)
 
 
 def summary_csv(summary: NetSummary) -> str:

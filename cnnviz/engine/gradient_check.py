@@ -20,7 +20,7 @@ from cnnviz.engine.layer import Layer
 from cnnviz.engine.layers.softmax_with_loss import SoftmaxWithLoss
 from cnnviz.engine.net import Net
 from cnnviz.engine.update_rules import Adam
-from cnnviz.errors import NetError, did_you_mean
+from cnnviz.errors import NetError, did_you_mean, escaped
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import SolverParameter
 
@@ -86,7 +86,7 @@ class GradientReport:
         lines.append(verdict if self.failures else f"All {len(self.gradients)} gradients agree")
         if self.precision == "single":
             lines[-1] += " (in single precision: the device has no other)"
-        return "\n".join(lines)
+        return "\n".join(map(escaped, lines))
 
 
 def check_gradients(

@@ -11,6 +11,7 @@ import numpy as np
 
 from cnnviz.engine.labels import LabelCheck
 from cnnviz.engine.net import Net
+from cnnviz.errors import one_line
 from cnnviz.formats.glog import number
 
 
@@ -26,12 +27,12 @@ def score(net: Net, batches: int) -> Iterator[str]:
         for name, values in outputs.items():
             sums[name] = sums.get(name, 0) + values.astype(np.float64)
             for value in values.ravel():
-                yield f"Batch {batch}, {name} = {number(value)}"
+                yield f"Batch {batch}, {one_line(name)} = {number(value)}"
     yield f"Loss: {number(loss / batches)}"
     weights = loss_weights(net)
     for name, values in sums.items():
         for value in values.ravel() / batches:
-            yield f"{name} = {number(value)}{weighted(value, weights.get(name, 0))}"
+            yield f"{one_line(name)} = {number(value)}{weighted(value, weights.get(name, 0))}"
 
 
 def loss_weights(net: Net) -> dict[str, float]:
@@ -66,10 +67,11 @@ class LayerTimes:
     total: float
 
     def to_text(self) -> str:
-        width = max(map(len, [*self.names, "layer"]))
-        kind = max(map(len, [*self.types, "type"]))
+        names, types = ([one_line(text) for text in column] for column in (self.names, self.types))
+        width = max(map(len, [*names, "layer"]))
+        kind = max(map(len, [*types, "type"]))
         lines = [f"Device: {self.device}", "", f"{'layer':{width}}  {'type':{kind}}  forward ms  backward ms"]
-        for row in zip(self.names, self.types, self.forward, self.backward, strict=True):
+        for row in zip(names, types, self.forward, self.backward, strict=True):
             lines.append(f"{row[0]:{width}}  {row[1]:{kind}}  {row[2]:10.3f}  {row[3]:11.3f}")
         lines += [
             "",

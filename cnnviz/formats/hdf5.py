@@ -18,7 +18,7 @@ import numpy as np
 from cnnviz.errors import FileError, require
 from cnnviz.formats.blob_proto import to_float32
 from cnnviz.formats.files import UnpackLimit, atomic_write
-from cnnviz.formats.text import without_surrogates
+from cnnviz.formats.text import decode_name, without_surrogates
 from cnnviz.formats.wire import map_file
 
 # What h5py raises for a damaged file, depending on where the damage is.
@@ -93,7 +93,12 @@ def dataset(path: str | os.PathLike, parent: Any, name: str) -> Any | None:
     return found
 
 
-def is_number(name: str) -> bool:
+def _text(name: str | bytes) -> str:
+    """Returns a name in the file as text; h5py gives bytes where it is none."""
+    return decode_name(name) if isinstance(name, bytes) else without_surrogates(name)
+
+
+def is_number(name: str | bytes) -> bool:
     """Returns whether ``name`` is that of a numbered dataset."""
     return name.isascii() and name.isdigit() and len(name) < 6
 
@@ -178,17 +183,13 @@ def read_weights_hdf5(path: str | os.PathLike) -> Any:
         if data is None:
             raise FileError(f"{path}: is an HDF5 file without weights: it has no group 'data'.")
         limit = UnpackLimit(path)
-        groups = {without_surrogates(name): group(path, data, name) for name in data}
+        groups = {_text(name): group(path, data, name) for name in data}
         layers = {name: numbered_loaders(path, folder, limit) for name, folder in groups.items()}
-        diffs = {
-            without_surrogates(name): numbered_loaders(path, group(path, diff, name), limit)
-            for name in diff or ()
-        }
+        diffs = {_text(name): numbered_loaders(path, group(path, diff, name), limit) for name in diff or ()}
         filled = {name: loaders for name, loaders in layers.items() if loaders}
-        others = [f"/{name}" for name in file if name not in ("data", "diff")]
-        others += [
-            f"{name}/{item}" for name, found in groups.items() for item in found or () if not is_number(item)
-        ]
+        others = [f"/{_text(name)}" for name in file if name not in ("data", "diff")]
+        for name, found in groups.items():
+            others += [f"{name}/{_text(item)}" for item in found or () if not is_number(item)]
         return Weights(str(path), "", dict.fromkeys(layers, ""), filled, diffs, True, others)
 
 

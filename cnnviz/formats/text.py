@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import re
+from typing import Any
 
 from cnnviz.errors import FileError
 from cnnviz.formats.files import check_size, open_to_read
@@ -69,6 +71,14 @@ def decode_name(raw: bytes) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("gb18030" if _is_chinese(raw) else "latin-1")
+
+
+def json_for_terminals(data: Any, indent: int) -> str:
+    """Returns ``data`` as JSON with the letters of any script, but nothing that could steer a terminal."""
+    text = json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
+    if text.replace("\n", "").isprintable():
+        return text + "\n"
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n"
 
 
 def without_surrogates(text: str) -> str:
