@@ -13,9 +13,9 @@ from cnnviz.errors import escaped
 Item = TypeVar("Item")
 
 
-def say(text: str) -> None:
+def say(text: object) -> None:
     """Prints ``text``, which may hold names from files, without what could steer the terminal."""
-    click.echo("\n".join(escaped(line, keep="\t") for line in text.split("\n")))
+    click.echo("\n".join(escaped(line, keep="\t") for line in str(text).split("\n")))
 
 
 def show(done: int, total: int, noun: str) -> None:

@@ -430,3 +430,11 @@ def test_images_of_60000_pixels_a_side_are_refused_before_memory_is_taken(tmp_pa
     layer = "type: 'ImageData' top: 'x' image_data_param { source: '%s' new_height: 60000 new_width: 60000 }"
     with pytest.raises(NetError, match="new_height 60000 x new_width 60000 is above 67108864 pixels"):
         net_of(layer % (tmp_path / "list.txt"))
+
+
+def test_a_line_with_several_labels_is_told(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "list.txt").write_text("a.png 0 1 1\n")
+    layer = "type: 'ImageData' top: 'x' image_data_param { source: '%s' root_folder: '%s/' }"
+    with pytest.raises(FileError, match=r"a\.png: has several labels in the list.* read by HDF5Data"):
+        net_of(layer % (tmp_path / "list.txt", tmp_path))

@@ -72,7 +72,7 @@ def test_matlab_has_width_first_and_may_pack_its_variables(tmp_path):
 
 def test_what_is_no_mean_is_told(tmp_path):
     np.save(tmp_path / "five.npy", np.zeros((2, 3, 4, 5)))
-    with pytest.raises(FileError, match=r"has the shape \(2, 3, 4, 5\), but a mean is \(channels"):
+    with pytest.raises(FileError, match=r"has the shape \(2, 3, 4, 5\); a mean image has \(channels"):
         read_mean(tmp_path / "five.npy")
     write_mat(tmp_path / "w.mat", "weights", [{"name": "a"}])
     with pytest.raises(FileError, match="holds weights, but one array of numbers called 'mean_data'"):

@@ -25,7 +25,7 @@ from cnnviz.engine.weights_check import unfilled_text
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
-from cnnviz.formats.text import read_text
+from cnnviz.formats.text import is_text, read_text
 
 # Layers that show nothing new after the layer below, or whose boxes are drawn on the image.
 _SAME_MAPS = {
@@ -420,7 +420,7 @@ def _read_names(names: str | os.PathLike | Sequence[str] | None) -> list[str]:
         return []
     if not isinstance(names, (str, os.PathLike)):
         return list(names)
-    lines = read_text(names, "a list of class names, one per line").removesuffix("\n").split("\n")
+    lines = read_text(names).removesuffix("\n").split("\n") if is_text(names) else []
     if not any(map(str.strip, lines)):
         raise CnnvizError(f"{names}: holds no class names; text with one per line is expected.")
     return [printable(line.strip()) for line in lines]

@@ -98,7 +98,7 @@ def _with_three_axes(path: str | os.PathLike, mean: np.ndarray) -> np.ndarray:
         mean = mean[None]
     if mean.ndim != 3 or not mean.size:
         raise FileError(
-            f"{path}: has the shape {shape}, but a mean is (channels, height, width), (height, width) or "
-            "one number for each channel."
+            f"{path}: has the shape {shape}; a mean image has (channels, height, width) or (height, width), "
+            "or is one number for each channel."
         )
     return mean

@@ -141,8 +141,10 @@ def _own(path: str | os.PathLike, parent: Any, name: str) -> Any | None:
 
 
 def _check_dataset(path: str | os.PathLike, dataset: Any, kinds: str) -> None:
-    if not hasattr(dataset, "dtype") or dataset.dtype.kind not in kinds:
-        raise FileError(f"{path}: {dataset.name} holds no numbers. Fetch the file again.")
+    # A link may lead nowhere, and a name may be that of a group or of a type.
+    if not hasattr(dataset, "chunks") or dataset.dtype.kind not in kinds:
+        name = getattr(dataset, "name", "an array")
+        raise FileError(f"{path}: {name} holds no numbers. Fetch the file again.")
     if dataset.shape is None:
         raise FileError(f"{path}: {dataset.name} is empty, but numbers were expected. Fetch the file again.")
     if dataset.is_virtual or dataset.external:

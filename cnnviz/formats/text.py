@@ -47,6 +47,15 @@ def read_text(
     return decode_text(data)
 
 
+def is_text(path: str | os.PathLike) -> bool:
+    """Returns whether the file begins like a text; an empty one does not.
+
+    Raises FileError if it cannot be read.
+    """
+    with open_to_read(path) as file:
+        return looks_like_text(file.read(_HEAD))
+
+
 def read_lines(path: str | os.PathLike, expected: str = "a text file") -> list[str]:
     """Returns the lines of a text file without the white space around them.
 

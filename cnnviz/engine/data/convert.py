@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.engine.data.sources import IMAGE_SUFFIXES, read_image_list
+from cnnviz.engine.data.sources import IMAGE_SUFFIXES, load_listed, read_image_list
 from cnnviz.errors import FileError
 from cnnviz.formats.cifar10 import read_cifar10_folder
 from cnnviz.formats.databases import Database, array_to_datum, check_free, create_database, datum_to_array
@@ -92,7 +92,7 @@ def convert_imageset(
         for number, (name, label) in enumerate(track(entries)):
             path = existing(f"{root.rstrip('/')}/{name.lstrip('/')}" if root else name)
             try:
-                image = load_image(path, not options.gray)
+                image = load_listed(path, not options.gray)
             except FileError as error:
                 done.skipped.append(str(error))
                 continue

@@ -119,7 +119,7 @@ class ImageSource(Source):
             start = 0
 
     def _load(self, path: str | os.PathLike) -> np.ndarray:
-        image = load_image(path, self.color)
+        image = load_listed(path, self.color)
         return to_planes(resize_image(image, *self.size) if self.size else image)
 
 
@@ -301,6 +301,20 @@ def read_image_list(path: str | os.PathLike, root_folder: str = "") -> list[tupl
     if not entries:
         raise FileError(f"{path}: lists no picture; write a path, a space and a label a line.")
     return entries
+
+
+def load_listed(path: str | os.PathLike, color: bool | None) -> np.ndarray:
+    """Loads an image that a list names as load_image does, and tells if its line has several labels."""
+    try:
+        return load_image(path, color)
+    except FileError as error:
+        several = re.fullmatch(r"(.*?\S)(\s+[+-]?[0-9]+)+", str(path))
+        if several and os.path.isfile(several[1]):
+            raise FileError(
+                f"{several[1]}: has several labels in the list, of which an image takes one. Several are "
+                "read by HDF5Data."
+            ) from None
+        raise error
 
 
 def _entry_fault(line: str) -> str:
