@@ -14,6 +14,7 @@ from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import FileError, MissingDependencyError, WeightsError
 from cnnviz.formats.caffemodel import read_weights, write_weights
 from cnnviz.formats.convert import convert_weights, open_weights
+from cnnviz.formats.mat import write_mat
 from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import parse_net, read_net
 
@@ -268,13 +269,13 @@ def test_what_is_left_out_is_told(tmp_path, caplog):
         file["data/ip/0"], file["data/ip/kernel"], file["extra"] = np.ones(2), np.ones(3), np.ones(4)
         file["diff/ip/0"] = np.ones(2)
     convert_weights(tmp_path / "w.h5", tmp_path / "w.npz")
-    assert "left out, since it is no array of a layer: /extra, ip/kernel" in caplog.text
+    assert "left out: /extra, ip/kernel" in caplog.text
     assert "its gradients are left out" in caplog.text
     caplog.clear()
     net = parse_net("layer { name: 'a' } layer { name: 'a' } layer { name: 'b' }").proto
     write_weights(tmp_path / "two.caffemodel", net, [[np.ones(1)], [np.zeros(1)], [np.ones(1)]])
     convert_weights(tmp_path / "two.caffemodel", tmp_path / "two.npz")
-    assert "left out, since it is no array of a layer: a" in caplog.text
+    assert "left out: a (a later layer has its name)" in caplog.text
 
 
 def test_names_that_the_target_cannot_hold_are_told(tmp_path):
@@ -349,15 +350,35 @@ def test_empty_datasets_are_no_crash(tmp_path):
         open_weights(tmp_path / "e.h5")
 
 
-def test_names_of_hdf5_that_are_no_text_are_read(tmp_path):
+def test_names_of_hdf5_that_are_no_text_end_in_a_sentence(tmp_path):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["data/AAAA/0"], file["data/AAAA/BBBB"] = np.ones(2), np.ones(3)
     raw = (tmp_path / "x.h5").read_bytes()
-    raw = raw.replace(b"AAAA", "卷积".encode("gbk")).replace(b"BBBB", b"\xff\xfe\xff\xfe")
-    (tmp_path / "x.h5").write_bytes(raw)
-    weights = open_weights(tmp_path / "x.h5")
-    assert [array.shape for arrays in weights.values() for array in arrays] == [(2,)]
-    for ending in ENDINGS:
-        convert_weights(tmp_path / "x.h5", tmp_path / f"y{ending}")
-        assert set(open_weights(tmp_path / f"y{ending}")) == set(weights)
+    (tmp_path / "x.h5").write_bytes(raw.replace(b"AAAA", "卷积".encode("gbk")))
+    with pytest.raises(FileError, match="cannot be read as HDF5"):
+        open_weights(tmp_path / "x.h5")
+    (tmp_path / "x.h5").write_bytes(raw.replace(b"BBBB", b"\xff\xfe\xff\xfe"))
+    assert list(open_weights(tmp_path / "x.h5")) == ["AAAA"]
+
+
+def test_of_two_arrays_with_one_name_none_is_dropped(tmp_path, caplog):
+    np.savez(tmp_path / "x.npz", **{"a/0": np.ones(1), "a.weight": np.ones(1)})
+    with pytest.raises(FileError, match="array 0 of layer 'a' is there twice"):
+        open_weights(tmp_path / "x.npz")
+    with zipfile.ZipFile(tmp_path / "y.npz", "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        for _ in range(2):
+            archive.writestr("a/0.npy", b"")
+    with pytest.raises(FileError, match="two of its arrays have one name"):
+        open_weights(tmp_path / "y.npz")
+    text = b'{"a/0": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}, "a/0": {}}'
+    (tmp_path / "x.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
+    with pytest.raises(FileError, match="its header makes no sense"):
+        open_weights(tmp_path / "x.safetensors")
+    row = {"name": "a", "type": "", "blobs": [np.ones(1)], "shapes": [np.ones(1)]}
+    write_mat(tmp_path / "x.mat", "weights", [row, row])
+    convert_weights(tmp_path / "x.mat", tmp_path / "y.npz")
+    assert "left out: a (a later layer has its name)" in caplog.text
+    write_mat(tmp_path / "x.mat", "weights", [{**row, "shapes": []}])
+    with pytest.raises(FileError, match="the struct 'weights' wants the fields"):
+        open_weights(tmp_path / "x.mat")

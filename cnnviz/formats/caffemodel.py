@@ -36,6 +36,7 @@ _V1 = {"name": 4, "type": 5, "blobs": 6, "nested": 1}
 _V0 = {"name": 1, "type": 2, "blobs": 50}
 _BLOBS_REMOVED: dict[int, dict | None] = {100: {7: None}, 2: {6: None, 1: {50: None}}}
 _OTHER_KINDS = (".npz", ".npy", ".mat", ".safetensors", ".prototxt", ".txt", ".json", ".png")
+HIDDEN = " (a later layer has its name)"
 _LARGEST = 2**31 - 1  # protobuf reads no larger message
 
 Loader = Callable[[], np.ndarray]
@@ -121,13 +122,14 @@ def read_weights(path: str | os.PathLike) -> Weights:
         return read_weights_hdf5(path)
     net = _scan_net(data, path)
     layers = [layer for layer in net.layers.values() if layer.blobs]
+    counts = Counter(layer.name for layer in layers)
     return Weights(
         str(path),
         net.name,
         {layer.name: layer.type for layer in net.layers.values()},
         {layer.name: [blob.data for blob in layer.blobs] for layer in layers},
         {layer.name: [blob.diff for blob in layer.blobs] for layer in layers},
-        others=[name for name, count in Counter(layer.name for layer in layers).items() if count > 1],
+        others=[f"{name}{HIDDEN}" for name, count in counts.items() if count > 1],
     )
 
 

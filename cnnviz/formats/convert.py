@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 
 from cnnviz.errors import FileError, WeightsError
 from cnnviz.formats.binaryproto import read_mean, write_mean
-from cnnviz.formats.caffemodel import Weights, read_definition, read_weights, write_weights
+from cnnviz.formats.caffemodel import HIDDEN, Weights, read_definition, read_weights, write_weights
 from cnnviz.formats.files import atomic_write
 from cnnviz.formats.mat import mat_names, read_mat, write_mat
 from cnnviz.formats.npy import open_npz
@@ -126,7 +127,7 @@ def is_mean(path: str | os.PathLike) -> bool:
 def _tell_left_out(weights: Weights) -> None:
     if weights.others:
         names = ", ".join(weights.others[:_TOLD]) + (", ..." if len(weights.others) > _TOLD else "")
-        log.warning("%s: left out, since it is no array of a layer: %s", weights.path, names)
+        log.warning("%s: left out: %s", weights.path, names)
     if any(array is not None for name in weights for array in weights.diffs(name)):
         log.warning("%s: its gradients are left out.", weights.path)
 
@@ -191,7 +192,10 @@ def _grouped(path: str | os.PathLike, loaders: Loaders, net_name: str, types: di
         if not match:
             raise FileError(f"{path}: array {name!r} is not named LAYER/NUMBER, e.g. 'conv1/0'. Rename it.")
         number = int(_NAMED.get(match[2], match[2]))
-        layers.setdefault(match[1], {})[number] = load
+        numbered = layers.setdefault(match[1], {})
+        if number in numbered:
+            raise FileError(f"{path}: array {number} of layer {match[1]!r} is there twice. Rename one.")
+        numbered[number] = load
     for layer, numbered in layers.items():
         if sorted(numbered) != list(range(len(numbered))):
             raise FileError(
@@ -251,13 +255,16 @@ def _write_mat(path: str | os.PathLike, weights: Weights, blobs: dict[str, list[
 def _read_mat(path: str | os.PathLike) -> Weights:
     rows, others = read_mat(path, _MAT_NAME)
     try:
-        loaders = {str(row["name"]): [*map(_mat_loader, row["blobs"], row["shapes"])] for row in rows}
+        pairs = [(str(row["name"]), zip(row["blobs"], row["shapes"], strict=True)) for row in rows]
+        loaders = {name: [_mat_loader(*each) for each in arrays] for name, arrays in pairs}
         types = {str(row["name"]): str(row["type"]) for row in rows}
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise FileError(
             f"{path}: the struct 'weights' wants the fields name, type, blobs and shapes; write it with: "
             "cnnviz convert"
         ) from None
+    names = Counter(name for name, _ in pairs)
+    others += [f"{name}{HIDDEN}" for name, count in names.items() if count > 1]
     return Weights(str(path), "", types, loaders, others=others)
 
 

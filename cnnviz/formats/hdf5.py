@@ -110,6 +110,8 @@ def numbered_loaders(
 
     A number without a dataset gives None. Names that are no numbers are passed over.
     """
+    if folder is None:  # a link that leads nowhere
+        return []
     named = {int(name): name for name in folder if is_number(name)}
     loaders: list[Callable[[], np.ndarray] | None] = [None] * (max(named, default=-1) + 1)
     if len(loaders) > 100 + 2 * len(named):

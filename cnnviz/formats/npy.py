@@ -56,6 +56,8 @@ def open_npz(path: str | os.PathLike) -> dict[str, Callable[[], np.ndarray]]:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             limit = UnpackLimit(path)
+            if len({member.filename for member in members}) < len(members):
+                raise ValueError("two of its arrays have one name")
             for member in members:
                 limit.take(max(member.file_size - member.compress_size, 0))
     except _ZIP_ERRORS as error:

@@ -45,13 +45,20 @@ def read_safetensors(path: str | os.PathLike) -> tuple[dict[str, Callable[[], np
     if len(data) < 8 or length > len(data) - 8:
         raise FileError(f"{path}: its header does not fit into its {len(data)} bytes. Fetch the file again.")
     try:
-        header = json.loads(bytes(data[8 : 8 + length]))
+        header = json.loads(bytes(data[8 : 8 + length]), object_pairs_hook=_unique)
         metadata = {str(k): without_surrogates(str(v)) for k, v in header.pop(_METADATA, {}).items()}
         body = data[8 + length :]
-        loaders = {without_surrogates(k): _loader(path, k, entry, body) for k, entry in header.items()}
+        loaders = _unique([(without_surrogates(k), _loader(path, k, e, body)) for k, e in header.items()])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         raise FileError(f"{path}: its header makes no sense. Fetch the file again.") from None
     return loaders, metadata
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("two arrays have one name")
+    return found
 
 
 def write_safetensors(
