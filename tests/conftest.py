@@ -9,6 +9,8 @@ import pytest
 
 from cnnviz.errors import FileError
 
+pytest_plugins = ["device_tests", "simulator"]
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

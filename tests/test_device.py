@@ -188,3 +188,48 @@ def test_a_home_that_cannot_be_written(tmp_path):
     )
     assert (result.returncode, result.stderr) == (0, "")
     assert list(tmp_path.iterdir()) == [], "what was temporary is gone"
+
+
+@pytest.mark.parametrize("limit, axes", [(1, (1, 1, 1)), (7, (7, 2, 1)), (64, (64, 64, 64))])
+def test_small_work_groups_give_the_same_numbers(monkeypatch, limit, axes):
+    """Devices differ in how many work items a group may have; on some CPUs it is one."""
+    device, expected = opened(monkeypatch, "1"), values_of(opened(monkeypatch, "0"))
+    monkeypatch.setattr(device, "group_limit", limit)
+    monkeypatch.setattr(device, "axis_limits", axes)
+    sizes = []
+    enqueue = device._cl.enqueue_nd_range_kernel
+    monkeypatch.setattr(
+        device._cl, "enqueue_nd_range_kernel", lambda *args: sizes.append(args[3]) or enqueue(*args)
+    )
+    for name, values in values_of(device).items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    given = [size for size in sizes if size is not None]
+    assert given and all(np.prod(size) <= limit for size in given)
+    assert all(n <= most for size in given for n, most in zip(size, axes, strict=False))
+
+
+def test_the_largest_group_that_fits(monkeypatch):
+    device = opened(monkeypatch, "0")
+    monkeypatch.setattr(device, "group_limit", 100)
+    monkeypatch.setattr(device, "axis_limits", (128, 4, 1))
+    assert device.fitting_group((256,)) == (64,)
+    assert device.fitting_group((16, 16)) == (16, 4)
+    assert device.fitting_group((30, 8, 2), limit=20) == (15, 1, 1)
+
+
+def test_a_platform_of_any_version(monkeypatch):
+    class Platform:
+        version = "strange"
+
+    assert module._opencl_version(Platform) == 0
+    Platform.version = "OpenCL 3.0 with more"
+    assert module._opencl_version(Platform) == 3.0
+
+
+@pytest.mark.parametrize("name", sorted(f.name for f in KERNELS.iterdir()))
+def test_no_kernel_needs_double_precision(name):
+    """A number with a fraction is a double unless it is cast: an error on a device that has none."""
+    text = re.sub(r"//.*", "", (KERNELS / name).read_text())
+    number = r"(?:\d+\.\d*|\.\d+|\d+(?=e))(?:e[-+]?\d+)?"
+    assert not re.findall(rf"(?<!\(Dtype\))(?<![\w.]){number}(?![\w.])", text)
+    assert not re.search(r"\bdouble\b", text)

@@ -51,6 +51,7 @@ def rows(predicate=lambda case: True):
     return pytest.mark.parametrize("case", chosen, ids=[case.id for case in chosen])
 
 
+@pytest.mark.simulator
 @rows(lambda case: case.reference is not None)
 def test_values_are_those_of_plain_numpy(case):
     check_values(case)
@@ -69,6 +70,7 @@ def test_gradient_agrees_with_differences_in_single_precision(case):
     check_gradient(case, get_device(), 1e-3)
 
 
+@pytest.mark.simulator
 @rows(lambda case: case.gradient)
 def test_backward_overwrites_bottoms_and_adds_to_parameters(case):
     check_repeats(case)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import math
 import os
 import re
 import warnings
@@ -44,7 +45,17 @@ def _opencl() -> Any:
     show_runtimes_to_loader(Path(pyopencl.__file__).parent)
     # Compilers' remarks on correct programs help nobody; errors carry the build log themselves.
     warnings.filterwarnings("ignore", category=pyopencl.CompilerWarning)
+    _ask_nvidia_only()
     return pyopencl
+
+
+def _ask_nvidia_only() -> None:
+    """Keeps pyopencl from asking every device, at each kernel, for a property that NVIDIA's alone have."""
+    from pyopencl import characterize
+
+    ask = characterize.nv_compute_capability
+    extension = "cl_nv_device_attribute_query"
+    characterize.nv_compute_capability = lambda dev: ask(dev) if extension in dev.extensions else None
 
 
 # --- Listing and choosing -----------------------------------------------------------------------
@@ -107,7 +118,8 @@ def _handles(cl: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _opencl_version(platform: Any) -> float:
-    return float(platform.version.split()[1])
+    number = re.search(r"\d+\.\d+", platform.version)
+    return float(number[0]) if number else 0.0
 
 
 def _kind(cl: Any, handle: Any) -> str:
@@ -180,6 +192,8 @@ class Device:
         is_cpu: whether work is best cut into few large pieces.
         shares_memory: whether host and device see the same memory, so that nothing is copied.
         has_double: whether it computes in double precision (cl_khr_fp64).
+        group_limit: most work items of a work group.
+        axis_limits: most of them along each axis.
     """
 
     def __init__(self, info: DeviceInfo):
@@ -188,8 +202,11 @@ class Device:
         self.dtype = np.dtype(np.float32)
         self.is_cpu = info.kind == "CPU" and os.environ.get(_SEPARATE_MEMORY, "0") in ("", "0")
         self.has_double = "cl_khr_fp64" in info.handle.extensions
+        self.group_limit: int = info.handle.max_work_group_size
+        self.axis_limits: tuple[int, ...] = tuple(info.handle.max_work_item_sizes)
         self.allocated = 0
         self._kernels: dict[Any, Any] = {}
+        self._group_limits: dict[Any, int] = {}
         self._scratch: dict[str, Any] = {}
         try:
             with keeping_signals():
@@ -221,7 +238,7 @@ class Device:
         if dtype == np.float64 and not self.has_double:
             raise DeviceError(f"{self.info.title} has no double precision")
         other = object.__new__(Device)
-        other.__dict__.update(self.__dict__, dtype=dtype, _kernels={}, _scratch={})
+        other.__dict__.update(self.__dict__, dtype=dtype, _kernels={}, _group_limits={}, _scratch={})
         return other
 
     @property
@@ -318,6 +335,18 @@ class Device:
 
     # Kernels
 
+    def fitting_group(self, local_size: tuple[int, ...], limit: int | None = None) -> tuple[int, ...]:
+        """Returns the largest work group that the device can run whose sizes divide those of ``local_size``.
+
+        ``limit`` is the most work items of a certain kernel's group, where that is less than the device's.
+        """
+        left = self.group_limit if limit is None else min(limit, self.group_limit)
+        fitted = []
+        for size, most in zip(local_size, self.axis_limits, strict=False):
+            fitted.append(next(n for n in range(min(size, most, left), 0, -1) if size % n == 0))
+            left //= fitted[-1]
+        return tuple(fitted)
+
     def kernel(
         self, source: str, name: str, args: Sequence[Any] = (), defines: tuple[tuple[str, Any], ...] = ()
     ) -> Any:
@@ -332,6 +361,8 @@ class Device:
             # Told once: finding out the type of each number at each launch takes longer than the launch.
             kernel.set_scalar_arg_dtypes([self._scalar_type(arg) for arg in args])
             self._kernels[key] = kernel
+            what = self._cl.kernel_work_group_info.WORK_GROUP_SIZE
+            self._group_limits[key] = kernel.get_work_group_info(what, self.info.handle)
         return kernel
 
     def _scalar_type(self, arg: Any) -> np.dtype | None:
@@ -408,7 +439,8 @@ class Device:
             args: buffers; Python ints and bools become int, floats the device's element type,
                 NumPy scalars stay, None is a null pointer; a kernel's types are those of its first
                 launch.
-            local_size: work group; chosen if not given.
+            local_size: work group; chosen if not given. Where the device or the kernel cannot run so many
+                items together it is cut: kernels whose items work together must ask ``fitting_group``.
             defines: (name, value) pairs fixed at build time.
         """
         if isinstance(global_size, int):
@@ -428,6 +460,8 @@ class Device:
             raise DeviceError(
                 f"kernel {name!r} would have to count beyond {_MOST}; use smaller blobs or parameters"
             ) from None
+        if local_size is not None and math.prod(local_size) > 1:  # one is always allowed
+            local_size = self.fitting_group(local_size, self._group_limits[source, name, defines])
         try:
             self._cl.enqueue_nd_range_kernel(self.queue, kernel, global_size, local_size)
         except (self._cl.MemoryError, self._cl.RuntimeError) as error:

@@ -68,6 +68,7 @@
 
 #else
 
+#define GROUP __attribute__((reqd_work_group_size(LOCAL, 1, 1)))
 #define FOR_CHANNEL                                                                            \
     __local Dtype partial[LOCAL];                                                              \
     const size_t c = get_group_id(0), item = get_local_id(0);
@@ -95,11 +96,14 @@ Dtype joined(const Dtype mine, __local Dtype *partial)
 
 #endif
 
+#ifndef GROUP
+#define GROUP
+#endif
 #define VALUE(AT) AT(x)
 #define SQUARE(AT) ((AT(x) - center) * (AT(x) - center))
 
-__kernel void channel_moments(const int outer, const int dim, const int inner, __global const Dtype *x,
-                              __global Dtype *mean, __global Dtype *variance)
+__kernel GROUP void channel_moments(const int outer, const int dim, const int inner, __global const Dtype *x,
+                                    __global Dtype *mean, __global Dtype *variance)
 {
     FOR_CHANNEL
     const Dtype m = (Dtype)outer * inner;
@@ -115,8 +119,8 @@ __kernel void channel_moments(const int outer, const int dim, const int inner, _
 
 #define TERM_OF(AT) TERM(AT(a), AT(b))
 
-__kernel void channel_sums(const int outer, const int dim, const int inner, __global const Dtype *a,
-                           __global const Dtype *b, const Dtype scale, const int keep, __global Dtype *sums)
+__kernel GROUP void channel_sums(const int outer, const int dim, const int inner, __global const Dtype *a,
+                                 __global const Dtype *b, const Dtype scale, const int keep, __global Dtype *sums)
 {
     FOR_CHANNEL
     Dtype sum = 0;
@@ -127,10 +131,10 @@ __kernel void channel_sums(const int outer, const int dim, const int inner, __gl
 #define SLOPE(AT) AT(dy)
 #define SLOPE_TIMES_X(AT) (AT(dy) * (AT(x) - center))
 
-__kernel void channel_normalized_sums(const int outer, const int dim, const int inner,
-                                      __global const Dtype *x, __global const Dtype *mean,
-                                      __global const Dtype *inverse, __global const Dtype *dy,
-                                      __global Dtype *sum_dy, __global Dtype *sum_dyx)
+__kernel GROUP void channel_normalized_sums(const int outer, const int dim, const int inner,
+                                            __global const Dtype *x, __global const Dtype *mean,
+                                            __global const Dtype *inverse, __global const Dtype *dy,
+                                            __global Dtype *sum_dy, __global Dtype *sum_dyx)
 {
     FOR_CHANNEL
     const Dtype center = mean[c];

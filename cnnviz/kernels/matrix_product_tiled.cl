@@ -11,7 +11,9 @@
 #ifndef Dtype
 #define Dtype float
 #endif
-#define SIDE 16
+#ifndef SIDE
+#define SIDE 16   // SIDE x SIDE items must fit a work group
+#endif
 #define PER_ITEM 4
 #define TILE (SIDE * PER_ITEM)
 #define DEPTH 16

@@ -82,14 +82,11 @@ inline void add_line_products(Vector sum[A_LINES][B_LINES], __global const Dtype
 
 inline Dtype sum_lanes(Vector value)
 {
-#if LANES == 16
-    const JOIN(Dtype, 8) eight = value.lo + value.hi;
-    const JOIN(Dtype, 4) four = eight.lo + eight.hi;
-#elif LANES == 8
-    const JOIN(Dtype, 4) four = value.lo + value.hi;
-#else
-    const Vector four = value;
-#endif
-    const JOIN(Dtype, 2) two = four.lo + four.hi;
-    return two.x + two.y;
+    Dtype lanes[LANES];
+    store(value, 0, lanes);
+    #pragma unroll
+    for (int reach = LANES / 2; reach > 0; reach /= 2)
+        #pragma unroll
+        for (int i = 0; i < reach; i++) lanes[i] += lanes[i + reach];
+    return lanes[0];
 }

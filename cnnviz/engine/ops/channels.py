@@ -11,7 +11,7 @@ from cnnviz.engine.device import Device
 from cnnviz.engine.ops.ranges import row_range, vector_rows
 
 _GROUP = 256
-"""Work items that add up one channel together on a GPU."""
+"""Most work items that add up one channel together on a GPU; a power of two."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Channels:
         elif self.device.is_cpu:
             way, size, options = ("LANES", 16), (self.dim,), {"local_size": (1,)}
         else:
-            way, size, options = ("LOCAL", _GROUP), (self.dim * _GROUP,), {"local_size": (_GROUP,)}
+            (items,) = local_size = self.device.fitting_group((_GROUP,))
+            way, size, options = ("LOCAL", items), (self.dim * items,), {"local_size": local_size}
         self.device.launch("channels", kernel, size, *shape, *args, defines=(*defines, way), **options)
 
     def _map(self, kernel: str, *args: Any, defines: tuple[tuple[str, Any], ...] = ()) -> None:

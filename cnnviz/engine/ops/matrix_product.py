@@ -9,7 +9,7 @@ from cnnviz.engine.device import Device
 from cnnviz.engine.ops.tile import tile_of
 
 _NO_LIMIT = 2**31 - 1
-_GROUP_SIDE, _GROUP_TILE = 16, 64  # of matrix_product_tiled.cl
+_GROUP_SIDE, _PER_ITEM = 16, 4  # of matrix_product_tiled.cl; the side is less on devices with small groups
 _ROWS_OF_A = 4  # A_LINES of tile.h
 _PACK_AT_LEAST = 8192  # elements for one work item
 
@@ -92,17 +92,18 @@ def _way(is_cpu: bool, m: int, n: int, k: int, transpose_a: bool, transpose_b: b
 
 def by_groups(device: Device, p: _Product) -> None:
     """The way of devices with many small cores: work groups share tiles in local memory."""
-    global_size = (
-        -(-p.n // _GROUP_TILE) * _GROUP_SIDE,
-        -(-p.m // _GROUP_TILE) * _GROUP_SIDE,
-        p.batch,
-    )
+    side = _GROUP_SIDE
+    while device.fitting_group((side, side)) != (side, side):
+        side //= 2
+    tile = side * _PER_ITEM
+    global_size = (-(-p.n // tile) * side, -(-p.m // tile) * side, p.batch)
     device.launch(
         "matrix_product_tiled",
         "product_tiled",
         global_size,
         *(p.m, p.n, p.k, *p.a, *p.b, p.c.buffer, p.c.offset, p.c.step, p.alpha, p.beta),
-        local_size=(_GROUP_SIDE, _GROUP_SIDE, 1),
+        local_size=(side, side, 1),
+        defines=(("SIDE", side),),
     )
 
 
