@@ -48,7 +48,8 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
     """Show what a net makes of images: maps of every layer, predictions, attributions.
 
     MODEL is a prototxt, in deploy form or the one for training, a solver's, or a caffemodel that holds
-    its net; IMAGE is a picture or a folder.
+    its net; IMAGE is a picture, a folder, or an .npy array (a signal, a volume, an image of many channels)
+    that goes in as it is.
 
     \b
     Example:
@@ -61,7 +62,7 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
     from cnnviz.analysis.inputs import parse_inputs
     from cnnviz.analysis.preprocessing import (
         find_pictures,
-        load_picture,
+        load_input,
         parse_size,
         preprocessing_from_options,
         training_net,
@@ -102,7 +103,7 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
     paths, left_out = [], []
     for path in steps(pictures, "images"):
         try:
-            picture = load_picture(path)
+            picture = load_input(path)
         except FileError as error:
             if path in images:  # asked for by name, not found in a folder
                 raise

@@ -61,8 +61,8 @@ _IMAGE_OPTIONS = (
     click.option("--stretch", is_flag=True, help="Use the whole image; default: cut the middle out."),
     click.option("--size", metavar="H,W", help="Height and width of the net's input."),
     click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE|FILE", help="Feed another input "
-                 "than the image's: a number, numbers or an .npy file; may be repeated. Default: 0 at the "
-                 "first step and 1 after for the cont of recurrent layers, else 0."),
+                 "than the image's: a number, numbers, an .npy file or an image; may be repeated. "
+                 "Default: 0 at the first step and 1 after for the cont of recurrent layers, else 0."),
 )  # fmt: skip
 
 

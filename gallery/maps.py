@@ -110,7 +110,7 @@ class MapSection:
         """What is found in one image."""
         name = Path(features.path).name
         height, width = features.seen.shape[:2]
-        alt = f"{name} as the net sees it, {width} × {height} pixels"
+        alt = f"{name} as the net sees it, {features.origin or f'{width} × {height} pixels'}"
         return (
             f"<style>.seen-{number}{{background-image:url({photo(features.seen)})}}</style>"
             f'<article class="card image of of-{number}" id="image-{number}"><h3>{text(name)}'

@@ -16,7 +16,7 @@ from cnnviz.analysis.features import Looker
 from cnnviz.analysis.filters import Report, filter_report
 from cnnviz.analysis.inputs import Value
 from cnnviz.analysis.model import load_graph
-from cnnviz.analysis.preprocessing import Preprocessing, find_pictures, load_picture, preprocessing_of
+from cnnviz.analysis.preprocessing import Preprocessing, find_pictures, load_input, preprocessing_of
 from cnnviz.analysis.summary import NetSummary, graph_to_show, short_number
 from cnnviz.engine.device import Device
 from cnnviz.engine.weights_check import unfilled_layers, unfilled_text
@@ -221,7 +221,7 @@ def _add_features(page: _Page, preprocessing, class_names, size, inputs, device,
     section = MapSection([Path(path).name for path in page.images], page.anchors)
     for path in page.images:
         page.progress(f"feature maps of {Path(path).name}")
-        section.add(looker, looker.look(load_picture(path), path))
+        section.add(looker, looker.look(load_input(path), path))
     for layer, id in section.places():
         page.link("maps", layer, id)
     words = "The classes that the net finds in an image, the pixels that speak for the first, and what each "

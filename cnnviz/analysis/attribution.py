@@ -52,6 +52,11 @@ def score_blob(looker: Looker) -> tuple[str, int]:
     name = looker.score_blob()
     if name is None:
         raise CnnvizError("The net gives no class scores, so nothing can be attributed to a class.")
+    shape = looker.net.blobs[looker.input].shape
+    if len(shape) not in (4, 5):
+        raise CnnvizError(
+            f"The input {looker.input!r} has the shape {shape}; attributions explain nets that read images."
+        )
     if looker.frames > 1:
         raise CnnvizError(
             f"The net reads {looker.frames} frames at once; attributions explain nets that read one picture."

@@ -176,7 +176,7 @@ def _input_shape(
 ) -> list[int]:
     """The data layer's own shape, else what size, crop_size and the first weights tell."""
     known = graph.shapes.get(top)
-    if known is not None and len(known) == 4:
+    if known is not None and (len(known) >= 4 or (known and not size)):
         return list(known)
     crop = max((layer.transform_param.crop_size for layer in definition.proto.layer), default=0)
     first = next((a[0] for a in (weights or {}).values() if len(a) and np.ndim(a[0]) == 4), None)
@@ -208,10 +208,11 @@ def _with_one_image(definition: NetDefinition, along: Sequence[str]) -> NetDefin
     """
     proto = NetParameter()
     proto.CopyFrom(definition.proto)
-    for layer in proto.layer:
-        for k, shape in enumerate(layer.input_param.shape):
-            if len(shape.dim) >= 4 or (shape.dim and set(layer.top[k : k + 1]) & set(along)):
-                shape.dim[0] = 1
+    inputs = [pair for layer in proto.layer for pair in zip(layer.top, layer.input_param.shape, strict=False)]
+    pictures = [shape for _, shape in inputs if len(shape.dim) >= 4]
+    signals = [shape for _, shape in inputs if len(shape.dim) > 1][:1]
+    for shape in [*(pictures or signals), *(shape for top, shape in inputs if top in along and shape.dim)]:
+        shape.dim[0] = 1
     if proto == definition.proto:
         return definition
     alone = definition.part(proto, range(len(proto.layer)))

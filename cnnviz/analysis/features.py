@@ -12,13 +12,14 @@ from itertools import groupby
 
 import numpy as np
 
+from cnnviz.analysis.arrays import InputArray, picture_of
 from cnnviz.analysis.deploy import deploy
 from cnnviz.analysis.detections import Detections, detections
 from cnnviz.analysis.inputs import Value, feed_inputs
 from cnnviz.analysis.preprocessing import Preprocessing
 from cnnviz.analysis.receptive_field import ReceptiveField, receptive_fields
 from cnnviz.analysis.sequences import time_major_blobs
-from cnnviz.analysis.summary import printable
+from cnnviz.analysis.summary import printable, shape_text
 from cnnviz.engine.device import Device
 from cnnviz.engine.net import Net
 from cnnviz.engine.weights_check import unfilled_text
@@ -102,6 +103,7 @@ class ImageFeatures:
         omitted: layers that change the maps but are too many to show unasked.
         detections: the objects found; None for nets that are no detectors.
         notes: see Looker.
+        origin: what ``seen`` is drawn from; "" if it is the picture itself.
         cut_short: the first layer that could not run; "" if all did.
     """
 
@@ -114,6 +116,7 @@ class ImageFeatures:
     detections: Detections | None = None
     notes: Sequence[str] = ()
     cut_short: str = ""
+    origin: str = ""
 
     def texts(self) -> list[str]:
         """Returns the predictions in words, e.g. "99.4% tabby (281)", or "18.51 class 285" for scores; of
@@ -184,26 +187,29 @@ class Looker:
             self.notes.append(f"{unfilled_text(self.net.unfilled, str(weights))}.")
         self.preprocessing = preprocessing or Preprocessing()
         self.class_names = _read_names(class_names)
-        self.input = self._image_input()
+        self.input = self._main_input()
         self.fields = receptive_fields(self.net.graph)
         self.time_major = time_major_blobs(self.net.graph)
         shape = self.net.blobs[self.input].shape
         # More than one in nets that read videos (N, C, L, H, W), and where the batch is fixed, such as T x N
         # frames for recurrent layers.
         self.frames = shape[0] * (shape[2] if len(shape) == 5 else 1)
-        told = [f"{self.input}: the image in each of its {self.frames} frames"] if self.frames > 1 else []
-        told += feed_inputs(self.net, self.input, inputs)
-        if told and not (inputs and len(inputs) == len(told)):
-            log.warning("Inputs of the net: %s.", "; ".join(told))
+        self._told = feed_inputs(self.net, self.input, inputs, self.preprocessing)
+        self._is_new = self.frames > 1  # what to say then depends on what is shown first
+        self._were_given = bool(inputs) and len(inputs or ()) == len(self._told)
+        if not self._is_new:
+            self._tell_inputs(True)
 
-    def _image_input(self) -> str:
+    def _main_input(self) -> str:
+        """The input for the image, in nets that read none for the array."""
         shapes = {name: self.net.blobs[name].shape for name in self.net.inputs}
         pictures = [name for name, shape in shapes.items() if len(shape) in (4, 5)]
-        if not pictures:
+        arrays = pictures or [name for name, shape in shapes.items() if len(shape) > 1]
+        if not arrays:
             raise NetError(
                 f"{self.net.graph.path}: no input takes an image (N, C, H, W); the net's inputs are {shapes}."
             )
-        return next((name for name in pictures if shapes[name][1] in (1, 3)), pictures[0])
+        return next((name for name in pictures if shapes[name][1] in (1, 3)), arrays[0])
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -211,18 +217,44 @@ class Looker:
         shape = self.net.blobs[self.input].shape
         return shape[1], shape[-2], shape[-1]
 
-    def show(self, image: np.ndarray) -> np.ndarray:
-        """Puts a picture (RGB or grey) into the input, into all its frames; returns it as the net sees it."""
-        values, seen = self.preprocessing.prepare(image, self.shape)
+    def _tell_inputs(self, is_image: bool) -> None:
+        """Says once what the inputs are fed with, unless the user gave all of it."""
+        told = self._told
+        if is_image and self.frames > 1:
+            told = [f"{self.input}: the image in each of its {self.frames} frames", *told]
+        if told and not (self._were_given and len(told) == len(self._told)):
+            log.warning("Inputs of the net: %s.", "; ".join(told))
+
+    def show(self, image: np.ndarray | InputArray) -> np.ndarray:
+        """Puts a picture (RGB or grey) into the input, into all its frames; returns it as the net sees it.
+
+        An InputArray goes in as it is, and a picture of it is returned.
+
+        Raises CnnvizError if it does not fit.
+        """
         blob = self.net.blobs[self.input]
+        if self._is_new:
+            self._tell_inputs(not isinstance(image, InputArray))
+            self._is_new = False
+        if isinstance(image, InputArray):
+            blob.data[...] = image.fitted(blob.shape, self.input)
+            return picture_of(blob.read_data()[0], self.preprocessing.channel_order)
+        if len(blob.shape) not in (4, 5):
+            raise CnnvizError(
+                f"{self.net.graph.path}: the input {self.input!r} of shape {blob.shape} takes no image; give "
+                f"an .npy array of the shape {blob.shape[1:]}."
+            )
+        values, seen = self.preprocessing.prepare(image, self.shape)
         blob.data[...] = values if len(blob.shape) == 4 else values[:, None]
         return seen
 
-    def look(self, image: np.ndarray, path: str = "", layers: Sequence[str] | None = None) -> ImageFeatures:
+    def look(
+        self, image: np.ndarray | InputArray, path: str = "", layers: Sequence[str] | None = None
+    ) -> ImageFeatures:
         """Runs the net on a picture and keeps the maps of ``layers``.
 
         Args:
-            image: (H, W) or (H, W, 3), RGB, 0 to 255.
+            image: (H, W) or (H, W, 3), RGB, 0 to 255; or an InputArray.
             path: its name.
             layers: names or patterns such as "fire*/concat"; default: each that changes the maps, or, if
                 these are more than MOST_LAYERS, about so many that join branches or end blocks (of a
@@ -231,6 +263,8 @@ class Looker:
         Raises NetError if no layer has such a name.
         """
         result = ImageFeatures(path, self.show(image), notes=self.notes)
+        if isinstance(image, InputArray):
+            result.origin = f"array of {shape_text(image.values.shape)}"
         result.cut_short = next((left.name for left in self.net.left_out), "")
         wanted, result.omitted = self._wanted(layers)
         for index in range(len(self.net.layers)):

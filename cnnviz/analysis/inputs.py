@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from cnnviz.analysis.preprocessing import Preprocessing, is_array, is_picture, load_picture
 from cnnviz.analysis.sequences import continuations
 from cnnviz.engine.graph import Graph, GraphLayer
 from cnnviz.engine.net import Net
@@ -14,10 +15,15 @@ from cnnviz.errors import CnnvizError, did_you_mean
 from cnnviz.formats.blob_proto import to_float32
 from cnnviz.formats.npy import read_npy
 
-Value = np.ndarray | float
+Value = np.ndarray | float | str
 
 
-def feed_inputs(net: Net, image: str, given: Mapping[str, Value] | None = None) -> list[str]:
+def feed_inputs(
+    net: Net,
+    image: str,
+    given: Mapping[str, Value] | None = None,
+    preprocessing: Preprocessing | None = None,
+) -> list[str]:
     """Fills all inputs but the image's.
 
     An input that tells recurrent layers where sequences begin (their second bottom, also behind Split,
@@ -27,7 +33,9 @@ def feed_inputs(net: Net, image: str, given: Mapping[str, Value] | None = None) 
     Args:
         net: its input blobs are written.
         image: the input that takes the picture.
-        given: values by name instead: arrays of the input's shape or size, or one number for all.
+        given: values by name instead: arrays of the input's shape or size, one number for all, or the path
+            of a picture, such as the second of a pair.
+        preprocessing: of such pictures.
 
     Returns:
         What was fed, in words: "cont: 0 at the first step, 1 after (for lstm1)".
@@ -52,7 +60,10 @@ def feed_inputs(net: Net, image: str, given: Mapping[str, Value] | None = None) 
         blob = net.blobs[name]
         values, words = known.get(name, (np.zeros(blob.shape, np.float32), "zeros"))
         if name in given:
-            values, words = _fitted(given[name], blob.shape, name), "as given"
+            values, words = (
+                _given(given[name], blob.shape, name, preprocessing or Preprocessing()),
+                "as given",
+            )
         blob.data[...] = values
         if name in read:
             told.append(f"{name}: {words}")
@@ -82,7 +93,15 @@ def _is_proposal(node: GraphLayer) -> bool:
     return in_python or node.type == "Proposal"
 
 
-def _fitted(value: Value, shape: tuple[int, ...], name: str) -> np.ndarray:
+def _given(value: Value, shape: tuple[int, ...], name: str, preprocessing: Preprocessing) -> np.ndarray:
+    if not isinstance(value, str):
+        return _fitted(value, shape, name)
+    if len(shape) != 4 or shape[1] not in (1, 3):
+        raise CnnvizError(f"Input {name!r} of shape {shape} takes no image ({value}); give numbers or .npy.")
+    return preprocessing.prepare(load_picture(value), (shape[1], shape[2], shape[3]))[0]
+
+
+def _fitted(value: np.ndarray | float, shape: tuple[int, ...], name: str) -> np.ndarray:
     array = np.asarray(value, np.float32)
     if array.ndim == 0:
         return np.broadcast_to(array, shape)
@@ -91,22 +110,25 @@ def _fitted(value: Value, shape: tuple[int, ...], name: str) -> np.ndarray:
     return array.reshape(shape)
 
 
-def parse_inputs(texts: Iterable[str]) -> dict[str, np.ndarray]:
-    """Returns the values of "NAME=FILE.npy", "NAME=0.5" and "NAME=600,800,1.5", by name.
+def parse_inputs(texts: Iterable[str]) -> dict[str, Value]:
+    """Returns the values of "NAME=FILE.npy", "NAME=0.5" and "NAME=600,800,1.5", by name; of "NAME=FILE.png"
+    the path.
 
     Raises CnnvizError for anything else, FileError if the file holds no array of numbers.
     """
     return dict(_parsed(text) for text in texts)
 
 
-def _parsed(text: str) -> tuple[str, np.ndarray]:
+def _parsed(text: str) -> tuple[str, Value]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         raise CnnvizError(f"--input {text}: write NAME=VALUE or NAME=FILE.npy.")
     try:
         numbers = [float(part) for part in value.split(",")]
     except ValueError:
-        if not value.lower().endswith(".npy") and not os.path.exists(value):
+        if is_picture(value):
+            return name, value
+        if not is_array(value) and not os.path.exists(value):
             raise CnnvizError(f"--input {text}: {value!r} is neither a number nor an .npy file.") from None
         return name, to_float32(read_npy(value))
     return name, np.array(numbers[0] if len(numbers) == 1 else numbers, np.float32)

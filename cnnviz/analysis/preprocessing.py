@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cnnviz.analysis.arrays import InputArray, read_array
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.files import describe_os_error
 from cnnviz.formats.images import load_image, resize_image
@@ -55,7 +56,10 @@ class Preprocessing:
         """
         channels, height, width = shape
         if channels not in (1, 3):
-            raise CnnvizError(f"The net's input has {channels} channels; a picture has 1 or 3.")
+            raise CnnvizError(
+                f"The net's input has {channels} channels; a picture has 1 or 3. "
+                "Give an .npy array with all channels instead."
+            )
         seen = self._fit(_with_channels(image, channels), height, width)
         planes = seen[None] if seen.ndim == 2 else seen.transpose(2, 0, 1)
         if channels == 3 and self.channel_order == "bgr":
@@ -214,10 +218,29 @@ def find_pictures(paths: Sequence[str | os.PathLike]) -> list[str]:
         except OSError as error:
             raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
         pictures = [os.path.join(path, name) for name in names if name.lower().endswith(_PICTURES)]
+        pictures = pictures or [os.path.join(path, name) for name in names if is_array(name)]
         if not pictures:
             raise FileError(f"{path}: holds no picture ({', '.join(_PICTURES)}).")
         found += pictures
     return found
+
+
+def load_input(path: str | os.PathLike) -> np.ndarray | InputArray:
+    """Returns a picture as ``load_picture``, or the array of an .npy file.
+
+    Raises FileError if it is neither.
+    """
+    return read_array(os.fspath(path)) if is_array(path) else load_picture(path)
+
+
+def is_picture(path: str | os.PathLike) -> bool:
+    """Whether a file is a picture by its name."""
+    return os.fspath(path).lower().endswith(_PICTURES)
+
+
+def is_array(path: str | os.PathLike) -> bool:
+    """Whether a file is an array by its name."""
+    return os.fspath(path).lower().endswith(".npy")
 
 
 def load_picture(path: str | os.PathLike) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnviz.analysis.features import Looker
-from cnnviz.analysis.preprocessing import load_picture
+from cnnviz.analysis.preprocessing import load_input
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.images import resize_image
 
@@ -81,7 +81,7 @@ def top_images(
     chosen: list[int] = []
     total = 0
     for path in track(paths):
-        looker.show(load_picture(path))
+        looker.show(load_input(path))
         looker.net.run_forward(0, last)
         values = looker.by_item(blob, looker.net.blobs[blob].read_data())[0]
         maps = values.reshape(len(values), -1)
@@ -117,7 +117,7 @@ def _cut_out(looker: Looker, best, field) -> list[list[Patch]]:
             wanted.setdefault(path, []).append((row, column))
     found: dict[tuple[int, int], Patch] = {}
     for path, places in wanted.items():
-        seen = looker.show(load_picture(path))
+        seen = looker.show(load_input(path))
         for row, column in places:
             value, _, unit = best[row][column]
             box = (0.0, 0.0, *seen.shape[:2]) if field is None else field.box(*unit)

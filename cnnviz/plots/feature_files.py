@@ -11,6 +11,7 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.lib.format import write_array
 
+from cnnviz.analysis.arrays import InputArray
 from cnnviz.analysis.attribution import (
     Excitation,
     attribute,
@@ -108,7 +109,7 @@ class FeatureWriter:
             check_channel(self.looker, blob, channels[-1], layer)
 
     def write(
-        self, path: str, picture: np.ndarray, announce: Callable[[str], None] = lambda what: None
+        self, path: str, picture: np.ndarray | InputArray, announce: Callable[[str], None] = lambda what: None
     ) -> ImageFeatures:
         """Writes the files of one image and returns its features.
 

@@ -354,6 +354,8 @@ def _map_facts(maps: FeatureMaps, shown: int, is_top: bool) -> list[str]:
     count = f"{total} maps" if is_top or shown == total else f"{shown} of {total} maps"
     if is_top:
         count = f"{shown} most active of {count}" if shown < total else f"{count}, best first,"
+    if maps.values.ndim == 4:
+        count += f" ({_counted(maps.values.shape[0], 'channel')} × {_counted(maps.values.shape[1], 'slice')})"
     facts = [f"{count} of {height} × {width}"]
     finite = maps.values[np.isfinite(maps.values)]
     if finite.size:

@@ -10,9 +10,10 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from cnnviz.analysis.arrays import InputArray
 from cnnviz.analysis.detections import Detections
 from cnnviz.analysis.features import ImageFeatures, Looker, class_text
-from cnnviz.analysis.preprocessing import GREY, load_picture
+from cnnviz.analysis.preprocessing import GREY, load_input
 from cnnviz.errors import CnnvizError
 from cnnviz.plots._on_image import draw_box, draw_seen
 from cnnviz.plots._text import fit, visible, wrap
@@ -40,7 +41,7 @@ _MOST_HIGH = 400.0  # inches; a picture higher than this helps nobody
 def plot_features(
     model: str | os.PathLike | Looker,
     weights: str | os.PathLike | None,
-    image: str | os.PathLike | np.ndarray,
+    image: str | os.PathLike | np.ndarray | InputArray,
     path: str | os.PathLike | None = None,
     *,
     layers: Sequence[str] | None = None,
@@ -58,7 +59,8 @@ def plot_features(
     Args:
         model: path of a prototxt in deploy or training form, or a Looker (then weights are not read).
         weights: path of a .caffemodel.
-        image: path of a picture, or an array (H, W) or (H, W, 3), RGB, 0 to 255.
+        image: path of a picture or of an .npy array that goes in as it is, an InputArray, or the picture as
+            an array (H, W) or (H, W, 3), RGB, 0 to 255.
         path: where to write the picture; its suffix gives the format.
         layers: names or patterns of those to show; default: see Looker.look.
         top: show only so many channels, the most active ones.
@@ -79,10 +81,10 @@ def plot_features(
         raise CnnvizError("Feature maps need weights: give a .caffemodel.")
     else:
         looker = Looker(model, weights, **looker_options)
-    if isinstance(image, np.ndarray):
+    if isinstance(image, np.ndarray | InputArray):
         features = looker.look(image, "", layers)
     else:
-        features = looker.look(load_picture(image), str(image), layers)
+        features = looker.look(load_input(image), str(image), layers)
     figure = features_figure(features, top=top, by=by, normalize=normalize, limit=limit, overlay=overlay,
                              look=theme(style))  # fmt: skip
     if path is not None:
@@ -195,7 +197,7 @@ def _note_lines(notes: Sequence[str], room: float) -> list[str]:
 
 def _head_facts(features: ImageFeatures) -> str:
     height, width = features.seen.shape[:2]
-    facts = [f"{width} × {height} pixels, as the net sees it"]
+    facts = [features.origin or f"{width} × {height} pixels, as the net sees it"]
     if features.predictions and not features.are_probabilities:
         facts.append("scores, as the net ends without a softmax")
     if features.omitted:
