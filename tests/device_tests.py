@@ -38,7 +38,8 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    known = config.cache.get(_KEY, {}) if config.cache else {}
+    cache = getattr(config, "cache", None)
+    known = cache.get(_KEY, {}) if cache else {}
     for item in items:
         if known.get(item.nodeid, True):
             item.add_marker("device")
@@ -58,6 +59,6 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    cache = session.config.cache
+    cache = getattr(session.config, "cache", None)  # absent with -p no:cacheprovider
     if cache:
         cache.set(_KEY, cache.get(_KEY, {}) | _found)

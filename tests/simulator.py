@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyopencl as cl
 import pytest
 
 from cnnviz.engine import device as module
@@ -17,6 +19,7 @@ _LOG = os.environ.get("OCLGRIND_LOG", "")
 def pytest_configure() -> None:
     if _LOG:
         _keep_every_buffer()
+        module.Device.copy = _copy  # type: ignore[method-assign]
 
 
 def _keep_every_buffer() -> None:
@@ -32,6 +35,14 @@ def _keep_every_buffer() -> None:
         return kept[-1]
 
     module.Device.new_buffer = new_buffer  # type: ignore[method-assign]
+
+
+def _copy(self: module.Device, target: Any, source: Any, nbytes: int, to: int = 0, start: int = 0) -> None:
+    """Copies by way of the host: Oclgrind loses track of what was written by copies between buffers."""
+    values = np.empty(nbytes, np.uint8)
+    if nbytes:
+        cl.enqueue_copy(self.queue, values, source, src_offset=start)
+        cl.enqueue_copy(self.queue, target, values, dst_offset=to)
 
 
 @pytest.fixture(autouse=True)
