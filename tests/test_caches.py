@@ -149,3 +149,16 @@ def test_no_folder_for_a_user_without_a_home(monkeypatch, home):
     assert not caches.has_room(caches.cache_folder())
     monkeypatch.setenv("HOME", "/home/me")
     assert caches.cache_folder() == Path("/home/me/.cache/cnnviz")
+
+
+def test_figures_on_a_disk_that_is_full(tmp_path):
+    kept_out = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR")
+    others = {name: value for name, value in os.environ.items() if name not in kept_out}
+    result = subprocess.run(
+        [sys.executable, "-c", "import cnnviz.plots.figure"],
+        capture_output=True,
+        text=True,
+        env={**others, "HOME": str(tmp_path)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+    )
+    assert (result.returncode, result.stderr) == (0, "")
