@@ -341,7 +341,7 @@ def test_the_broken_files_of_strangers_give_one_sentence(real):
 
 def test_all_weights_of_strangers_load(real):
     paths = [p for p in sorted((real / "caffemodels").rglob("*.caffemodel")) if p.parent.name != "broken"]
-    assert len(paths) == 14
+    assert len(paths) >= 14
     for path in paths:
         weights = read_weights(path)
         assert sum(array.size for arrays in weights.values() for array in arrays) > 5000, path
