@@ -204,3 +204,17 @@ def test_upgrade_writes_no_file_under_a_wrong_ending(tmp_path, source, target, m
     result = upgrade(tmp_path / source, tmp_path / target, code=1)
     assert message in str(result.exception)
     assert not (tmp_path / target).exists()
+
+
+def test_layers_of_both_forms_keep_the_order_of_the_file():
+    text = """input: "data" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8
+    layers { name: "a" type: RELU bottom: "data" top: "a" }
+    layer { name: "b" type: "ReLU" bottom: "a" top: "b" odd_b: 1 }
+    layers { name: "c" type: RELU bottom: "b" top: "c" odd_c: 1 }
+    layer { name: "d" type: "ReLU" bottom: "c" top: "d" }"""
+    net = parse_net(text)
+    assert [layer.name for layer in net.proto.layer] == ["input", "a", "b", "c", "d"]
+    assert net.lines == [None, 2, 3, 4, 5]
+    assert [[item.text for item in net.unknown_in(k)] for k in range(5)] == [
+        [], [], ["odd_b: 1"], ["odd_c: 1"], []
+    ]  # fmt: skip

@@ -259,7 +259,7 @@ def _checked_net(proto: NetParameter, parsed: ParsedText, path: str) -> NetDefin
 
 
 def _net_definition(proto: NetParameter, parsed: ParsedText, path: str) -> NetDefinition:
-    upgraded = upgrade.upgrade_net(proto, parsed.unknown, path)
+    upgraded = upgrade.upgrade_net(proto, parsed.unknown, path, parsed.lines)
     lines = [parsed.lines.get(place) if place else None for place in upgraded.places]
     return NetDefinition(proto, path, lines, upgraded.unknown, upgraded.steps)
 

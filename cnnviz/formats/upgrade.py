@@ -8,7 +8,7 @@ Source: Caffe's upgrade_net_proto_text and upgrade_net_proto_binary.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -116,19 +116,25 @@ class UpgradedNet:
     steps: list[str] = field(default_factory=list)
 
 
-def upgrade_net(net: Any, unknown: Iterable[Unknown] = (), path: str = "<net>") -> UpgradedNet:
+def upgrade_net(
+    net: Any, unknown: Iterable[Unknown] = (), path: str = "<net>", lines: Mapping[str, int] | None = None
+) -> UpgradedNet:
     """Brings ``net`` (a NetParameter of any age) to V2 with Input layers, in place.
 
     Args:
         net: the net; blobs in it are kept.
         unknown: what parse_text kept beside it.
         path: the name of the file, for errors.
+        lines: the line of each layer by its path; puts layers of both forms in the file's order.
     Raises:
         NetError: the old form contradicts itself, e.g. a padding layer before a ReLU.
     """
     result = UpgradedNet([f"layer[{i}]" for i in range(len(net.layer))], list(unknown))
+    is_mixed = bool(net.layer) and bool(net.layers)
     if net.layers:
         _upgrade_old_layers(net, result, path)
+    if is_mixed and lines:
+        _restore_order(net, result, lines)
     if net.input:
         _upgrade_inputs(net, result, path)
     if _freeze_batch_norm(net):
@@ -167,6 +173,22 @@ def v0_type(name: str) -> str:
 # V0 and V1 to V2
 
 
+def _restore_order(net: Any, result: UpgradedNet, lines: Mapping[str, int]) -> None:
+    """Puts the layers, of which those in today's form came first, in the order of their lines; inputs first,
+    which others may read wherever they stand."""
+
+    def place(k: int) -> tuple[bool, int]:
+        return net.layer[k].type != "Input", lines.get(result.places[k], 0)
+
+    order = sorted(range(len(net.layer)), key=place)
+    layers = [net.layer[k] for k in order]
+    result.places = [result.places[k] for k in order]
+    copy = type(net)()
+    copy.layer.extend(layers)
+    del net.layer[:]
+    net.layer.extend(copy.layer)
+
+
 def _upgrade_old_layers(net: Any, result: UpgradedNet, path: str) -> None:
     old = list(net.layers)
     indices = list(range(len(old)))
@@ -179,8 +201,7 @@ def _upgrade_old_layers(net: Any, result: UpgradedNet, path: str) -> None:
     by_place: dict[str, list[Unknown]] = {}
     for item in result.unknown:
         by_place.setdefault(item.path.partition(".")[0], []).append(item)
-    # Caffe drops today's layers from a file that has old ones too; they are data layers mostly, so
-    # here they stay and come first.
+    # Caffe drops today's layers from a file that has old ones too; here they stay.
     for index in indices:
         place = f"layers[{index}]"
         result.places.append(place)
