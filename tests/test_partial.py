@@ -346,3 +346,10 @@ def test_refused_fields_of_a_layer_are_refused_in_features_too(folder):
     text = WHOLE.replace("kernel_size: 3", "kernel_size: 3 odd_rule: 2")
     with pytest.raises(NetError, match="odd_rule"):
         Looker(parse_net(text), "net.caffemodel")
+
+
+@pytest.mark.parametrize("names, said", [(["a", "b"], True), (["a", "b", "c"], False), (list("abcd"), True)])
+def test_a_wrong_number_of_class_names_is_told(folder, caplog, names, said):
+    looker = Looker("net.prototxt", "net.caffemodel", class_names=names)
+    message = f"{len(names)} class names are given for the net's 3 classes."
+    assert (message in caplog.text) == said and (message in looker.notes) == said

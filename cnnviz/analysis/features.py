@@ -200,6 +200,17 @@ class Looker:
         if not self._is_new:
             self._tell_inputs(True)
 
+        self._check_class_names()
+
+    def _check_class_names(self) -> None:
+        """Says that there are more or fewer names than classes."""
+        blob = self._softmax_blob() or self._flat_output()
+        count = self.channel_count(blob) if blob else 0
+        if self.class_names and count and count != len(self.class_names):
+            note = f"{len(self.class_names)} class names are given for the net's {count} classes."
+            self.notes.append(note)
+            log.warning("%s", note)
+
     def _main_input(self) -> str:
         """The input for the image, in nets that read none for the array."""
         shapes = {name: self.net.blobs[name].shape for name in self.net.inputs}
