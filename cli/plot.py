@@ -73,21 +73,23 @@ def command(
 
 
 def _write(number: int, out: str, logs: list, options: dict) -> None:
+    from cnnviz.analysis.training import as_logs
     from cnnviz.formats.files import write_text
     from cnnviz.formats.log_tables import logs_csv, logs_json
     from cnnviz.plots.training import plot_training_log
 
     suffix = Path(out).suffix.lower()
     if suffix in (".csv", ".json"):
-        write_text(out, logs_csv(logs) if suffix == ".csv" else logs_json(logs))
+        ranks = as_logs(logs)
+        write_text(out, logs_csv(ranks) if suffix == ".csv" else logs_json(ranks))
     else:
         plot_training_log(number, logs, out, **options)
 
 
 def _print_curves(number: int, logs: list, outputs: tuple | None, form: str) -> None:
-    from cnnviz.analysis.training import chart_lines, lines_csv, lines_json
+    from cnnviz.analysis.training import as_logs, chart_lines, lines_csv, lines_json
 
-    lines = chart_lines(number, logs, outputs)
+    lines = chart_lines(number, as_logs(logs), outputs)
     click.echo(lines_json(lines) if form == "json" else lines_csv(lines), nl=form == "json")
 
 

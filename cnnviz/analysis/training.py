@@ -131,6 +131,7 @@ def as_logs(logs: TrainingLog | str | os.PathLike | Iterable) -> list[TrainingLo
     if isinstance(logs, (TrainingLog, str, os.PathLike)):
         logs = [logs]
     read = [log if isinstance(log, TrainingLog) else read_log(log) for log in logs]
+    read = [rank for log in read for rank in log.ranks]
     if not read:
         raise CnnvizError("no log to plot, wanted at least one")
     return read

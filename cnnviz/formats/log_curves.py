@@ -154,17 +154,37 @@ class TrainingLog:
         path: where it came from.
         lines: how many lines were read.
         timed: whether lines carry time stamps; without them all seconds are nan.
+        rank: who printed it, where several write into one file: a number or a name.
+        others: the logs of the others in the file that trained.
     """
 
     path: str
     segments: list[Segment] = field(default_factory=lambda: [Segment()])
     lines: int = 0
     timed: bool = False
+    rank: str = ""
+    others: list[TrainingLog] = field(default_factory=list)
 
     @property
     def name(self) -> str:
-        """The file's name without its last suffix, as legends show it."""
-        return readable(Path(self.path).stem or self.path)
+        """The file's name without its last suffix, as legends show it, and the rank if there are several."""
+        stem = readable(Path(self.path).stem or self.path)
+        return f"{stem} {self.label}" if self.label else stem
+
+    @property
+    def label(self) -> str:
+        """What tells this log from the others in its file: "rank 0"; "" if there are none."""
+        return f"rank {self.rank}" if self.rank.isdigit() else self.rank
+
+    @property
+    def title(self) -> str:
+        """The path, and the rank if there are several."""
+        return f"{self.path} {self.label}" if self.label else self.path
+
+    @property
+    def ranks(self) -> list[TrainingLog]:
+        """This log and the others in its file."""
+        return [self, *self.others]
 
     @property
     def events(self) -> list[Event]:

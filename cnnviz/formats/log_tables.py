@@ -40,7 +40,7 @@ def _content(log: TrainingLog) -> dict:
         for number, segment in enumerate(log.segments)
         for event in segment.events
     ]
-    return {"log": log.path, "lines": log.lines, "curves": curves, "events": events}
+    return {"log": log.title, "lines": log.lines, "curves": curves, "events": events}
 
 
 def logs_csv(logs: Sequence[TrainingLog]) -> str:
@@ -54,13 +54,13 @@ def logs_csv(logs: Sequence[TrainingLog]) -> str:
     rows.writerow(["log", "segment", "phase", "net", "name", "iteration", "seconds", "value"])
     for log in logs:
         for segment, phase, net, curve in log.all_curves():
-            head = [log.path, segment, phase, "" if net is None else net, curve.name]
+            head = [log.title, segment, phase, "" if net is None else net, curve.name]
             for numbers in zip(curve.iterations, curve.seconds, curve.values, strict=True):
                 rows.writerow([*head, *(f"{number:.15g}" for number in numbers)])
         for number, part in enumerate(log.segments):
             for event in part.events:
                 place = [f"{event.iteration:.15g}", f"{event.seconds:.15g}"]
-                rows.writerow([log.path, number, "event", "", event.kind, *place, event.text])
+                rows.writerow([log.title, number, "event", "", event.kind, *place, event.text])
     return text.getvalue()
 
 

@@ -42,6 +42,7 @@ from cnnviz.formats.log_columns import (
     read_columns,
 )
 from cnnviz.formats.log_curves import Event, Outputs, Segment, TestNet, TrainingLog
+from cnnviz.formats.log_lines import by_source, is_led, joined, wrap_width
 from cnnviz.formats.sniff import wide_encoding
 from cnnviz.formats.text import decode_name
 
@@ -59,6 +60,7 @@ _OUTPUT = re.compile(rb"T\w+ net output(?: mAP)? (#\d+: (?:.+?)) = (\S+)( \(\* \
 _SCORE = re.compile(rb"Test score (#\d+): (\S+)")
 _TEST_LOSS = re.compile(rb"Test loss: (\S+)")
 _COLOR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
+_SPEAKS = re.compile(rb"Iteration \d|Solving ")
 _NO_ROW = (-1.0, math.nan)
 _EVENTS = (
     ("snapshot", b"Snapshotting "),
@@ -90,12 +92,21 @@ class LogReader:
     """Reads a log piece by piece: ``feed`` what has come, look at ``log`` any time, ``finish`` at the end."""
 
     def __init__(self, path: str | os.PathLike) -> None:
-        self.log = TrainingLog(str(path))
-        self._rest = b""
         self._return = b""
         self._decoder: codecs.IncrementalDecoder | None = None
         self._start = b""  # too few bytes to tell the encoding
         self._started = False
+        self._head = b""
+        self._judged = 0  # bytes of the head by which the width was found
+        self._start_again(str(path), 0)
+
+    def _start_again(self, path: str, width: int) -> None:
+        self.log = TrainingLog(path)
+        self._width = width
+        self._led: bool | None = None
+        self._source: str | None = None
+        self._others: dict[str, LogReader] = {}
+        self._rest = b""
         self._clock = Clock()
         self._iteration = -1.0
         self._seen_iteration = False
@@ -106,10 +117,34 @@ class LogReader:
 
     def feed(self, data: bytes, last: bool = False) -> None:
         """Reads ``data``; a line that is not complete yet waits for the next piece, if it is not the last."""
-        data = self._rest + self._plain_bytes(data, last)
-        end = data.rfind(b"\n") + 1
-        self._rest = data[end:][-LONGEST_LINE:]
-        self._read(data[:end])
+        data = self._plain_bytes(data, last)
+        if len(self._head) < CHUNK:  # whether lines are wrapped shows in the beginning
+            room = CHUNK - len(self._head)
+            self._head += data[:room]
+            if len(self._head) >= min(2 * self._judged, CHUNK) and self._judge():
+                data = data[room:]
+        self._take(data)
+
+    def _judge(self) -> bool:
+        """Finds at which width the lines are wrapped; reads the head anew if it is another than thought."""
+        self._judged = len(self._head)
+        width = wrap_width(self._head)
+        if width == self._width:
+            return False
+        self._start_again(self.log.path, width)
+        self._take(self._head)
+        return True
+
+    def _take(self, data: bytes) -> None:
+        whole = self._rest + data
+        end = whole.rfind(b"\n") + 1
+        while self._width and end and end - 1 - (start := whole.rfind(b"\n", 0, end - 1) + 1) == self._width:
+            if len(whole) - start > 8 * LONGEST_LINE:
+                break
+            end = start  # it may go on in the next line
+        # One byte more than is read of a line tells that it is too long.
+        self._rest = whole[end:] if self._width else whole[end : end + LONGEST_LINE + 1]
+        self._read(whole[:end])
 
     def finish(self) -> TrainingLog:
         """Reads what is left and returns the log.
@@ -120,8 +155,10 @@ class LogReader:
         Raises FileError if no line says "Iteration N".
         """
         self.feed(b"\n" if self._return else b"", last=True)
+        if len(self._head) < CHUNK:
+            self._judge()
         if self._rest:
-            self._read(re.sub(rb"= \S*\Z", b"", self._rest) + b"\n")
+            self._read(re.sub(rb"= \S*\n?\Z", b"", self._rest) + b"\n")
             self._rest = b""
         if not self._seen_iteration:
             raise FileError(
@@ -154,6 +191,35 @@ class LogReader:
     def _read(self, data: bytes) -> None:
         if b"\x1b" in data:
             data = _COLOR.sub(b"", data)
+        if self._width:
+            data = joined(data, self._width)
+        if self._led is None:
+            self._led = is_led(data)
+        if self._led:
+            for source, part in by_source(data):
+                self._read_source(source, part)
+        else:
+            self._read_lines_of_one(data)
+
+    def _read_source(self, source: str, data: bytes) -> None:
+        """Reads what one of several prints: the first that speaks of training is this log's own."""
+        if self._source is None and _SPEAKS.search(data):
+            self._source = source
+        if source in ("", self._source):
+            self._read_lines_of_one(data)
+            return
+        if source not in self._others:
+            self._others[source] = LogReader(self.log.path)
+            self._others[source].log.rank = source
+        other = self._others[source]
+        other._read_lines_of_one(data)
+        self.log.lines += other.log.lines
+        other.log.lines = 0
+        if other._seen_iteration and not any(log is other.log for log in self.log.others):
+            self.log.rank = self._source or ""
+            self.log.others.append(other.log)
+
+    def _read_lines_of_one(self, data: bytes) -> None:
         lines = find_lines(data)
         self.log.lines += lines.count
         columns = read_columns(lines)
@@ -228,7 +294,8 @@ class LogReader:
         data, part = lines.data, slice(first, last)
         columns = (lines.start, lines.word, lines.at, lines.end)
         for start, word, at, end in zip(*(column[part].tolist() for column in columns), strict=True):
-            end = min(end, start + LONGEST_LINE)
+            if end - start > LONGEST_LINE:  # its last number may be cut
+                end = max(data.rfind(b" ", start, start + LONGEST_LINE), start)
             if word == 0:
                 # Two threads may have written into one line: the second form finds what is whole.
                 match = _ITERATION.match(data, at, end) or _ITERATION.search(data, at + 1, end)
