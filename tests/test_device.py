@@ -116,6 +116,7 @@ def values_of(device) -> dict[str, np.ndarray]:
     return data | {f"{name} diff": blob.diff.copy() for name, blob in net.blobs.items()}
 
 
+@pytest.mark.simulator
 def test_a_device_with_memory_of_its_own_gives_the_same_numbers(monkeypatch):
     separate, plain = opened(monkeypatch, "1"), opened(monkeypatch, "0")
     assert not separate.is_cpu and not separate.shares_memory

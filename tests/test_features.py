@@ -295,6 +295,7 @@ def test_what_is_done_is_announced(demo, tmp_path):
     assert said == ["maps of a.png", "saliency of a.png"]
 
 
+@pytest.mark.simulator
 def test_layers_may_be_called_anything(tmp_path):
     """Names that are arguments of numpy.savez, or folders of an archive."""
     import cnnviz

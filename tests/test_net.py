@@ -105,6 +105,7 @@ def test_pycaffes_names(net):
     assert net.layers[1].blobs[0] is net.params["a"][0]
 
 
+@pytest.mark.simulator
 def test_forward_is_the_formula(net):
     x = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
     out = net.forward(blobs=["a"], data=x)
@@ -114,6 +115,7 @@ def test_forward_is_the_formula(net):
     assert np.allclose(out["b"], hidden @ w2.T + b2, atol=1e-5)
 
 
+@pytest.mark.simulator
 def test_backward_is_the_chain_rule(net):
     x = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
     net.forward(data=x)

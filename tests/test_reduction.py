@@ -28,12 +28,14 @@ def test_sums_of_any_length(count):
     assert sum_of_squares(*args) == sum_of_squares(*args)
 
 
+@pytest.mark.simulator
 def test_dot():
     x, z = np.random.default_rng(1).uniform(0, 1, (2, 3001)).astype(np.float32)
     got = dot(get_device(), blob_of(x).device_data, blob_of(z).device_data, 3001)
     assert got == pytest.approx(float(x.astype(float) @ z), rel=1e-5)
 
 
+@pytest.mark.simulator
 @pytest.mark.parametrize("shape", [(3, 7), (5, 4099), (1, 0)])
 def test_rows(shape):
     x = np.random.default_rng(2).uniform(-1, 1, shape).astype(np.float32)

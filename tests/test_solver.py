@@ -124,6 +124,7 @@ def test_training_lowers_the_loss(solver_file):
     assert solver.net.forward()["loss"] < 0.5 * first
 
 
+@pytest.mark.simulator
 @pytest.mark.parametrize("ending", ["", "snapshot_format: HDF5"])
 @pytest.mark.parametrize("rule", ["SGD", "Adam", "AdaDelta"])
 def test_resuming_goes_on_as_if_never_stopped(solver_file, rule, ending):
