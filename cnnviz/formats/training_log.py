@@ -96,7 +96,7 @@ class LogReader:
         self._decoder: codecs.IncrementalDecoder | None = None
         self._start = b""  # too few bytes to tell the encoding
         self._started = False
-        self._head = b""
+        self._head = bytearray()
         self._judged = 0  # bytes of the head by which the width was found
         self._start_again(str(path), 0)
 
@@ -128,11 +128,11 @@ class LogReader:
     def _judge(self) -> bool:
         """Finds at which width the lines are wrapped; reads the head anew if it is another than thought."""
         self._judged = len(self._head)
-        width = wrap_width(self._head)
+        width = wrap_width(bytes(self._head))
         if width == self._width:
             return False
         self._start_again(self.log.path, width)
-        self._take(self._head)
+        self._take(bytes(self._head))
         return True
 
     def _take(self, data: bytes) -> None:
