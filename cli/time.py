@@ -23,21 +23,32 @@ def command(model: str, weights: str | None, iterations: int, path: str | None, 
             stages: tuple[str, ...], device: str | None) -> None:  # fmt: skip
     """Time each layer, forward and backward (TEST phase: forward only where no loss is reached).
 
+    Where the net's data is elsewhere, zeros of its shape stand in for it, as far as the prototxt tells it.
+
     \b
     Example:
       cnnviz time --model lenet_train.prototxt --iterations 20
       cnnviz time --model lenet.prototxt --json times.json
       cnnviz draw lenet.prototxt lenet.svg --color-by time --times times.json
     """
-    import cnnviz
     from cnnviz.engine.device import get_device
+    from cnnviz.engine.net import Net
+    from cnnviz.engine.net_state import net_state
     from cnnviz.engine.scoring import time_layers
+    from cnnviz.engine.stand_ins import with_stand_ins
+    from cnnviz.formats.caffemodel import read_weights
     from cnnviz.formats.files import require_folder_of, write_text
+    from cnnviz.formats.nets import open_net
 
     if path is not None:
         require_folder_of(path)
-    net = cnnviz.Net(model, phase or "TRAIN", level, stages, weights, device=get_device(device), partial=True)
+    definition = open_net(model)
+    state = net_state(definition, phase or "TRAIN", level, stages)
+    arrays = read_weights(weights) if weights is not None else None
+    net = Net(with_stand_ins(definition, state, arrays), state=state, device=get_device(device), partial=True)
     try:
+        if arrays is not None:
+            net.use_weights(arrays, str(weights))
         times = time_layers(net, iterations)
     finally:
         net.close()

@@ -10,8 +10,9 @@ import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.data.prefetch import Prefetcher
+from cnnviz.engine.data.transformer import load_mean
 from cnnviz.engine.layer import Layer
-from cnnviz.errors import FileError, MissingDependencyError, NetError
+from cnnviz.errors import CnnvizError, FileError, MissingDependencyError, NetError
 from cnnviz.formats.paths import find_listed
 from cnnviz.formats.schema import LayerParameter
 
@@ -54,6 +55,18 @@ class DataLayer(Layer):
     def guess(self) -> list[Shape | None]:
         """Returns what the parameters tell of the shapes, without the batch axis."""
         return [None, ()]
+
+    def mean_shape(self) -> tuple[int, Shape]:
+        """Returns the channels and the (height, width) that the mean tells; 0 and () for what it does not:
+        one number serves any channels, one for each channel any size."""
+        try:
+            mean = load_mean(self.located_param().transform_param)
+        except CnnvizError:
+            mean = None
+        if mean is None:
+            return 0, ()
+        size = mean.shape[1:] if mean[0].size > 1 else ()
+        return (0 if mean.size == 1 else len(mean)), size
 
     def located_param(self) -> LayerParameter:
         """Returns the parameters with the paths of the files that they name."""

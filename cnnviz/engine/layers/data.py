@@ -53,11 +53,12 @@ class Data(DataLayer):
 
     def guess(self) -> list[Shape | None]:
         param = self.param.transform_param
-        channels = 3 if param.force_color else 1 if param.force_gray else len(param.mean_value)
-        sizes = (channels, param.crop_size, param.crop_size)
-        # One mean_value serves any number of channels, so it tells nothing.
-        known = param.crop_size and (channels > 1 or param.force_gray)
-        return [sizes if known else None, ()]
+        channels, size = self.mean_shape()
+        if param.force_color or param.force_gray:
+            channels = 3 if param.force_color else 1
+        if param.crop_size:
+            size = (param.crop_size, param.crop_size)
+        return [(channels, *size) if channels and size else None, ()]
 
     def reader(self) -> Callable[[], Batch]:
         assert self._source is not None

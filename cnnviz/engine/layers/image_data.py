@@ -57,8 +57,10 @@ class ImageData(DataLayer):
     def guess(self) -> list[Shape | None]:
         param = self.param.image_data_param
         crop = self.param.transform_param.crop_size
-        height, width = crop or param.new_height, crop or param.new_width
-        return [(3 if param.is_color else 1, height, width) if height and width else None, ()]
+        size = (crop or param.new_height, crop or param.new_width)
+        if not all(size):
+            size = self.mean_shape()[1]
+        return [(3 if param.is_color else 1, *size) if size else None, ()]
 
     def reader(self) -> Callable[[], Batch]:
         size = self.batch_size()
