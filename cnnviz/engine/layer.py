@@ -19,6 +19,7 @@ import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.device import Device
+from cnnviz.engine.receptive_field import PIXEL, ReceptiveField, joined
 from cnnviz.errors import CnnvizError, NetError, did_you_mean, for_the_first
 from cnnviz.formats.schema import FillerParameter, LayerParameter
 
@@ -115,6 +116,21 @@ class Layer:
     def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
         """Returns the multiply-accumulate operations of one forward pass."""
         return 0
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        """Returns what a unit of the tops sees of the net's input, given what those of the bottoms see.
+
+        None where that is no window that moves evenly, or is not known. Shapes are None where a fault
+        hides them.
+        """
+        if not bottom:
+            return PIXEL
+        return joined(fields) if self.pointwise else None
 
     def allow_force_backward(self, bottom_index: int) -> bool:
         """Whether ``force_backward`` of the net asks for the gradient of this bottom."""

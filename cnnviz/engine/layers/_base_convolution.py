@@ -10,6 +10,7 @@ from cnnviz.engine.layer import Layer, Weight, positive_axis
 from cnnviz.engine.ops.convolution import make_convolution
 from cnnviz.engine.ops.im2col import Axes, Window, same_pads
 from cnnviz.engine.ops.plain_convolution import Geometry, PlainConvolution
+from cnnviz.engine.receptive_field import ReceptiveField
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import ConvolutionParameter, LayerParameter
 
@@ -112,6 +113,17 @@ def check_fits(window: Window) -> None:
         )
 
 
+def seen_window(param: ConvolutionParameter, bottom: Shape | None) -> Window | None:
+    """Returns the window over rows and columns, None if it is over other axes or a parameter is wrong."""
+    known = bottom is not None and len(bottom) == 4
+    if param.axis not in (1, -3) or (param.pad_type and not known):
+        return None
+    try:
+        return window_of(param, bottom[2:] if bottom is not None and known else (0, 0))
+    except NetError:
+        return None
+
+
 class BaseConvolution(Layer):
     """Base of Convolution and Deconvolution: several bottoms and tops share one set of weights."""
 
@@ -179,6 +191,17 @@ class BaseConvolution(Layer):
     def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
         g = self.geometry
         return len(bottom) * g.num * g.num_output * g.window.out_count * g.depth
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        window = seen_window(self.options, bottom[0])
+        if fields[0] is None or window is None:
+            return None
+        return fields[0].through_window(window.extent, window.stride, window.pad)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         raise NotImplementedError

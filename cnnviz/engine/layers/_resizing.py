@@ -10,6 +10,7 @@ import numpy as np
 from cnnviz.engine.blob import MAX_COUNT, Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops.resize import AxisMap, Resize
+from cnnviz.engine.receptive_field import Place, ReceptiveField
 from cnnviz.errors import NetError
 
 
@@ -18,6 +19,8 @@ class Resizing(Layer):
 
     channels_last = False
     """Whether blobs are (N, H, W, C)."""
+    mixes = True
+    """Whether an output between two inputs is made of both."""
 
     def out_size(self, axis: int, size: int, shapes: Sequence[Shape]) -> int:
         """Returns the outputs of axis 0 (rows) or 1 (columns) of ``size`` inputs.
@@ -26,9 +29,30 @@ class Resizing(Layer):
         """
         raise NotImplementedError
 
+    def place(self, axis: int, size: int, out: int) -> Place:
+        """Returns how far apart ``positions`` are in the mean, and the first one if they were so evenly."""
+        raise NotImplementedError
+
     def positions(self, axis: int, size: int, out: int) -> np.ndarray:
         """Returns the places of the outputs of an axis among its inputs, not decreasing."""
         raise NotImplementedError
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        """Where units do not lie at even distances of those that they see, as with the nearest pixel: the
+        largest field, around the mean place."""
+        shapes = [bottom[0], top[0]]
+        if fields[0] is None or self.channels_last or any(s is None or 0 in s for s in shapes):
+            return None
+        (_, _, *sizes), (_, _, *outs) = (shape for shape in shapes if shape is not None)
+        places = [
+            self.place(axis, size, out) for axis, (size, out) in enumerate(zip(sizes, outs, strict=True))
+        ]
+        return fields[0].resized(places, self.mixes)
 
     def allow_force_backward(self, bottom_index: int) -> bool:
         return bottom_index == 0

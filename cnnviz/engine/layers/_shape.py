@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops.views import View, gather, scatter
+from cnnviz.engine.receptive_field import ReceptiveField
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
@@ -20,6 +21,17 @@ def refuse_in_place(param: LayerParameter) -> None:
 
 class SameElements(Layer):
     """Base of layers whose top holds the bottom's elements in the same order under another shape."""
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        """Where rows and columns stay what they are, each unit sees what it saw."""
+        before, after = bottom[0], top[0]
+        kept = before is not None and after is not None and len(before) == 4 and before[2:] == after[2:]
+        return fields[0] if kept else None
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         # A copy, although the memory could be shared: a later layer may work in place on the top.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cnnviz.engine.blob import MAX_COUNT, Blob, Shape
 from cnnviz.engine.layer import Layer
+from cnnviz.engine.receptive_field import ReceptiveField, joined
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import CorrelationParameter, LayerParameter
 
@@ -93,6 +94,21 @@ class Correlation(Layer):
         num, displacements, height, width = top[0]
         return num * displacements * height * width * bottom[0][1] * self._options.kernel_size**2
 
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        """A window of both bottoms, the second one moved by all displacements."""
+        both, options = joined(fields), self._options
+        if both is None:
+            return None
+        reach = [_reach(first, count, options.stride_2) for first, count in (self._rows(), self._columns())]
+        extent = [options.kernel_size + high - low for low, high in reach]
+        pad = [border - low for border, (low, _) in zip(self._border(), reach, strict=True)]
+        return both.through_window(extent, [options.stride_1] * 2, pad)
+
     @property
     def _defines(self) -> tuple[tuple[str, int], ...]:
         subtracts = self._options.correlation_type == CorrelationParameter.SUBTRACT
@@ -111,6 +127,11 @@ class Correlation(Layer):
                 own, other = bottom[index], bottom[1 - index]
                 data = (own.device_data, other.device_data, top[0].device_diff, own.mutable_device_diff)
                 self._run("correlation_backward", own.count, side, *data)
+
+
+def _reach(first: int, count: int, step: int) -> tuple[int, int]:
+    """Returns the least and the greatest of the displacements and none at all."""
+    return min(first * step, 0), max((first + count - 1) * step, 0)
 
 
 class Correlation1D(Correlation):

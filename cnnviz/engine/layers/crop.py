@@ -8,6 +8,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, positive_axis
 from cnnviz.engine.layers._shape import refuse_in_place
 from cnnviz.engine.ops.views import box, gather, scatter
+from cnnviz.engine.receptive_field import ReceptiveField
 from cnnviz.errors import NetError
 
 
@@ -49,6 +50,22 @@ class Crop(Layer):
                     f"of bottom 0, which is {whole}"
                 )
         return [top]
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        """A crop moves the first unit by its offsets."""
+        given = self.param.crop_param
+        axis, offsets = given.axis % 4, list(given.offset) or [0]
+        if fields[0] is None or (bottom[0] is not None and len(bottom[0]) != 4):
+            return None
+        if len(offsets) not in (1, 4 - axis):
+            return None
+        before = [0] * axis + (offsets * (4 - axis) if len(offsets) == 1 else offsets)
+        return fields[0].moved((before[2], before[3]))
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         view = box(bottom[0].shape, top[0].shape, self._offsets)

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._base_convolution import BaseConvolution, window_of
+from cnnviz.engine.layers._base_convolution import BaseConvolution, seen_window, window_of
 from cnnviz.engine.ops.bias import add_bias, add_bias_gradient
 from cnnviz.engine.ops.im2col import Axes, Window
 from cnnviz.engine.ops.plain_convolution import Geometry
+from cnnviz.engine.receptive_field import ReceptiveField
 from cnnviz.errors import NetError
 
 
@@ -51,6 +52,17 @@ class Deconvolution(BaseConvolution):
         num = math.prod(bottom[:axis])
         geometry = Geometry(num, self.num_output, window, self.group, bottom[axis])
         return geometry, painted if spatial else ()
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        window = seen_window(self.options, bottom[0])
+        if fields[0] is None or window is None:
+            return None
+        return fields[0].through_transposed_window(window.extent, window.stride, window.pad)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         g = self.geometry

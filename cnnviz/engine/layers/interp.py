@@ -10,6 +10,7 @@ import numpy as np
 from cnnviz.engine.blob import Shape
 from cnnviz.engine.layers._resizing import Resizing
 from cnnviz.engine.ops.resize import corner_positions
+from cnnviz.engine.receptive_field import Place, corners
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
@@ -67,6 +68,11 @@ class Interp(Resizing):
         if options.HasField("full_zoom_factor"):
             return size * options.full_zoom_factor
         raise NetError("interp_param gives no size; give height and width, zoom_factor or shrink_factor")
+
+    def place(self, axis: int, size: int, out: int) -> Place:
+        cut = self._options.pad_beg
+        scale, start = corners(size + cut + self._options.pad_end, out)
+        return scale, start - cut
 
     def positions(self, axis: int, size: int, out: int) -> np.ndarray:
         inside = size + self._options.pad_beg + self._options.pad_end

@@ -10,6 +10,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, Weight, legacy_shape
 from cnnviz.engine.ops.kept import Kept
 from cnnviz.engine.ops.ranges import row_range
+from cnnviz.engine.receptive_field import ReceptiveField
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import FillerParameter, LayerParameter
 
@@ -58,6 +59,15 @@ class Normalize(Layer):
         self._absolute = kind == "L1"
         if len(param.top) > 1 and not self._by_position:
             raise NetError("has 2 tops; the second, the norms, exists with normalize_param only")
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        whole_item = not self._by_position and self.param.norm_param.across_spatial
+        return None if whole_item else fields[0]
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         x = bottom[0]

@@ -8,6 +8,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.layers._shape import Rearrangement, refuse_in_place
 from cnnviz.engine.ops.views import box, gather, scatter
+from cnnviz.engine.receptive_field import ReceptiveField
 from cnnviz.errors import NetError
 
 
@@ -35,6 +36,15 @@ class Pad(Layer):
             )
         self._before = paddings[::2]
         return [tuple(a + size + b for a, size, b in zip(self._before, shape, paddings[1::2], strict=True))]
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        before = self.param.pad_param.paddings[::2]
+        return fields[0].moved((-before[2], -before[3])) if fields[0] and len(before) == 4 else None
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         top[0].fill_data(self.param.pad_param.constant_values)
@@ -72,6 +82,15 @@ class CropCenter(Rearrangement):
             raise NetError(f"crop sizes {cut} leave nothing of a bottom of shape {shape}")
         self.view = box(shape, top, cut)
         return [top]
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        cut = [*self.param.crop_center_param.crop_size, 0, 0, 0, 0]
+        return fields[0].moved((cut[2], cut[3])) if fields[0] else None
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:

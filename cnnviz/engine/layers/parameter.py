@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, Weight
+from cnnviz.engine.receptive_field import ReceptiveField
 from cnnviz.errors import NetError
 
 
@@ -33,6 +34,14 @@ class Parameter(Layer):
         if any(axis < 0 for axis in shape):
             raise NetError(f"parameter_param.shape is {shape}; a dimension cannot be negative")
         return [shape]
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        return None
 
     def weights(self, bottom: Sequence[Shape]) -> list[Weight]:
         return [Weight(tuple(self.param.parameter_param.shape.dim))]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Shape
 from cnnviz.engine.layers._shape import Rearrangement, refuse_in_place
 from cnnviz.engine.ops.views import permuted
+from cnnviz.engine.receptive_field import ReceptiveField
 from cnnviz.errors import NetError
 
 
@@ -33,3 +34,13 @@ class Permute(Rearrangement):
         order += [axis for axis in range(len(shape)) if axis not in order]
         self.view = permuted(shape, order)
         return [tuple(shape[axis] for axis in order)]
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        order = list(self.param.permute_param.order)
+        order += [axis for axis in range(4) if axis not in order]
+        return fields[0] if order[2:] == [2, 3] else None

@@ -13,6 +13,7 @@ from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops import pooling
 from cnnviz.engine.ops.im2col import same_pads
 from cnnviz.engine.ops.kept import Kept
+from cnnviz.engine.receptive_field import ReceptiveField
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, PoolingParameter
 
@@ -111,6 +112,22 @@ class Pooling(Layer):
             rows, columns = map(same_pads, (height, width), kernel, self.stride)
             pad, end, ceil = (rows[0], columns[0]), (rows[1], columns[1]), False
         return pooling.pooling_window((height, width), kernel, self.stride, pad, ceil, end, self.complain)
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        pad, plane = self.pad, bottom[0]
+        if fields[0] is None or self.is_global:
+            return None
+        if self.param.pooling_param.pad_type:
+            if plane is None or len(plane) != 4:
+                return None
+            rows, columns = map(same_pads, plane[2:], self.kernel, self.stride)
+            pad = rows[0], columns[0]
+        return fields[0].through_window(self.kernel, self.stride, pad)
 
     def top_has_gradient(self, top_index: int) -> bool:
         return top_index == 0

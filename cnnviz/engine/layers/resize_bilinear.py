@@ -9,6 +9,7 @@ import numpy as np
 from cnnviz.engine.blob import Shape
 from cnnviz.engine.layers._resizing import Resizing, check_format, check_one_of, scaled_size
 from cnnviz.engine.ops.resize import corner_positions
+from cnnviz.engine.receptive_field import Place, corners, proportional
 from cnnviz.formats.schema import LayerParameter
 
 
@@ -41,6 +42,12 @@ class ResizeBilinear(Resizing):
 
     def out_size(self, axis: int, size: int, shapes: Sequence[Shape]) -> int:
         return scaled_size(self._options, axis, size)
+
+    def place(self, axis: int, size: int, out: int) -> Place:
+        options = self._options
+        if options.align_corners or (options.pytorch_half_pixel and out == 1):
+            return corners(size, out)
+        return proportional(size, out, options.half_pixel_centers or options.pytorch_half_pixel)
 
     def positions(self, axis: int, size: int, out: int) -> np.ndarray:
         if self._options.align_corners and out > 1:

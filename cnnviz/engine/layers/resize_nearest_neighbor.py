@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnviz.engine.blob import Shape
 from cnnviz.engine.layers._resizing import Resizing, check_format, check_one_of, scaled_size
+from cnnviz.engine.receptive_field import Place, corners, nearest, proportional
 from cnnviz.formats.schema import LayerParameter
 
 
@@ -30,6 +31,7 @@ class ResizeNearestNeighbor(Resizing):
     """
 
     type = "ResizeNearestNeighbor"
+    mixes = False
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
@@ -40,6 +42,13 @@ class ResizeNearestNeighbor(Resizing):
 
     def out_size(self, axis: int, size: int, shapes: Sequence[Shape]) -> int:
         return scaled_size(self._options, axis, size)
+
+    def place(self, axis: int, size: int, out: int) -> Place:
+        options = self._options
+        if options.align_corners:
+            return corners(size, out)
+        even = proportional(size, out, options.half_pixel_centers or options.half_pixel_onnx)
+        return even if options.half_pixel_centers else nearest(even)
 
     def positions(self, axis: int, size: int, out: int) -> np.ndarray:
         # In single precision, as the original: which pixel is nearest depends on the rounding.

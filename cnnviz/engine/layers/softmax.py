@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, positive_axis
 from cnnviz.engine.ops.softmax import softmax_backward, softmax_forward
+from cnnviz.engine.receptive_field import ReceptiveField, is_spatial
 
 
 class Softmax(Layer):
@@ -33,6 +34,14 @@ class Softmax(Layer):
         axis = positive_axis(self.param.softmax_param.axis, shape)
         self.sizes = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
         return [shape]
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        return None if is_spatial(self.param.softmax_param.axis) else fields[0]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         softmax_forward(self.device, *self.sizes, bottom[0].device_data, top[0].mutable_device_data)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnviz.engine.blob import MAX_COUNT, Blob, Shape
 from cnnviz.engine.layers._by_mask import ByMask
+from cnnviz.engine.receptive_field import ReceptiveField
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, UnpoolingParameter
 
@@ -76,6 +77,18 @@ class Unpooling(ByMask):
         self._places = None
         self._window = (*tops[0][2:], *bottom[0][2:], *self._kernel, *self._stride)
         return tops
+
+    def receptive_field(
+        self,
+        fields: Sequence[ReceptiveField | None],
+        bottom: Sequence[Shape | None],
+        top: Sequence[Shape | None],
+    ) -> ReceptiveField | None:
+        single = self._method == UnpoolingParameter.MAX and not self._by_mask
+        extent = (1, 1) if single else self._kernel
+        if fields[0] is None or 0 in extent:
+            return None
+        return fields[0].through_transposed_window(extent, self._stride, self._pad)
 
     def _own_mask(self) -> Any:
         """Where x goes without a mask, in one plane."""

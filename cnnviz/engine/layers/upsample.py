@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layers._by_mask import ByMask
 from cnnviz.engine.layers._resizing import Resizing
+from cnnviz.engine.receptive_field import Place, nearest
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
@@ -31,6 +33,7 @@ class Upsample(ByMask, Resizing):
     """
 
     type = "Upsample"
+    mixes = False
     num_bottom = (1, 2)
 
     def __init__(self, param: LayerParameter, phase: int):
@@ -57,6 +60,10 @@ class Upsample(ByMask, Resizing):
         if self._factor(axis) < 1:
             raise NetError("the scale is 0; give at least 1")
         return self._side(axis, size)
+
+    def place(self, axis: int, size: int, out: int) -> Place:
+        # With a mask, and without, as if every unit were repeated; a given size may cut the last ones off.
+        return nearest((Fraction(1, self._factor(axis)), Fraction(0)))
 
     def positions(self, axis: int, size: int, out: int) -> np.ndarray:
         return np.arange(out) // self._factor(axis)

@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnviz.engine.blob import Shape
 from cnnviz.engine.layers._resizing import Resizing
+from cnnviz.engine.receptive_field import Place, nearest, proportional
 from cnnviz.errors import NetError
 
 
@@ -24,12 +25,16 @@ class UpsampleDarknet(Resizing):
     """
 
     type = "UpsampleDarknet"
+    mixes = False
 
     def out_size(self, axis: int, size: int, shapes: Sequence[Shape]) -> int:
         stride = self.param.upsample_darknet_param.stride
         if stride < 1:
             raise NetError(f"stride is {stride}; give at least 1")
         return size * stride
+
+    def place(self, axis: int, size: int, out: int) -> Place:
+        return nearest(proportional(size, out, False))
 
     def positions(self, axis: int, size: int, out: int) -> np.ndarray:
         return np.arange(out) // self.param.upsample_darknet_param.stride
