@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from cnnviz.analysis.deploy import deploy
+from cnnviz.analysis.summary import summarize
 from cnnviz.engine.blob import Blob
 from cnnviz.engine.device import get_device
 from cnnviz.engine.filler import fill
 from cnnviz.engine.graph import build_graph
+from cnnviz.engine.layer import layer_types
 from cnnviz.engine.net import Net
 from cnnviz.errors import NetError
 from cnnviz.formats.prototxt import parse_net
@@ -134,3 +136,18 @@ def test_no_shape_behind_a_layer_that_has_none():
         parse_net(net_of('type: "Convolution" convolution_param { num_output: 4 }')), strict=False
     )
     assert graph.layers[1].fault and graph.layers[1].top_shapes == [None]
+
+
+@pytest.mark.parametrize("bottoms", range(4))
+@pytest.mark.parametrize("tops", range(3))
+@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (2, 4), (0, 3, 4, 4), ()], ids=str)
+def test_any_type_is_summarized_with_any_number_of_bottoms_and_tops(bottoms, tops, shape):
+    bottom = "bottom: 'd' "
+    text = input_of(*shape) + "".join(
+        f'layer {{ name: "{kind}" type: "{kind}" {bottom * bottoms}'
+        + "".join(f"top: '{kind}{top}' " for top in range(tops))
+        + "}"
+        for kind in layer_types()
+    )
+    rows = summarize(build_graph(parse_net(text), strict=False)).layers
+    assert {row.type for row in rows} >= {*layer_types()}

@@ -368,11 +368,20 @@ class _Builder:
         return given or default[: len(node.tops)]
 
     def _infer(self, node: GraphLayer, layer: Layer) -> None:
-        """Sets the node's top shapes, parameters and cost as far as they can be known."""
+        """Sets the top shapes, parameters and cost as far as they can be known, of a faulty layer too."""
         known = [shape for shape in node.bottom_shapes if shape is not None]
         if len(known) < len(node.bottom_shapes):
             return
-        shapes = self._shapes(node, layer, known)
+        try:
+            self._apply_rules(node, layer, known)
+        except NetError:
+            raise
+        except Exception:
+            if node.fault is None:  # a rule may stumble over what a check has found
+                raise
+
+    def _apply_rules(self, node: GraphLayer, layer: Layer, known: Sequence[Shape]) -> None:
+        shapes: list[AnyShape] = [*layer.shapes(known)][: len(node.tops)]
         for name, shape in zip(node.tops, shapes, strict=False):
             if shape is not None:
                 check_shape(shape, f"top {name!r}")
@@ -380,18 +389,6 @@ class _Builder:
         node.params = self._params(node, layer.weights(known))
         if None not in shapes:
             node.macs = layer.macs(known, [s for s in shapes if s is not None])
-
-    def _shapes(self, node: GraphLayer, layer: Layer, known: Sequence[Shape]) -> list[AnyShape]:
-        """The shape rule's answer, of a faulty layer too if its rule still gives one."""
-        try:
-            shapes: list[AnyShape] = [*layer.shapes(known)]
-        except NetError:
-            raise
-        except Exception:
-            if node.fault is None:
-                raise
-            return []  # a rule may stumble over what a check has found
-        return shapes[: len(node.tops)]
 
     def _params(self, node: GraphLayer, weights: Sequence[Weight]) -> list[GraphParam]:
         specs = node.param.param
