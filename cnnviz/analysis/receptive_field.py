@@ -30,7 +30,12 @@ def receptive_fields(graph: Graph) -> list[ReceptiveField | None]:
 
 def _field_behind(node: GraphLayer, fields: Sequence[ReceptiveField | None]) -> ReceptiveField | None:
     if node.layer is not None:
-        return node.layer.receptive_field(fields, node.bottom_shapes, node.top_shapes)
+        try:
+            return node.layer.receptive_field(fields, node.bottom_shapes, node.top_shapes)
+        except Exception:
+            if node.fault is None:  # a rule may stumble over what a check has found
+                raise
+            return None
     if not node.bottoms:
         return PIXEL
     # A layer that its parameters do not let be made: what its type tells remains.
