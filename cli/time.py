@@ -34,7 +34,7 @@ def command(model: str, weights: str | None, iterations: int, path: str | None, 
     from cnnviz.engine.device import get_device
     from cnnviz.engine.net import Net
     from cnnviz.engine.net_state import net_state
-    from cnnviz.engine.scoring import time_layers
+    from cnnviz.engine.scoring import time_layers, warmed_up
     from cnnviz.engine.stand_ins import with_stand_ins
     from cnnviz.formats.caffemodel import read_weights
     from cnnviz.formats.files import require_folder_of, write_text
@@ -49,6 +49,7 @@ def command(model: str, weights: str | None, iterations: int, path: str | None, 
     try:
         if arrays is not None:
             net.use_weights(arrays, str(weights))
+        net = warmed_up(net)
         times = time_layers(net, iterations)
     finally:
         net.close()

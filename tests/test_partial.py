@@ -243,6 +243,130 @@ def test_train_and_test_want_their_data(folder):
     assert "no_such_lmdb" in str(extracted)
 
 
+def test_time_sets_zeros_for_memory_data(folder, caplog):
+    sizes = "batch_size: 2 channels: 3 height: 8 width: 8"
+    data = 'layer { name: "data" type: "MemoryData" top: "data" top: "label" '
+    data += f"memory_data_param {{ {sizes} }} }}\n"
+    (folder / "train.prototxt").write_text(data + TRAINED)
+    assert run("time", "--model", "train.prototxt", "--iterations", "1").exit_code == 0
+    assert "no arrays are set for it. Zeros stand in for it: data (2, 3, 8, 8), label (2,)." in caplog.text
+
+
+# Layers that fail only as they run
+
+
+FAILING = """
+class Setup:
+    def setup(self, bottom, top): raise KeyError("no key")
+
+class Base:
+    def setup(self, bottom, top): pass
+    def reshape(self, bottom, top): top[0].reshape(*bottom[0].shape)
+    def forward(self, bottom, top): top[0].data[...] = bottom[0].data
+    def backward(self, top, propagate_down, bottom): bottom[0].diff[...] = top[0].diff
+
+class Reshape(Base):
+    def reshape(self, bottom, top):
+        super().reshape(bottom, top)
+        if bottom[0].data.any(): raise ValueError("an odd shape")
+
+class Forward(Base):
+    def forward(self, bottom, top): raise ZeroDivisionError("nothing to divide")
+
+class Interrupt(Base):
+    def forward(self, bottom, top): raise KeyboardInterrupt
+"""
+RAISES = {
+    "Setup": "its code raised KeyError: 'no key' (",
+    "Reshape": "its code raised ValueError: an odd shape (",
+    "Forward": "its code raised ZeroDivisionError: nothing to divide (",
+}
+# The index 7 is beyond Embed's input_dim.
+SEVEN = """layer { name: "seven" type: "Power" bottom: "data" top: "seven" power_param { scale: 0 shift: 7 } }
+layer { name: "x" type: "Embed" bottom: "seven" top: "x" embed_param { num_output: 2 input_dim: 3 } }
+"""
+
+
+@pytest.fixture
+def failing(folder, monkeypatch):
+    name = f"failing_{folder.name}".replace("-", "_")
+    (folder / f"{name}.py").write_text(FAILING)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("CNNVIZ_PYTHON_LAYERS", name)
+
+    def write(kind: str) -> None:
+        layer = SEVEN
+        if kind != "Embed":
+            layer = (
+                f'layer {{ name: "x" type: "Python" bottom: "conv" top: "x" python_param {{ module: "{name}" '
+            )
+            layer += f'layer: "{kind}" }} }}\n'
+        layer += 'layer { name: "y" type: "ReLU" bottom: "x" top: "y" }\n'
+        (folder / "odd.prototxt").write_text(INPUT + CONV + layer + IP + PROB)
+
+    return write
+
+
+@pytest.mark.parametrize("kind", [*RAISES, "Embed"])
+def test_what_does_not_need_a_failing_layer_is_shown(failing, folder, caplog, kind):
+    failing(kind)
+    shown = Looker("net.prototxt", "net.caffemodel").look(np.full((8, 8, 3), 9, np.uint8)).predictions
+    looker = Looker("odd.prototxt", "net.caffemodel")
+    features = looker.look(np.full((8, 8, 3), 9, np.uint8))
+    assert features.predictions == shown
+    assert {maps.layer for maps in features.maps} - {"seven"} == {"conv", "ip", "prob"}
+    (note,) = features.notes
+    assert "layer 'x' (" in note and RAISES.get(kind, "7") in note and note.endswith("needs it: 'y'.")
+    assert caplog.text.count(note) == 1
+    page = ["gallery", "odd.prototxt", "net.caffemodel", "--image", "a.png", "--out", "p.html"]
+    assert run(*page).exit_code == 0
+    assert "Left out, with what needs it: &#x27;y&#x27;." in (folder / "p.html").read_text(encoding="utf-8")
+    wanted = [
+        "features",
+        "odd.prototxt",
+        "net.caffemodel",
+        "a.png",
+        "--out",
+        "maps",
+        "--attribution",
+        "saliency",
+    ]
+    assert run(*wanted, "--npy", "conv", "--attribution", "saliency").exit_code == 0
+    assert "blob 'y' is not computed: odd.prototxt" in str(run(*wanted, "--npy", "y").exception)
+
+
+@pytest.mark.parametrize("kind", ["Forward", "Embed"])
+def test_time_and_extract_features_go_on_without_a_failing_layer(failing, folder, caplog, kind):
+    failing(kind)
+    result = run("time", "--model", "odd.prototxt", "--iterations", "1")
+    assert result.exit_code == 0, result.exception
+    assert "\nprob " in result.output and "\nx " not in result.output and "\ny " not in result.output
+    assert caplog.text.count("Left out, with what needs it: 'y'.") == 1
+    shape = "dummy_data_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } }"
+    data = f'layer {{ name: "data" type: "DummyData" top: "data" {shape} }}\n'
+    text = (folder / "odd.prototxt").read_text().replace(INPUT, data)
+    (folder / "odd.prototxt").write_text(text)
+    assert run("extract-features", "net.caffemodel", "odd.prototxt", "prob", "p.npz", "2").exit_code == 0
+    assert np.load("p.npz")["prob"].shape == (2, 3)
+    refused = run("extract-features", "net.caffemodel", "odd.prototxt", "y", "y.npz", "1").exception
+    assert "blob 'y' is not computed: odd.prototxt" in str(refused)
+
+
+def test_faults_that_are_no_layers_pass(failing, monkeypatch):
+    failing("Interrupt")
+    looker = Looker("odd.prototxt", "net.caffemodel")
+    with pytest.raises(KeyboardInterrupt):
+        looker.look(np.zeros((8, 8, 3), np.uint8))
+    whole = Looker("net.prototxt", "net.caffemodel")
+
+    def wrong(bottom, top):
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr(whole.net.layers[1], "forward", wrong)
+    with pytest.raises(ValueError, match="a fault of ours"):
+        whole.look(np.zeros((8, 8, 3), np.uint8))
+
+
 # Weights that lack layers
 
 

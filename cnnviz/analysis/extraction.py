@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.engine.partial import LayerFailure
 from cnnviz.errors import CnnvizError, NetError, require
 from cnnviz.formats.databases import array_to_datum, create_database
 from cnnviz.formats.files import write_bytes
@@ -93,7 +94,8 @@ def extract_features(
     """Runs a net and writes the values of blobs, as Caffe's extract_features.
 
     Args:
-        net: a net with a data layer.
+        net: a net with a data layer; of a partial one what is left runs where layers fail in the first
+            batch.
         blobs: names of blobs.
         targets: for each blob where its values go: by the suffix an .npz or .h5 file with one array named
             like the blob; anything else is a new database with a Datum of floats for each item.
@@ -119,19 +121,34 @@ def extract_features(
             f"{net.graph.path}: nothing feeds the inputs {', '.join(net.inputs)}; give the net with its data "
             "layer, or use `cnnviz features --npy` for pictures."
         )
+    net = _running(net, blobs)
     count = 0
     with ExitStack() as stack:
+        stack.callback(net.close)
         writers = [
             stack.enter_context(_writer(target, blob, backend))
             for target, blob in zip(targets, blobs, strict=True)
         ]
-        for _ in track(range(batches)):
-            net.run_forward()
+        for batch in track(range(batches)):
+            if batch:
+                net.run_forward()
             rows = [np.atleast_1d(net.blobs[name].read_data()) for name in blobs]
             for writer, values in zip(writers, rows, strict=True):
                 writer.add(values)
             count += len(rows[0])
     return count
+
+
+def _running(net: Any, blobs: Sequence[str]) -> Any:
+    """The net, or what is left of it, with the first batch in its blobs."""
+    while True:
+        try:
+            net.run_forward()
+            return net
+        except LayerFailure as failure:
+            net = net.rest(failure)
+            for name in blobs:
+                net.check_blob(name)
 
 
 def _writer(target: str | os.PathLike, blob: str, backend: str) -> _FeatureWriter:

@@ -22,6 +22,7 @@ from cnnviz.analysis.sequences import time_major_blobs
 from cnnviz.analysis.summary import printable, shape_text
 from cnnviz.engine.device import Device
 from cnnviz.engine.net import Net
+from cnnviz.engine.partial import LayerFailure
 from cnnviz.engine.weights_check import unfilled_text
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.nets import open_net
@@ -180,16 +181,14 @@ class Looker:
         definition = model if isinstance(model, NetDefinition) else open_net(model)
         arrays = read_weights(weights)
         deployed = deploy(definition, arrays, size, force_backward=gradients, level=level, stages=stages)
+        self._notes: list[str] = []
         self.net = Net(deployed, "TEST", device=device, partial=True)
         self.net.use_weights(arrays, str(weights))
-        self.notes = [str(left) for left in self.net.left_out]
-        if self.net.unfilled:
-            self.notes.append(f"{unfilled_text(self.net.unfilled, str(weights))}.")
+        self._net_changed()
+        self._origin = str(weights)
         self.preprocessing = preprocessing or Preprocessing()
         self.class_names = _read_names(class_names)
         self.input = self._main_input()
-        self.fields = receptive_fields(self.net.graph)
-        self.time_major = time_major_blobs(self.net.graph)
         shape = self.net.blobs[self.input].shape
         # More than one in nets that read videos (N, C, L, H, W), and where the batch is fixed, such as T x N
         # frames for recurrent layers.
@@ -202,13 +201,22 @@ class Looker:
 
         self._check_class_names()
 
+    def _net_changed(self) -> None:
+        self.fields = receptive_fields(self.net.graph)
+        self.time_major = time_major_blobs(self.net.graph)
+
+    @property
+    def notes(self) -> list[str]:
+        unfilled = [f"{unfilled_text(self.net.unfilled, self._origin)}."] if self.net.unfilled else []
+        return [*map(str, self.net.left_out), *unfilled, *self._notes]
+
     def _check_class_names(self) -> None:
         """Says that there are more or fewer names than classes."""
         blob = self._softmax_blob() or self._flat_output()
         count = self.channel_count(blob) if blob else 0
         if self.class_names and count and count != len(self.class_names):
             note = f"{len(self.class_names)} class names are given for the net's {count} classes."
-            self.notes.append(note)
+            self._notes.append(note)
             log.warning("%s", note)
 
     def _main_input(self) -> str:
@@ -271,8 +279,20 @@ class Looker:
                 these are more than MOST_LAYERS, about so many that join branches or end blocks (of a
                 chain: any), spread evenly over all map sizes.
 
-        Raises NetError if no layer has such a name.
+        A layer that fails as it runs is left out from then on, with what needs it, as others that cannot run.
+
+        Raises NetError if no layer has such a name, or the one asked for cannot run.
         """
+        while True:
+            try:
+                return self._looked(image, path, layers)
+            except LayerFailure as failure:
+                self.net = self.net.rest(failure)
+                self._net_changed()
+
+    def _looked(
+        self, image: np.ndarray | InputArray, path: str, layers: Sequence[str] | None
+    ) -> ImageFeatures:
         result = ImageFeatures(path, self.show(image), notes=self.notes)
         if isinstance(image, InputArray):
             result.origin = f"array of {shape_text(image.values.shape)}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from cnnviz.engine.blob import Shape, check_shape
-from cnnviz.engine.layer import Layer, Weight, create_layer, layer_types
+from cnnviz.engine.layer import Layer, Weight, create_layer, layer_types, raised_text
 from cnnviz.engine.net_state import MOST_MAKERS, includes, makers_text, net_state
 from cnnviz.engine.unknown_fields import refusal, transform_refusal
 from cnnviz.errors import NetError, did_you_mean
@@ -310,13 +310,26 @@ class _Builder:
             self._check_blob_counts(node, layer)
             layer.loss_weights = self._loss_weights(node, layer)
             self._infer(node, layer)
-        except NetError as error:
-            self.fault(node, str(error))
+        except Exception as error:
+            reason = self._reason(node, error)
+            if reason is None:
+                raise
+            self.fault(node, reason)
             node.tops = node.tops or list(param.top)
         missing = len(node.tops) - len(node.top_shapes)
         node.top_shapes += [None] * missing
         self._add_tops(node)
         self._decide_backward(node)
+
+    def _reason(self, node: GraphLayer, error: Exception) -> str | None:
+        """What speaks against a layer; None where that is no fault of its own.
+
+        What a user's Python code raises is told where the rest can be shown, else passes as it is.
+        """
+        if isinstance(error, NetError):
+            return str(error)
+        users = node.type == "Python" and (node.layer is None or node.layer.type == "Python")
+        return raised_text(error) if users and not self.strict else None
 
     def _take_bottom(self, node: GraphLayer, blob: str) -> AnyShape:
         if blob not in self.available:

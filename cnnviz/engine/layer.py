@@ -11,6 +11,7 @@ import builtins
 import functools
 import importlib
 import pkgutil
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -221,3 +222,9 @@ def create_layer(param: LayerParameter, phase: int, complain: Callable[[str], No
         layer.complain = complain
     layer.__init__(param, phase)  # type: ignore[misc]
     return layer
+
+
+def raised_text(error: Exception) -> str:
+    """Returns what a user's Python code raised, and where: "its code raised KeyError: 'a' (mine.py:12)"."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"its code raised {type(error).__name__}: {error} ({place.filename}:{place.lineno})"

@@ -11,6 +11,7 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from cnnviz.engine.filler import fill
 from cnnviz.engine.graph import Graph, GraphLayer, build_graph
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.net_state import net_state
-from cnnviz.engine.partial import LeftOut, runnable
+from cnnviz.engine.partial import LayerFailure, LeftOut, failures, runnable
 from cnnviz.engine.weights_check import (
     check_blobs_fit,
     check_names_fit,
@@ -51,7 +52,9 @@ class Net:
         device: what to run on; default: ``get_device()``.
         seed: of fillers and of layers that draw random numbers; default: different every time.
         partial: whether layers that cannot run (unknown, not allowed, refused, without their data) are left
-            out with what needs them, for inspection; else the first raises.
+            out with what needs them, for inspection; else the first raises. One that fails only as it runs
+            raises LayerFailure, and ``rest`` gives the net without it.
+        failed: layers that failed so, with the reasons; a partial net leaves them out, too.
 
     Attributes:
         blobs: every blob by name in order of creation, with ``data`` and ``diff``.
@@ -82,16 +85,20 @@ class Net:
         device: Device | None = None,
         seed: int | None = None,
         partial: bool = False,
+        failed: Mapping[str, str] | None = None,
     ):
         definition = file if isinstance(file, NetDefinition) else open_net(file)
         self.definition = definition
         state = state or net_state(definition, phase, level, stages or ())
         self.graph: Graph
         self.left_out: list[LeftOut] = []
+        self._is_partial, self._failed = partial, dict(failed or {})
         if partial:
-            self.graph, self.left_out = runnable(definition, state)
+            self.graph, self.left_out = runnable(definition, state, failed)
+            newest = list(self._failed)[-1:]
             for left in self.left_out:
-                log.warning("%s", left)
+                if not newest or left.name in newest:  # the others have been told
+                    log.warning("%s", left)
         else:
             self.graph = build_graph(definition, state=state)
         self.device = device or get_device()
@@ -251,13 +258,35 @@ class Net:
 
     def forward_layer(self, index: int) -> None:
         """Runs one layer, after bringing its shapes in line with its bottoms'."""
-        self._reshape_layer(index)
-        layer = self.layers[index]
-        layer.forward(self._bottoms[index], self._tops[index])
+        with self._watch(index):
+            self._reshape_layer(index)
+            self.layers[index].forward(self._bottoms[index], self._tops[index])
         if index not in self._loss_ready:
             self._set_loss_diffs(index)
         if self.debug_info:
             debug_info.log_forward(self, index)
+
+    def _watch(self, index: int) -> AbstractContextManager[None]:
+        return failures(self._nodes[index]) if self._is_partial else nullcontext()
+
+    def rest(self, failure: LayerFailure) -> Net:
+        """Returns the net without the layer that failed and what needs it, with this one's weights and
+        inputs; this one is closed.
+
+        Raises NetError if nothing that could run is left.
+        """
+        self.close()
+        failed = {**self._failed, failure.layer: failure.reason}
+        net = type(self)(
+            self.definition, state=self.graph.state, device=self.device, partial=True, failed=failed
+        )
+        net.share_with(self)
+        net.unfilled = [name for name in self.unfilled if name in net.params]
+        for name in net.inputs:
+            blob = self.blobs[name]
+            net.blobs[name].reshape(*blob.shape)
+            net.blobs[name].data[...] = blob.read_data()
+        return net
 
     def _set_loss_diffs(self, index: int) -> None:
         """The gradient of a loss top is its weight."""
@@ -318,7 +347,8 @@ class Net:
             if any(node.propagate_down):
                 raise NetError(f"{node.title}: has no gradient, but one is asked for.")
             return
-        layer.backward(self._tops[index], node.propagate_down, self._bottoms[index])
+        with self._watch(index):
+            layer.backward(self._tops[index], node.propagate_down, self._bottoms[index])
         if self.debug_info:
             debug_info.log_backward(self, index)
 

@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cnnviz.engine.filler import check_filler
 from cnnviz.engine.graph import Graph, GraphLayer, build_graph
-from cnnviz.errors import NetError
+from cnnviz.engine.layer import Layer, raised_text
+from cnnviz.errors import FileError, NetError
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import NetParameter, NetState
 
 _MOST_NAMED = 4  # layers that need one that cannot run
+
+
+class LayerFailure(NetError):
+    """A layer of a partial net failed as it ran; see ``Net.rest``.
+
+    Attributes:
+        layer: its name.
+        reason: why, without the place.
+    """
+
+    def __init__(self, node: GraphLayer, reason: str):
+        super().__init__(_sentence(node, reason))
+        self.layer, self.reason = node.name, reason
+
+
+@contextmanager
+def failures(node: GraphLayer) -> Iterator[None]:
+    """Raises LayerFailure where the layer, its files or the Python code that it names fail in the block.
+
+    Everything else, such as a fault of cnnviz, a device out of memory or an interruption, passes.
+    """
+    try:
+        yield
+    except (NetError, FileError) as error:
+        reason = str(error).removeprefix(f"{node.title}: ")
+        raise LayerFailure(node, reason.removeprefix(f"layer {node.name!r} ({node.type}): ")) from None
+    except Exception as error:
+        if not is_users_code(node.layer):
+            raise
+        raise LayerFailure(node, raised_text(error)) from error
+
+
+def is_users_code(layer: Layer | None) -> bool:
+    """Whether a layer runs Python code of its user."""
+    return layer is not None and layer.type == "Python"
 
 
 @dataclass
@@ -48,8 +85,13 @@ def _behind(names: Sequence[str]) -> str:
     return f", with what needs it: {listed}{more}"
 
 
-def runnable(definition: NetDefinition, state: NetState) -> tuple[Graph, list[LeftOut]]:
+def runnable(
+    definition: NetDefinition, state: NetState, failed: Mapping[str, str] | None = None
+) -> tuple[Graph, list[LeftOut]]:
     """Returns the graph of the layers that can run, and those that cannot.
+
+    Args:
+        failed: names of layers that failed as they ran, with the reasons.
 
     A layer can run if it has no fault, its data is there, its shapes are known, and so for all layers that
     make its bottoms. Where all can, the graph is that of ``build_graph``.
@@ -58,10 +100,11 @@ def runnable(definition: NetDefinition, state: NetState) -> tuple[Graph, list[Le
     with the first reason if no layer but inputs can run.
     """
     graph = build_graph(definition, state=state, strict=False, running=True)
-    if all(_own_fault(node) is None and _has_shapes(node) for node in graph.layers):
+    failed = failed or {}
+    if not failed and all(_own_fault(node) is None and _has_shapes(node) for node in graph.layers):
         return graph, []
     whole = build_graph(definition, state=state, splits=False, strict=False, running=True)
-    kept, left_out = _parted(whole)
+    kept, left_out = _parted(whole, failed)
     if not any(node.bottoms for node in kept):
         raise NetError(left_out[0].reason)
     return build_graph(_part(definition, kept), state=state), left_out
@@ -80,7 +123,7 @@ def _own_fault(node: GraphLayer) -> str | None:
     return None
 
 
-def _parted(graph: Graph) -> tuple[list[GraphLayer], list[LeftOut]]:
+def _parted(graph: Graph, failed: Mapping[str, str]) -> tuple[list[GraphLayer], list[LeftOut]]:
     """The layers that can run, and the others with what needs them."""
     for node in graph.layers:
         if node.unknown_bottoms:
@@ -90,7 +133,7 @@ def _parted(graph: Graph) -> tuple[list[GraphLayer], list[LeftOut]]:
     lost: dict[str, LeftOut] = {}  # a blob's name -> why it cannot be had
     for node in graph.layers:
         cause = next((lost[blob] for blob in node.bottoms if blob in lost), None)
-        fault = _own_fault(node)
+        fault = failed.get(node.name) or _own_fault(node)
         if fault is None and cause is None and not _has_shapes(node):
             fault = "its shapes cannot be known, so it cannot run"
         if fault is not None:

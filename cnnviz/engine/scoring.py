@@ -11,6 +11,7 @@ import numpy as np
 
 from cnnviz.engine.labels import LabelCheck
 from cnnviz.engine.net import Net
+from cnnviz.engine.partial import LayerFailure
 from cnnviz.errors import one_line
 from cnnviz.formats.glog import number
 
@@ -88,13 +89,23 @@ class LayerTimes:
         return json.dumps({"device": self.device, "total_ms": self.total, "layers": layers}, indent=1) + "\n"
 
 
+def warmed_up(net: Net) -> Net:
+    """Returns the net after one pass; of a partial one what is left where layers fail in that pass."""
+    while True:
+        try:
+            net.run_forward()
+            net.run_backward()
+        except LayerFailure as failure:
+            net = net.rest(failure)
+        else:
+            net.device.finish()
+            return net
+
+
 def time_layers(net: Net, iterations: int) -> LayerTimes:
-    """Measures each layer over ``iterations`` passes, after one pass that warms up."""
+    """Measures each layer over ``iterations`` passes of a net that ``warmed_up`` gave."""
     count = len(net.layers)
     forward, backward = np.zeros(count), np.zeros(count)
-    net.run_forward()
-    net.run_backward()
-    net.device.finish()
     for _ in range(iterations):
         for i in range(count):
             forward[i] += _seconds(net, net.forward_layer, i)

@@ -23,6 +23,8 @@ def with_stand_ins(
 ) -> NetDefinition:
     """Returns the net with an Input of zeros for each data layer whose data is absent; each is logged.
 
+    MemoryData counts as one, as nobody sets its arrays.
+
     The shape is what the layer's parameters tell: batch_size, crop_size or the new size, the channels of
     mean_value or of a mean file that is there. Where these tell crop_size but not the channels, they are
     those of the first convolution that reads the images, from ``weights``, else 3, which is said.
@@ -49,7 +51,12 @@ def with_stand_ins(
 
 
 def _is_away(node: GraphLayer) -> bool:
-    return node.layer is not None and node.layer.absent is not None
+    return node.layer is not None and (node.layer.absent is not None or node.type == "MemoryData")
+
+
+def _reason(node: GraphLayer) -> str:
+    absent = node.layer.absent if node.layer is not None else None
+    return f"{node.title}: {str(absent or 'no arrays are set for it').rstrip('.')}"
 
 
 def _feeds(node: GraphLayer) -> bool:
@@ -91,15 +98,13 @@ def _input(param: LayerParameter, shapes: Sequence[Shape | None]) -> LayerParame
 
 
 def _sentence(node: GraphLayer, shapes: Sequence[Shape | None], assumed: bool) -> str:
-    assert node.layer is not None
     listed = ", ".join(f"{top} {shape}" for top, shape in zip(node.tops, shapes, strict=True))
     guessed = f" (that images have {_COLOR} channels is assumed)" if assumed else ""
-    return f"{node.title}: {str(node.layer.absent).rstrip('.')}. Zeros stand in for it: {listed}{guessed}."
+    return f"{_reason(node)}. Zeros stand in for it: {listed}{guessed}."
 
 
 def _unknown(node: GraphLayer) -> str:
-    assert node.layer is not None
     return (
-        f"{node.title}: {str(node.layer.absent).rstrip('.')}; nor do its parameters tell the shape of "
+        f"{_reason(node)}; nor do its parameters tell the shape of "
         f"{node.tops[0]!r}, so nothing can stand in for it. Give the deploy prototxt, whose Input says it."
     )

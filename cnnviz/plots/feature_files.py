@@ -124,6 +124,7 @@ class FeatureWriter:
         if self.npz:
             self._write_numbers(stem, features)
         for name in self.blobs:
+            self.looker.net.check_blob(name)
             self._write_array(
                 self.folder / f"{stem}_{_plain(name)}.npy", self.looker.net.blobs[name].read_data()
             )

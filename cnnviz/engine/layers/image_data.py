@@ -57,9 +57,8 @@ class ImageData(DataLayer):
     def guess(self) -> list[Shape | None]:
         param = self.param.image_data_param
         crop = self.param.transform_param.crop_size
-        size = (crop or param.new_height, crop or param.new_width)
-        if not all(size):
-            size = self.mean_shape()[1]
+        height, width = crop or param.new_height, crop or param.new_width
+        size: Shape = (height, width) if height and width else self.mean_shape()[1]
         return [(3 if param.is_color else 1, *size) if size else None, ()]
 
     def reader(self) -> Callable[[], Batch]:
