@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from cnnviz.errors import CnnvizError, FileError, NetError
 from cnnviz.formats.files import read_bytes, write_text
+from cnnviz.formats.idx import is_idx
 from cnnviz.formats.paths import existing, find_beside, find_listed
 from cnnviz.formats.prototxt import parse_solver, read_net, read_solver
+from cnnviz.formats.training_log import LogFollower, read_log
 
 INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } }\n'
 
@@ -90,6 +93,20 @@ def test_pipes_and_devices_are_no_files(models):
             read_bytes(path)
         with pytest.raises(FileError, match="is a pipe or a device, not a file"):
             read_net(path)
+        assert not is_idx(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_log_comes_from_a_pipe_but_not_from_a_device(tmp_path):
+    with pytest.raises(FileError, match="/dev/zero: is a device, not a file"):
+        read_log("/dev/zero")
+    with pytest.raises(FileError, match="/dev/zero: is a pipe or a device, not a file"):
+        LogFollower("/dev/zero").update()
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=["Iteration 3, loss = 2\n"])
+    writer.start()
+    assert read_log(tmp_path / "pipe").segments
+    writer.join()
 
 
 @pytest.mark.parametrize("layer", [

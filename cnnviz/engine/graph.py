@@ -394,7 +394,7 @@ class _Builder:
                 raise
 
     def _apply_rules(self, node: GraphLayer, layer: Layer, known: Sequence[Shape]) -> None:
-        shapes: list[AnyShape] = [*layer.shapes(known)][: len(node.tops)]
+        shapes: list[AnyShape] = [*layer.shapes(known)[: len(node.tops)]]
         for name, shape in zip(node.tops, shapes, strict=False):
             if shape is not None:
                 check_shape(shape, f"top {name!r}")

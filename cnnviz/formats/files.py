@@ -28,8 +28,8 @@ def require_folder_of(path: str | os.PathLike) -> None:
         raise FileError(f"{path}: cannot be written: there is no folder {str(folder)!r}; make it first.")
 
 
-def check_regular(path: str | os.PathLike) -> None:
-    """Raises FileError if ``path`` is a pipe or a device: reading one may never end.
+def check_regular(path: str | os.PathLike, pipes: bool = False) -> None:
+    """Raises FileError if ``path`` is a device, or a pipe unless ``pipes``: reading one may never end.
 
     What is not there at all is left to whoever opens it.
     """
@@ -37,8 +37,9 @@ def check_regular(path: str | os.PathLike) -> None:
         raise FileError(f"{os.fsdecode(path)!r}: is no name of a file.")
     with contextlib.suppress(OSError):
         mode = os.stat(path).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise FileError(f"{path}: is a pipe or a device, not a file. Give a file on a disk.")
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or (pipes and stat.S_ISFIFO(mode))):
+            kind = "a device" if pipes else "a pipe or a device"
+            raise FileError(f"{path}: is {kind}, not a file. Give a file on a disk.")
 
 
 def check_size(path: str | os.PathLike, file: IO[bytes], most: int = MOST_AT_ONCE) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnviz.errors import FileError
-from cnnviz.formats.files import read_bytes, write_bytes
+from cnnviz.formats.files import open_to_read, read_bytes, write_bytes
 
 _UINT8 = 8
 _MAX_AXES = 4
@@ -54,9 +54,9 @@ def write_idx(path: str | os.PathLike, values: np.ndarray) -> None:
 def is_idx(path: str | os.PathLike) -> bool:
     """Whether ``path`` is an idx file of bytes, by its first bytes."""
     try:
-        with open(path, "rb") as file:
+        with open_to_read(path) as file:
             return _unpacked(file.read(512), 3, path)[:3] == bytes((0, 0, _UINT8))
-    except (OSError, FileError):
+    except FileError:
         return False
 
 

@@ -26,7 +26,7 @@ import re
 import numpy as np
 
 from cnnviz.errors import FileError
-from cnnviz.formats.files import describe_os_error
+from cnnviz.formats.files import check_regular, describe_os_error
 from cnnviz.formats.log_clock import Clock
 from cnnviz.formats.log_columns import (
     LONGEST_LINE,
@@ -79,6 +79,7 @@ def read_log(path: str | os.PathLike) -> TrainingLog:
     Raises FileError if it cannot be read or no line says "Iteration N".
     """
     reader = LogReader(path)
+    check_regular(path, pipes=True)
     try:
         with open(0 if str(path) == "-" else path, "rb", closefd=str(path) != "-") as file:
             while data := file.read(CHUNK):
@@ -447,6 +448,7 @@ class LogFollower:
 
         Raises FileError if it cannot be read.
         """
+        check_regular(self.path)
         try:
             with open(self.path, "rb") as file:
                 if file.read(len(self._head)) != self._head or file.seek(0, os.SEEK_END) < self._offset:
