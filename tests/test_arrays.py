@@ -114,3 +114,33 @@ def test_the_second_image_of_a_pair(folder):
         image[:, :, ::-1].transpose(2, 0, 1) - np.array([1, 2, 3]).reshape(3, 1, 1) for image in pixels
     ]
     assert np.array_equal(np.load(folder / "maps" / "0_cat.npy")[0], np.concatenate(expected))
+
+
+POOLED = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param {
+  num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "pool" type: "Reduction" bottom: "conv" top: "pool"
+  reduction_param { axis: 2 operation: MEAN } }
+layer { name: "prob" type: "Softmax" bottom: "pool" top: "prob" }"""
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 20), (1, 2, 9, 12), (1, 1, 5, 6, 7)])
+def test_the_net_takes_the_length_of_an_array_where_it_can(tmp_path, shape):
+    text = net_text(shape).replace(SCORES, POOLED)
+    looker = make_looker(tmp_path, text)
+    for sides in ([side + 3 for side in shape[2:]], [side - 1 for side in shape[2:]], list(shape[2:])):
+        values = np.random.default_rng(0).normal(size=(shape[1], *sides)).astype(np.float32)
+        given = values[0] if shape[1] == 1 else values
+        features = looker.look(InputArray(given), "x.npy")
+        other = cnnviz.Net(parse_net(text), weights=tmp_path / "n.caffemodel")
+        other.blobs["data"].reshape(1, *values.shape)
+        assert np.array_equal(looker.net.blobs["prob"].data, other.forward(data=values[None])["prob"])
+        assert features.maps[0].values.shape[1:] == tuple(side - 2 for side in sides)
+
+
+def test_a_net_of_fixed_size_tells_why_an_array_does_not_fit(tmp_path):
+    looker = make_looker(tmp_path, net_text((1, 2, 20)))
+    with pytest.raises(
+        CnnvizError, match=r"expects \(2, 20\), and the net cannot run with another size: .*'ip'"
+    ):
+        looker.look(InputArray(np.zeros((2, 24))))
+    looker.look(InputArray(np.zeros((2, 20))))

@@ -313,3 +313,22 @@ def test_layers_may_be_called_anything(tmp_path):
     assert "no class scores" in CliRunner().invoke(cnnviz_command, arguments, catch_exceptions=False).output
     with np.load(tmp_path / "out" / "a.npz") as arrays:
         assert arrays["file"].tolist() == [[[6.0] * 6] * 6] and ".._up" in arrays
+
+
+@pytest.mark.parametrize(
+    "options, first, said",
+    [
+        ({}, "", True),
+        ({"mean": np.array([9.0])}, "", False),
+        ({"scale": 0.5}, "", False),
+        ({}, 'layer { name: "n" type: "BatchNorm" bottom: "data" top: "data" }', False),
+    ],
+)
+def test_pixels_without_mean_and_scale_are_told_once(tmp_path, caplog, options, first, said):
+    text = f"""input: "data" input_shape {{ dim: 1 dim: 1 dim: 4 dim: 4 }} {first}
+    layer {{ name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param {{ num_output: 2 }} }}"""
+    cnnviz.Net(parse_net(text)).save(tmp_path / "n.caffemodel")
+    looker = Looker(parse_net(text), tmp_path / "n.caffemodel", Preprocessing(**options))
+    for _ in range(2):
+        looker.look(np.zeros((4, 4), np.uint8))
+    assert caplog.text.count("No mean and no scale is known: the pixels go in as 0 to 255.") == said

@@ -21,13 +21,31 @@ class InputArray:
 
     values: np.ndarray
 
+    def shape_like(self, shape: Shape) -> Shape | None:
+        """Returns the shape of an input for one item of this array: that of ``shape`` in number of axes and
+        in channels, with this array's sides behind them; None if there is none."""
+        own = self.values.shape
+        if self._fits(shape):
+            return shape
+        if own[:1] == (1,) and len(own) == len(shape):
+            own = own[1:]
+        elif len(own) == len(shape) - 2 and shape[1] == 1:
+            own = (1, *own)
+        if len(own) != len(shape) - 1 or not self.values.size or (len(own) > 1 and own[0] != shape[1]):
+            return None
+        return (shape[0], *own)
+
+    def _fits(self, shape: Shape) -> bool:
+        sides = _without_ones(self.values.shape)
+        return sides in (_without_ones(shape), _without_ones(shape[1:]))
+
     def fitted(self, shape: Shape, name: str) -> np.ndarray:
         """Returns the values in the shape of input ``name``; axes of 1 may be missing or too many.
 
         Raises CnnvizError if they do not fit.
         """
         values = np.asarray(self.values, np.float32)
-        if _without_ones(values.shape) in (_without_ones(shape), _without_ones(shape[1:])):
+        if self._fits(shape):
             return np.broadcast_to(values.reshape(_fitting(values, shape)), shape)
         raise CnnvizError(
             f"The array is {values.shape}; input {name!r} expects {tuple(shape[1:])}, or {tuple(shape)} with "

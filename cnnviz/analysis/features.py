@@ -37,6 +37,7 @@ _SAME_MAPS = {
 # Layers that join branches: what is shown, with those that end blocks, of nets too deep to show every layer.
 _JOINS = {"Eltwise", "Concat"}
 _ENDS = {"InnerProduct", "Softmax", "LSTM", "RNN"}
+_NORMALIZES = {"BatchNorm", "BN", "MVN", "Scale", "Bias", "Power", "Split"}  # or may do so
 _LEAST_JOINS = 4  # of nets that count as made of blocks
 MOST_LAYERS = 24  # shown without being asked for by name
 _LONGEST_MAP = 8  # times as high as wide, or the other way round; anything longer is a table
@@ -189,6 +190,7 @@ class Looker:
         self.preprocessing = preprocessing or Preprocessing()
         self.class_names = _read_names(class_names)
         self.input = self._main_input()
+        self._told_pixels = False
         shape = self.net.blobs[self.input].shape
         # More than one in nets that read videos (N, C, L, H, W), and where the batch is fixed, such as T x N
         # frames for recurrent layers.
@@ -247,7 +249,8 @@ class Looker:
     def show(self, image: np.ndarray | InputArray) -> np.ndarray:
         """Puts a picture (RGB or grey) into the input, into all its frames; returns it as the net sees it.
 
-        An InputArray goes in as it is, and a picture of it is returned.
+        An InputArray goes in as it is, and a picture of it is returned; the input takes its length, or
+        height and width, where the net can run so.
 
         Raises CnnvizError if it does not fit.
         """
@@ -256,6 +259,7 @@ class Looker:
             self._tell_inputs(not isinstance(image, InputArray))
             self._is_new = False
         if isinstance(image, InputArray):
+            self._make_room(image)
             blob.data[...] = image.fitted(blob.shape, self.input)
             return picture_of(blob.read_data()[0], self.preprocessing.channel_order)
         if len(blob.shape) not in (4, 5):
@@ -263,9 +267,43 @@ class Looker:
                 f"{self.net.graph.path}: the input {self.input!r} of shape {blob.shape} takes no image; give "
                 f"an .npy array of the shape {blob.shape[1:]}."
             )
+        self._tell_bare_pixels()
         values, seen = self.preprocessing.prepare(image, self.shape)
         blob.data[...] = values if len(blob.shape) == 4 else values[:, None]
         return seen
+
+    def _tell_bare_pixels(self) -> None:
+        """Says once that no mean is known, of nets whose own first layers do not see to it."""
+        if self._told_pixels or not self.preprocessing.is_bare:
+            return
+        self._told_pixels = True
+        readers = [node.type for node in self.net.graph.layers if self.input in node.bottoms]
+        if not _NORMALIZES.issuperset(readers):
+            log.warning(
+                "No mean and no scale is known, so pixels go in as 0 to 255 and nothing is subtracted; give "
+                "--mean, --scale or --train-model if training did otherwise."
+            )
+
+    def _make_room(self, image: InputArray) -> None:
+        """Gives the input the shape of an array that is longer or shorter, if the net can run so.
+
+        Raises CnnvizError, with the reason, if it cannot.
+        """
+        blob = self.net.blobs[self.input]
+        before = blob.shape
+        shape = image.shape_like(before)
+        if shape is None or shape == before:
+            return  # ``fitted`` tells what does not fit
+        try:
+            blob.reshape(*shape)
+            self.net.reshape()
+        except CnnvizError as error:
+            blob.reshape(*before)
+            self.net.reshape()
+            raise CnnvizError(
+                f"The array is {image.values.shape}; input {self.input!r} expects {before[1:]}, and the net "
+                f"cannot run with another size: {error}"
+            ) from None
 
     def look(
         self, image: np.ndarray | InputArray, path: str = "", layers: Sequence[str] | None = None

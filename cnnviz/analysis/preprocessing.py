@@ -41,6 +41,11 @@ class Preprocessing:
     channel_order: str = "bgr"
     fit: str = "crop"
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether pixels go in as 0 to 255."""
+        return self.mean is None and self.scale == 1
+
     def prepare(self, image: np.ndarray, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
         """Fits a picture into a blob.
 
