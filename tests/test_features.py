@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import cnnviz
 from cnnviz.analysis.deploy import deploy
 from cnnviz.analysis.features import Looker
 from cnnviz.analysis.preprocessing import (
@@ -326,9 +327,10 @@ def test_layers_may_be_called_anything(tmp_path):
 )
 def test_pixels_without_mean_and_scale_are_told_once(tmp_path, caplog, options, first, said):
     text = f"""input: "data" input_shape {{ dim: 1 dim: 1 dim: 4 dim: 4 }} {first}
-    layer {{ name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param {{ num_output: 2 }} }}"""
+    layer {{ name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+      inner_product_param {{ num_output: 2 }} }}"""
     cnnviz.Net(parse_net(text)).save(tmp_path / "n.caffemodel")
     looker = Looker(parse_net(text), tmp_path / "n.caffemodel", Preprocessing(**options))
     for _ in range(2):
         looker.look(np.zeros((4, 4), np.uint8))
-    assert caplog.text.count("No mean and no scale is known: the pixels go in as 0 to 255.") == said
+    assert caplog.text.count("pixels go in as 0 to 255 and nothing is subtracted") == said

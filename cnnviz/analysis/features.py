@@ -37,7 +37,7 @@ _SAME_MAPS = {
 # Layers that join branches: what is shown, with those that end blocks, of nets too deep to show every layer.
 _JOINS = {"Eltwise", "Concat"}
 _ENDS = {"InnerProduct", "Softmax", "LSTM", "RNN"}
-_NORMALIZES = {"BatchNorm", "BN", "MVN", "Scale", "Bias", "Power", "Split"}  # or may do so
+_NORMALIZES = {"BatchNorm", "BN", "MVN", "Scale", "Bias", "Power"}  # or may do so
 _LEAST_JOINS = 4  # of nets that count as made of blocks
 MOST_LAYERS = 24  # shown without being asked for by name
 _LONGEST_MAP = 8  # times as high as wide, or the other way round; anything longer is a table
@@ -277,8 +277,9 @@ class Looker:
         if self._told_pixels or not self.preprocessing.is_bare:
             return
         self._told_pixels = True
-        readers = [node.type for node in self.net.graph.layers if self.input in node.bottoms]
-        if not _NORMALIZES.issuperset(readers):
+        nodes = self.net.graph.layers
+        first = next((node.type for node in nodes if self.input in node.bottoms), None)
+        if first not in _NORMALIZES:
             log.warning(
                 "No mean and no scale is known, so pixels go in as 0 to 255 and nothing is subtracted; give "
                 "--mean, --scale or --train-model if training did otherwise."
