@@ -191,7 +191,7 @@ def test_an_empty_message_is_kept():
             "net.prototxt:2:12: the file ends, but a field name or '}' was expected.",
         ),
         ('name: "lenet', "this string has no closing quote on its line in 'name: \"lenet', but a string"),
-        ("<<<<<<< HEAD", "net.prototxt:1:1: found < in '<<<<<<< HEAD', but a field name was expected."),
+        ("<<<<<< HEAD", "net.prototxt:1:1: found < in '<<<<<< HEAD', but a field name was expected."),
         ("layer { } }", "net.prototxt:1:11: found } in 'layer { } }', but a field name was expected."),
         (
             "layer { name: lenet }",
@@ -482,6 +482,15 @@ def test_a_solver_without_a_net():
         parse_solver("base_lr: 0.1", "s.prototxt").net()
 
 
+@pytest.mark.parametrize("name", ["models/absent.prototxt", r"models\\absent.prototxt"])
+def test_a_net_that_is_not_there_is_named_with_its_solver(name):
+    with pytest.raises(
+        FileError, match=r"s\.prototxt: its net 'models.*absent\.prototxt' is not there"
+    ) as error:
+        parse_solver(f'net: "{name}"', "s.prototxt").net()
+    assert ("Write the path with '/'" in str(error.value)) == ("\\" in name)
+
+
 def test_nets_and_solvers_are_told_apart(tmp_path):
     with pytest.raises(NetError, match=r"s.prototxt:1: this is a solver definition, not a net"):
         parse_net('net: "x"\nbase_lr: 0.1', "s.prototxt")
@@ -539,14 +548,14 @@ def test_google_reads_the_same_from_them(real):
 
 def test_invalid_files_say_where(real):
     places = {
-        "DeepScale__SqueezeNet/_history/train_val.prototxt": "1:14",
-        "DeepScale__SqueezeNet/_history/solver.prototxt": "1:14",
-        "BVLC__caffe/_history/examples/triplet/3d_triplet_train_test.prototxt.orig": "178:1",
+        "DeepScale__SqueezeNet/_history/train_val.prototxt": ": holds only the path ",
+        "DeepScale__SqueezeNet/_history/solver.prototxt": ": holds only the path ",
+        "BVLC__caffe/_history/examples/triplet/3d_triplet_train_test.prototxt.orig": ":178: holds both sides",
     }
     invalid = {row["file"] for row in real_files(real) if row["parse_error"]}
     assert invalid == set(places)
-    for name, place in places.items():
+    for name, said in places.items():
         path = real / "prototxt" / name
         with pytest.raises(CnnvizError) as error:
             read_net(path)
-        assert str(error.value).startswith(f"{path}:{place}: found ")
+        assert str(error.value).startswith(f"{path}{said}")

@@ -44,6 +44,28 @@ def test_other_mistakes_keep_their_message(text):
     assert "template" not in str(error.value) and "expected" in str(error.value)
 
 
+@pytest.mark.parametrize("mark", ["<<<<<<< HEAD", "=======", ">>>>>>> 8bea48c (a change)"])
+def test_an_unfinished_merge_is_told(mark):
+    with pytest.raises(NetError) as error:
+        parse_net(f'name: "a"\n{mark}\nname: "b"\n', "n.prototxt")
+    assert str(error.value) == (
+        f"n.prototxt:2: holds both sides of an unfinished merge, marked {mark[:7]!r}. "
+        "Keep one side and delete the marks."
+    )
+
+
+def test_marks_of_a_merge_in_a_comment_or_a_text_are_none():
+    assert parse_net('# =======\nname: "<<<<<<< HEAD"').name == "<<<<<<< HEAD"
+
+
+@pytest.mark.parametrize("parse", [parse_net, parse_solver])
+def test_a_link_copied_as_text_names_its_target(parse):
+    with pytest.raises(
+        FileError, match=r"l\.prototxt: holds only the path '\.\./v1\.0/net\.prototxt', as .* links"
+    ):
+        parse("../v1.0/net.prototxt\n", "l.prototxt")
+
+
 @pytest.mark.parametrize("text", ["404: Not Found", "HTTP/1.1 404 Not Found\n", "403 Forbidden"])
 def test_answers_of_servers(text):
     with pytest.raises(FileError, match="holds a web server's answer"):

@@ -34,7 +34,7 @@ from cnnviz.formats.files import describe_os_error
 from cnnviz.formats.glog import number
 from cnnviz.formats.partial_files import remove_abandoned
 from cnnviz.formats.paths import with_slashes
-from cnnviz.formats.prototxt import NetDefinition, SolverDefinition, read_net, read_solver, to_text
+from cnnviz.formats.prototxt import NetDefinition, SolverDefinition, read_solver, to_text
 from cnnviz.formats.schema import NetState, SolverParameter
 from cnnviz.formats.solverstate import SolverState, read_solverstate, write_solverstate
 
@@ -163,7 +163,7 @@ class Solver:
             copy.net_param.CopyFrom(proto)
             found.append((SolverDefinition(copy, path).net(), "test_net_param"))
         for file in param.test_net:
-            found.append((read_net(self.definition.resolve(file)), f"test_net file: {file}"))
+            found.append((self.definition.named_net(file), f"test_net file: {file}"))
         common = len(param.test_iter) - len(found)
         if common < 0:
             raise NetError(

@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cnnviz.errors import NetError
+from cnnviz.errors import FileError, NetError
 from cnnviz.formats import upgrade
 from cnnviz.formats.files import write_text
-from cnnviz.formats.paths import find_beside
+from cnnviz.formats.paths import find_beside, windows_hint
 from cnnviz.formats.schema import NetParameter, SolverParameter
 from cnnviz.formats.templates import explain
 from cnnviz.formats.text import read_text
@@ -123,11 +123,26 @@ class SolverDefinition(_Definition):
         """
         for name in ("net", "train_net"):
             if self.proto.HasField(name):
-                return read_net(self.resolve(getattr(self.proto, name)))
+                return self.named_net(getattr(self.proto, name))
         for name in ("net_param", "train_net_param"):
             if self.proto.HasField(name):
                 return self.inline_net(name)
         raise NetError(f'{self.path}: the solver names no net; add net: "FILE".')
+
+    def named_net(self, name: str) -> NetDefinition:
+        """Returns the net in the file ``name``, which the solver file mentions.
+
+        Raises:
+            NetError: the text of the net is wrong.
+            FileError: the file is not there, or cannot be read.
+        """
+        found = self.resolve(name)
+        if not os.path.lexists(found):
+            raise FileError(
+                f"{self.path}: its net {name!r} is not there, counted from the current folder, the solver's "
+                f"or one above it. Correct the path, or run where it is right.{windows_hint(name)}"
+            )
+        return read_net(found)
 
     def inline_net(self, name: str) -> NetDefinition:
         """Returns the net that stands inside the solver file, in field ``name`` ("net_param")."""

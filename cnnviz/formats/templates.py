@@ -1,4 +1,4 @@
-"""Texts that are no definitions yet: templates with places to fill in, and answers of web servers."""
+"""Texts that are no definitions: templates, unfinished merges, links, and answers of web servers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ _PLACE = re.compile(
 # A word in capitals where a value stands: NUM_LABELS; Caffe's own enums are known to the parser.
 _WORD = re.compile(r":\s*([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]{1,3}|X{2,}|\?{1,3}|TODO)(?=[\s};]|$)")
 _LITERAL = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|(?<!\S)#[^\n]*")
+_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})(?=\s|$)", re.MULTILINE)
+_LINK = re.compile(r"\s*[^\s:{}\"']+\.(?:prototxt|pbtxt|pt)\s*")  # of Git, where no symbolic links are made
 _SERVER = re.compile(r"\s*(?:HTTP/\d\S* )?[345]\d\d[: ]")
 
 
 def explain(text: str, path: str, error: NetError) -> Exception:
-    """Returns the error to raise for a text that could not be parsed: a better one where it is a template
-    or a web server's answer, else ``error``.
+    """Returns the error to raise for a text that could not be parsed: a better one where it is a template,
+    an unfinished merge, a link or a web server's answer, else ``error``.
 
     Args:
         error: what the parser said; its message starts with "path:line:".
@@ -30,6 +32,18 @@ def explain(text: str, path: str, error: NetError) -> Exception:
         return FileError(
             f"{path}: holds a web server's answer, {text.strip()[:60]!r}, not a definition. "
             "Download the file again."
+        )
+    if _LINK.fullmatch(text):
+        return FileError(
+            f"{path}: holds only the path {text.strip()!r}, as symbolic links do that were copied as text. "
+            "Give the file at that path."
+        )
+    conflict = _CONFLICT.search(text)
+    if conflict:
+        line = text.count("\n", 0, conflict.start()) + 1
+        return NetError(
+            f"{path}:{line}: holds both sides of an unfinished merge, marked {conflict[0]!r}. "
+            "Keep one side and delete the marks."
         )
     found = _placeholders(text, path, str(error))
     if not found:
