@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from cnnviz.analysis.deploy import FOREIGN_DATA_TYPES
+from cnnviz.engine.layer import KINDS, Layer, layer_types
+from cnnviz.plots._fold import FOREIGN_FOLLOWERS
+from cnnviz.plots.style import _FOREIGN_TYPES, KIND_COLORS, _plain
+
 ROOT = Path(__file__).resolve().parents[1]
 # A room may import the rooms before it.
 ROOMS = ["errors", "formats", "engine", "analysis", "plots", "pycaffe", "gallery", "cli"]
@@ -120,3 +125,60 @@ def test_no_opencl_is_one_sentence():
     result = run_python(code)
     assert result.returncode == 1
     assert result.stderr.startswith("Error: ") and 'pip install "cnnviz[cpu]"' in result.stderr
+
+
+# Lists of layer types outside engine/layers, and why they are no facts about the types themselves.
+LISTS_OF_TYPES = {
+    "cnnviz.formats.upgrade": "spellings of the files of V0 and V1",
+    "cnnviz.analysis.detections": "names of the parameter messages",
+    "cnnviz.pycaffe.coord_map": "types for which pycaffe's net_spec has a window",
+    "cnnviz.pycaffe.draw": "colours as pycaffe's own",
+}
+
+
+def literals(node: ast.AST) -> list[ast.expr | None]:
+    if isinstance(node, ast.Set | ast.Tuple | ast.List):
+        return list(node.elts)
+    return [*node.keys, *node.values] if isinstance(node, ast.Dict) else []
+
+
+def lists_of_types(path: Path) -> list[str]:
+    """The collections in a file of three or more types that have a class."""
+    known = layer_types().keys()
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        named = {e.value for e in literals(node) if isinstance(e, ast.Constant) and e.value in known}
+        if len(named) >= 3:
+            found.append(f"line {node.lineno}: {', '.join(sorted(named)[:5])}")
+    return found
+
+
+def test_what_a_type_is_stands_on_its_class():
+    found = {
+        module: lists_of_types(path)
+        for module, path in modules()
+        if not module.startswith("cnnviz.engine.layers.")
+    }
+    listing = {module: lines for module, lines in found.items() if lines}
+    assert {module: lines for module, lines in listing.items() if module not in LISTS_OF_TYPES} == {}
+    assert listing.keys() == LISTS_OF_TYPES.keys(), "an exception is not needed any more"
+
+
+@pytest.mark.parametrize("type", layer_types())
+def test_every_layer_type_says_what_it_is(type):
+    layer = layer_types()[type]
+    assert layer.kind in KINDS and any("kind" in base.__dict__ for base in layer.__mro__ if base is not Layer)
+    assert "Top:" in (layer.__doc__ or "") or layer.num_top[1] == 0
+    assert layer.size_bottom is None or 0 < layer.size_bottom < (layer.num_bottom[1] or 99)
+    assert not layer.follows or layer.num_bottom[0] == 1
+
+
+def test_every_kind_has_a_colour():
+    assert set(KIND_COLORS) == set(KINDS)
+
+
+def test_foreign_types_have_no_class():
+    foreign = {name for names in _FOREIGN_TYPES.values() for name in names.split()} | {
+        name.lower() for name in (*FOREIGN_FOLLOWERS, *FOREIGN_DATA_TYPES)
+    }
+    assert not foreign & {_plain(name) for name in layer_types()}

@@ -30,7 +30,7 @@ from cnnviz.engine.net import Net
 from cnnviz.engine.scoring import LayerTimes
 from cnnviz.errors import FileError
 from cnnviz.formats.prototxt import parse_net, read_net
-from cnnviz.plots._fold import FOLLOWERS
+from cnnviz.plots._fold import follows
 from cnnviz.plots.style import kind_of
 
 
@@ -304,7 +304,7 @@ def test_fields_pass_through_elementwise_layers(type):
     text = chain(["conv"]) + f'layer {{ name: "n" type: "{type}" bottom: "1" top: "n" }}'
     fields = receptive_fields(build_graph(parse_net(text), splits=False, strict=False))
     assert fields[-1] is not None and fields[-1] == fields[-2]
-    assert type in FOLLOWERS and kind_of(type) != "other"
+    assert follows(type) and kind_of(type) != "other"
 
 
 def test_no_field_behind_a_fully_connected_layer(reference):

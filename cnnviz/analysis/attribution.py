@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnviz.analysis.features import Looker
+from cnnviz.engine.layer import traits_of
 from cnnviz.errors import CnnvizError, NetError, did_you_mean
 
-_RECTIFIERS = {"ReLU", "ReLU6", "PReLU"}
 # What may still tell something where a method gives zero.
 _INSTEAD = {"saliency": "try occlusion", "guided": "try saliency", "deconvolution": "try guided"}
 
@@ -99,7 +99,7 @@ def _gradient_from(looker: Looker, last: int, change: Change | None = None) -> n
     net = looker.net
     for index in range(last, -1, -1):
         node = net.graph.layers[index]
-        if change is None or node.type not in _RECTIFIERS:
+        if change is None or not traits_of(node.type).is_rectifier:
             net.backward_layer(index)
             continue
         above = net.blobs[node.tops[0]].read_diff()

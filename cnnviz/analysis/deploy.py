@@ -9,14 +9,12 @@ import numpy as np
 from cnnviz.analysis.sequences import continuations
 from cnnviz.analysis.summary import graph_to_show
 from cnnviz.engine.graph import Graph, GraphLayer, build_graph
-from cnnviz.engine.layer import layer_types
+from cnnviz.engine.layer import layer_types, traits_of
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, NetParameter
 
-DATA_TYPES = {
-    "Data", "AnnotatedData", "DummyData", "HDF5Data", "ImageData", "MemoryData", "Python", "WindowData",
-}  # fmt: skip
+FOREIGN_DATA_TYPES = ("AnnotatedData",)
 
 
 def deploy(
@@ -158,7 +156,9 @@ def _as_deployed(param: LayerParameter, available: set[str]) -> LayerParameter |
 def _is_data(param: LayerParameter, available: set[str]) -> bool:
     """Whether a layer reads data; one of an unknown type that has no bottom does if nothing else has yet."""
     is_unknown = not available and bool(param.top) and param.type not in layer_types()
-    return not param.bottom and (param.type in DATA_TYPES or is_unknown)
+    return not param.bottom and (
+        traits_of(param.type).reads_data or param.type in FOREIGN_DATA_TYPES or is_unknown
+    )
 
 
 def _input(top: str, shape: Sequence[int]) -> LayerParameter:

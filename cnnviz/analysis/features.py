@@ -21,6 +21,7 @@ from cnnviz.analysis.receptive_field import ReceptiveField, receptive_fields
 from cnnviz.analysis.sequences import time_major_blobs
 from cnnviz.analysis.summary import printable, shape_text
 from cnnviz.engine.device import Device
+from cnnviz.engine.layer import traits_of
 from cnnviz.engine.net import Net
 from cnnviz.engine.partial import LayerFailure
 from cnnviz.engine.weights_check import unfilled_text
@@ -29,15 +30,7 @@ from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.text import is_text, read_text
 
-# Layers that show nothing new after the layer below, or whose boxes are drawn on the image.
-_SAME_MAPS = {
-    "Split", "Dropout", "Flatten", "Reshape", "Silence", "Input", "Slice", "Permute", "PriorBox",
-    "DetectionOutput", "YoloDetectionOutput", "Yolov3DetectionOutput",
-}  # fmt: skip
-# Layers that join branches: what is shown, with those that end blocks, of nets too deep to show every layer.
-_JOINS = {"Eltwise", "Concat"}
-_ENDS = {"InnerProduct", "Softmax", "LSTM", "RNN"}
-_NORMALIZES = {"BatchNorm", "BN", "MVN", "Scale", "Bias", "Power"}  # or may do so
+_ENDS = ("inner product", "recurrent")  # kinds that end blocks, as Softmax does
 _LEAST_JOINS = 4  # of nets that count as made of blocks
 MOST_LAYERS = 24  # shown without being asked for by name
 _LONGEST_MAP = 8  # times as high as wide, or the other way round; anything longer is a table
@@ -279,7 +272,7 @@ class Looker:
         self._told_pixels = True
         nodes = self.net.graph.layers
         first = next((node.type for node in nodes if self.input in node.bottoms), None)
-        if first not in _NORMALIZES:
+        if first != "Power" and traits_of(first).kind != "normalization":
             log.warning(
                 "No mean and no scale is known, so pixels go in as 0 to 255 and nothing is subtracted; give "
                 "--mean, --scale or --train-model if training did otherwise."
@@ -360,10 +353,10 @@ class Looker:
                 continue
             top = node.tops[0]
             if top in node.bottoms and top in last_writer:  # in place: shown with the layer below
-                title = wanted.pop(last_writer[top], []) + ([] if node.type in _SAME_MAPS else [index])
+                title = wanted.pop(last_writer[top], []) + ([index] if traits_of(node.type).new_maps else [])
                 if title:
                     wanted[index] = title
-            elif node.type not in _SAME_MAPS:
+            elif traits_of(node.type).new_maps:
                 wanted[index] = [index]
             last_writer[top] = index
         chosen = self._overview(wanted)
@@ -374,7 +367,7 @@ class Looker:
         if len(wanted) <= MOST_LAYERS:
             return list(wanted)
         chosen = [i for i in wanted if self._ends_block(wanted[i][0])]
-        if sum(self.net.graph.layers[wanted[i][0]].type in _JOINS for i in chosen) < _LEAST_JOINS:
+        if sum(traits_of(self.net.graph.layers[wanted[i][0]].type).joins for i in chosen) < _LEAST_JOINS:
             chosen = list(wanted)  # a deep chain
         chosen = sorted({next(iter(wanted)), *chosen})
         stages = groupby(chosen, lambda i: self.net.blobs[self.net.graph.layers[i].tops[0]].shape[2:])
@@ -385,7 +378,8 @@ class Looker:
         if node.type == "Pooling":  # not the pooling branches inside a block, which keep the size
             above, below = (self.net.blobs[blob].shape for blob in (node.tops[0], node.bottoms[0]))
             return above[2:] != below[2:]
-        return node.type in _JOINS | _ENDS
+        traits = traits_of(node.type)
+        return traits.joins or traits.kind in _ENDS or node.type == "Softmax"
 
     def _matching(self, pattern: str) -> list[int]:
         names = self.net._layer_names

@@ -11,19 +11,12 @@ from typing import Any
 import numpy as np
 
 from cnnviz.engine.graph import Graph
+from cnnviz.engine.layer import traits_of
 from cnnviz.errors import CnnvizError, did_you_mean
 
 Weights = Mapping[str, Sequence[np.ndarray]]
 ORDERS = ("file", "norm", "similarity")
 
-_WINDOW_TYPES = {"Convolution", "Deconvolution"}
-# The blobs of recurrent layers by type and number: one more where there is a static bottom.
-_ROLES = {
-    ("LSTM", 3): ("W_xc", "b_c", "W_hc"),
-    ("LSTM", 4): ("W_xc", "b_c", "W_xc_static", "W_hc"),
-    ("RNN", 5): ("W_xh", "b_h", "W_hh", "W_ho", "b_o"),
-    ("RNN", 6): ("W_xh", "b_h", "W_xh_static", "W_hh", "W_ho", "b_o"),
-}
 GATES = ("input", "forget", "output", "candidate")  # of an LSTM, in the order of its rows
 _LARGEST_WINDOW = 11  # a (1, 1, H, W) blob of unknown type up to this size is taken for a convolution
 _BLOCK = 1024  # rows of cosines worked out at once
@@ -92,7 +85,7 @@ def filter_banks(weights: Weights, graph: Graph | None = None) -> list[FilterBan
     for layer, blobs in weights.items():
         node = nodes.get(layer)
         kind = (node.type if node else types.get(layer)) or None
-        roles = _ROLES.get((kind or "", len(blobs)), ("",) * len(blobs))
+        roles = _roles(kind, len(blobs))
         for index, blob in enumerate(blobs):
             if blob is None:  # shared with an earlier layer, which has it
                 continue
@@ -111,12 +104,20 @@ def filter_banks(weights: Weights, graph: Graph | None = None) -> list[FilterBan
     return banks
 
 
+def _roles(kind: str | None, count: int) -> tuple[str, ...]:
+    """The names of ``count`` blobs; one more than usual are a recurrent layer's with a static bottom."""
+    roles = traits_of(kind).roles
+    if roles and count == len(roles) + 1:
+        roles = (*roles[:2], f"{roles[0]}_static", *roles[2:])
+    return roles if len(roles) == count else ("",) * count
+
+
 def _without_padding(array: np.ndarray, kind: str | None, index: int) -> np.ndarray:
     """Takes off the leading ones by which old files make every blob four axes long."""
     if array.ndim != 4 or array.shape[:2] != (1, 1):
         return array
     height, width = array.shape[2:]
-    is_window = kind in _WINDOW_TYPES and index == 0
+    is_window = index == 0 and traits_of(kind).kind == "convolution"
     if is_window or (kind is None and 1 < height <= _LARGEST_WINDOW and width <= _LARGEST_WINDOW):
         return array
     return array.reshape(array.shape[2:] if height > 1 else array.shape[3:])
@@ -145,7 +146,8 @@ def _reads(node: Any, filters: np.ndarray) -> tuple[int, int, int] | None:
     shape = node.bottom_shapes[0] if node and node.bottom_shapes else None
     if filters.ndim != 2 or shape is None:
         return None
-    axis = 2 if node.type in ("LSTM", "RNN") else node.param.inner_product_param.axis  # steps and sequences
+    in_steps = traits_of(node.type).reads_sequence  # behind the axes of steps and sequences
+    axis = 2 if in_steps else node.param.inner_product_param.axis
     read = shape[axis:]
     if math.prod(read) != filters.shape[1] or len(read) not in (2, 3):
         return None

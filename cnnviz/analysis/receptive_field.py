@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnviz.engine.graph import Graph, GraphLayer
-from cnnviz.engine.layer import layer_types
+from cnnviz.engine.layer import traits_of
 from cnnviz.engine.receptive_field import PIXEL, ReceptiveField, joined
 
 __all__ = ["ReceptiveField", "receptive_fields"]
@@ -39,5 +39,4 @@ def _field_behind(node: GraphLayer, fields: Sequence[ReceptiveField | None]) -> 
     if not node.bottoms:
         return PIXEL
     # A layer that its parameters do not let be made: what its type tells remains.
-    known = layer_types().get(node.type)
-    return joined(fields) if known is not None and known.pointwise else None
+    return joined(fields) if traits_of(node.type).pointwise else None

@@ -9,16 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from cnnviz.engine.graph import Graph, GraphLayer
-
-RECURRENT = {"LSTM", "RNN"}
-# Layers that hold the numbers of their bottom, in order, in another shape.
-_SAME_NUMBERS = {"Split", "Reshape", "Flatten", "Squeeze"}
-_MOVES_AXES = {"Permute", "Reshape", "Flatten", "Squeeze"}
+from cnnviz.engine.layer import traits_of
 
 
 def continuations(graph: Graph) -> dict[str, tuple[np.ndarray | None, list[str]]]:
     """Returns the blobs that tell recurrent layers where sequences begin, followed up to their source
-    through Split, Reshape, Flatten, Squeeze and Permute.
+    through Permute and layers such as Split and Reshape, which keep the order of the values.
 
     Returns:
         For each source, an input of the net or a top of its data layer: the values, in its shape, by
@@ -28,7 +24,7 @@ def continuations(graph: Graph) -> dict[str, tuple[np.ndarray | None, list[str]]
     writers = {top: node for node in graph.layers for top in node.tops if top not in node.bottoms}
     found: dict[str, tuple[np.ndarray | None, list[str]]] = {}
     for node in graph.layers:
-        if node.type not in RECURRENT or len(node.bottoms) < 2:
+        if not traits_of(node.type).reads_sequence or len(node.bottoms) < 2:
             continue
         source = _followed_up(node, writers)
         if source is not None:
@@ -45,7 +41,7 @@ def _followed_up(node: GraphLayer, writers: dict[str, GraphLayer]) -> tuple[str,
         values[:1] = 0
     writer = writers.get(blob)
     while writer is not None and writer.bottoms:
-        if writer.type not in _SAME_NUMBERS | {"Permute"}:
+        if not traits_of(writer.type).same_order and writer.type != "Permute":
             return None
         values = None if values is None else _before(writer, values)
         blob = writer.bottoms[0]
@@ -69,9 +65,9 @@ def time_major_blobs(graph: Graph) -> set[str]:
     """Returns the blobs (T, N, ...) with time before the batch: recurrent layers' and those made of them."""
     found: set[str] = set()
     for node in graph.layers:
-        if node.type in RECURRENT:
+        if traits_of(node.type).reads_sequence:
             found.update([node.bottoms[0], *node.tops[:1]])
-        elif node.type not in _MOVES_AXES and any(blob in found for blob in node.bottoms):
+        elif not traits_of(node.type).moves_axes and any(blob in found for blob in node.bottoms):
             found.update(
                 top for top, shape in zip(node.tops, node.top_shapes, strict=True) if _has_time(shape)
             )

@@ -15,13 +15,12 @@ from typing import Any
 
 from cnnviz.analysis.receptive_field import ReceptiveField, receptive_fields
 from cnnviz.engine.graph import Graph, GraphLayer, build_graph
+from cnnviz.engine.layer import traits_of
 from cnnviz.errors import FileError
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.text import json_for_terminals, read_text
 
 BYTES = 4  # of a 32-bit float
-# Types whose parameter blobs are running statistics: saved with the net, but not learned.
-STATISTICS_TYPES = {"BatchNorm"}
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def summarize(graph: Graph) -> NetSummary:
 def _row(layer: GraphLayer, field: ReceptiveField | None) -> LayerSummary:
     own = [p.shape for i, p in enumerate(layer.params) if p.owner == (layer.index, i)]
     count = sum(map(math.prod, own))
-    is_statistics = layer.type in STATISTICS_TYPES
+    is_statistics = traits_of(layer.type).has_statistics
     known = None not in layer.top_shapes and layer.layer is not None
     return LayerSummary(
         index=layer.index,

@@ -24,6 +24,11 @@ from cnnviz.engine.receptive_field import PIXEL, ReceptiveField, joined
 from cnnviz.errors import CnnvizError, NetError, did_you_mean, for_the_first
 from cnnviz.formats.schema import FillerParameter, LayerParameter
 
+KINDS = (
+    "data", "convolution", "pooling", "activation", "normalization", "inner product", "recurrent", "loss",
+    "arithmetic", "shape", "other",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Weight:
@@ -40,7 +45,9 @@ def _refuse(reason: str) -> None:
 class Layer:
     """Base of all layers.
 
-    A layer type sets ``type`` and overrides ``shapes``, ``forward`` and, if it can, ``backward``.
+    A layer type sets ``type`` and ``kind`` and overrides ``shapes``, ``forward`` and, if it can,
+    ``backward``. What else it is, for drawings and tables, stands in the attributes below, which a family
+    inherits from its base; no list of types is kept elsewhere.
     Errors are raised as NetError with the bare reason: the graph puts file, line and layer in front.
 
     Attributes:
@@ -50,7 +57,20 @@ class Layer:
         has_backward: whether a gradient exists; Caffe refuses to propagate through others.
         more_params: messages of its parameters whose names are not like the type, as transform_param.
         python_class: module (its last name) and class of the Python layer that this type stands for.
+        kind: the family whose colour it has, one of KINDS.
+        follows: whether it says little by itself, so that drawings list it in the box of the layer below.
+        joins: whether it ends a block by joining branches.
         pointwise: whether a unit of a top sees just the units of the bottoms in the same place.
+        same_order: whether the tops hold the bottom's values in the same order, in whatever shape.
+        moves_axes: whether the tops hold the bottom's values, but not along the same axes.
+        new_maps: whether the tops show anything that the bottoms do not; False for lists of boxes too.
+        size_bottom: the bottom of which it reads no more than the size, None if there is none.
+        reads_data: whether, without bottoms, it is where a net for training gets its images from.
+        reads_sequence: whether it reads x (T, N, ...), T steps of N sequences, and cont (T, N), which is 0
+            where a sequence begins.
+        is_rectifier: whether it passes positive values on and holds back negative ones.
+        has_statistics: whether its parameter blobs are running statistics: saved, but not learned.
+        roles: the published names of the parameter blobs, () if they are just weights and bias.
         param: the LayerParameter.
         phase: cnnviz.TRAIN or cnnviz.TEST.
         device: the device; set by Net before ``setup``.
@@ -75,7 +95,19 @@ class Layer:
     is_loss: ClassVar[bool] = False
     has_backward: ClassVar[bool] = True
     more_params: ClassVar[tuple[str, ...]] = ()
+    kind: ClassVar[str] = "other"
+    follows: ClassVar[bool] = False
+    joins: ClassVar[bool] = False
     pointwise: ClassVar[bool] = False
+    same_order: ClassVar[bool] = False
+    moves_axes: ClassVar[bool] = False
+    new_maps: ClassVar[bool] = True
+    size_bottom: ClassVar[int | None] = None
+    reads_data: ClassVar[bool] = False
+    reads_sequence: ClassVar[bool] = False
+    is_rectifier: ClassVar[bool] = False
+    has_statistics: ClassVar[bool] = False
+    roles: ClassVar[tuple[str, ...]] = ()
     python_class: ClassVar[tuple[str, str] | None] = None
 
     device: Device
@@ -201,6 +233,11 @@ def layer_types() -> dict[str, type[Layer]]:
         if cls.type is not None and cls.__module__.startswith(package.__name__):
             found[cls.type] = cls
     return dict(sorted(found.items()))
+
+
+def traits_of(type: str | None) -> builtins.type[Layer]:
+    """Returns the class of a layer type; Layer itself for a type that is not built in."""
+    return layer_types().get(type or "", Layer)
 
 
 @for_the_first(10_000, otherwise="")

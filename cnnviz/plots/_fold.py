@@ -8,23 +8,12 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from cnnviz.engine.graph import Graph, GraphLayer
-from cnnviz.engine.layer import layer_types
+from cnnviz.engine.layer import layer_types, traits_of
 from cnnviz.errors import for_the_first
 from cnnviz.plots.style import kind_of
 
-# Layers that say little by themselves: each is listed in the box of the layer it follows.
-FOLLOWERS = {
-    "AbsVal", "ArcTan", "Atan", "BN", "BNLL", "BatchNorm", "BentIdentity", "Bias", "BinaryStep", "Clip",
-    "Dropout", "ELU", "EltwiseAffine", "Exp", "Gaussian", "HardSigmoid", "HardSwish", "Identity", "Log",
-    "Mish", "NoisyReLU", "PReLU", "Power", "RReLU", "ReLU", "ReLU6", "SELU", "Scale", "Sigmoid", "Sinc",
-    "Sinusoid", "SoftExponential", "SoftPlus", "Softplus", "Softsign", "Swish", "TanH", "Threshold",
-}  # fmt: skip
-# Of these that order the same values anew, which is told as the shape that they end in.
-RESHAPERS = {"ExpandDims", "ExpandDimsND", "Flatten", "Permute", "Reshape", "Squeeze"}
-FOLLOWERS |= RESHAPERS
-# The bottom of which a layer reads no more than its size; where that is an input of the net, words in the
-# box say so instead of a line through the whole picture.
-SIZE_BOTTOM = {"PriorBox": 1, "Crop": 1, "Interp": 1}
+# Types without a class of their own that say little by themselves, as layers that follow.
+FOREIGN_FOLLOWERS = ("SELU",)
 # Nets with more boxes than this have their repeated blocks folded, if that saves a good share of them.
 MANY_BOXES = 60
 LEAST_SAVING = 0.2
@@ -141,8 +130,8 @@ def _fold_chains(graph: Graph, chains: bool) -> Folded:
 
 def _size_read(graph: Graph, layer: GraphLayer, version: dict[str, int], first: dict[str, int]) -> str:
     """The input of the net of which ``layer`` reads no more than the size; "" if there is none."""
-    place = SIZE_BOTTOM.get(layer.type, len(layer.bottoms))
-    if place >= len(layer.bottoms) or layer.bottoms.count(layer.bottoms[place]) > 1:
+    place = traits_of(layer.type).size_bottom
+    if place is None or place >= len(layer.bottoms) or layer.bottoms.count(layer.bottoms[place]) > 1:
         return ""
     blob = layer.bottoms[place]
     writer = graph.layers[version[blob]] if blob in version else None
@@ -170,8 +159,13 @@ def _follows(layer: GraphLayer, host: GraphLayer, readers: int) -> bool:
     if layer.tops == layer.bottoms:
         return True
     # A normalization that starts anew belongs to what follows it, unless it follows weights.
-    starts = kind_of(layer.type) == "normalization" and not host.params and host.type not in FOLLOWERS
-    return layer.type in FOLLOWERS and not starts
+    starts = kind_of(layer.type) == "normalization" and not host.params and not follows(host.type)
+    return follows(layer.type) and not starts
+
+
+def follows(type: str) -> bool:
+    """Whether layers of this type are listed in the box of the layer below."""
+    return traits_of(type).follows or type in FOREIGN_FOLLOWERS
 
 
 # --- repeated blocks ----------------------------------------------------------------------------

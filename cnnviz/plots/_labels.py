@@ -9,7 +9,8 @@ from typing import Any
 
 from cnnviz.analysis.summary import LayerSummary, shape_text, short_number
 from cnnviz.engine.graph import GraphLayer
-from cnnviz.plots._fold import RESHAPERS, fault_of, is_foreign
+from cnnviz.engine.layer import traits_of
+from cnnviz.plots._fold import fault_of, is_foreign
 from cnnviz.plots._text import NO_BREAK, fit, text_width, visible, wrap
 
 WIDEST = 216.0  # of a line of text in a box, in pixels
@@ -72,7 +73,7 @@ class UnitFacts:
     @property
     def main(self) -> int:
         """Which of the layers has the top that the box tells: the last before the values are reordered."""
-        reshaped = (i for i, layer in enumerate(self.layers) if i and layer.type in RESHAPERS)
+        reshaped = (i for i, layer in enumerate(self.layers) if i and traits_of(layer.type).moves_axes)
         return next(reshaped, len(self.layers)) - 1
 
     @property
@@ -241,7 +242,8 @@ def _sharing(layer: GraphLayer) -> list[str]:
     texts = []
     if any(p.owner[0] != layer.index for p in layer.params):
         texts.append(f"shares {', '.join(dict.fromkeys(visible(p.spec.name) for p in layer.params))}")
-    if layer.params and layer.type != "BatchNorm" and all(p.spec.lr_mult == 0 for p in layer.params):
+    learns = layer.params and not traits_of(layer.type).has_statistics
+    if learns and all(p.spec.lr_mult == 0 for p in layer.params):
         texts.append("lr_mult 0")
     return texts
 

@@ -5,11 +5,13 @@ Nothing here needs matplotlib, so that drawing a net as SVG starts at once; see 
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cnnviz.engine.layer import layer_types
 from cnnviz.errors import CnnvizError, FileError, did_you_mean
 
 # Okabe and Ito's colour-blind-safe colours, the pale ones darkened until they hold on white.
@@ -96,26 +98,17 @@ def theme(name: str = "light") -> Theme:
         ) from None
 
 
-# Types by kind in lower case without underscores, so that V0, V1 and V2 spellings meet.
-_TYPES = {
-    "data": "data input parameter continuationindicator randvec bernoullisample",
-    "convolution": "im2col bilinearpatch locallyconnected local correlation correlation1d",
-    "pooling": "treepoolmaxave gatedmaxave spp unpooling upsample upsampledarknet reorg interp roialign "
-    "resizebilinear resizenearestneighbor flowwarp",
-    "activation": "relu prelu rrelu elu selu gelu sigmoid tanh bnll swish hardswish hardsigmoid mish "
-    "softplus softsign clip threshold apl atan dropout maxout softmax identity binarystep arctan "
-    "bentidentity softexponential sinusoid sinc gaussian",
-    "normalization": "bn lrn mvn scale bias batchnorm lrnmap eltwiseaffine",
-    "inner product": "innerproduct embed",
-    "recurrent": "lstm rnn lstmunit gru recurrent",
-    "loss": "accuracy topk confusionmatrix detectionevaluate evaldetection boxannotatorohem",
-    "arithmetic": "eltwise power exp log absval reduction add mul axpy gradientscaler",
-    "shape": "concat slice split flatten reshape crop permute tile silence argmax filter batchreindex "
-    "shufflechannel simplecrop cropcenter pad padding squeeze transpose unstack reverse expanddimsnd "
-    "expanddims depthtospace hdf5output",
-    "other": "priorbox detectionoutput yolodetectionoutput yolov3detectionoutput proposal python",
+# Types without a class of their own by kind, in lower case without underscores.
+_FOREIGN_TYPES = {
+    "data": "randvec bernoullisample",
+    "convolution": "bilinearpatch locallyconnected local",
+    "pooling": "treepoolmaxave gatedmaxave",
+    "activation": "selu gelu apl maxout",
+    "normalization": "lrnmap",
+    "loss": "topk confusionmatrix evaldetection",
+    "arithmetic": "add mul gradientscaler",
+    "shape": "simplecrop padding transpose unstack depthtospace",
 }
-_KIND_BY_TYPE = {name: kind for kind, names in _TYPES.items() for name in names.split()}
 # Parts of names by which fork types are recognised, the most telling first.
 _KIND_BY_PART = (
     ("loss", "loss"),
@@ -151,11 +144,22 @@ def kind_of(type: str) -> str:
     Types of forks are told by telling parts of their names, e.g. "SmoothL1LossOHEM" is a loss; what
     stays unknown is "other".
     """
-    plain = type.lower().replace("_", "").replace(" ", "")
-    kind = _KIND_BY_TYPE.get(plain)
+    plain = _plain(type)
+    kind = _kind_by_type().get(plain)
     if kind is not None:
         return kind
     return next((kind for part, kind in _KIND_BY_PART if part in plain), "other")
+
+
+def _plain(type: str) -> str:
+    """The name in lower case without underscores, so that V0, V1 and V2 spellings meet."""
+    return type.lower().replace("_", "").replace(" ", "")
+
+
+@functools.cache
+def _kind_by_type() -> dict[str, str]:
+    foreign = {name: kind for kind, names in _FOREIGN_TYPES.items() for name in names.split()}
+    return foreign | {_plain(name): layer.kind for name, layer in layer_types().items()}
 
 
 def mix(color: str, other: str, share: float) -> str:

@@ -6,13 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnnviz.engine.layer import traits_of
 from cnnviz.errors import NetError
 from cnnviz.pycaffe.net_spec import Function, Top, layers
-
-_POINTWISE = (
-    "AbsVal", "BatchNorm", "Bias", "BNLL", "Dropout", "Eltwise", "ELU", "Exp", "LRN", "Log", "MVN", "PReLU",
-    "Power", "ReLU", "Scale", "Sigmoid", "Split", "TanH", "Threshold",
-)  # fmt: skip
 
 
 class UndefinedMapException(NetError, RuntimeError):
@@ -70,7 +66,7 @@ def coord_map(fn: Function) -> CoordMap:
     if fn.type_name == "Crop":
         axis, offset = crop_params(fn)
         return CoordMap(axis - 1, 1.0, -offset)
-    if fn.type_name in _POINTWISE:
+    if traits_of(fn.type_name).pointwise or fn.type_name == "MVN":  # its units see whole planes, in place
         return CoordMap()
     raise UndefinedMapException(f"{fn.type_name}: has no coordinate map.")
 

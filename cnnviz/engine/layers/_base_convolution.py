@@ -127,6 +127,7 @@ def seen_window(param: ConvolutionParameter, bottom: Shape | None) -> Window | N
 class BaseConvolution(Layer):
     """Base of Convolution and Deconvolution: several bottoms and tops share one set of weights."""
 
+    kind = "convolution"
     num_bottom: ClassVar[tuple[int, int | None]] = (1, None)
     num_top: ClassVar[tuple[int, int | None]] = (1, None)
 

@@ -13,6 +13,7 @@ from cnnviz.errors import NetError
 class ByMask(Layer):
     """Base: y[mask[i]] = x[i], 0 elsewhere; ``plane_size`` says how large y is."""
 
+    kind = "pooling"
     num_bottom = (2, 2)
 
     def plane_size(self, height: int, width: int) -> tuple[int, int]:

@@ -33,6 +33,8 @@ class DataLayer(Layer):
     and ``absent`` keeps the reason: the net can be drawn, but not run.
     """
 
+    kind = "data"
+    reads_data = True
     num_bottom = (0, 0)
     more_params = ("transform_param",)
     num_top: ClassVar[tuple[int, int | None]] = (1, 2)

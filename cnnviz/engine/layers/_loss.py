@@ -26,6 +26,7 @@ def normalization_mode(options: Any, default: int = LossParameter.VALID) -> int:
 class Loss(Layer):
     """Base of losses: bottom 0 is compared with bottom 1, which has as many items; the top is a number."""
 
+    kind = "loss"
     num_bottom = (2, 2)
     is_loss = True
     takes_class_weights: ClassVar[bool] = False

@@ -23,6 +23,8 @@ class Neuron(KeepsBottom):
             that nothing must be kept where the layer works in place.
     """
 
+    kind = "activation"
+    follows = True
     pointwise = True
     function: ClassVar[str]
     slope_from_top: bool = False

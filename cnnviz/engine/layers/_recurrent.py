@@ -33,6 +33,8 @@ class Recurrent(Layer):
         states: what the next forward starts from, num_states blobs of (1, N, D).
     """
 
+    kind = "recurrent"
+    reads_sequence = True
     more_params = ("recurrent_param",)
 
     gates: ClassVar[int]

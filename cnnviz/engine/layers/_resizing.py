@@ -17,6 +17,7 @@ from cnnviz.errors import NetError
 class Resizing(Layer):
     """Base: a subclass says how large the top is and, when it runs, where each output reads."""
 
+    kind = "pooling"
     channels_last = False
     """Whether blobs are (N, H, W, C)."""
     mixes = True

@@ -22,6 +22,12 @@ def refuse_in_place(param: LayerParameter) -> None:
 class SameElements(Layer):
     """Base of layers whose top holds the bottom's elements in the same order under another shape."""
 
+    kind = "shape"
+    follows = True
+    same_order = True
+    moves_axes = True
+    new_maps = False
+
     def receptive_field(
         self,
         fields: Sequence[ReceptiveField | None],
@@ -45,6 +51,7 @@ class SameElements(Layer):
 class Rearrangement(Layer):
     """Base of layers whose top is a permutation of the bottom: element i of the top is that of ``view``."""
 
+    kind = "shape"
     view: View
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

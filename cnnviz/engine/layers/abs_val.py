@@ -14,4 +14,5 @@ class AbsVal(Neuron):
     """
 
     type = "AbsVal"
+    kind = "arithmetic"
     function = "ABSOLUTE"

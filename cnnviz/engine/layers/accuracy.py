@@ -31,6 +31,7 @@ class Accuracy(Layer):
     """
 
     type = "Accuracy"
+    kind = "loss"
     pointwise = True
     num_bottom = (2, 2)
     num_top = (1, 2)

@@ -29,6 +29,7 @@ class ArgMax(Layer):
     """
 
     type = "ArgMax"
+    kind = "shape"
     has_backward = False
 
     def allow_force_backward(self, bottom_index: int) -> bool:

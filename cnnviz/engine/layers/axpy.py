@@ -23,6 +23,8 @@ class Axpy(Layer):
     """
 
     type = "Axpy"
+    kind = "arithmetic"
+    joins = True
     pointwise = True
     num_bottom = (3, 3)
 

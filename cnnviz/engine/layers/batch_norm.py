@@ -47,6 +47,9 @@ class BatchNorm(KeepsBottom):
     """
 
     type = "BatchNorm"
+    kind = "normalization"
+    follows = True
+    has_statistics = True
     pointwise = True
 
     def __init__(self, param: LayerParameter, phase: int):

@@ -22,6 +22,7 @@ class BatchReindex(Layer):
     """
 
     type = "BatchReindex"
+    kind = "shape"
     num_bottom = (2, 2)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

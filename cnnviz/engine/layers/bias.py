@@ -26,6 +26,8 @@ class Bias(Layer):
     """
 
     type = "Bias"
+    kind = "normalization"
+    follows = True
     pointwise = True
     num_bottom = (1, 2)
 

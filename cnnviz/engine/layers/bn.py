@@ -42,6 +42,8 @@ class BN(KeepsBottom):
     """
 
     type = "BN"
+    kind = "normalization"
+    follows = True
     pointwise = True
 
     def __init__(self, param: LayerParameter, phase: int):

@@ -31,6 +31,7 @@ class BoxAnnotatorOHEM(Layer):
     """
 
     type = "BoxAnnotatorOHEM"
+    kind = "loss"
     num_bottom = (4, 4)
     num_top = (2, 2)
 

@@ -20,6 +20,7 @@ class ChannelNorm(Layer):
     """
 
     type = "ChannelNorm"
+    kind = "normalization"
     pointwise = True
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

@@ -25,6 +25,8 @@ class Concat(Layer):
     """
 
     type = "Concat"
+    kind = "shape"
+    joins = True
     pointwise = True
     num_bottom = (1, None)
 

@@ -24,6 +24,7 @@ class ContinuationIndicator(Layer):
     """
 
     type = "ContinuationIndicator"
+    kind = "data"
     num_bottom = (0, 1)
     has_backward = False
 

@@ -34,6 +34,7 @@ class Correlation(Layer):
     """
 
     type = "Correlation"
+    kind = "convolution"
     num_bottom = (2, 2)
 
     def __init__(self, param: LayerParameter, phase: int):

@@ -26,6 +26,8 @@ class Crop(Layer):
     """
 
     type = "Crop"
+    kind = "shape"
+    size_bottom = 1
     num_bottom = (2, 2)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

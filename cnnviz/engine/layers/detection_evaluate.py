@@ -41,6 +41,7 @@ class DetectionEvaluate(Layer):
     """
 
     type = "DetectionEvaluate"
+    kind = "loss"
     num_bottom = (2, 2)
     has_backward = False
 

@@ -45,6 +45,8 @@ class DetectionOutput(Layer):
     """
 
     type = "DetectionOutput"
+    kind = "other"
+    new_maps = False
     num_bottom = (3, 4)
     has_backward = False
 

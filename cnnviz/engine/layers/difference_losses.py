@@ -12,9 +12,9 @@ from cnnviz.formats.schema import LayerParameter, LossParameter
 
 
 class DifferenceLoss(Loss):
-    """Base: ``kind`` names f in difference_losses.cl, ``factor`` what its mean over the items is times."""
+    """Base: ``curve`` names f in difference_losses.cl, ``factor`` what its mean over the items is times."""
 
-    kind: ClassVar[str]
+    curve: ClassVar[str]
     factor: ClassVar[float] = 1.0
 
     def allow_force_backward(self, bottom_index: int) -> bool:
@@ -52,7 +52,7 @@ class DifferenceLoss(Loss):
         count = bottom[0].count
         data = [blob.device_data for blob in bottom]
         data += [None] * (4 - len(data))
-        self.launch(kernel, count, count, self.sigma() ** 2, *data, *args, defines=(("KIND", self.kind),))
+        self.launch(kernel, count, count, self.sigma() ** 2, *data, *args, defines=(("KIND", self.curve),))
 
 
 class EuclideanLoss(DifferenceLoss):
@@ -65,7 +65,7 @@ class EuclideanLoss(DifferenceLoss):
     """
 
     type = "EuclideanLoss"
-    kind = "SQUARE"
+    curve = "SQUARE"
     factor = 0.5
 
 
@@ -93,7 +93,7 @@ class SmoothL1Loss(DifferenceLoss):
     """
 
     type = "SmoothL1Loss"
-    kind = "SMOOTH"
+    curve = "SMOOTH"
     num_bottom = (2, 4)
     num_top = (1, 2)
 

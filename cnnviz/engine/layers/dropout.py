@@ -29,6 +29,9 @@ class Dropout(Layer):
     """
 
     type = "Dropout"
+    kind = "activation"
+    follows = True
+    new_maps = False
     pointwise = True
     _seeds = (np.uint32(0), np.uint32(0))
 

@@ -27,6 +27,8 @@ class DummyData(Layer):
     """
 
     type = "DummyData"
+    kind = "data"
+    reads_data = True
     num_bottom = (0, 0)
     num_top = (1, None)
     has_backward = False

@@ -30,6 +30,8 @@ class Eltwise(Layer):
     """
 
     type = "Eltwise"
+    kind = "arithmetic"
+    joins = True
     pointwise = True
     num_bottom = (1, None)
     _from: Any = None

@@ -27,6 +27,8 @@ class EltwiseAffine(KeepsBottom):
     """
 
     type = "EltwiseAffine"
+    kind = "normalization"
+    follows = True
     pointwise = True
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

@@ -29,6 +29,7 @@ class Embed(Layer):
     """
 
     type = "Embed"
+    kind = "inner product"
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         given = self.param.embed_param

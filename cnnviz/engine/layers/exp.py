@@ -24,6 +24,7 @@ class Exp(Neuron):
     """
 
     type = "Exp"
+    kind = "arithmetic"
     function = "EXP"
     slope_from_top = True
 

@@ -25,6 +25,7 @@ class FlowWarp(Layer):
     """
 
     type = "FlowWarp"
+    kind = "pooling"
     num_bottom = (2, 2)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

@@ -21,6 +21,7 @@ class ReLU6(Neuron):
     """
 
     type = "ReLU6"
+    is_rectifier = True
     function = "RELU6"
 
     def __init__(self, param: LayerParameter, phase: int):

@@ -27,6 +27,7 @@ class HDF5Output(Layer):
     """
 
     type = "HDF5Output"
+    kind = "shape"
     num_bottom = (2, 2)
     num_top = (0, 0)
     has_backward = False

@@ -27,6 +27,7 @@ class Im2col(Layer):
     """
 
     type = "Im2col"
+    kind = "convolution"
     more_params = ("convolution_param",)
 
     window: Window

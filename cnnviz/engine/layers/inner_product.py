@@ -33,6 +33,7 @@ class InnerProduct(Layer):
     """
 
     type = "InnerProduct"
+    kind = "inner product"
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)

@@ -21,6 +21,8 @@ class Input(Layer):
     """
 
     type = "Input"
+    kind = "data"
+    new_maps = False
     num_bottom = (0, 0)
     num_top = (1, None)
 

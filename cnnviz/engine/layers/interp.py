@@ -36,6 +36,7 @@ class Interp(Resizing):
     """
 
     type = "Interp"
+    size_bottom = 1
     num_bottom = (1, 2)
 
     def __init__(self, param: LayerParameter, phase: int):

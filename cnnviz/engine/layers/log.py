@@ -24,6 +24,7 @@ class Log(Neuron):
     """
 
     type = "Log"
+    kind = "arithmetic"
     function = "LOG"
 
     def __init__(self, param: LayerParameter, phase: int):

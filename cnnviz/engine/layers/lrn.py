@@ -33,6 +33,7 @@ class LRN(Layer):
     """
 
     type = "LRN"
+    kind = "normalization"
     pointwise = True
 
     def __init__(self, param: LayerParameter, phase: int):

@@ -35,6 +35,7 @@ class LSTM(Recurrent):
     """
 
     type = "LSTM"
+    roles = ("W_xc", "b_c", "W_hc")
     gates = 4
     num_states = 2
 

@@ -22,6 +22,7 @@ class LSTMUnit(Layer):
     """
 
     type = "LSTMUnit"
+    kind = "recurrent"
     num_bottom = (3, 3)
     num_top = (2, 2)
 

@@ -45,6 +45,7 @@ class MarginInnerProduct(Layer):
     """
 
     type = "MarginInnerProduct"
+    kind = "inner product"
     num_bottom = (2, 2)
     num_top = (1, 2)
 

@@ -26,6 +26,8 @@ class MemoryData(Layer):
     """
 
     type = "MemoryData"
+    kind = "data"
+    reads_data = True
     num_bottom = (0, 0)
     num_top = (2, 2)
     has_backward = False

@@ -25,6 +25,7 @@ class MVN(KeepsBottom):
     """
 
     type = "MVN"
+    kind = "normalization"
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         top = legacy_shape(bottom[0])

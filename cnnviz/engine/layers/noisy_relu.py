@@ -28,6 +28,7 @@ class NoisyReLU(Neuron):
     """
 
     type = "NoisyReLU"
+    is_rectifier = True
     function = "RELU"
     slope_from_top = True
 
@@ -68,6 +69,7 @@ class RReLU(Neuron):
     """
 
     type = "RReLU"
+    is_rectifier = True
     function = "RELU"
     slope_from_top = True
 

@@ -44,6 +44,7 @@ class Normalize(Layer):
     """
 
     type = "Normalize"
+    kind = "normalization"
     num_top = (1, 2)
     more_params = ("norm_param",)
 

@@ -26,6 +26,7 @@ class Pad(Layer):
     """
 
     type = "Pad"
+    kind = "shape"
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         refuse_in_place(self.param)

@@ -27,6 +27,7 @@ class Parameter(Layer):
     """
 
     type = "Parameter"
+    kind = "data"
     num_bottom = (0, 0)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

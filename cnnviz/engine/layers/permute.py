@@ -25,6 +25,9 @@ class Permute(Rearrangement):
     """
 
     type = "Permute"
+    follows = True
+    new_maps = False
+    moves_axes = True
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         refuse_in_place(self.param)

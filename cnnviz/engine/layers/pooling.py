@@ -48,6 +48,7 @@ class Pooling(Layer):
     """
 
     type = "Pooling"
+    kind = "pooling"
     num_top = (1, 2)
 
     def __init__(self, param: LayerParameter, phase: int):

@@ -31,6 +31,7 @@ class Pooling3D(Layer):
     """
 
     type = "Pooling3D"
+    kind = "pooling"
     more_params = ("pooling_param",)
 
     def __init__(self, param: LayerParameter, phase: int):

@@ -20,6 +20,7 @@ class Power(Neuron):
     """
 
     type = "Power"
+    kind = "arithmetic"
 
     def picked(self) -> str:
         given = self.param.power_param

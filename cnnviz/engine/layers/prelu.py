@@ -27,6 +27,9 @@ class PReLU(KeepsBottom):
     """
 
     type = "PReLU"
+    kind = "activation"
+    follows = True
+    is_rectifier = True
     pointwise = True
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

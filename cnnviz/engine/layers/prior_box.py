@@ -41,6 +41,9 @@ class PriorBox(Layer):
     """
 
     type = "PriorBox"
+    kind = "other"
+    size_bottom = 1
+    new_maps = False
     num_bottom = (2, 2)
     has_backward = False
 

@@ -65,6 +65,7 @@ class Proposal(Layer):
     """
 
     type = "Proposal"
+    kind = "other"
     num_bottom = (3, 3)
     num_top = (1, 2)
     python_class = ("proposal_layer", "ProposalLayer")

@@ -106,6 +106,8 @@ class Python(Layer):
     """
 
     type = "Python"
+    kind = "other"
+    reads_data = True
     num_bottom = (0, None)
     num_top = (0, None)
 

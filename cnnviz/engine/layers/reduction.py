@@ -33,6 +33,7 @@ class Reduction(Layer):
     """
 
     type = "Reduction"
+    kind = "arithmetic"
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         self._axis = positive_axis(self.param.reduction_param.axis, bottom[0]) if bottom[0] else 0

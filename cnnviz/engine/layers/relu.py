@@ -20,6 +20,7 @@ class ReLU(Neuron):
     """
 
     type = "ReLU"
+    is_rectifier = True
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)

@@ -29,6 +29,7 @@ class Reorg(Layer):
     """
 
     type = "Reorg"
+    kind = "pooling"
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         options, x = self.param.reorg_param, bottom[0]

@@ -34,6 +34,7 @@ class RNN(Recurrent):
     """
 
     type = "RNN"
+    roles = ("W_xh", "b_h", "W_hh", "W_ho", "b_o")
     gates = 1
     num_states = 1
 

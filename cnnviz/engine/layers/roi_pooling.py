@@ -15,6 +15,7 @@ from cnnviz.formats.schema import LayerParameter
 class _RegionPooling(Layer):
     """Base: bottom 0 are the planes, bottom 1 the regions."""
 
+    kind = "pooling"
     num_bottom = (2, 2)
 
     def allow_force_backward(self, bottom_index: int) -> bool:

@@ -30,6 +30,8 @@ class Scale(KeepsBottom):
     """
 
     type = "Scale"
+    kind = "normalization"
+    follows = True
     pointwise = True
     num_bottom = (1, 2)
 

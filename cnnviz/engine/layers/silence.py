@@ -17,6 +17,8 @@ class Silence(Layer):
     """
 
     type = "Silence"
+    kind = "shape"
+    new_maps = False
     pointwise = True
     num_bottom = (1, None)
     num_top = (0, 0)

@@ -28,6 +28,8 @@ class Slice(Layer):
     """
 
     type = "Slice"
+    kind = "shape"
+    new_maps = False
     pointwise = True
     num_top = (1, None)
 

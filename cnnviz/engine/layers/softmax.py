@@ -27,6 +27,7 @@ class Softmax(Layer):
     """
 
     type = "Softmax"
+    kind = "activation"
     pointwise = True
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

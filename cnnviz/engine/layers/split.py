@@ -22,6 +22,9 @@ class Split(Layer):
     """
 
     type = "Split"
+    kind = "shape"
+    new_maps = False
+    same_order = True
     pointwise = True
     num_top = (1, None)
 

@@ -35,6 +35,7 @@ class SPP(Layer):
     """
 
     type = "SPP"
+    kind = "pooling"
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)

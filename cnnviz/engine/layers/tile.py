@@ -28,6 +28,7 @@ class Tile(Layer):
     """
 
     type = "Tile"
+    kind = "shape"
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         refuse_in_place(self.param)

@@ -20,6 +20,8 @@ _NONE = np.zeros((0, 6))
 class _YoloOutput(Layer):
     """Base: ``found`` gives each bottom's boxes as rows class + 1, confidence, xmin, ymin, xmax, ymax."""
 
+    kind = "other"
+    new_maps = False
     has_backward = False
     options: Any
 
