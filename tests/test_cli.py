@@ -102,3 +102,21 @@ def test_a_bug_keeps_its_traceback(bug, monkeypatch):
     monkeypatch.setattr(cnnviz_command, "main", Mock(side_effect=bug))
     with pytest.raises(type(bug)):
         main()
+
+
+def test_warnings_of_libraries_are_one_plain_line_each(capsys, monkeypatch):
+    from cnnviz.cli import main
+
+    monkeypatch.setattr(main, "_told", set())
+    for message, category in [
+        ("odd\nvalue", UserWarning),
+        ("odd value", UserWarning),
+        ("Glyph 22810 (CJK) missing from font(s) Plain.", UserWarning),
+        ("overflow encountered in exp", RuntimeWarning),
+        ("will be removed", DeprecationWarning),
+    ]:
+        main._tell_warning(message, category, "figure.py", 120)
+    assert capsys.readouterr().err.splitlines() == [
+        "Warning: odd value",
+        "Warning: Some letters are in no font of this machine: a box stands for each of them.",
+    ]
