@@ -131,6 +131,12 @@ def test_two_test_nets_and_two_solvers():
     assert list(tests[1].loss.values) == [1.25]
 
 
+@pytest.mark.parametrize("digits", [20, 400, 5000])
+def test_a_number_of_a_net_too_long_to_be_one_is_none(digits):
+    log = read(RUN.replace("net (#0)", f"net (#{'9' * digits})"))
+    assert [*log.segments[0].tests] == [0]
+
+
 def test_scores_without_names():
     text = line("Iteration 9, Testing net") + line("Test score #0: 0.8") + line("Test score #1: 0.6")
     log = read(text)

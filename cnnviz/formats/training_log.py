@@ -53,7 +53,8 @@ _SHORTEST_START = 8
 # Shorter runs of regular lines are read faster one by one.
 _SHORTEST_RUN = 48
 _ITERATION = re.compile(
-    rb"Iteration (\d{1,15})(?:[^I\d][^I]*?\bloss = ([^\s,]+)|, lr = ([^\s,]+)|, Testing net(?: \(#(\d+)\))?)"
+    rb"Iteration (\d{1,15})(?:[^I\d][^I]*?\bloss = ([^\s,]+)|, lr = ([^\s,]+)"
+    rb"|, Testing net(?: \(#(\d{1,15})\))?)"
 )
 _OUTPUT = re.compile(rb"T\w+ net output(?: mAP)? (#\d+: (?:.+?)) = (\S+)( \(\* \S+ = \S+ loss\))?")
 # Versions before outputs had names print only a number with each.
