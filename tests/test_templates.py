@@ -14,7 +14,7 @@ LAYER = """layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
 @pytest.mark.parametrize(
     "place",
     ["${NUM_CLASSES}", "$(N)", "$N", "{{ n }}", "{% if n %}", "<% n %>", "@NUM@", "<N_OUT>", "__N__", "{n}",
-     "%(n)d", "%d", "NUM_LABELS", "XX", "???"],
+     "%(n)d", "%d", "NUM_LABELS", "XX", "???", "[N]", "%(classes)s", "<NUM>"],
 )  # fmt: skip
 def test_placeholders_are_named(place):
     with pytest.raises(NetError) as error:
@@ -70,3 +70,20 @@ def test_a_link_copied_as_text_names_its_target(parse):
 def test_answers_of_servers(text):
     with pytest.raises(FileError, match="holds a web server's answer"):
         parse_net(text, "n.prototxt")
+
+
+def test_a_placeholder_that_a_comment_hides_is_told():
+    with pytest.raises(NetError, match=r"t.prototxt: is a template, .* #NUM# \(line 1\)"):
+        parse_net("name: #NUM#\nlayer { }", "t.prototxt")
+
+
+@pytest.mark.parametrize("place", ["${DATA}", "@DATA@", "{{ data }}", "#DATA#", "<DATA>", "%(data)s"])
+@pytest.mark.parametrize("kind, param", [("Data", "data_param"), ("ImageData", "image_data_param"),
+                                         ("HDF5Data", "hdf5_data_param")])  # fmt: skip
+def test_placeholders_in_names_of_absent_files_are_told(place, kind, param):
+    import cnnviz
+
+    text = f'layer {{ name: "d" type: "{kind}" top: "d" {param} {{ source: "{place}/x" batch_size: 1 }} }}'
+    with pytest.raises(FileError) as error:
+        cnnviz.Net(parse_net(text))
+    assert f"{place} is a placeholder of a template; fill it in first." in str(error.value)

@@ -19,6 +19,7 @@ from cnnviz.formats.files import describe_os_error
 from cnnviz.formats.images import load_image, to_planes
 from cnnviz.formats.lmdb import LmdbFile
 from cnnviz.formats.schema import Datum
+from cnnviz.formats.templates import missing_hint
 
 BACKENDS = ("LMDB", "LEVELDB")
 _BATCH = 1000  # entries per transaction, as Caffe's tools commit
@@ -259,8 +260,9 @@ def open_database(path: str | os.PathLike, backend: str | None = None) -> Databa
     if found is None:
         if os.path.exists(path):
             raise FileError(f"{path}: holds no database: neither data.mdb nor CURRENT is in it.")
+        hint = missing_hint(os.fsdecode(path))
         raise FileError(
-            f"{path}: no such file or folder; paths count from the current folder, {os.getcwd()}."
+            f"{path}: no such file or folder; paths count from the current folder, {os.getcwd()}.{hint}"
         )
     if backend not in (None, found):
         raise FileError(f"{path}: is of backend {found}, not {backend}; say {found}, or leave it out.")

@@ -12,6 +12,7 @@ from typing import IO
 from cnnviz.errors import FileError
 from cnnviz.formats.partial_files import partial_file
 from cnnviz.formats.paths import windows_hint
+from cnnviz.formats.templates import missing_hint
 
 MOST_AT_ONCE = 1 << 30
 
@@ -82,7 +83,8 @@ def open_to_read(path: str | os.PathLike) -> Iterator[IO[bytes]]:
         with open(path, "rb") as file:
             yield file
     except OSError as error:
-        hint = windows_hint(os.fsdecode(path)) if isinstance(error, FileNotFoundError) else ""
+        name = os.fsdecode(path) if isinstance(error, FileNotFoundError) else ""
+        hint = windows_hint(name) + missing_hint(name)
         raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.{hint}") from None
 
 

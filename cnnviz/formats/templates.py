@@ -10,12 +10,12 @@ _MOST_NAMED = 4
 _PLACE = re.compile(
     r"\$\{[^{}\n]{1,60}\}|\$\([^()\n]{1,60}\)|\$[A-Za-z_]\w*"  # shells, Make, CMake
     r"|\{\{.{0,60}?\}\}|\{%.{0,60}?%\}|<%.{0,60}?%>"  # Jinja, ERB
-    r"|@[A-Za-z_]\w*@|#[A-Z_]\w*#|<[A-Za-z_]\w*>|\{[A-Za-z_]?\w*\}"
+    r"|@[A-Za-z_]\w*@|#[A-Z_]\w*#|<[A-Za-z_]\w*>|\[[A-Za-z_]\w*\]|\{[A-Za-z_]?\w*\}"
     r"|%\([^()\n]{1,60}\)[sdifg]|%\d*[sdifg]\b|\b__[A-Za-z]\w*__\b"
 )
 # A word in capitals where a value stands: NUM_LABELS; Caffe's own enums are known to the parser.
 _WORD = re.compile(r":\s*([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]{1,3}|X{2,}|\?{1,3}|TODO)(?=[\s};]|$)")
-_LITERAL = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|(?<!\S)#[^\n]*")
+_LITERAL = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|(?<!\S)#(?![A-Z_]\w*#)[^\n]*")
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})(?=\s|$)", re.MULTILINE)
 _LINK = re.compile(r"\s*[^\s:{}\"']+\.(?:prototxt|pbtxt|pt)\s*")  # of Git, where no symbolic links are made
 _SERVER = re.compile(r"\s*(?:HTTP/\d\S* )?[345]\d\d[: ]")
@@ -53,6 +53,12 @@ def explain(text: str, path: str, error: NetError) -> Exception:
     return NetError(f"{path}: is a template, with placeholders to fill in first: {listed}{more}.")
 
 
+def missing_hint(name: str) -> str:
+    """Returns the way out for a path that is not there and holds a placeholder, or ""."""
+    place = _PLACE.search(name)
+    return f" {place[0]} is a placeholder of a template; fill it in first." if place else ""
+
+
 def _placeholders(text: str, path: str, said: str) -> list[tuple[str, int]]:
     """The different placeholders with their first lines, if the line of the error holds one."""
     place = re.match(r":(\d+)", said.removeprefix(path))
@@ -64,7 +70,8 @@ def _placeholders(text: str, path: str, said: str) -> list[tuple[str, int]]:
         words = [match[0] for match in _PLACE.finditer(bare)]
         if words or number == wrong:
             words += [match[1] for match in _WORD.finditer(bare)] if number == wrong else []
-        is_there |= bool(words) and number == wrong
+        ends_line = any(word.startswith("#") for word in words)  # a comment to the parser, which goes on
+        is_there |= bool(words) and (number == wrong or (ends_line and number < wrong))
         for word in words:
             first.setdefault(word, number)
     return list(first.items()) if is_there else []
