@@ -23,8 +23,13 @@ def command(source: str, target: str) -> None:
       cnnviz upgrade old_lenet.caffemodel lenet.caffemodel
       cnnviz upgrade lenet.caffemodel lenet.prototxt
     """
-    from cnnviz.formats.nets import upgrade_file
+    from cnnviz.formats.nets import holds_text, upgrade_file
 
     upgraded = upgrade_file(source, target)
-    what = f"upgraded {', '.join(upgraded)}" if upgraded else "already up to date"
+    if upgraded:
+        what = f"upgraded {', '.join(upgraded)}"
+    elif holds_text(target) and not holds_text(source):
+        what = f"the net of {source}"
+    else:
+        what = "already up to date"
     say(f"{target}: {what}.")

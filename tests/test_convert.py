@@ -325,7 +325,7 @@ def test_weights_are_saved_under_no_foreign_ending(tmp_path):
 
 def test_more_than_32_axes_are_refused(tmp_path):
     source = safetensors(tmp_path / "x.safetensors", ["a/0"], shape=(1,) * 70)
-    with pytest.raises(FileError, match="does not fit its place"):
+    with pytest.raises(FileError, match="array 'a/0' has 70 axes; 32 is the most that is read"):
         convert_weights(source, tmp_path / "x.npz")
 
 

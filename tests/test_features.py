@@ -323,6 +323,7 @@ def test_layers_may_be_called_anything(tmp_path):
         ({"mean": np.array([9.0])}, "", False),
         ({"scale": 0.5}, "", False),
         ({}, 'layer { name: "n" type: "BatchNorm" bottom: "data" top: "data" }', False),
+        ({}, 'layer { name: "n" type: "LRN" bottom: "data" top: "n" }', True),  # subtracts nothing
     ],
 )
 def test_pixels_without_mean_and_scale_are_told_once(tmp_path, caplog, options, first, said):

@@ -208,3 +208,11 @@ def test_offsets_of_published_segmentation_nets(real):
             assert made == {"axis": stored.axis, "offset": list(stored.offset)}, file
             checked += 1
     assert checked >= 15
+
+
+def test_joined_rows_have_no_map():
+    data = L.Input(shape={"dim": [1, 2, 8, 8]})
+    assert coord_map.coord_map(L.Concat(data, data).fn).axis is None
+    for moved in (L.Concat(data, data, axis=2), L.Concat(data, data, concat_param={"axis": 3})):
+        with pytest.raises(coord_map.UndefinedMapException, match="Concat: has no coordinate map"):
+            coord_map.coord_map(moved.fn)

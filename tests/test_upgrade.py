@@ -184,7 +184,7 @@ def test_a_caffemodel_gives_its_net_as_text(tmp_path, ending):
     net = parse_net("name: 'n' layer { name: 'a' type: 'ReLU' phase: TRAIN }").proto
     write_weights(tmp_path / "x.caffemodel", net, [[]])
     out = upgrade(tmp_path / "x.caffemodel", tmp_path / f"y{ending}").output
-    assert out == f"{tmp_path / f'y{ending}'}: already up to date.\n"
+    assert out == f"{tmp_path / f'y{ending}'}: the net of {tmp_path / 'x.caffemodel'}.\n"
     assert to_text(read_prototxt(tmp_path / f"y{ending}")) == (
         'name: "n"\nlayer {\n  name: "a"\n  type: "ReLU"\n}\n'
     )

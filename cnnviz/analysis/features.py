@@ -272,7 +272,8 @@ class Looker:
         self._told_pixels = True
         nodes = self.net.graph.layers
         first = next((node.type for node in nodes if self.input in node.bottoms), None)
-        if first != "Power" and traits_of(first).kind != "normalization":
+        sees_to_it = first == "Power" or (traits_of(first).kind == "normalization" and first != "LRN")
+        if not sees_to_it:
             log.warning(
                 "No mean and no scale is known, so pixels go in as 0 to 255 and nothing is subtracted; give "
                 "--mean, --scale or --train-model if training did otherwise."

@@ -86,10 +86,11 @@ def _loader(path: str | os.PathLike, name: str, entry: Any, body: memoryview) ->
     shape = tuple(int(dim) for dim in entry["shape"])
     start, end = (int(offset) for offset in entry["data_offsets"])
     size = math.prod(shape) * np.dtype(dtype).itemsize
+    if len(shape) > MAX_AXES:
+        raise FileError(f"{path}: array {name!r} has {len(shape)} axes; {MAX_AXES} is the most that is read.")
     if (
         min((0, *shape)) < 0
         or max((0, *shape)) > 2**31
-        or len(shape) > MAX_AXES
         or not 0 <= start <= end <= len(body)
         or end - start != size
     ):

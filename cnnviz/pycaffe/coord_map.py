@@ -66,9 +66,20 @@ def coord_map(fn: Function) -> CoordMap:
     if fn.type_name == "Crop":
         axis, offset = crop_params(fn)
         return CoordMap(axis - 1, 1.0, -offset)
-    if traits_of(fn.type_name).pointwise or fn.type_name == "MVN":  # its units see whole planes, in place
+    pointwise = (
+        traits_of(fn.type_name).pointwise or fn.type_name == "MVN"
+    )  # its units see whole planes, in place
+    if pointwise and not _moves_rows(fn):
         return CoordMap()
     raise UndefinedMapException(f"{fn.type_name}: has no coordinate map.")
+
+
+def _moves_rows(fn: Function) -> bool:
+    """Whether a Concat or Slice joins or parts rows or columns, so that units get other places."""
+    if fn.type_name not in ("Concat", "Slice"):
+        return False
+    own = fn.params.get(f"{fn.type_name.lower()}_param", fn.params)
+    return any(own.get(name, 1) not in (0, 1) for name in ("axis", "concat_dim", "slice_dim"))
 
 
 def coord_map_from_to(top_from: Top, top_to: Top) -> CoordMap:
