@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from dataclasses import replace
 
@@ -163,8 +164,24 @@ def test_double_precision(device):
 def test_out_of_memory_names_blob_and_size(device, monkeypatch):
     monkeypatch.setattr(device, "info", replace(device.info, memory=2**20))
     blob = Blob(device, (2**20,), "blob 'conv1'")
-    with pytest.raises(DeviceError, match=r"blob 'conv1' needs 4.2 MB, more than .* Use a smaller batch."):
+    with pytest.raises(
+        DeviceError, match=r"blob 'conv1' needs 4.2 MB, more than .* Use a smaller batch or smaller images."
+    ):
         blob.device_data  # noqa: B018
+
+
+def test_memory_is_counted_over_both_element_types(device, monkeypatch):
+    if not device.has_double:
+        pytest.skip("no double precision here")
+    gc.collect()
+    monkeypatch.setattr(device, "info", replace(device.info, memory=device.allocated + 2**20))
+    double = device.with_dtype(np.float64)
+    singles, doubles = (Blob(part, (2**17,), "blob 'x'") for part in (device, double))
+    assert singles.device_data is not None
+    with pytest.raises(DeviceError, match=r"blob 'x' needs 1.0 MB, more than"):
+        doubles.device_data  # noqa: B018
+    del singles
+    assert doubles.device_data is not None
 
 
 def test_more_than_one_piece_can_hold(device):

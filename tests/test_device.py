@@ -174,6 +174,31 @@ def test_upload_and_read():
     assert np.array_equal(device.read(buffer, np.empty(7, np.float32)), values)
 
 
+@pytest.mark.parametrize("kind", ["MemoryError", "RuntimeError"])
+@pytest.mark.parametrize(
+    "command, use",
+    [
+        ("enqueue_copy", lambda device, buffer, array: device.write(buffer, array)),
+        ("enqueue_copy", lambda device, buffer, array: device.read(buffer, array)),
+        ("enqueue_copy", lambda device, buffer, array: device.copy(buffer, buffer, 4, to=8)),
+        ("enqueue_map_buffer", lambda device, buffer, array: device.map(buffer, 3)),
+        ("enqueue_nd_range_kernel", lambda device, buffer, array: device.fill(buffer, 1.0, 3)),
+    ],
+)
+def test_memory_may_give_out_at_any_command(monkeypatch, kind, command, use):
+    """Some runtimes allocate a buffer only when it is first used."""
+    device = opened(monkeypatch, "0")
+    array = np.zeros(3, np.float32)
+    buffer = device.upload(array)
+
+    def refuse(*args, **options):
+        raise getattr(device._cl, kind)("MEM_OBJECT_ALLOCATION_FAILURE")
+
+    monkeypatch.setattr(device._cl, command, refuse)
+    with pytest.raises(DeviceError, match=r"refused .*: .*MEM_OBJECT_ALLOCATION_FAILURE"):
+        use(device, buffer, array)
+
+
 def test_a_home_that_cannot_be_written(tmp_path):
     """Neither pyopencl's cache nor matplotlib's, nor our own, is needed, and nothing is said of them."""
     kept_out = {"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "CNNVIZ_CACHE", "PYOPENCL_NO_CACHE"}

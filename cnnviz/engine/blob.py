@@ -122,12 +122,12 @@ class SyncedMemory:
             if self._head is Head.UNINITIALIZED:
                 self.device.fill(buffer, 0.0, max(self.count, 1))
             self._buffer = buffer
-            self.device.allocated += nbytes
+            self.device.take(nbytes)
         return self._buffer
 
     def __del__(self) -> None:
         if getattr(self, "_buffer", None) is not None:
-            self.device.allocated -= max(self.count, 1) * self.device.dtype.itemsize
+            self.device.take(-max(self.count, 1) * self.device.dtype.itemsize)
 
 
 class Axes:

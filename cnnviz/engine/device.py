@@ -28,6 +28,7 @@ from cnnviz.engine.runtimes import keeping_signals, show_runtimes_to_loader
 from cnnviz.errors import DeviceError
 
 NO_DEVICE = 'No OpenCL device. Install your GPU\'s driver, or run on the CPU: pip install "cnnviz[cpu]"'
+_SMALLER = "Use a smaller batch or smaller images."
 _MOST = 2**31 - 1
 _SHORT_NAMES = {"pocl": "portable computing language"}
 _INCLUDE = re.compile(r'^#include "(\w+\.h)"$', re.MULTILINE)
@@ -204,7 +205,7 @@ class Device:
         self.has_double = "cl_khr_fp64" in info.handle.extensions
         self.group_limit: int = info.handle.max_work_group_size
         self.axis_limits: tuple[int, ...] = tuple(info.handle.max_work_item_sizes)
-        self.allocated = 0
+        self._taken = [0]  # one count for all element types
         self._kernels: dict[Any, Any] = {}
         self._group_limits: dict[Any, int] = {}
         self._scratch: dict[str, Any] = {}
@@ -251,6 +252,15 @@ class Device:
 
     # Memory
 
+    @property
+    def allocated(self) -> int:
+        """Bytes that blobs hold, whatever their element type."""
+        return self._taken[0]
+
+    def take(self, nbytes: int) -> None:
+        """Counts ``nbytes`` more of memory as held by blobs."""
+        self._taken[0] += nbytes
+
     def new_buffer(self, nbytes: int, label: str) -> Any:
         """Allocates ``nbytes`` on the device; ``label`` names what for in the error.
 
@@ -263,7 +273,7 @@ class Device:
         if nbytes > largest:
             raise DeviceError(
                 f"{label} needs {nbytes / 1e6:.1f} MB, {self.info.title} gives at most "
-                f"{largest / 1e6:.1f} MB in one piece. Use a smaller batch."
+                f"{largest / 1e6:.1f} MB in one piece. {_SMALLER}"
             )
         try:
             return self._cl.Buffer(self.context, flags, max(nbytes, 4))
@@ -273,7 +283,7 @@ class Device:
     def out_of_memory(self, label: str, nbytes: int, error: Exception | str) -> DeviceError:
         return DeviceError(
             f"{label} needs {nbytes / 1e6:.1f} MB, more than {self.info.title} has left "
-            f"({_first_line(error)}). Use a smaller batch."
+            f"({_first_line(error)}). {_SMALLER}"
         )
 
     def scratch(self, count: int, slot: str = "") -> Any:
@@ -293,24 +303,23 @@ class Device:
         array = np.ascontiguousarray(array)
         buffer = self.new_buffer(array.nbytes, label)
         if array.nbytes:
-            self._cl.enqueue_copy(self.queue, buffer, array)
+            self.write(buffer, array)
         return buffer
 
     def write(self, buffer: Any, array: np.ndarray) -> None:
         """Copies ``array`` into ``buffer`` and waits."""
-        self._cl.enqueue_copy(self.queue, buffer, np.ascontiguousarray(array))
+        self._enqueue("a copy to it", self._cl.enqueue_copy, buffer, np.ascontiguousarray(array))
 
     def read(self, buffer: Any, array: np.ndarray) -> np.ndarray:
         """Copies the start of ``buffer`` into ``array``, waits and returns it."""
-        self._cl.enqueue_copy(self.queue, array, buffer)
+        self._enqueue("a copy from it", self._cl.enqueue_copy, array, buffer)
         return array
 
     def copy(self, target: Any, source: Any, nbytes: int, to: int = 0, start: int = 0) -> None:
         """Copies ``nbytes`` between buffers, from byte ``start`` of source to byte ``to`` of target."""
         if nbytes:
-            self._cl.enqueue_copy(
-                self.queue, target, source, byte_count=nbytes, src_offset=start, dst_offset=to
-            )
+            where = {"byte_count": nbytes, "src_offset": start, "dst_offset": to}
+            self._enqueue("a copy within it", self._cl.enqueue_copy, target, source, **where)
 
     def fill(self, buffer: Any, value: float, count: int) -> None:
         """Sets the first ``count`` elements of ``buffer`` to ``value``."""
@@ -323,9 +332,8 @@ class Device:
         Only useful where ``shares_memory``; ``unmap`` gives them back to the device.
         """
         flags = self._cl.map_flags.READ | self._cl.map_flags.WRITE
-        array, _ = self._cl.enqueue_map_buffer(
-            self.queue, buffer, flags, 0, (count,), self.dtype, is_blocking=True
-        )
+        args = buffer, flags, 0, (count,), self.dtype
+        array, _ = self._enqueue("a mapping", self._cl.enqueue_map_buffer, *args, is_blocking=True)
         self._mappings.add(array)
         return array
 
@@ -462,14 +470,18 @@ class Device:
             ) from None
         if local_size is not None and math.prod(local_size) > 1:  # one is always allowed
             local_size = self.fitting_group(local_size, self._group_limits[source, name, defines])
-        try:
-            self._cl.enqueue_nd_range_kernel(self.queue, kernel, global_size, local_size)
-        except (self._cl.MemoryError, self._cl.RuntimeError) as error:
-            raise DeviceError(f"{self.info.title} refused kernel {name!r}: {_first_line(error)}") from None
+        self._enqueue(f"kernel {name!r}", self._cl.enqueue_nd_range_kernel, kernel, global_size, local_size)
 
     def finish(self) -> None:
         """Waits until every kernel has run."""
-        self.queue.finish()
+        self._enqueue("to go on", self._cl.CommandQueue.finish)
+
+    def _enqueue(self, what: str, command: Any, *args: Any, **options: Any) -> Any:
+        """Calls a command of the queue; memory and other means may give out as late as here."""
+        try:
+            return command(self.queue, *args, **options)
+        except (self._cl.MemoryError, self._cl.RuntimeError) as error:
+            raise DeviceError(f"{self.info.title} refused {what}: {_first_line(error)}") from None
 
 
 def _kernel_text(name: str) -> str:
