@@ -115,6 +115,7 @@ def test_callbacks_around_layers(net_file):
 
 
 def test_forward_all_and_backward_all_join_batches(net_file):
+    caffe.set_random_seed(1)
     net = caffe.Net(net_file, caffe.TEST)
     random = np.random.default_rng(0)
     x = random.standard_normal((5, 3, 4, 5)).astype(np.float32)
