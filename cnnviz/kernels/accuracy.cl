@@ -42,7 +42,7 @@ __kernel void accuracy_per_class(const int classes, const int items, __global co
     if (c >= classes) return;
     Dtype right = 0, count = 0;
     for (int item = 0; item < items; ++item) {
-        const int mine = (int)labels[item] == c && flags[items + item] > 0;
+        const int mine = (int)labels[item] == c && flags[(size_t)items + item] > 0;
         right += mine ? flags[item] : 0;
         count += mine;
     }
