@@ -29,6 +29,7 @@ from layer_harness import (
 from cnnviz.engine.blob import Blob
 from cnnviz.engine.device import get_device
 from cnnviz.engine.layer import layer_types
+from cnnviz.errors import NetError
 
 
 def all_cases() -> list[Case]:
@@ -74,6 +75,17 @@ def test_gradient_agrees_with_differences_in_single_precision(case):
 @rows(lambda case: case.gradient)
 def test_backward_overwrites_bottoms_and_adds_to_parameters(case):
     check_repeats(case)
+
+
+@rows(lambda case: case.gradient)
+def test_backward_without_forward_runs_or_is_refused(case):
+    net = case.net(get_device())
+    if any(layer.keeps_forward for layer in net.layers):
+        with pytest.raises(NetError, match="forward has not run"):
+            net.backward()
+    else:
+        net.backward()
+    get_device().finish()
 
 
 @rows(lambda case: case.gradient)

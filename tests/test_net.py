@@ -115,6 +115,25 @@ def test_forward_is_the_formula(net):
     assert np.allclose(out["b"], hidden @ w2.T + b2, atol=1e-5)
 
 
+def test_backward_without_forward_is_refused():
+    """Pooling would write to places that forward never found, or found in larger planes."""
+    text = """force_backward: true
+    layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 1 dim: 8 dim: 8 } } }
+    layer { name: "p" type: "Pooling" bottom: "x" top: "p" pooling_param { kernel_size: 2 stride: 2 } }"""
+    net = cnnviz.Net(parse_net(text))
+    with pytest.raises(NetError, match=r"layer 'p' .*forward has not run"):
+        net.backward()
+    net.forward()
+    net.backward()
+    net.blobs["x"].reshape(1, 1, 4, 4)
+    net.reshape()
+    with pytest.raises(NetError, match=r"layer 'p' .*Run it first"):
+        net.backward()
+    net.forward()
+    net.blobs["p"].fill_diff(1.0)
+    assert net.backward()["x"].sum() == 4
+
+
 @pytest.mark.simulator
 def test_backward_is_the_chain_rule(net):
     x = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)

@@ -55,6 +55,7 @@ class Layer:
         num_bottom, num_top: least and most blobs, None for no limit.
         is_loss: whether top 0 counts in the loss with weight 1 unless the prototxt says otherwise.
         has_backward: whether a gradient exists; Caffe refuses to propagate through others.
+        keeps_forward: whether backward needs what forward found beside the blobs, in the same shapes.
         more_params: messages of its parameters whose names are not like the type, as transform_param.
         python_class: module (its last name) and class of the Python layer that this type stands for.
         kind: the family whose colour it has, one of KINDS.
@@ -94,6 +95,7 @@ class Layer:
     num_top: ClassVar[tuple[int, int | None]] = (1, 1)
     is_loss: ClassVar[bool] = False
     has_backward: ClassVar[bool] = True
+    keeps_forward: ClassVar[bool] = False
     more_params: ClassVar[tuple[str, ...]] = ()
     kind: ClassVar[str] = "other"
     follows: ClassVar[bool] = False

@@ -111,7 +111,7 @@ class Net:
         self._bottoms: list[list[Blob]] = []
         self._tops: list[list[Blob]] = []
         self._seen_shapes: list[list[tuple[int, ...]]] = []
-        self._loss_ready: set[int] = set()
+        self._has_run: set[int] = set()  # forward in its present shapes
         self.debug_info: bool = definition.proto.debug_info
         for node in self._nodes:
             self._add(node)
@@ -221,7 +221,7 @@ class Net:
         for blob, shape in zip(self._tops[index], tops, strict=True):
             blob.reshape(*shape)
         self._seen_shapes[index] = shapes
-        self._loss_ready.discard(index)
+        self._has_run.discard(index)
 
     def forward(
         self,
@@ -261,8 +261,9 @@ class Net:
         with self._watch(index):
             self._reshape_layer(index)
             self.layers[index].forward(self._bottoms[index], self._tops[index])
-        if index not in self._loss_ready:
+        if index not in self._has_run:
             self._set_loss_diffs(index)
+            self._has_run.add(index)
         if self.debug_info:
             debug_info.log_forward(self, index)
 
@@ -293,7 +294,6 @@ class Net:
         for blob, weight in zip(self._tops[index], self.layers[index].loss_weights, strict=True):
             if weight:
                 blob.fill_diff(weight)
-        self._loss_ready.add(index)
 
     def loss(self) -> float:
         """Returns the weighted sum of all loss tops after a forward pass."""
@@ -321,6 +321,10 @@ class Net:
 
         Returns:
             Copies of the inputs' diffs (of the end layer's bottoms if ``end`` is given) by name.
+
+        Raises:
+            NetError: unknown layer or blob, or a layer that keeps what forward found and has not run forward
+                since it was reshaped.
         """
         first, last = self._index(start, len(self.layers) - 1), self._index(end, 0)
         for name, array in top_diffs.items():
@@ -347,6 +351,11 @@ class Net:
             if any(node.propagate_down):
                 raise NetError(f"{node.title}: has no gradient, but one is asked for.")
             return
+        if layer.keeps_forward and index not in self._has_run:
+            raise NetError(
+                f"{node.title}: backward needs what forward keeps, and forward has not run since the net "
+                "was made or reshaped. Run it first."
+            )
         with self._watch(index):
             layer.backward(self._tops[index], node.propagate_down, self._bottoms[index])
         if self.debug_info:

@@ -25,4 +25,6 @@ class KeepsBottom(Layer):
 
     def kept_bottom(self, bottom: Blob) -> Any:
         """Returns the buffer of bottom 0 as forward saw it."""
+        if self._kept is not None:  # backward may come after a change of shapes
+            self._kept.reshape(*bottom.shape)
         return (self._kept or bottom).device_data

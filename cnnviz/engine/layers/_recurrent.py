@@ -34,6 +34,7 @@ class Recurrent(Layer):
     """
 
     kind = "recurrent"
+    keeps_forward = True
     reads_sequence = True
     more_params = ("recurrent_param",)
 

@@ -22,6 +22,7 @@ class BatchReindex(Layer):
     """
 
     type = "BatchReindex"
+    keeps_forward = True
     kind = "shape"
     num_bottom = (2, 2)
 

@@ -37,6 +37,7 @@ class CenterLoss(Loss):
     """
 
     type = "CenterLoss"
+    keeps_forward = True
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)

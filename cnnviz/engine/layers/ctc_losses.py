@@ -24,6 +24,7 @@ class SequenceLoss(Loss):
         fields: those of ctc_loss_param that the type knows; the others are of other forks.
     """
 
+    keeps_forward = True
     fields: ClassVar[tuple[str, ...]]
 
     def __init__(self, param: LayerParameter, phase: int):

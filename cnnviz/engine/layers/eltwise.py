@@ -8,6 +8,7 @@ from typing import Any
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.layers._shape import refuse_in_place
+from cnnviz.engine.ops.kept import Kept
 from cnnviz.formats.schema import EltwiseParameter
 
 
@@ -34,7 +35,6 @@ class Eltwise(Layer):
     joins = True
     pointwise = True
     num_bottom = (1, None)
-    _from: Any = None
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         given = self.param.eltwise_param
@@ -52,6 +52,9 @@ class Eltwise(Layer):
                 self.complain(f"bottom {index} is {shape}, bottom 0 is {bottom[0]}; they must be equal")
         self._coeff = list(given.coeff) or [1.0] * len(bottom)
         return [bottom[0]]
+
+    def setup(self) -> None:
+        self._kept = Kept(self)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         forward = {
@@ -80,12 +83,14 @@ class Eltwise(Layer):
 
     def _max(self, x: list, top: Blob) -> None:
         count, y = top.count, top.mutable_device_data
-        nbytes = count * 4
-        if self._from is None or self._from.size < nbytes:
-            self._from = self.device.new_buffer(nbytes, f"sources of the maxima of layer {self.name!r}")
-        self.launch("eltwise_max", count, count, 0, x[0], x[1], y, self._from)
+        sources = self._sources(count)
+        self.launch("eltwise_max", count, count, 0, x[0], x[1], y, sources)
         for first, buffer in enumerate(x[2:], 1):
-            self.launch("eltwise_max", count, count, first, y, buffer, y, self._from)
+            self.launch("eltwise_max", count, count, first, y, buffer, y, sources)
+
+    def _sources(self, count: int) -> Any:
+        """For each element of the top the number of the bottom that gave it."""
+        return self._kept.get("sources of the maxima", count, itemsize=4)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         backward = {
@@ -112,5 +117,5 @@ class Eltwise(Layer):
             self.launch("eltwise_divide", count, count, top.device_diff, top.device_data, x, dx)
 
     def _max_backward(self, top: Blob, index: int, bottom: Sequence[Blob]) -> None:
-        dx = bottom[index].mutable_device_diff
-        self.launch("eltwise_max_backward", top.count, top.count, index, self._from, top.device_diff, dx)
+        dx, sources = bottom[index].mutable_device_diff, self._sources(top.count)
+        self.launch("eltwise_max_backward", top.count, top.count, index, sources, top.device_diff, dx)

@@ -29,6 +29,7 @@ class Embed(Layer):
     """
 
     type = "Embed"
+    keeps_forward = True
     kind = "inner product"
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

@@ -26,6 +26,7 @@ class Filter(Layer):
     """
 
     type = "Filter"
+    keeps_forward = True
     kind = "shape"
     num_bottom = (2, None)
     num_top = (1, None)

@@ -72,6 +72,7 @@ class MultiBoxLoss(Loss):
     """
 
     type = "MultiBoxLoss"
+    keeps_forward = True
     num_bottom = (4, 4)
 
     def __init__(self, param: LayerParameter, phase: int):

@@ -69,6 +69,7 @@ class RReLU(Neuron):
     """
 
     type = "RReLU"
+    keeps_forward = True
     is_rectifier = True
     function = "RELU"
     slope_from_top = True

@@ -48,6 +48,7 @@ class Pooling(Layer):
     """
 
     type = "Pooling"
+    keeps_forward = True
     kind = "pooling"
     num_top = (1, 2)
 

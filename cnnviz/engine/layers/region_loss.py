@@ -50,6 +50,7 @@ class RegionLoss(Loss):
     """
 
     type = "RegionLoss"
+    keeps_forward = True
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)

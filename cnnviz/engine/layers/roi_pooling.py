@@ -56,6 +56,7 @@ class ROIPooling(_RegionPooling):
     """
 
     type = "ROIPooling"
+    keeps_forward = True
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)

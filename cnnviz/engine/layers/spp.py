@@ -35,6 +35,7 @@ class SPP(Layer):
     """
 
     type = "SPP"
+    keeps_forward = True
     kind = "pooling"
 
     def __init__(self, param: LayerParameter, phase: int):

@@ -8,7 +8,10 @@ from cnnviz.engine.layer import Layer
 
 
 class Kept:
-    """Named buffers of one layer; each grows when it must, and then forgets its values."""
+    """Named buffers of one layer; each is zero at first, and again where it had to grow.
+
+    Zero, as all memory of Caffe's: backward may come without forward.
+    """
 
     def __init__(self, layer: Layer):
         self._layer = layer
@@ -25,5 +28,7 @@ class Kept:
         have = self._buffers.get(what)
         if have is None or have.size < nbytes:
             label = f"{what} of layer {self._layer.name!r}"
-            have = self._buffers[what] = device.new_buffer(nbytes, label)
+            numbers = -(-nbytes // device.dtype.itemsize)
+            have = self._buffers[what] = device.new_buffer(numbers * device.dtype.itemsize, label)
+            device.fill(have, 0.0, numbers)
         return have
