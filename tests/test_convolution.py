@@ -1,5 +1,6 @@
 """Convolution, forward and backward, against a plain NumPy sum, in every way that a device has."""
 
+import dataclasses
 import itertools
 import math
 
@@ -193,6 +194,40 @@ def test_plain(device, name):
 def test_plain_as_on_a_gpu(device, name, monkeypatch):
     monkeypatch.setattr(matrix_product, "_way", lambda *shape: matrix_product.by_groups)
     check(device, (FLAT | OTHERS)[name], PlainConvolution)
+
+
+def in_parts(make):
+    """``make`` for a device whose largest buffer holds the column matrix of two channels."""
+
+    def made(device, g):
+        op = make(device, g)
+        with pytest.MonkeyPatch.context() as patch:
+            two = 2 * g.window.kernel_count * g.window.out_count
+            patch.setattr(device, "piece_limit", two * device.dtype.itemsize)
+            assert len(op._parts) == g.group * -(-g.group_channels // 2)
+        return op
+
+    return made
+
+
+@pytest.mark.parametrize("as_on_a_gpu", [False, True])
+@pytest.mark.parametrize(
+    "name", ["stride", "groups", "many filters", "depthwise", "three axes", "few pixels"]
+)
+def test_plain_in_parts(device, name, as_on_a_gpu, monkeypatch):
+    """Where the column matrix of one image is more than the device gives in one piece."""
+    if as_on_a_gpu:
+        monkeypatch.setattr(matrix_product, "_way", lambda *shape: matrix_product.by_groups)
+    g = (FLAT | OTHERS)[name]
+    if g.channels <= 2:
+        g = dataclasses.replace(g, channels=5 * g.group)
+    check(device, g, in_parts(PlainConvolution))
+
+
+@pytest.mark.parametrize("name", ["odd stride", "dilation and stride", "pads apart, stride"])
+def test_the_way_back_of_fast_in_parts(device, name):
+    g = dataclasses.replace(FLAT[name], channels=3 * FLAT[name].group)
+    check(device, g, in_parts(FastConvolution))
 
 
 @pytest.mark.parametrize("name", FLAT | OTHERS)

@@ -195,6 +195,7 @@ class Device:
         has_double: whether it computes in double precision (cl_khr_fp64).
         group_limit: most work items of a work group.
         axis_limits: most of them along each axis.
+        piece_limit: most bytes of one buffer.
     """
 
     def __init__(self, info: DeviceInfo):
@@ -204,6 +205,7 @@ class Device:
         self.is_cpu = info.kind == "CPU" and os.environ.get(_SEPARATE_MEMORY, "0") in ("", "0")
         self.has_double = "cl_khr_fp64" in info.handle.extensions
         self.group_limit: int = info.handle.max_work_group_size
+        self.piece_limit: int = info.handle.max_mem_alloc_size
         self.axis_limits: tuple[int, ...] = tuple(info.handle.max_work_item_sizes)
         self._taken = [0]  # one count for all element types
         self._kernels: dict[Any, Any] = {}
@@ -269,11 +271,10 @@ class Device:
         flags = self._cl.mem_flags.READ_WRITE
         if self.is_cpu:
             flags |= self._cl.mem_flags.ALLOC_HOST_PTR
-        largest = self.info.handle.max_mem_alloc_size
-        if nbytes > largest:
+        if nbytes > self.piece_limit:
             raise DeviceError(
                 f"{label} needs {nbytes / 1e6:.1f} MB, {self.info.title} gives at most "
-                f"{largest / 1e6:.1f} MB in one piece. {_SMALLER}"
+                f"{self.piece_limit / 1e6:.1f} MB in one piece. {_SMALLER}"
             )
         try:
             return self._cl.Buffer(self.context, flags, max(nbytes, 4))

@@ -6,7 +6,7 @@
 //   product_rows   one tile of C where both matrices run along k: their rows are multiplied lane by lane
 //
 // A tile is ROWS x COLS elements, COLS = VECTORS * LANES. Sums run in an order that sizes alone decide, so
-// results repeat. C is not read where beta is 0, so it may hold anything.
+// results repeat. Rows of C lie c_row elements apart. C is not read where beta is 0, so it may hold anything.
 
 #include "tile.h"
 
@@ -52,7 +52,7 @@ __kernel void product_tile(const int m, const int n, const int k,
                            const int a_start, const int a_row, const int a_k, const int a_step,
                            __global const Dtype *b, const int b_offset, const int last_col,
                            const int b_start, const int b_k, const int b_step,
-                           __global Dtype *c, const int c_offset, const int c_step,
+                           __global Dtype *c, const int c_offset, const int c_row, const int c_step,
                            const Dtype alpha, const Dtype beta)
 {
     const int tile_row = get_global_id(0) * ROWS, tile_col = get_global_id(1) * COLS, batch = get_global_id(2);
@@ -60,7 +60,7 @@ __kernel void product_tile(const int m, const int n, const int k,
     const int col = min(tile_col, last_col), col_skip = tile_col - col;
     a += a_offset + (size_t)batch * a_step + (size_t)row * a_start;
     b += b_offset + (size_t)batch * b_step + (size_t)col * b_start;
-    c += c_offset + (size_t)batch * c_step + (size_t)row * n + col;
+    c += c_offset + (size_t)batch * c_step + (size_t)row * c_row + col;
 
     Vector sum[ROWS][VECTORS];
     clear_tile(sum);
@@ -77,7 +77,7 @@ __kernel void product_tile(const int m, const int n, const int k,
                 #pragma unroll
                 for (int j = 0; j < VECTORS; j++) {
                     const Vector product = alpha * sum[i][j];
-                    store(beta == 0 ? product : fma((Vector)beta, load(j, c + i * n), product), j, c + i * n);
+                    store(beta == 0 ? product : fma((Vector)beta, load(j, c + i * c_row), product), j, c + i * c_row);
                 }
     } else {
         #pragma unroll
@@ -86,7 +86,7 @@ __kernel void product_tile(const int m, const int n, const int k,
                 #pragma unroll
                 for (int j = 0; j < VECTORS; j++)
                     store_lanes(sum[i][j], max(col_skip - j * LANES, 0), min(cols - j * LANES, LANES),
-                                c + i * n + j * LANES, alpha, beta);
+                                c + i * c_row + j * LANES, alpha, beta);
     }
 }
 
@@ -95,7 +95,7 @@ __kernel void product_tile(const int m, const int n, const int k,
 __kernel void product_rows(const int m, const int n, const int k,
                            __global const Dtype *a, const int a_offset, const int a_row, const int a_step,
                            __global const Dtype *b, const int b_offset, const int b_col, const int b_step,
-                           __global Dtype *c, const int c_offset, const int c_step,
+                           __global Dtype *c, const int c_offset, const int c_row, const int c_step,
                            const Dtype alpha, const Dtype beta)
 {
     const int row = get_global_id(0) * A_LINES, col = get_global_id(1) * B_LINES, batch = get_global_id(2);
@@ -129,7 +129,7 @@ __kernel void product_rows(const int m, const int n, const int k,
         #pragma unroll
         for (int j = 0; j < B_LINES; j++)
             if (row + i < m && col + j < n) {
-                __global Dtype *to = c + (size_t)(row + i) * n + col + j;
+                __global Dtype *to = c + (size_t)(row + i) * c_row + col + j;
                 const Dtype product = alpha * sum_lanes(sum[i][j]);
                 *to = beta == 0 ? product : fma(beta, *to, product);
             }

@@ -2,7 +2,7 @@
 // in local memory. Host: engine/ops/matrix_product.py.
 //
 // op(A) is m x k: element (i, l) lies at a[a_offset + i * a_row + l * a_col]; op(B) is k x n likewise;
-// C is row-major with n columns. A transposed matrix is the same memory with its two strides swapped.
+// C is row-major, its rows c_row elements apart. A transposed matrix is the same memory with its two strides swapped.
 // Work items: group (x, y) of SIDE x SIDE items makes the TILE x TILE block of C at column x * TILE, row
 // y * TILE; item (p, q) makes its elements at columns p + SIDE * u, rows q + SIDE * v. The third dimension
 // counts independent products, a_step, b_step and c_step elements apart.
@@ -22,7 +22,7 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1)))
 void product_tiled(const int m, const int n, const int k,
                    __global const Dtype *a, const int a_offset, const int a_row, const int a_col, const int a_step,
                    __global const Dtype *b, const int b_offset, const int b_row, const int b_col, const int b_step,
-                   __global Dtype *c, const int c_offset, const int c_step,
+                   __global Dtype *c, const int c_offset, const int c_row, const int c_step,
                    const Dtype alpha, const Dtype beta)
 {
     // One column more than a tile has, so that items of one group hit different banks.
@@ -65,7 +65,7 @@ void product_tiled(const int m, const int n, const int k,
             const int i = row + q + SIDE * v, j = col + p + SIDE * u;
             if (i < m && j < n) {
                 const Dtype value = alpha * sum[v][u];
-                c[i * n + j] = beta == 0 ? value : fma(beta, c[i * n + j], value);
+                c[i * c_row + j] = beta == 0 ? value : fma(beta, c[i * c_row + j], value);
             }
         }
 }

@@ -176,8 +176,8 @@ class FastConvolution(PlainConvolution):
         )
         return panels
 
-    def _add_columns(self, column: Any, dx: Any, n: int) -> None:
-        self._paint(self.geometry.channels, column, None, dx, n * self.geometry.channels)
+    def _add_columns(self, column: Any, dx: Any, plane: int, planes: int) -> None:
+        self._paint(planes, column, None, dx, plane)
 
     def _paint(self, planes: int, source: Any, w: Any | None, dx: Any, plane_offset: int) -> None:
         window = self._flat.window

@@ -54,6 +54,8 @@ def matrix_product(
     a_offset: int = 0,
     b_offset: int = 0,
     c_offset: int = 0,
+    a_row: int = 0,
+    c_row: int = 0,
     batch: int = 1,
     a_step: int = 0,
     b_step: int = 0,
@@ -66,24 +68,26 @@ def matrix_product(
         transpose_a: A lies in memory as (k, m).
         transpose_b: B lies in memory as (n, k).
         a_offset, b_offset, c_offset: where each matrix begins, in elements.
+        a_row, c_row: elements from one row of A, as it lies in memory, or of C to the next; 0: they lie
+            without gaps.
         batch: number of independent products.
         a_step, b_step, c_step: elements from one product's matrix to the next one's.
     """
-    left = _Matrix(a, a_offset, *((1, m) if transpose_a else (k, 1)), a_step)
+    left = _Matrix(a, a_offset, *((1, a_row or m) if transpose_a else (a_row or k, 1)), a_step)
     right = _Matrix(b, b_offset, *((1, k) if transpose_b else (n, 1)), b_step)
-    out = _Matrix(c, c_offset, n, 1, c_step)
+    out = _Matrix(c, c_offset, c_row or n, 1, c_step)
     product = _Product(m, n, k, left, right, out, float(alpha), float(beta), batch)
-    _way(device.is_cpu, m, n, k, transpose_a, transpose_b)(device, product)
+    along_k = left.col == 1 and right.row == 1
+    _way(device.is_cpu, m, n, k, transpose_a, along_k)(device, product)
 
 
 @functools.cache
-def _way(is_cpu: bool, m: int, n: int, k: int, transpose_a: bool, transpose_b: bool) -> Any:
+def _way(is_cpu: bool, m: int, n: int, k: int, transpose_a: bool, along_k: bool) -> Any:
     """Returns the function that is fastest for a product of this shape."""
     if not is_cpu:
         return by_groups
     if n == 1 and m > 1 and transpose_a:
         return _swapped
-    along_k = (not transpose_a or m == 1) and (transpose_b or n == 1)
     # Summing the lanes at the end costs as much as a hundred steps of k.
     if along_k and min(m, n) <= 256 and (k >= 128 or min(m, n) < 32):
         return by_rows
@@ -101,7 +105,7 @@ def by_groups(device: Device, p: _Product) -> None:
         "matrix_product_tiled",
         "product_tiled",
         global_size,
-        *(p.m, p.n, p.k, *p.a, *p.b, p.c.buffer, p.c.offset, p.c.step, p.alpha, p.beta),
+        *(p.m, p.n, p.k, *p.a, *p.b, p.c.buffer, p.c.offset, p.c.row, p.c.step, p.alpha, p.beta),
         local_size=(side, side, 1),
         defines=(("SIDE", side),),
     )
@@ -117,7 +121,7 @@ def by_rows(device: Device, p: _Product) -> None:
         *(p.m, p.n, p.k),
         *(p.a.buffer, p.a.offset, p.a.row, p.a.step),
         *(p.b.buffer, p.b.offset, p.b.col, p.b.step),
-        *(p.c.buffer, p.c.offset, p.c.step, p.alpha, p.beta),
+        *(p.c.buffer, p.c.offset, p.c.row, p.c.step, p.alpha, p.beta),
         local_size=(1, 1, 1),
         defines=tile.defines,
     )
@@ -146,7 +150,7 @@ def by_tiles(device: Device, p: _Product) -> None:
         "matrix_product",
         "product_tile",
         (rows, cols, p.batch),
-        *(m, n, k, *a_args, *b_args, p.c.buffer, p.c.offset, p.c.step, p.alpha, p.beta),
+        *(m, n, k, *a_args, *b_args, p.c.buffer, p.c.offset, p.c.row, p.c.step, p.alpha, p.beta),
         local_size=(1, 1, 1),
         defines=tile.defines,
     )
@@ -192,7 +196,7 @@ def product_of_panels(
         (-(-m // tile.rows), n // tile.cols, batch),
         *(m, n, k, a, 0, m - tile.rows, k, k, 1, m * k),
         *(panels, 0, _NO_LIMIT, k, tile.cols, n * k),
-        *(c, 0, m * n, 1.0, 0.0),
+        *(c, 0, n, m * n, 1.0, 0.0),
         local_size=(1, 1, 1),
         defines=tile.defines,
     )
@@ -204,4 +208,4 @@ def _turned(matrix: _Matrix) -> _Matrix:
 
 def _swapped(device: Device, p: _Product) -> None:
     """A column vector: C and B lie as rows do, so the product is taken as C' = B' A'."""
-    by_tiles(device, p._replace(m=p.n, n=p.m, a=_turned(p.b), b=_turned(p.a)))
+    by_tiles(device, p._replace(m=p.n, n=p.m, a=_turned(p.b), b=_turned(p.a), c=p.c._replace(row=p.m)))

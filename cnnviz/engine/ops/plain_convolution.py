@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cnnviz.engine.blob import MAX_COUNT
 from cnnviz.engine.device import Device
 from cnnviz.engine.ops.bias import add_bias, add_bias_gradient
 from cnnviz.engine.ops.im2col import Im2col, Window
@@ -43,6 +46,37 @@ class Geometry:
         return self.group_channels * self.window.kernel_count
 
 
+@dataclass(frozen=True)
+class _Part:
+    """``groups`` groups from ``group`` on, of each the ``channels`` channels from ``channel`` on."""
+
+    geometry: Geometry
+    group: int
+    groups: int
+    channel: int
+    channels: int
+
+    @property
+    def depth(self) -> int:
+        """Rows of one group's column matrix."""
+        return self.channels * self.geometry.window.kernel_count
+
+    @property
+    def plane(self) -> int:
+        """The first plane of the bottom's image."""
+        return self.group * self.geometry.group_channels + self.channel
+
+    @property
+    def planes(self) -> int:
+        return self.groups * self.channels
+
+    @property
+    def w_offset(self) -> int:
+        """Where its weights begin."""
+        g = self.geometry
+        return self.group * g.group_output * g.depth + self.channel * g.window.kernel_count
+
+
 class PlainConvolution:
     """Forward and both gradients of one convolution.
 
@@ -55,28 +89,29 @@ class PlainConvolution:
         self.geometry = geometry
         window = geometry.window
         self._columns = Im2col(device, window)
-        self._column_count = geometry.channels * window.kernel_count * window.out_count
         # The image is its own column matrix where the window is one pixel that moves by one.
         self._is_pointwise = window.kernel_count == 1 and not window.is_padded and set(window.stride) == {1}
-        # Elements of one group's part of weights, column matrix and top.
+        # Elements of one group's part of weights and top.
         self._w_step = geometry.group_output * geometry.depth
-        self._column_step = geometry.depth * window.out_count
         self._y_step = geometry.group_output * window.out_count
 
     def forward(self, x: Any, w: Any, bias: Any | None, y: Any) -> None:
         """Computes y = w * x + bias."""
         g, out_count = self.geometry, self.geometry.window.out_count
-        for n in range(g.num):
-            column, start = self._column_of(x, n)
+        for n, part in self._each_part():
+            column, start = self._column_of(x, n, part)
             matrix_product(
                 self.device,
-                *(g.group_output, out_count, g.depth),
+                *(g.group_output, out_count, part.depth),
                 *(w, column, y),
+                beta=1.0 if part.channel else 0.0,
+                a_offset=part.w_offset,
                 b_offset=start,
-                c_offset=n * g.num_output * out_count,
-                batch=g.group,
+                c_offset=self._y_offset(n, part),
+                a_row=g.depth,
+                batch=part.groups,
                 a_step=self._w_step,
-                b_step=self._column_step,
+                b_step=part.depth * out_count,
                 c_step=self._y_step,
             )
         if bias is not None:
@@ -85,59 +120,83 @@ class PlainConvolution:
     def backward_data(self, dy: Any, w: Any, dx: Any) -> None:
         """Overwrites dx with the gradient by x."""
         g, out_count = self.geometry, self.geometry.window.out_count
-        for n in range(g.num):
-            start = n * g.channels * g.window.in_count
-            column, column_start = (dx, start) if self._is_pointwise else (self._work(), 0)
+        for n, part in self._each_part():
+            start = (n * g.channels + part.plane) * g.window.in_count
+            column, column_start = (dx, start) if self._is_pointwise else (self._work(part), 0)
             matrix_product(
                 self.device,
-                *(g.depth, out_count, g.group_output),
+                *(part.depth, out_count, g.group_output),
                 *(w, dy, column),
                 transpose_a=True,
-                b_offset=n * g.num_output * out_count,
+                a_offset=part.w_offset,
+                b_offset=self._y_offset(n, part),
                 c_offset=column_start,
-                batch=g.group,
+                a_row=g.depth,
+                batch=part.groups,
                 a_step=self._w_step,
                 b_step=self._y_step,
-                c_step=self._column_step,
+                c_step=part.depth * out_count,
             )
             if not self._is_pointwise:
-                self._add_columns(column, dx, n)
+                self._add_columns(column, dx, n * g.channels + part.plane, part.planes)
 
     def backward_weights(self, x: Any, dy: Any, dw: Any | None, db: Any | None) -> None:
         """Adds to dw and db the gradients by w and bias; None leaves one out."""
         g, out_count = self.geometry, self.geometry.window.out_count
         if db is not None:
             add_bias_gradient(self.device, g.num, g.num_output, out_count, dy, db)
-        for n in range(g.num) if dw is not None else ():
-            column, start = self._column_of(x, n)
+        for n, part in self._each_part() if dw is not None else ():
+            column, start = self._column_of(x, n, part)
             matrix_product(
                 self.device,
-                *(g.group_output, g.depth, out_count),
+                *(g.group_output, part.depth, out_count),
                 *(dy, column, dw),
                 transpose_b=True,
                 beta=1.0,
-                a_offset=n * g.num_output * out_count,
+                a_offset=self._y_offset(n, part),
                 b_offset=start,
-                batch=g.group,
+                c_offset=part.w_offset,
+                c_row=g.depth,
+                batch=part.groups,
                 a_step=self._y_step,
-                b_step=self._column_step,
+                b_step=part.depth * out_count,
                 c_step=self._w_step,
             )
 
-    def _column_of(self, x: Any, n: int) -> tuple[Any, int]:
-        """Returns the column matrix of image ``n`` and where it begins."""
+    def _each_part(self) -> Iterator[tuple[int, _Part]]:
+        """Gives each image with each part of its channels whose column matrix fits the device."""
+        return ((n, part) for n in range(self.geometry.num) for part in self._parts)
+
+    @functools.cached_property
+    def _parts(self) -> list[_Part]:
+        g, window = self.geometry, self.geometry.window
+        most = min(self.device.piece_limit // self.device.dtype.itemsize, MAX_COUNT)
+        fitting = max(1, most // max(1, window.kernel_count * window.out_count))
+        if self._is_pointwise or g.channels <= fitting:
+            return [_Part(g, 0, g.group, 0, g.group_channels)]
+        return [
+            _Part(g, group, 1, first, min(fitting, g.group_channels - first))
+            for group in range(g.group)
+            for first in range(0, g.group_channels, fitting)
+        ]
+
+    def _y_offset(self, n: int, part: _Part) -> int:
+        """Where the groups of ``part`` begin in image ``n`` of the top."""
+        return n * self.geometry.num_output * self.geometry.window.out_count + part.group * self._y_step
+
+    def _column_of(self, x: Any, n: int, part: _Part) -> tuple[Any, int]:
+        """Returns the column matrix of a part of image ``n`` and where it begins."""
         g = self.geometry
-        start = n * g.channels * g.window.in_count
+        start = (n * g.channels + part.plane) * g.window.in_count
         if self._is_pointwise:
             return x, start
-        column = self._work()
-        self._columns.im2col(g.channels, x, column, start)
+        column = self._work(part)
+        self._columns.im2col(part.planes, x, column, start)
         return column, 0
 
-    def _add_columns(self, column: Any, dx: Any, n: int) -> None:
-        """Overwrites image ``n`` of dx: each pixel with the sum of what the column matrix has for it."""
-        g = self.geometry
-        self._columns.col2im(g.channels, column, dx, n * g.channels * g.window.in_count)
+    def _add_columns(self, column: Any, dx: Any, plane: int, planes: int) -> None:
+        """Overwrites planes of dx: each pixel with the sum of what the column matrix has for it."""
+        self._columns.col2im(planes, column, dx, plane * self.geometry.window.in_count)
 
-    def _work(self) -> Any:
-        return self.device.scratch(self._column_count, "columns")
+    def _work(self, part: _Part) -> Any:
+        return self.device.scratch(part.groups * part.depth * self.geometry.window.out_count, "columns")
