@@ -67,8 +67,8 @@ def test_bn_averages_what_it_has_seen():
         net.forward(x=x)
         mean = 0.7 * mean + 0.3 * x.mean(axis=(0, 2, 3))
         variance = 0.7 * variance + 0.3 * x.var(axis=(0, 2, 3))
-    np.testing.assert_allclose(net.params["l"][2].data[0], mean, rtol=1e-5)
-    np.testing.assert_allclose(net.params["l"][3].data[0], variance, rtol=1e-5)
+    np.testing.assert_allclose(net.params["l"][2].data.ravel(), mean, rtol=1e-5)
+    np.testing.assert_allclose(net.params["l"][3].data.ravel(), variance, rtol=1e-5)
 
 
 @pytest.mark.parametrize("type", ["LSTM", "RNN"])
