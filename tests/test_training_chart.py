@@ -285,6 +285,7 @@ def test_many_curves_get_a_legend_below():
     assert_legible(figure)
 
 
+@pytest.mark.filterwarnings("error:Glyph")
 def test_names_are_no_formulas_and_may_be_long_or_chinese():
     odd = [
         run([3, 2], path=name)

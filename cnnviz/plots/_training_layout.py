@@ -19,7 +19,7 @@ from matplotlib.text import Text
 
 from cnnviz.analysis.training import ChartLine
 from cnnviz.plots._training_axes import number_text
-from cnnviz.plots.figure import fit_fonts, font_families
+from cnnviz.plots.figure import fit_fonts, font_families, quiet_about_letters
 from cnnviz.plots.style import Theme
 
 WIDTH_IN, HEIGHT_IN = 8.0, 4.5
@@ -186,7 +186,9 @@ def _size(text: Text) -> tuple[float, float]:
     """Returns width and height of ``text`` in inches."""
     figure = text.get_figure(root=True)
     assert isinstance(figure, Figure)
-    box = text.get_window_extent(figure.canvas.get_renderer())  # type: ignore[attr-defined]
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    with quiet_about_letters():
+        box = text.get_window_extent(renderer)
     return box.width / figure.dpi, box.height / figure.dpi
 
 

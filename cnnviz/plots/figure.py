@@ -77,8 +77,7 @@ def render(
     settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "cnnviz", "pdf.fonttype": 42}
     buffer = io.BytesIO()
     boxes = contextlib.nullcontext() if suffix == "svg" else boxes_for_missing_letters(figure)
-    with matplotlib.rc_context(settings), warnings.catch_warnings(), boxes:
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+    with matplotlib.rc_context(settings), quiet_about_letters(), boxes:
         try:
             figure.savefig(
                 buffer,
@@ -107,6 +106,14 @@ def _metadata(suffix: str, title: str | None) -> dict[str, str | None] | None:
     if suffix == "png":
         return {"Software": "cnnviz"} | named
     return None
+
+
+@contextlib.contextmanager
+def quiet_about_letters() -> Iterator[None]:
+    """Keeps matplotlib from warning of each letter that a font lacks: ``fit_fonts`` says it once."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+        yield
 
 
 def fit_fonts(figure: Figure) -> None:
