@@ -93,7 +93,9 @@ def access(memory: SyncedMemory, side: str, write: int | None, value: float) -> 
     buffer = memory.on_device(write=write is not None)
     seen = type(device).read(device, buffer, np.empty(4, np.float32)).tolist()
     if write is not None:
-        device.copy(buffer, device.upload(np.float32([value])), 4, to=4 * write)
+        new = device.new_buffer(4, "a value")
+        type(device).write(device, new, np.float32([value]))  # not counted
+        device.copy(buffer, new, 4, to=4 * write)
     return seen
 
 
