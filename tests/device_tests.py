@@ -2,6 +2,7 @@
 
 Each run notes in pytest's cache which tests used a device, started a program or were skipped. The next run
 marks them, and those that no run has seen: ``pytest -m device`` tries another device without the rest.
+Those that need the demonstration's trained net are marked ``demonstration`` too.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if known.get(item.nodeid, True):
             item.add_marker("device")
+        if "demo" in getattr(item, "fixturenames", ()):
+            item.add_marker("demonstration")
 
 
 @pytest.hookimpl(wrapper=True)
