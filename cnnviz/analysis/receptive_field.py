@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from cnnviz.engine.graph import Graph, GraphLayer
 from cnnviz.engine.layer import traits_of
-from cnnviz.engine.receptive_field import PIXEL, ReceptiveField, joined
+from cnnviz.engine.receptive_field import PIXEL, Fields, ReceptiveField, joined
 
 __all__ = ["ReceptiveField", "receptive_fields"]
 
@@ -28,7 +26,7 @@ def receptive_fields(graph: Graph) -> list[ReceptiveField | None]:
     return found
 
 
-def _field_behind(node: GraphLayer, fields: Sequence[ReceptiveField | None]) -> ReceptiveField | None:
+def _field_behind(node: GraphLayer, fields: Fields) -> ReceptiveField | None:
     if node.layer is not None:
         try:
             return node.layer.receptive_field(fields, node.bottom_shapes, node.top_shapes)

@@ -20,7 +20,7 @@ import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.device import Device
-from cnnviz.engine.receptive_field import PIXEL, ReceptiveField, joined
+from cnnviz.engine.receptive_field import PIXEL, Fields, ReceptiveField, Shapes, joined
 from cnnviz.errors import CnnvizError, NetError, did_you_mean, for_the_first
 from cnnviz.formats.schema import FillerParameter, LayerParameter
 
@@ -152,12 +152,7 @@ class Layer:
         """Returns the multiply-accumulate operations of one forward pass."""
         return 0
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         """Returns what a unit of the tops sees of the net's input, given what those of the bottoms see.
 
         None where that is no window that moves evenly, or is not known. Shapes are None where a fault

@@ -86,8 +86,13 @@ class ReceptiveField:
 
 PIXEL = ReceptiveField((1, 1), (1, 1), (0, 0))
 
+Fields = Sequence[ReceptiveField | None]
+"""Of several blobs, None where units see no window that moves evenly, or it is not known."""
+Shapes = Sequence[tuple[int, ...] | None]
+"""Of several blobs, None where a fault hides them."""
 
-def joined(fields: Sequence[ReceptiveField | None]) -> ReceptiveField | None:
+
+def joined(fields: Fields) -> ReceptiveField | None:
     """Returns the field that covers all of ``fields``, where None counts for nothing.
 
     None if there are none, or they do not move at the same pace.

@@ -10,7 +10,7 @@ from cnnviz.engine.layer import Layer, Weight, positive_axis
 from cnnviz.engine.ops.convolution import make_convolution
 from cnnviz.engine.ops.im2col import Axes, Window, same_pads
 from cnnviz.engine.ops.plain_convolution import Geometry, PlainConvolution
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import ConvolutionParameter, LayerParameter
 
@@ -124,6 +124,16 @@ def seen_window(param: ConvolutionParameter, bottom: Shape | None) -> Window | N
         return None
 
 
+def field_of_window(
+    param: ConvolutionParameter, field: ReceptiveField | None, bottom: Shape | None
+) -> ReceptiveField | None:
+    """Returns the receptive field behind the window of a convolution, given its bottom's."""
+    window = seen_window(param, bottom)
+    if field is None or window is None:
+        return None
+    return field.through_window(window.extent, window.stride, window.pad)
+
+
 class BaseConvolution(Layer):
     """Base of Convolution and Deconvolution: several bottoms and tops share one set of weights."""
 
@@ -193,16 +203,8 @@ class BaseConvolution(Layer):
         g = self.geometry
         return len(bottom) * g.num * g.num_output * g.window.out_count * g.depth
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
-        window = seen_window(self.options, bottom[0])
-        if fields[0] is None or window is None:
-            return None
-        return fields[0].through_window(window.extent, window.stride, window.pad)
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
+        return field_of_window(self.options, fields[0], bottom[0])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         raise NotImplementedError

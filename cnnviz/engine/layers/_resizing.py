@@ -10,7 +10,7 @@ import numpy as np
 from cnnviz.engine.blob import MAX_COUNT, Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops.resize import AxisMap, Resize
-from cnnviz.engine.receptive_field import Place, ReceptiveField
+from cnnviz.engine.receptive_field import Fields, Place, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 
 
@@ -38,12 +38,7 @@ class Resizing(Layer):
         """Returns the places of the outputs of an axis among its inputs, not decreasing."""
         raise NotImplementedError
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         """Where units do not lie at even distances of those that they see, as with the nearest pixel: the
         largest field, around the mean place."""
         shapes = [bottom[0], top[0]]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops.views import View, gather, scatter
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
@@ -28,12 +28,7 @@ class SameElements(Layer):
     moves_axes = True
     new_maps = False
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         """Where rows and columns stay what they are, each unit sees what it saw."""
         before, after = bottom[0], top[0]
         kept = before is not None and after is not None and len(before) == 4 and before[2:] == after[2:]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, positive_axis
 from cnnviz.engine.ops.ranges import row_range
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 
 
@@ -50,12 +50,7 @@ class ArgMax(Layer):
             self.complain(f"top_k is {options.top_k}, wanted is 1 to {self.sizes[1]}, the number of elements")
         return [top]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         options = self.param.argmax_param
         return fields[0] if options.HasField("axis") and options.axis in (1, -3) else None
 

@@ -8,7 +8,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.layers._shape import refuse_in_place
 from cnnviz.engine.ops.rows import RowChoice
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 
 
@@ -34,12 +34,7 @@ class BatchReindex(Layer):
             raise NetError("bottom 0 has no axes, so it has no items")
         return [(*bottom[1], *bottom[0][1:])]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         return fields[0]
 
     def allow_force_backward(self, bottom_index: int) -> bool:

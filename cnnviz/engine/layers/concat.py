@@ -8,7 +8,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, positive_axis
 from cnnviz.engine.layers._shape import merged_axis, refuse_in_place
 from cnnviz.engine.ops.views import box, gather, scatter
-from cnnviz.engine.receptive_field import ReceptiveField, is_spatial, joined
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes, is_spatial, joined
 
 
 class Concat(Layer):
@@ -35,12 +35,7 @@ class Concat(Layer):
         self._axis = positive_axis(self._given_axis(), bottom[0])
         return [merged_axis(bottom, self._axis)]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         """Along rows or columns, units of one place would see different ones."""
         return None if is_spatial(self._given_axis()) else joined(fields)
 

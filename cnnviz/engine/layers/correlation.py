@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cnnviz.engine.blob import MAX_COUNT, Blob, Shape
 from cnnviz.engine.layer import Layer
-from cnnviz.engine.receptive_field import ReceptiveField, joined
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes, joined
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import CorrelationParameter, LayerParameter
 
@@ -95,12 +95,7 @@ class Correlation(Layer):
         num, displacements, height, width = top[0]
         return num * displacements * height * width * bottom[0][1] * self._options.kernel_size**2
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         """A window of both bottoms, the second one moved by all displacements."""
         both, options = joined(fields), self._options
         if both is None:

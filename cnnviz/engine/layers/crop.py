@@ -8,7 +8,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, positive_axis
 from cnnviz.engine.layers._shape import refuse_in_place
 from cnnviz.engine.ops.views import box, gather, scatter
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 
 
@@ -53,12 +53,7 @@ class Crop(Layer):
                 )
         return [top]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         """A crop moves the first unit by its offsets."""
         given = self.param.crop_param
         axis, offsets = given.axis % 4, list(given.offset) or [0]

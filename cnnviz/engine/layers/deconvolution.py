@@ -10,7 +10,7 @@ from cnnviz.engine.layers._base_convolution import BaseConvolution, seen_window,
 from cnnviz.engine.ops.bias import add_bias, add_bias_gradient
 from cnnviz.engine.ops.im2col import Axes, Window
 from cnnviz.engine.ops.plain_convolution import Geometry
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 
 
@@ -53,12 +53,7 @@ class Deconvolution(BaseConvolution):
         geometry = Geometry(num, self.num_output, window, self.group, bottom[axis])
         return geometry, painted if spatial else ()
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         window = seen_window(self.options, bottom[0])
         if fields[0] is None or window is None:
             return None

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, positive_axis
-from cnnviz.engine.layers._base_convolution import check_fits, seen_window, window_of
+from cnnviz.engine.layers._base_convolution import check_fits, field_of_window, window_of
 from cnnviz.engine.ops.im2col import Im2col as Im2colOp
 from cnnviz.engine.ops.im2col import Window
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 
 
@@ -46,16 +46,8 @@ class Im2col(Layer):
         channels = bottom[0][axis] * window.kernel_count
         return [(*bottom[0][:axis], channels, *window.out_spatial)]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
-        window = seen_window(self.param.convolution_param, bottom[0])
-        if fields[0] is None or window is None:
-            return None
-        return fields[0].through_window(window.extent, window.stride, window.pad)
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
+        return field_of_window(self.param.convolution_param, fields[0], bottom[0])
 
     @property
     def op(self) -> Im2colOp:

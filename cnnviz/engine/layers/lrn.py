@@ -9,7 +9,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops.kept import Kept
 from cnnviz.engine.ops.ranges import row_range, vector_rows
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, LRNParameter
 
@@ -56,12 +56,7 @@ class LRN(Layer):
         self.sizes = (num * channels, height, width) if self.within else (num, channels, height * width)
         return [bottom[0]]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         if fields[0] is None or not self.within:
             return fields[0]
         return fields[0].through_window(*([side] * 2 for side in (2 * self.radius + 1, 1, self.radius)))

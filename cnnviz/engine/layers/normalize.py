@@ -10,7 +10,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, Weight, legacy_shape
 from cnnviz.engine.ops.kept import Kept
 from cnnviz.engine.ops.ranges import row_range
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import FillerParameter, LayerParameter
 
@@ -61,12 +61,7 @@ class Normalize(Layer):
         if len(param.top) > 1 and not self._by_position:
             raise NetError("has 2 tops; the second, the norms, exists with normalize_param only")
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         whole_item = not self._by_position and self.param.norm_param.across_spatial
         return None if whole_item else fields[0]
 

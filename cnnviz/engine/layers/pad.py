@@ -8,7 +8,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.layers._shape import Rearrangement, refuse_in_place
 from cnnviz.engine.ops.views import box, gather, scatter
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 
 
@@ -38,12 +38,7 @@ class Pad(Layer):
         self._before = paddings[::2]
         return [tuple(a + size + b for a, size, b in zip(self._before, shape, paddings[1::2], strict=True))]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         before = self.param.pad_param.paddings[::2]
         return fields[0].moved((-before[2], -before[3])) if fields[0] and len(before) == 4 else None
 
@@ -84,12 +79,7 @@ class CropCenter(Rearrangement):
         self.view = box(shape, top, cut)
         return [top]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         cut = [*self.param.crop_center_param.crop_size, 0, 0, 0, 0]
         return fields[0].moved((cut[2], cut[3])) if fields[0] else None
 

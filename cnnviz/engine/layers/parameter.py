@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, Weight
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 
 
@@ -36,12 +36,7 @@ class Parameter(Layer):
             raise NetError(f"parameter_param.shape is {shape}; a dimension cannot be negative")
         return [shape]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         return None
 
     def weights(self, bottom: Sequence[Shape]) -> list[Weight]:

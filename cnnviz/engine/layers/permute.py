@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Shape
 from cnnviz.engine.layers._shape import Rearrangement, refuse_in_place
 from cnnviz.engine.ops.views import permuted
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 
 
@@ -38,12 +38,7 @@ class Permute(Rearrangement):
         self.view = permuted(shape, order)
         return [tuple(shape[axis] for axis in order)]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         order = list(self.param.permute_param.order)
         order += [axis for axis in range(4) if axis not in order]
         return fields[0] if order[2:] == [2, 3] else None

@@ -13,7 +13,7 @@ from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops import pooling
 from cnnviz.engine.ops.im2col import same_pads
 from cnnviz.engine.ops.kept import Kept
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, PoolingParameter
 
@@ -115,12 +115,7 @@ class Pooling(Layer):
             pad, end, ceil = (rows[0], columns[0]), (rows[1], columns[1]), False
         return pooling.pooling_window((height, width), kernel, self.stride, pad, ceil, end, self.complain)
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         pad, plane = self.pad, bottom[0]
         if fields[0] is None or self.is_global:
             return None

@@ -8,7 +8,7 @@ from cnnviz.engine.blob import Shape
 from cnnviz.engine.layer import positive_axis
 from cnnviz.engine.layers._shape import Rearrangement, refuse_in_place
 from cnnviz.engine.ops.views import View, dense_strides
-from cnnviz.engine.receptive_field import ReceptiveField, is_spatial
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes, is_spatial
 
 
 class Reverse(Rearrangement):
@@ -36,10 +36,5 @@ class Reverse(Rearrangement):
         self.view = View.of(shape, strides, start)
         return [shape]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         return None if any(map(is_spatial, self.param.reverse_param.axis)) else fields[0]

@@ -9,7 +9,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, positive_axis
 from cnnviz.engine.layers._shape import refuse_in_place
 from cnnviz.engine.ops.views import View, box, gather, scatter
-from cnnviz.engine.receptive_field import ReceptiveField, is_spatial
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes, is_spatial
 from cnnviz.errors import NetError
 
 
@@ -40,12 +40,7 @@ class Slice(Layer):
         self._edges = [0, *self._points(shape[axis]), shape[axis]]
         return [(*shape[:axis], end - start, *shape[axis + 1 :]) for start, end in pairwise(self._edges)]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         """Along rows or columns, units of one place would see different ones."""
         return None if is_spatial(self._given_axis()) else fields[0]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, positive_axis
 from cnnviz.engine.ops.softmax import softmax_backward, softmax_forward
-from cnnviz.engine.receptive_field import ReceptiveField, is_spatial
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes, is_spatial
 
 
 class Softmax(Layer):
@@ -36,12 +36,7 @@ class Softmax(Layer):
         self.sizes = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
         return [shape]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         return None if is_spatial(self.param.softmax_param.axis) else fields[0]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

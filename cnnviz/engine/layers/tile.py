@@ -10,7 +10,7 @@ from cnnviz.engine.layer import Layer, positive_axis
 from cnnviz.engine.layers._shape import refuse_in_place
 from cnnviz.engine.ops.ranges import row_range
 from cnnviz.engine.ops.views import View, gather
-from cnnviz.engine.receptive_field import ReceptiveField, is_spatial
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes, is_spatial
 from cnnviz.errors import NetError
 
 
@@ -38,12 +38,7 @@ class Tile(Layer):
             raise NetError(f"tile_param.tiles is {given.tiles}, wanted is at least 1")
         return [(*shape[:axis], shape[axis] * given.tiles, *shape[axis + 1 :])]
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         return None if is_spatial(self.param.tile_param.axis) else fields[0]
 
     def _sizes(self, bottom: Blob) -> tuple[int, int, int]:

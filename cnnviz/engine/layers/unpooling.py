@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnviz.engine.blob import MAX_COUNT, Blob, Shape
 from cnnviz.engine.layers._by_mask import ByMask
-from cnnviz.engine.receptive_field import ReceptiveField
+from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, UnpoolingParameter
 
@@ -78,12 +78,7 @@ class Unpooling(ByMask):
         self._window = (*tops[0][2:], *bottom[0][2:], *self._kernel, *self._stride)
         return tops
 
-    def receptive_field(
-        self,
-        fields: Sequence[ReceptiveField | None],
-        bottom: Sequence[Shape | None],
-        top: Sequence[Shape | None],
-    ) -> ReceptiveField | None:
+    def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         single = self._method == UnpoolingParameter.MAX and not self._by_mask
         extent = (1, 1) if single else self._kernel
         if fields[0] is None or 0 in extent:
