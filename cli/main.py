@@ -24,7 +24,6 @@ import click
 import cnnviz
 from cnnviz.cli.flags import command_name, rewritten
 from cnnviz.errors import CnnvizError, did_you_mean
-from cnnviz.formats.files import describe_os_error
 
 _NOT_FOR_USERS = (
     RuntimeWarning,
@@ -92,6 +91,8 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _MACHINES_FAULTS:
             raise
+        from cnnviz.formats.files import describe_os_error
+
         place = "standard output" if error.filename is None else error.filename
         _fail(f"Error: {place}: cannot be written: {describe_os_error(error)}.")
     except click.exceptions.Exit as error:
