@@ -23,6 +23,18 @@ def normalization_mode(options: Any, default: int = LossParameter.VALID) -> int:
     return LossParameter.VALID if options.normalize else LossParameter.BATCH_SIZE
 
 
+def loss_divisor(options: Any, mode: int, valid: float, full: int, num: int) -> float:
+    """Returns the divisor that ``mode`` means: of ``valid`` and ``full`` elements, or ``num`` items."""
+    divisors = {
+        LossParameter.VALID: valid,
+        LossParameter.FULL: full,
+        LossParameter.BATCH_SIZE: num,
+        LossParameter.NONE: 1,
+        LossParameter.PRE_FIXED: options.pre_fixed_normalizer,
+    }
+    return float(divisors[mode])
+
+
 class Loss(Layer):
     """Base of losses: bottom 0 is compared with bottom 1, which has as many items; the top is a number."""
 
@@ -93,8 +105,7 @@ class LabelLoss(Loss):
         self.has_ignore_label = options.HasField("ignore_label")
         self.ignore_label = options.ignore_label
         self.normalization = normalization_mode(options, self.default_normalization)
-        self.fixed = options.pre_fixed_normalizer
-        if self.normalization == LossParameter.PRE_FIXED and not self.fixed > 0:
+        if self.normalization == LossParameter.PRE_FIXED and not options.pre_fixed_normalizer > 0:
             self.complain("pre_fixed_normalizer, which PRE_FIXED divides by, must be greater than 0")
 
     @property
@@ -128,14 +139,9 @@ class LabelLoss(Loss):
     def mean_to_top(self, items: int, top: Blob) -> None:
         """Writes the items' losses, summed and divided as the normalization mode wants, to the top."""
         row_sums(self.device, 2, items, self.item_losses, self.totals)
-        divisor = {
-            LossParameter.VALID: 0,
-            LossParameter.FULL: items,
-            LossParameter.BATCH_SIZE: self.outer,
-            LossParameter.NONE: 1,
-            LossParameter.PRE_FIXED: self.fixed,
-        }[self.normalization]
-        self.device.launch("loss", "loss_mean", 1, float(divisor), self.totals, top.mutable_device_data)
+        # 0: the kernel takes the number of labels that count.
+        divisor = loss_divisor(self.param.loss_param, self.normalization, 0, items, self.outer)
+        self.device.launch("loss", "loss_mean", 1, divisor, self.totals, top.mutable_device_data)
 
 
 class SoftmaxLoss(LabelLoss):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import Loss, normalization_mode
-from cnnviz.formats.schema import LayerParameter, LossParameter
+from cnnviz.engine.layers._loss import Loss, loss_divisor, normalization_mode
+from cnnviz.formats.schema import LayerParameter
 
 
 class DifferenceLoss(Loss):
@@ -120,14 +120,8 @@ class SmoothL1Loss(DifferenceLoss):
         return [*top, (num, 1, height, width)][: max(1, len(self.param.top))]
 
     def _divisor(self, num: int, places: int) -> float:
-        divisors = {
-            LossParameter.VALID: num * places,
-            LossParameter.FULL: num * places,
-            LossParameter.BATCH_SIZE: num,
-            LossParameter.NONE: 1,
-            LossParameter.PRE_FIXED: self.param.loss_param.pre_fixed_normalizer,
-        }
-        return max(1.0, float(divisors[normalization_mode(self.param.loss_param)]))
+        options, every = self.param.loss_param, num * places
+        return max(1.0, loss_divisor(options, normalization_mode(options), every, every, num))
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().forward(bottom, top)

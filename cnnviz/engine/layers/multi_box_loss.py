@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import Loss, normalization_mode
+from cnnviz.engine.layers._loss import Loss, loss_divisor, normalization_mode
 from cnnviz.engine.ops.boxes import areas, decode, encode, greedy, match
 from cnnviz.errors import NetError
-from cnnviz.formats.schema import LayerParameter, LossParameter, MultiBoxLossParameter
+from cnnviz.formats.schema import LayerParameter, MultiBoxLossParameter
 
 _LEAST_AREA = 1e-5  # smaller boxes are no examples
 _MOST_LOSS = -math.log(np.finfo(np.float32).tiny)
@@ -282,14 +282,8 @@ class MultiBoxLoss(Loss):
         return np.minimum((np.log(total) - shifted)[target], _MOST_LOSS), power / total - target
 
     def _find_divisor(self, matches: int) -> float:
-        divisors = {
-            LossParameter.VALID: matches,
-            LossParameter.BATCH_SIZE: self.num,
-            LossParameter.FULL: self.num * self.priors,
-            LossParameter.NONE: 1,
-            LossParameter.PRE_FIXED: self.param.loss_param.pre_fixed_normalizer,
-        }
-        return max(1.0, float(divisors[normalization_mode(self.param.loss_param)]))
+        options, full = self.param.loss_param, self.num * self.priors
+        return max(1.0, loss_divisor(options, normalization_mode(options), matches, full, self.num))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         scale = float(top[0].read_diff()) / self._divisor
