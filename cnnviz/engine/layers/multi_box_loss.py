@@ -194,7 +194,7 @@ class MultiBoxLoss(Loss):
         if not len(boxes):
             return matched, np.zeros(self.priors, bool)
         hard = self.mining == MultiBoxLossParameter.HARD_EXAMPLE
-        losses = self._score_losses(scores, self._targets(boxes[:, 1].astype(int), matched))[0]
+        losses = self._score_losses(scores, self._targets(self._labels(boxes), matched))[0]
         if hard:
             positive, values, _ = self._code_losses(boxes, matched[0], codes[:, 0])
             losses[positive] += values.sum(axis=1)
