@@ -209,7 +209,6 @@ class Device:
         self.axis_limits: tuple[int, ...] = tuple(info.handle.max_work_item_sizes)
         self._taken = [0]  # one count for all element types
         self._kernels: dict[Any, Any] = {}
-        self._group_limits: dict[Any, int] = {}
         self._scratch: dict[str, Any] = {}
         try:
             with keeping_signals():
@@ -241,7 +240,7 @@ class Device:
         if dtype == np.float64 and not self.has_double:
             raise DeviceError(f"{self.info.title} has no double precision")
         other = object.__new__(Device)
-        other.__dict__.update(self.__dict__, dtype=dtype, _kernels={}, _group_limits={}, _scratch={})
+        other.__dict__.update(self.__dict__, dtype=dtype, _kernels={}, _scratch={})
         return other
 
     @property
@@ -349,30 +348,25 @@ class Device:
 
         ``limit`` is the most work items of a certain kernel's group, where that is less than the device's.
         """
-        left = self.group_limit if limit is None else min(limit, self.group_limit)
-        fitted = []
-        for size, most in zip(local_size, self.axis_limits, strict=False):
-            fitted.append(next(n for n in range(min(size, most, left), 0, -1) if size % n == 0))
-            left //= fitted[-1]
-        return tuple(fitted)
+        most = self.group_limit if limit is None else min(limit, self.group_limit)
+        return _fitting(local_size, most, self.axis_limits)
 
     def kernel(
         self, source: str, name: str, args: Sequence[Any] = (), defines: tuple[tuple[str, Any], ...] = ()
-    ) -> Any:
-        """Returns the kernel ``name`` of kernels/``source``.cl built with ``-D`` for each define.
+    ) -> tuple[Any, int]:
+        """Returns the kernel ``name`` of kernels/``source``.cl built with ``-D`` for each define, and the
+        most work items of its group.
 
         ``args`` of the first call tell the types of all later ones.
         """
         key = (source, name, defines)
-        kernel = self._kernels.get(key)
-        if kernel is None:
+        if key not in self._kernels:
             kernel = self._new_kernel(source, name, defines)
             # Told once: finding out the type of each number at each launch takes longer than the launch.
             kernel.set_scalar_arg_dtypes([self._scalar_type(arg) for arg in args])
-            self._kernels[key] = kernel
             what = self._cl.kernel_work_group_info.WORK_GROUP_SIZE
-            self._group_limits[key] = kernel.get_work_group_info(what, self.info.handle)
-        return kernel
+            self._kernels[key] = kernel, kernel.get_work_group_info(what, self.info.handle)
+        return self._kernels[key]
 
     def _scalar_type(self, arg: Any) -> np.dtype | None:
         """The type of a number as a kernel gets it; None for a buffer."""
@@ -460,7 +454,7 @@ class Device:
             global_size = (-(-global_size // local_size[0]) * local_size[0],)
         elif min(global_size) <= 0:
             return
-        kernel = self.kernel(source, name, args, defines)
+        kernel, limit = self.kernel(source, name, args, defines)
         try:
             kernel.set_args(*args)
         except Exception:  # pyopencl tells a number beyond an int in several ways
@@ -470,8 +464,11 @@ class Device:
                 f"kernel {name!r} would have to count beyond {_MOST}; use smaller blobs or parameters"
             ) from None
         if local_size is not None and math.prod(local_size) > 1:  # one is always allowed
-            local_size = self.fitting_group(local_size, self._group_limits[source, name, defines])
-        self._enqueue(f"kernel {name!r}", self._cl.enqueue_nd_range_kernel, kernel, global_size, local_size)
+            local_size = self.fitting_group(local_size, limit)
+        try:  # not by _enqueue, which takes a tenth of a launch
+            self._cl.enqueue_nd_range_kernel(self.queue, kernel, global_size, local_size)
+        except (self._cl.MemoryError, self._cl.RuntimeError) as error:
+            raise self._refused(f"kernel {name!r}", error) from None
 
     def finish(self) -> None:
         """Waits until every kernel has run."""
@@ -482,7 +479,20 @@ class Device:
         try:
             return command(self.queue, *args, **options)
         except (self._cl.MemoryError, self._cl.RuntimeError) as error:
-            raise DeviceError(f"{self.info.title} refused {what}: {_first_line(error)}") from None
+            raise self._refused(what, error) from None
+
+    def _refused(self, what: str, error: Exception) -> DeviceError:
+        return DeviceError(f"{self.info.title} refused {what}: {_first_line(error)}")
+
+
+@functools.lru_cache(maxsize=256)  # asked at each launch, mostly the same
+def _fitting(sizes: tuple[int, ...], left: int, axis_limits: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns divisors of ``sizes``, as large as the axes allow, whose product is at most ``left``."""
+    fitted = []
+    for size, most in zip(sizes, axis_limits, strict=False):
+        fitted.append(next(n for n in range(min(size, most, left), 0, -1) if size % n == 0))
+        left //= fitted[-1]
+    return tuple(fitted)
 
 
 def _kernel_text(name: str) -> str:
