@@ -28,7 +28,7 @@ def command(source: str, target: str, net: str | None) -> None:
     from cnnviz.formats.convert import convert_mean, convert_weights, is_mean
     from cnnviz.formats.nets import open_net
 
-    if is_mean(source) or is_mean(target):
+    if is_mean(source, target):
         if net:
             raise click.UsageError("--net says which layers weights belong to; a mean has none.")
         mean = convert_mean(source, target)

@@ -14,6 +14,7 @@ from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.data.transformer import Transformer
 from cnnviz.errors import CnnvizError, FileError, NetError
 from cnnviz.formats.binaryproto import read_mean, write_mean
+from cnnviz.formats.convert import open_weights
 from cnnviz.formats.mat import write_mat, write_mat_array
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.formats.schema import TransformationParameter
@@ -56,6 +57,27 @@ def test_convert_takes_a_mean_between_all_kinds(tmp_path, mean, first, second):
     assert np.array_equal(read_mean(target), mean)
     if second == ".npy":
         assert np.array_equal(np.load(target), mean)
+
+
+@pytest.mark.parametrize("there", ["a mean", "weights", "damage"])
+@pytest.mark.parametrize("source", ["mean.mat", "weights.npz"])
+def test_convert_overwrites_whatever_is_there(tmp_path, there, source):
+    row = {"name": "a", "type": "", "blobs": [THREE], "shapes": [np.ones(1) * 3]}
+    write_mean(tmp_path / "mean.mat", IMAGE)
+    np.savez(tmp_path / "weights.npz", **{"a/0": THREE})
+    target = tmp_path / "target.mat"
+    target.write_bytes(b"damage")
+    if there == "a mean":
+        write_mean(target, GREY)
+    elif there == "weights":
+        write_mat(target, "weights", [row])
+    CliRunner().invoke(
+        cnnviz_command, ["convert", str(tmp_path / source), str(target)], catch_exceptions=False
+    )
+    if source == "mean.mat":
+        assert np.array_equal(read_mean(target), IMAGE)
+    else:
+        assert np.array_equal(open_weights(target)["a"][0], THREE)
 
 
 def test_matlab_has_width_first_and_may_pack_its_variables(tmp_path):

@@ -34,6 +34,7 @@ log = logging.getLogger("cnnviz")
 
 _NAMED = {"weight": 0, "bias": 1}  # as PyTorch calls them
 _MAT_NAME = "weights"
+_MEANS = (".binaryproto", ".npy")  # weights are never kept so
 _TOLD = 5  # names in a warning
 _LONGEST_IN_ZIP = 65000
 
@@ -113,15 +114,16 @@ def convert_mean(source: str | os.PathLike, target: str | os.PathLike) -> np.nda
     return mean
 
 
-def is_mean(path: str | os.PathLike) -> bool:
-    """Returns whether ``path`` is, or by its ending is to be, a mean rather than weights.
+def is_mean(source: str | os.PathLike, target: str | os.PathLike) -> bool:
+    """Returns whether a conversion is that of a mean rather than of weights, by the endings.
 
-    A .mat may hold either: it is weights if the struct array of weights is in it.
+    A .mat may hold either: as ``source`` weights if the struct array of weights is in it; as ``target``,
+    whatever is there now, what ``source`` is.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix == ".mat" and os.path.isfile(path):
-        return _MAT_NAME not in mat_names(path)
-    return suffix in (".binaryproto", ".npy")
+    suffixes = [Path(path).suffix.lower() for path in (source, target)]
+    if suffixes[0] == ".mat" and suffixes[1] not in _MEANS and os.path.isfile(source):
+        return _MAT_NAME not in mat_names(source)
+    return any(suffix in _MEANS for suffix in suffixes)
 
 
 def _tell_left_out(weights: Weights) -> None:
