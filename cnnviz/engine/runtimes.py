@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cnnviz.engine.caches import cache_folder, temporary_folder
+from cnnviz.errors import FileError
+from cnnviz.formats.files import write_bytes
 
 _SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
 _ROOM_FOR_ACTION = 512
@@ -33,7 +35,7 @@ def show_runtimes_to_loader(pyopencl: Path) -> None:
     entries = _icd_files(pyopencl, libraries)
     digest = hashlib.sha256(repr(sorted(entries.items())).encode()).hexdigest()[:12]
     for folder in (lambda: cache_folder() / f"runtimes-{digest}", lambda: temporary_folder("runtimes")):
-        with contextlib.suppress(OSError):  # a home that cannot be written
+        with contextlib.suppress(FileError, OSError):  # a home that cannot be written
             os.environ["OCL_ICD_VENDORS"] = _write_icd_files(folder(), entries)
             return
     os.environ["OCL_ICD_VENDORS"] = str(libraries[0])  # no disk at all: one runtime, named without a file
@@ -108,11 +110,7 @@ def _write_icd_files(folder: Path, entries: dict[str, str]) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     for name, library in entries.items():
         file = folder / name
-        if not file.is_file() or file.read_bytes() != os.fsencode(library + "\n"):
-            partial = folder / f".{name}.{os.getpid()}"
-            try:
-                partial.write_bytes(os.fsencode(library + "\n"))
-                partial.replace(file)
-            finally:
-                partial.unlink(missing_ok=True)
+        content = os.fsencode(library + "\n")
+        if not file.is_file() or file.read_bytes() != content:
+            write_bytes(file, content)
     return str(folder)
