@@ -532,8 +532,9 @@ class Net:
 
     def set_weights(self, weights: Mapping[str, list[np.ndarray]], origin: str) -> None:
         """Copies arrays by layer name; ``origin`` names their source in errors."""
+        known = set(self._layer_names)
         for name in weights:
-            if name not in self._layer_names:
+            if name not in known:
                 log.info("Ignoring source layer %s", name)
         check_weights_fit(self.graph, weights, origin)
         self.unfilled = unfilled_layers(self.graph, weights)
