@@ -71,6 +71,11 @@ class GraphLayer:
     place: int | None = None
 
     @property
+    def runs_users_code(self) -> bool:
+        """Whether the layer runs Python code of its user, as far as it is made."""
+        return self.type == "Python" and (self.layer is None or self.layer.type == "Python")
+
+    @property
     def name(self) -> str:
         return self.param.name
 
@@ -328,8 +333,7 @@ class _Builder:
         """
         if isinstance(error, NetError):
             return str(error)
-        users = node.type == "Python" and (node.layer is None or node.layer.type == "Python")
-        return raised_text(error) if users and not self.strict else None
+        return raised_text(error) if node.runs_users_code and not self.strict else None
 
     def _take_bottom(self, node: GraphLayer, blob: str) -> AnyShape:
         if blob not in self.available:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from cnnviz.engine.filler import check_filler
 from cnnviz.engine.graph import Graph, GraphLayer, build_graph
-from cnnviz.engine.layer import Layer, raised_text
+from cnnviz.engine.layer import raised_text
 from cnnviz.errors import FileError, NetError
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import NetParameter, NetState
@@ -41,14 +41,9 @@ def failures(node: GraphLayer) -> Iterator[None]:
         reason = str(error).removeprefix(f"{node.title}: ")
         raise LayerFailure(node, reason.removeprefix(f"layer {node.name!r} ({node.type}): ")) from None
     except Exception as error:
-        if not is_users_code(node.layer):
+        if not node.runs_users_code:
             raise
         raise LayerFailure(node, raised_text(error)) from error
-
-
-def is_users_code(layer: Layer | None) -> bool:
-    """Whether a layer runs Python code of its user."""
-    return layer is not None and layer.type == "Python"
 
 
 @dataclass
