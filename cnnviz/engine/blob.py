@@ -16,14 +16,12 @@ import numpy as np
 
 from cnnviz.engine.device import Device
 from cnnviz.errors import NetError
+from cnnviz.formats.blob_proto import MAX_AXES
 
 Shape = tuple[int, ...]
 
 MAX_COUNT = 2**31 - 1
 """Most elements of one blob, as in Caffe: kernels count with 32 bits."""
-
-MAX_AXES = 32
-"""Most axes of one blob, as in Caffe."""
 
 
 def check_shape(shape: Sequence[int], what: str) -> None:
