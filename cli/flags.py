@@ -89,8 +89,9 @@ def _known(name: str, option: click.Option, value: str | None, rest: Iterator[st
         if value.lower() in ("false", "0", "no", "f", "n"):
             return list(option.secondary_opts[:1])
         return [f"{name}={value}"]
-    values = [next(rest, None) if value is None else value]
-    return [name, *(each for each in values if each is not None)]
+    if value is None:
+        value = next(rest, None)
+    return [name] if value is None else [name, value]
 
 
 def _foreign(
