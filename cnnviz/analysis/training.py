@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -443,7 +444,7 @@ def _rate_marks(rate: Curve, x_axis: str) -> list[Mark]:
     x, y = _x_of(rate, x_axis), np.frombuffer(rate.values)
     before, after = y[:-1], y[1:]
     stays = np.abs(after - before) <= 1e-3 * np.abs(before)
-    falls = ~stays & (after > 0) & (after <= _RATE_DROP * before)
+    falls = ~stays & _is_rate_drop(before, after)
     edges = np.flatnonzero(np.diff(falls, prepend=False, append=False)).reshape(-1, 2)
     marks: list[Mark] = []
     for first, last in edges.tolist():
@@ -454,8 +455,9 @@ def _rate_marks(rate: Curve, x_axis: str) -> list[Mark]:
     return marks
 
 
-def _is_rate_drop(before: float, after: float) -> bool:
-    return 0 < after <= _RATE_DROP * before
+def _is_rate_drop(before: Any, after: Any) -> Any:
+    """Whether a rate falls as a step does; of arrays for each element."""
+    return (after > 0) & (after <= _RATE_DROP * before)
 
 
 def _restart_text(before: Segment, after: Segment) -> str:

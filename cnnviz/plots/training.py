@@ -270,9 +270,12 @@ def _draw_edges(axes: Axes, far: dict[str, list[Points]], looks: list[Look]) -> 
             )  # fmt: skip
 
 
+def _points_text(count: int) -> str:
+    return "1 point" if count == 1 else f"{count:,} points"
+
+
 def _hidden_text(count: int) -> list[str]:
-    counted = "1 point" if count == 1 else f"{count:,} points"
-    return [f"{counted} at or below 0 not shown"] if count else []
+    return [f"{_points_text(count)} at or below 0 not shown"] if count else []
 
 
 def _edge_texts(far: dict[str, list[Points]], lines: list[ChartLine], x_axis: str) -> list[str]:
@@ -282,11 +285,8 @@ def _edge_texts(far: dict[str, list[Points]], lines: list[ChartLine], x_axis: st
             ends = [(i, x[extreme(y)], y[extreme(y)]) for i, x, y in far[side]]
             i, x, y = ends[int(extreme([end[2] for end in ends]))]
             count = sum(len(points[1]) for points in far[side])
-            counted = "1 point" if count == 1 else f"{count} points"
-            way = "at" if count == 1 else word
-            texts.append(
-                f"{counted} {side}: {'' if count == 1 else way + ' '}{_point_text(lines[i], x, y, x_axis)}"
-            )
+            way = "" if count == 1 else f"{word} "
+            texts.append(f"{_points_text(count)} {side}: {way}{_point_text(lines[i], x, y, x_axis)}")
     return texts
 
 
