@@ -85,11 +85,7 @@ def _without_scoring(definition: NetDefinition) -> NetDefinition:
     if not dropped:
         return definition
     kept = [k for k in range(len(layers)) if k not in dropped]
-    proto = NetParameter()
-    proto.CopyFrom(definition.proto)
-    del proto.layer[:]
-    proto.layer.extend(layers[k] for k in kept)
-    return definition.part(proto, kept)
+    return definition.with_layers([layers[k] for k in kept], kept)
 
 
 def _refuse_unknown_bottoms(graph: Graph, deployed: NetDefinition) -> None:
@@ -116,8 +112,7 @@ def _is_read(layers: Sequence[LayerParameter], maker: int) -> bool:
 
 def _scores(layer: LayerParameter) -> bool:
     """Whether a layer compares with labels."""
-    known = layer_types().get(layer.type)
-    return layer.type in ("Accuracy", "Silence") or (known is not None and known.is_loss)
+    return layer.type in ("Accuracy", "Silence") or traits_of(layer.type).is_loss
 
 
 def _sequence_inputs(definition: NetDefinition, graph: Graph, node: GraphLayer) -> list[LayerParameter]:
@@ -216,7 +211,8 @@ def _with_one_image(definition: NetDefinition, along: Sequence[str]) -> NetDefin
     if proto == definition.proto:
         return definition
     alone = definition.part(proto, range(len(proto.layer)))
-    return definition if _fault_count(alone) > _fault_count(definition) else alone
+    faults = _fault_count(alone)
+    return definition if faults and faults > _fault_count(definition) else alone
 
 
 def _fault_count(definition: NetDefinition) -> int:

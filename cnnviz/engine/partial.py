@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from cnnviz.engine.graph import Graph, GraphLayer, build_graph
 from cnnviz.engine.layer import raised_text
 from cnnviz.errors import FileError, NetError
 from cnnviz.formats.prototxt import NetDefinition
-from cnnviz.formats.schema import NetParameter, NetState
+from cnnviz.formats.schema import NetState
 
 _MOST_NAMED = 4  # layers that need one that cannot run
 
@@ -102,7 +102,8 @@ def runnable(
     kept, left_out = _parted(whole, failed)
     if not any(node.bottoms for node in kept):
         raise NetError(left_out[0].reason)
-    return build_graph(_part(definition, kept), state=state), left_out
+    part = definition.with_layers([node.param for node in kept], [node.place for node in kept])
+    return build_graph(part, state=state), left_out
 
 
 def _own_fault(node: GraphLayer) -> str | None:
@@ -155,13 +156,3 @@ def _sentence(node: GraphLayer, fault: str) -> str:
 
 def _has_shapes(node: GraphLayer) -> bool:
     return node.layer is not None and None not in node.top_shapes
-
-
-def _part(definition: NetDefinition, kept: Iterable[GraphLayer]) -> NetDefinition:
-    """The net of some of its layers."""
-    nodes = list(kept)
-    proto = NetParameter()
-    proto.CopyFrom(definition.proto)
-    del proto.layer[:]
-    proto.layer.extend(node.param for node in nodes)
-    return definition.part(proto, [node.place for node in nodes])

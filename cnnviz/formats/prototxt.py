@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from cnnviz.errors import FileError, NetError
 from cnnviz.formats import upgrade
 from cnnviz.formats.files import write_text
 from cnnviz.formats.paths import find_beside, windows_hint
-from cnnviz.formats.schema import NetParameter, SolverParameter
+from cnnviz.formats.schema import LayerParameter, NetParameter, SolverParameter
 from cnnviz.formats.templates import explain, missing_hint
 from cnnviz.formats.text import read_text
 from cnnviz.formats.text_format import ParsedText, Unknown, format_text, parse_text
@@ -94,6 +94,14 @@ class NetDefinition(_Definition):
             for item in self.unknown_in(old) if old is not None else ():
                 unknown.append(replace(item, path=item.path.replace(f"layer[{old}]", f"layer[{new}]", 1)))
         return NetDefinition(proto, self.path, lines, unknown)
+
+    def with_layers(self, layers: Iterable[LayerParameter], places: Sequence[int | None]) -> NetDefinition:
+        """Returns this net with ``layers`` in place of its own; ``places``: see ``part``."""
+        proto = NetParameter()
+        proto.CopyFrom(self.proto)
+        del proto.layer[:]
+        proto.layer.extend(layers)
+        return self.part(proto, places)
 
 
 @dataclass(eq=False)
