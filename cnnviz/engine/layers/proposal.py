@@ -11,7 +11,7 @@ import numpy as np
 import cnnviz
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
-from cnnviz.engine.ops.boxes import greedy
+from cnnviz.engine.ops.boxes import around, greedy
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
@@ -178,9 +178,7 @@ class Proposal(Layer):
         )
         size = self._anchors[:, 2:] - self._anchors[:, :2] + 1
         center = places[:, :, None] + self._anchors[:, :2] + size / 2
-        center = center + moves[..., :2] * size
-        half = np.exp(moves[..., 2:]) * size / 2
-        return np.concatenate([center - half, center + half], axis=-1)
+        return around(center + moves[..., :2] * size, np.exp(moves[..., 2:]) * size)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         for blob, down in zip(bottom, propagate_down, strict=True):
@@ -194,6 +192,5 @@ def _make_anchors(settings: _Settings) -> np.ndarray:
     for ratio in settings.ratios:
         width = np.round(np.sqrt(settings.base_size**2 / ratio))
         size = np.array([width, np.round(width * ratio)])
-        anchors += [np.concatenate([middle - half, middle + half])
-                    for half in ((size * scale - 1) / 2 for scale in settings.scales)]  # fmt: skip
+        anchors += [around(middle, size * scale - 1) for scale in settings.scales]
     return np.array(anchors)

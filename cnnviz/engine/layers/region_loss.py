@@ -10,8 +10,8 @@ import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layers._loss import Loss
-from cnnviz.engine.ops.boxes import overlaps
-from cnnviz.engine.ops.yolo import by_box, sigmoid
+from cnnviz.engine.ops.boxes import around, overlaps
+from cnnviz.engine.ops.yolo import by_box, predicted_boxes, sigmoid
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
@@ -78,11 +78,11 @@ class RegionLoss(Loss):
         x = by_box(bottom[0].read_data(), self.options.num)
         truth = bottom[1].read_data().reshape(len(x), -1, 5).astype(float)
         delta = np.zeros_like(x)
-        boxes = self._boxes(x)
+        boxes = predicted_boxes(x, self._anchors, x.shape[1:3])
         for item in range(len(x)):
             self._background(x[item], boxes[item], truth[item], delta[item])
             for row in truth[item][: _length(truth[item, :, 3])]:
-                self._object(x[item], row, delta[item])
+                self._object(x[item], boxes[item], row, delta[item])
         num, height, width = x.shape[:3]
         self._delta = delta.transpose(0, 3, 4, 1, 2).reshape(num, -1, height, width)
         top[0].data[...] = (delta**2).sum() / num
@@ -91,24 +91,16 @@ class RegionLoss(Loss):
         if propagate_down[0]:
             bottom[0].diff[...] = self._delta * (float(top[0].read_diff()) / bottom[0].shape[0])
 
-    def _boxes(self, x: np.ndarray) -> np.ndarray:
-        """Returns the predicted boxes (N, H, W, num, 4): corners in shares of the image."""
-        height, width = x.shape[1:3]
-        columns, rows = np.arange(width)[None, :, None], np.arange(height)[:, None, None]
-        middle = np.stack([(columns + sigmoid(x[..., 0])) / width, (rows + sigmoid(x[..., 1])) / height], -1)
-        half = np.exp(x[..., 2:4]) * self._anchors / (width, height) / 2
-        return np.concatenate([middle - half, middle + half], axis=-1)
-
     def _background(self, x: np.ndarray, boxes: np.ndarray, truth: np.ndarray, delta: np.ndarray) -> None:
         chance = sigmoid(x[..., 4])
         delta[..., 4] = self.options.noobject_scale * chance**2 * (1 - chance)
         true = truth[: _length(truth[:, 1]), 1:]
         if len(true):
-            corners = np.hstack([true[:, :2] - true[:, 2:] / 2, true[:, :2] + true[:, 2:] / 2])
+            corners = around(true[:, :2], true[:, 2:])
             best = overlaps(boxes.reshape(-1, 4), corners).max(axis=1).reshape(boxes.shape[:-1])
             delta[..., 4][best > self.options.thresh] = 0
 
-    def _object(self, x: np.ndarray, row: np.ndarray, delta: np.ndarray) -> None:
+    def _object(self, x: np.ndarray, boxes: np.ndarray, row: np.ndarray, delta: np.ndarray) -> None:
         """Writes the deltas of the anchor that a true box is given to."""
         options, (height, width) = self.options, x.shape[:2]
         label, middle, size = int(row[0]), row[1:3], row[3:]
@@ -117,11 +109,12 @@ class RegionLoss(Loss):
         cell = x[j, i]
         n = self._best_anchor(cell, size * (width, height))
         mine, target = cell[n], delta[j, i, n]
-        place, overlap = sigmoid(mine[:2]), self._overlap(mine, n, i, j, row, (width, height))
+        place = sigmoid(mine[:2])
         scale = options.coord_scale * (1.0 if options.rescore else 2 - size.prod())
         target[:2] = scale * (place - (middle * (width, height) - (i, j))) * place * (1 - place)
         target[2:4] = scale * (mine[2:4] - np.log(size * (width, height) / self._anchors[n]))
         chance = sigmoid(mine[4])
+        overlap = overlaps(boxes[j, i, n][None], around(middle, size)[None])[0, 0]
         goal = overlap if options.rescore else 1.0
         target[4] = options.object_scale * (chance - goal) * chance * (1 - chance)
         powers = np.exp(mine[5:] - mine[5:].max())
@@ -137,19 +130,7 @@ class RegionLoss(Loss):
 
     def _best_anchor(self, cell: np.ndarray, size: np.ndarray) -> int:
         sizes = self._anchors if self.options.bias_match else np.exp(cell[:, 2:4]) * self._anchors
-        return int(overlaps(_around_zero(sizes), _around_zero(size[None]))[:, 0].argmax())
-
-    def _overlap(
-        self, mine: np.ndarray, n: int, i: int, j: int, row: np.ndarray, map_size: tuple[int, int]
-    ) -> float:
-        middle = (np.array([i, j]) + sigmoid(mine[:2])) / map_size - row[1:3]
-        box = _around_zero((np.exp(mine[2:4]) * self._anchors[n] / map_size)[None]) + np.tile(middle, 2)
-        return float(overlaps(box, _around_zero(row[None, 3:]))[0, 0])
-
-
-def _around_zero(sizes: np.ndarray) -> np.ndarray:
-    """Returns boxes of these (width, height) around the origin."""
-    return np.hstack([-sizes / 2, sizes / 2])
+        return int(overlaps(around(0, sizes), around(0, size[None]))[:, 0].argmax())
 
 
 def _length(values: np.ndarray) -> int:

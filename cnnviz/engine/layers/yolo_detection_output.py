@@ -10,11 +10,9 @@ import numpy as np
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops.boxes import greedy
-from cnnviz.engine.ops.yolo import by_box, sigmoid
+from cnnviz.engine.ops.yolo import by_box, predicted_boxes, sigmoid
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
-
-_NONE = np.zeros((0, 6))
 
 
 class _YoloOutput(Layer):
@@ -56,7 +54,7 @@ class _YoloOutput(Layer):
         parts = [
             self.found(i, by_box(blob.read_data(), self.options.num_box)) for i, blob in enumerate(bottom)
         ]
-        rows = np.concatenate([_NONE, *parts])
+        rows = np.concatenate(parts)
         rows = rows[np.argsort(-rows[:, 1], kind="stable")]
         rows = rows[greedy(rows[:, 2:], self.options.nms_threshold, equal=True)]
         result = np.insert(rows, 0, 0, axis=1)
@@ -65,15 +63,6 @@ class _YoloOutput(Layer):
             result[:, 0] = np.arange(len(result))
         top[0].reshape(1, 1, len(result), 7)
         top[0].data[...] = result.reshape(top[0].shape)
-
-    def corners(self, values: np.ndarray, anchors: np.ndarray, size: tuple[float, float]) -> np.ndarray:
-        """Returns the boxes (N, H, W, boxes, 4); ``anchors`` are in units of which the image has ``size``."""
-        height, width = values.shape[1:3]
-        x = (np.arange(width)[None, None, :, None] + sigmoid(values[..., 0])) / width
-        y = (np.arange(height)[None, :, None, None] + sigmoid(values[..., 1])) / height
-        w = np.exp(values[..., 2]) * anchors[:, 0] / size[1]
-        h = np.exp(values[..., 3]) * anchors[:, 1] / size[0]
-        return np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], axis=-1)
 
 
 class YoloDetectionOutput(_YoloOutput):
@@ -113,7 +102,7 @@ class YoloDetectionOutput(_YoloOutput):
         self.check_anchors(self.options.num_box)
 
     def found(self, index: int, values: np.ndarray) -> np.ndarray:
-        boxes = self.corners(values, self.anchors[: self.options.num_box], values.shape[1:3])
+        boxes = predicted_boxes(values, self.anchors, values.shape[1:3])
         powers = np.exp(values[..., 5:] - values[..., 5:].max(axis=-1, keepdims=True))
         best = powers.argmax(axis=-1)
         confidence = sigmoid(values[..., 4]) / powers.sum(axis=-1)  # the largest power is 1
@@ -168,7 +157,7 @@ class Yolov3DetectionOutput(_YoloOutput):
         start, scale = index * self.step, self.options.anchors_scale[index]
         anchors = self.anchors[self.mask[start : start + self.options.num_box]]
         height, width = values.shape[1:3]
-        boxes = self.corners(values, anchors, (height * scale, width * scale))
+        boxes = predicted_boxes(values, anchors, (height * scale, width * scale))
         confidence = sigmoid(values[..., 4:5]) * sigmoid(values[..., 5:])
         chosen = np.nonzero(confidence > self.options.confidence_threshold)
         return np.column_stack([chosen[-1] + 1, confidence[chosen], boxes[chosen[:-1]]])

@@ -18,6 +18,11 @@ def _centers(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
 
 
+def around(middles: np.ndarray | float, sizes: np.ndarray) -> np.ndarray:
+    """Returns the boxes (..., 4) with these middles and sizes, (..., 2) each."""
+    return np.concatenate([middles - sizes / 2, middles + sizes / 2], axis=-1)
+
+
 def decode(codes: np.ndarray, priors: np.ndarray, variances: np.ndarray, code_type: int) -> np.ndarray:
     """Returns the boxes that ``codes`` say relative to the priors.
 
@@ -33,9 +38,7 @@ def decode(codes: np.ndarray, priors: np.ndarray, variances: np.ndarray, code_ty
         return priors + scaled
     if code_type == CORNER_SIZE:
         return priors + scaled * np.tile(size, 2)
-    middle = center + scaled[:, :2] * size
-    half = np.exp(scaled[:, 2:]) * size / 2
-    return np.hstack([middle - half, middle + half])
+    return around(center + scaled[:, :2] * size, np.exp(scaled[:, 2:]) * size)
 
 
 def encode(boxes: np.ndarray, priors: np.ndarray, variances: np.ndarray, code_type: int) -> np.ndarray:
