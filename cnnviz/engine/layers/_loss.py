@@ -35,6 +35,12 @@ def loss_divisor(options: Any, mode: int, valid: float, full: int, num: int) -> 
     return float(divisors[mode])
 
 
+def wanted_diffs(bottom: Sequence[Blob], propagate_down: Sequence[bool], count: int) -> list[Any]:
+    """Returns the diffs of the first ``count`` bottoms to write to; None for what is not wanted or absent."""
+    wanted = [i < len(bottom) and propagate_down[i] for i in range(count)]
+    return [bottom[i].mutable_device_diff if wanted[i] else None for i in range(count)]
+
+
 class Loss(Layer):
     """Base of losses: bottom 0 is compared with bottom 1, which has as many items; the top is a number."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import Loss, loss_divisor, normalization_mode
+from cnnviz.engine.layers._loss import Loss, loss_divisor, normalization_mode, wanted_diffs
 from cnnviz.formats.schema import LayerParameter
 
 
@@ -42,10 +42,7 @@ class DifferenceLoss(Loss):
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if any(propagate_down[:2]):
-            diffs = [
-                blob.mutable_device_diff if down else None
-                for blob, down in zip(bottom[:2], propagate_down, strict=False)
-            ]
+            diffs = wanted_diffs(bottom, propagate_down, 2)
             self._launch("difference_backward", bottom, self.scale, top[0].device_diff, *diffs)
 
     def _launch(self, kernel: str, bottom: Sequence[Blob], *args: Any) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import Loss
+from cnnviz.engine.layers._loss import Loss, wanted_diffs
 from cnnviz.engine.ops.ranges import row_range
 from cnnviz.engine.ops.reduction import row_sums
 from cnnviz.errors import NetError
@@ -65,12 +65,8 @@ class L1Loss(Loss):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not any(propagate_down):
             return
-        diffs = [
-            blob.mutable_device_diff if down else None
-            for blob, down in zip(bottom, propagate_down, strict=True)
-        ]
-        data = (self.kept.get("totals", 2), top[0].device_diff, *diffs, None)
-        self._launch("l1_backward", bottom, *data[:4])
+        data = (self.kept.get("totals", 2), top[0].device_diff)
+        self._launch("l1_backward", bottom, *data, *wanted_diffs(bottom, propagate_down, 2))
 
     def _launch(self, kernel: str, bottom: Sequence[Blob], *args: object) -> None:
         given = self.param.l1_loss_param
