@@ -118,9 +118,10 @@ class LabelLoss(Loss):
     def items(self) -> int:
         return self.outer * self.inner
 
-    def set_sizes(self, outer: int, classes: int, inner: int, labels: Shape, count: int) -> None:
+    def set_sizes(self, outer: int, classes: int, inner: int, labels: Shape) -> None:
         """Keeps the sizes; raises NetError unless the labels are as many as the items."""
         self.outer, self.classes, self.inner = outer, classes, inner
+        count = math.prod(labels)
         if count != self.items:
             self.complain(
                 f"has {count} labels {labels} for {self.items} predictions: one label for each item and "
@@ -163,6 +164,13 @@ class SoftmaxLoss(LabelLoss):
         axis = positive_axis(axis, x)
         self.outer, self.classes, self.inner = math.prod(x[:axis]), x[axis], math.prod(x[axis + 1 :])
 
+    def find_labels(self, axis: int, x: Shape, labels: Shape) -> None:
+        """Keeps the sizes and the classes; raises NetError unless the labels are as many as the items."""
+        self.find_axis(axis, x)
+        self.set_sizes(self.outer, self.classes, self.inner, labels)
+        self.label_classes = self.classes
+        self.ignored_label = self.ignore_label if self.has_ignore_label else None
+
     @property
     def prob(self) -> Any:
         """The buffer of the probabilities, which lasts from forward to backward."""
@@ -175,11 +183,6 @@ class SoftmaxLoss(LabelLoss):
         if len(top) > 1:
             nbytes = top[1].count * self.device.dtype.itemsize
             self.device.copy(top[1].mutable_device_data, prob, nbytes)
-
-    def set_sizes(self, outer: int, classes: int, inner: int, labels: Shape, count: int) -> None:
-        super().set_sizes(outer, classes, inner, labels, count)
-        self.label_classes = classes
-        self.ignored_label = self.ignore_label if self.has_ignore_label else None
 
     def launch_items(self, kernel: str, *args: Any) -> None:
         """Launches a kernel with one work item per (inner, outer)."""

@@ -35,7 +35,7 @@ class SigmoidCrossEntropyLoss(LabelLoss):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         top = super().shapes(bottom)
         x, target = bottom
-        self.set_sizes(x[0], 1, math.prod(x[1:]), target, math.prod(target))
+        self.set_sizes(x[0], 1, math.prod(x[1:]), target)
         return top
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -115,8 +115,7 @@ class InfogainLoss(SoftmaxLoss):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         top = super().shapes(bottom)
         x, labels = bottom[:2]
-        self.find_axis(self.param.infogain_loss_param.axis, x)
-        self.set_sizes(self.outer, self.classes, self.inner, labels, math.prod(labels))
+        self.find_labels(self.param.infogain_loss_param.axis, x, labels)
         if len(bottom) < 3:
             self._load_matrix()
         elif math.prod(bottom[2]) != self.classes**2:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
@@ -49,8 +48,7 @@ class FocalLoss(SoftmaxLoss):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         loss = super().shapes(bottom)
         x, labels = bottom
-        self.find_axis(self.param.softmax_param.axis, x)
-        self.set_sizes(self.outer, self.classes, self.inner, labels, math.prod(labels))
+        self.find_labels(self.param.softmax_param.axis, x, labels)
         return loss + ([x] if len(self.param.top) > 1 else [])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

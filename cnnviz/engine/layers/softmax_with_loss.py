@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,8 +47,7 @@ class SoftmaxWithLoss(SoftmaxLoss):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         loss = super().shapes(bottom)
         x, labels = bottom
-        self.find_axis(self.param.softmax_param.axis, x)
-        self.set_sizes(self.outer, self.classes, self.inner, labels, math.prod(labels))
+        self.find_labels(self.param.softmax_param.axis, x, labels)
         self._class_weights = self._given_weights()
         return [*loss, x, labels][: max(1, len(self.param.top))]
 
