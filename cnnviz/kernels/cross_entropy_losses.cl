@@ -1,7 +1,7 @@
 // Losses from logarithms of probabilities; see each kernel. Host: engine/layers/cross_entropy_losses.py.
 // A label outside of [0, classes) gives a loss of NaN and reads nothing. Not in place.
 
-#include "items.h"
+#include "labels.h"
 
 #ifndef Dtype
 #define Dtype float
@@ -56,13 +56,12 @@ __kernel void multinomial_backward(const int count, const int classes, const Dty
 #define SIZES const int outer, const int classes, const int inner
 
 // loss = -sum over c of H[label, c] log(max(p[c], LEAST)). Item: (i, o).
-__kernel void infogain_forward(SIZES, const int has_ignore, const int ignore, __global const Dtype *p,
+__kernel void infogain_forward(LABEL_SIZES, __global const Dtype *p,
                                __global const Dtype *labels, __global const Dtype *matrix,
                                __global Dtype *losses)
 {
     ITEM(classes)
-    const int label = (int)labels[item], ignored = has_ignore && label == ignore;
-    const int known = label >= 0 && label < classes;
+    LABEL
     Dtype sum = ignored || known ? 0 : NAN;
     if (!ignored && known)
         for (int c = 0; c < classes; ++c) sum -= matrix[label * classes + c] * log(fmax(p[C(c)], LEAST));
@@ -71,17 +70,16 @@ __kernel void infogain_forward(SIZES, const int has_ignore, const int ignore, __
 }
 
 // dx[c] = (p[c] sum over c' of H[label, c'] - H[label, c]) dloss / divisor
-__kernel void infogain_backward(SIZES, const int has_ignore, const int ignore, __global const Dtype *p,
+__kernel void infogain_backward(LABEL_SIZES, __global const Dtype *p,
                                 __global const Dtype *labels, __global const Dtype *matrix,
                                 __global const Dtype *row_sums, __global const Dtype *totals,
                                 __global const Dtype *dloss, __global Dtype *dx)
 {
     ITEM(classes)
-    const int label = (int)labels[item];
-    const int counts = !(has_ignore && label == ignore) && label >= 0 && label < classes;
+    LABEL
     const Dtype scale = dloss[0] / totals[1];
     for (int c = 0; c < classes; ++c)
-        dx[C(c)] = counts ? scale * (p[C(c)] * row_sums[label] - matrix[label * classes + c]) : 0;
+        dx[C(c)] = known && !ignored ? scale * (p[C(c)] * row_sums[label] - matrix[label * classes + c]) : 0;
 }
 
 // loss = -sum over c of t[c] log(max(p[c], LEAST)). Item: (i, o).

@@ -4,26 +4,24 @@
 // Host: engine/layers/focal_loss.py. One work item per (i, o). A label outside of [0, classes) gives a loss of
 // NaN and reads nothing.
 
-#include "items.h"
+#include "labels.h"
 
 #ifndef Dtype
 #define Dtype float
 #endif
 
-#define LABEL \
-    const int label = (int)labels[item], ignored = has_ignore && label == ignore; \
-    const int known = label >= 0 && label < classes; \
+#define CHANCE \
     const Dtype chance = known ? p[C(label)] : NAN; \
     const Dtype log_chance = log(chance < FLT_MIN ? (Dtype)FLT_MIN : chance);
 
-#define SIZES const int outer, const int classes, const int inner, const int has_ignore, const int ignore, \
-              const Dtype alpha, const Dtype gamma
+#define SIZES LABEL_SIZES, const Dtype alpha, const Dtype gamma
 
 __kernel void focal_forward(SIZES, __global const Dtype *p, __global const Dtype *labels,
                             __global Dtype *losses)
 {
     ITEM(classes)
     LABEL
+    CHANCE
     losses[item] = ignored ? 0 : -alpha * pow(1 - chance, gamma) * log_chance;
     losses[outer * inner + item] = !ignored;
 }
@@ -33,6 +31,7 @@ __kernel void focal_backward(SIZES, __global const Dtype *p, __global const Dtyp
 {
     ITEM(classes)
     LABEL
+    CHANCE
     const Dtype power = alpha * pow(1 - chance, gamma), rest = fmax(1 - chance, (Dtype)1e-10);
     const Dtype slope = power - gamma * power / rest * chance * log_chance;
     const Dtype scale = ignored ? 0 : slope * dloss[0] / totals[1];

@@ -4,24 +4,20 @@
 // Host: engine/layers/softmax_with_loss.py. One work item per (i, o). A label outside of [0, classes) gives a
 // loss of NaN and reads nothing (its gradient has weight 1). In place: dx is a buffer of its own.
 
-#include "items.h"
+#include "labels.h"
 
 #ifndef Dtype
 #define Dtype float
 #endif
 
-#define LABEL \
-    const int label = (int)labels[item], ignored = has_ignore && label == ignore; \
-    const int known = label >= 0 && label < classes; \
-    const Dtype weight = weights && known ? weights[label] : 1;
+#define WEIGHT const Dtype weight = weights && known ? weights[label] : 1;
 
-#define SIZES const int outer, const int classes, const int inner, const int has_ignore, const int ignore
-
-__kernel void softmax_loss_forward(SIZES, __global const Dtype *p, __global const Dtype *labels,
+__kernel void softmax_loss_forward(LABEL_SIZES, __global const Dtype *p, __global const Dtype *labels,
                                    __global const Dtype *weights, __global Dtype *losses)
 {
     ITEM(classes)
     LABEL
+    WEIGHT
     Dtype loss = 0;
     if (!ignored) {
         const Dtype chance = known ? p[C(label)] : NAN;
@@ -31,12 +27,13 @@ __kernel void softmax_loss_forward(SIZES, __global const Dtype *p, __global cons
     losses[outer * inner + item] = !ignored;
 }
 
-__kernel void softmax_loss_backward(SIZES, __global const Dtype *p, __global const Dtype *labels,
+__kernel void softmax_loss_backward(LABEL_SIZES, __global const Dtype *p, __global const Dtype *labels,
                                     __global const Dtype *weights, __global const Dtype *totals,
                                     __global const Dtype *dloss, __global Dtype *dx)
 {
     ITEM(classes)
     LABEL
+    WEIGHT
     const Dtype scale = ignored ? 0 : weight * dloss[0] / totals[1];
     for (int c = 0; c < classes; ++c) dx[C(c)] = ignored ? 0 : scale * (p[C(c)] - (c == label));
 }
