@@ -13,10 +13,10 @@
 #define ARGS const int outer, const int channels, const int inner, const Dtype epsilon, const Dtype plateau, \
              const Dtype factor, __global const Dtype *a, __global const Dtype *b
 
+// NaN where it is not known.
 Dtype difference(__global const Dtype *a, __global const Dtype *b, const size_t at)
 {
-    const Dtype d = b ? a[at] - b[at] : a[at];
-    return isnan(d) ? 0 : d;
+    return b ? a[at] - b[at] : a[at];
 }
 
 Dtype length(const size_t at, const int channels, const int inner, const Dtype plateau, const Dtype factor,
@@ -25,7 +25,7 @@ Dtype length(const size_t at, const int channels, const int inner, const Dtype p
     Dtype sum = 0;
     for (int c = 0; c < channels; ++c) {
         const Dtype d = difference(a, b, C(c));
-        sum += factor * d * d;
+        sum += isnan(d) ? 0 : factor * d * d;
     }
     return sum < plateau * plateau ? 0 : sum;
 }
@@ -36,8 +36,8 @@ __kernel void l1_forward(ARGS, __global Dtype *losses)
     Dtype loss = 0, known = 0;
     for (int c = 0; c < channels; ++c) {
         const Dtype d = fabs(difference(a, b, C(c)));
-        loss += d < plateau ? 0 : d;
-        known += isnan(b ? a[C(c)] - b[C(c)] : a[C(c)]) ? 0 : 1;
+        loss += isnan(d) || d < plateau ? 0 : d;
+        known += !isnan(d);
     }
 #ifdef PER_LOCATION
     loss = sqrt(length(at, channels, inner, plateau, factor, a, b) + epsilon);
@@ -64,14 +64,13 @@ __kernel void l1_backward(ARGS, __global const Dtype *totals, __global const Dty
     scale *= sum > 0 ? factor / sqrt(sum + epsilon) : 0;
 #endif
     for (int c = 0; c < channels; ++c) {
-        const int known = !isnan(b ? a[C(c)] - b[C(c)] : a[C(c)]);
         const Dtype d = difference(a, b, C(c));
 #ifdef PER_LOCATION
         const Dtype slope = d;
 #else
         const Dtype slope = fabs(d) < plateau ? 0 : d > 0 ? 1 : -1;
 #endif
-        const Dtype gradient = known ? scale * slope : 0;
+        const Dtype gradient = isnan(d) ? 0 : scale * slope;
         if (da) da[C(c)] = gradient;
         if (db) db[C(c)] = -gradient;
     }
