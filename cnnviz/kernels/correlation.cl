@@ -5,6 +5,8 @@
 // first_w) pixels. Work items: forward one per element of y; backward one per element of the bottom, which
 // gathers over all displacements and the windows that hold it. Sizes fit int.
 
+#include "window_range.h"
+
 #ifndef Dtype
 #define Dtype float
 #endif
@@ -45,18 +47,6 @@ __kernel void correlation_forward(SIZES, __global const Dtype *a, __global const
     y[index] = sum / ((Dtype)window * window * channels);
 }
 
-// Windows start at `from` + i stride: the first that holds place `p`, and one behind the last.
-inline int first_window(const int p, const int from, const int window, const int stride)
-{
-    const int beyond = p - from - window;
-    return beyond < 0 ? 0 : beyond / stride + 1;
-}
-
-inline int last_window(const int p, const int from, const int stride, const int out)
-{
-    return p < from ? 0 : min((p - from) / stride + 1, out);
-}
-
 // dx of bottom a (side 1) or b (side -1), `own` its values and `other` those of the other bottom.
 __kernel void correlation_backward(SIZES, const int side, __global const Dtype *own, __global const Dtype *other,
                                    __global const Dtype *dy, __global Dtype *dx)
@@ -70,12 +60,12 @@ __kernel void correlation_backward(SIZES, const int side, __global const Dtype *
     for (int d = 0; d < displacements; ++d) {
         const int down = ROW(d), right = COLUMN(d);
         // The windows lie over bottom a: b's pixel meets them where it is displaced from.
-        const int p = side > 0 ? h : h - down, q = side > 0 ? w : w - right;
-        const int end_i = last_window(p, top, stride, out_h), end_j = last_window(q, left, stride, out_w);
+        const int p = (side > 0 ? h : h - down) - top, q = (side > 0 ? w : w - right) - left;
+        const int end_i = end_of_windows(p, stride, out_h), end_j = end_of_windows(q, stride, out_w);
         __global const Dtype *part = dy + (item * displacements + d) * out_h * out_w;
         Dtype slopes = 0;
-        for (int i = first_window(p, top, window, stride); i < end_i; ++i)
-            for (int j = first_window(q, left, window, stride); j < end_j; ++j) slopes += part[i * out_w + j];
+        for (int i = first_window(p, window, stride); i < end_i; ++i)
+            for (int j = first_window(q, window, stride); j < end_j; ++j) slopes += part[i * out_w + j];
         const Dtype value = at(other + image * plane, h + side * down, w + side * right, height, width);
 #ifdef SUBTRACT
         const Dtype difference = side * (own[index] - value);

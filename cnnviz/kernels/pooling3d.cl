@@ -3,6 +3,8 @@
 // Host: engine/layers/pooling3d.py. Window (l, h, w) starts at frame l * frames_step, row h * step - pad and
 // column w * step - pad. Work items: forward one per output, backward one per input. Not in place.
 
+#include "window_range.h"
+
 #ifndef Dtype
 #define Dtype float
 #endif
@@ -29,21 +31,10 @@
                 WORK \
             }
 
-// The first window that holds a place, and the last.
-inline int first_window(const int place, const int window, const int stride)
-{
-    return place < window ? 0 : (place - window) / stride + 1;
-}
-
-inline int last_window(const int place, const int stride, const int out)
-{
-    return min(place / stride, out - 1);
-}
-
 #define EACH_WINDOW \
-    for (int a = first_window(l, frames, frames_step); a <= last_window(l, frames_step, out_l); ++a) \
-        for (int b = first_window(h + pad, side, step); b <= last_window(h + pad, step, out_h); ++b) \
-            for (int c = first_window(w + pad, side, step); c <= last_window(w + pad, step, out_w); ++c)
+    for (int a = first_window(l, frames, frames_step); a < end_of_windows(l, frames_step, out_l); ++a) \
+        for (int b = first_window(h + pad, side, step); b < end_of_windows(h + pad, step, out_h); ++b) \
+            for (int c = first_window(w + pad, side, step); c < end_of_windows(w + pad, step, out_w); ++c)
 
 #define WINDOW_AT ((((volume * out_l + a) * out_h + b) * out_w) + c)
 

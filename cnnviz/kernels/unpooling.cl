@@ -5,6 +5,8 @@
 // the order of the inputs: where several have one place, the last stays; the others one per element that they
 // write. A mask outside of the plane (-1: no maximum) is passed over. Not in place.
 
+#include "window_range.h"
+
 #ifndef Dtype
 #define Dtype float
 #endif
@@ -42,12 +44,6 @@ __kernel void unpooling_backward(const int total, const int count, const int mas
     const int column = (int)i % (columns), row = (int)i / (columns) % (rows); \
     const size_t plane = (int)i / (columns) / (rows);
 
-// The first window that holds place `at`: the last starts at or before it, and none begins before input 0.
-inline int first_window(const int at, const int window, const int stride)
-{
-    return at < window ? 0 : (at - window) / stride + 1;
-}
-
 // What of the window that starts at `from` lies in the plane.
 inline int part(const int from, const int window, const int size)
 {
@@ -58,10 +54,10 @@ __kernel void windows_forward(const int total, WINDOWS, __global const Dtype *x,
 {
     ELEMENT(height, width)
     x += plane * in_h * in_w;
-    const int last_h = min(row / stride_h, in_h - 1), last_w = min(column / stride_w, in_w - 1);
+    const int end_h = end_of_windows(row, stride_h, in_h), end_w = end_of_windows(column, stride_w, in_w);
     Dtype sum = 0;
-    for (int h = first_window(row, kernel_h, stride_h); h <= last_h; ++h)
-        for (int w = first_window(column, kernel_w, stride_w); w <= last_w; ++w)
+    for (int h = first_window(row, kernel_h, stride_h); h < end_h; ++h)
+        for (int w = first_window(column, kernel_w, stride_w); w < end_w; ++w)
             sum += averages ? x[h * in_w + w] / ((Dtype)part(h * stride_h, kernel_h, height)
                                                  * part(w * stride_w, kernel_w, width))
                             : x[h * in_w + w];
