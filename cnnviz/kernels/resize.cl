@@ -1,8 +1,8 @@
 // y[i, j] = mix over the rows low_h[i], low_h[i] + 1 and the columns low_w[j], low_w[j] + 1 of x, with the
 // weights 1 - part and part of each axis: bilinear, or nearest where every part is 0.
 // Host: engine/ops/resize.py, which makes the tables. Work items: forward one per output, backward one per
-// input, as (column, row, plane); with CHANNELS_LAST a column has `inner` neighbours, its channels. Backward gathers over the outputs [from, to) that may read its row and
-// column, so results repeat. Not in place.
+// input, as (column, row, plane); with CHANNELS_LAST a column has `inner` neighbours, its channels. Backward
+// gathers over the outputs [from, to) that may read its row and column, so results repeat. Not in place.
 
 #ifndef Dtype
 #define Dtype float
