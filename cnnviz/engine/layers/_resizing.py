@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops.resize import AxisMap, Resize
 from cnnviz.engine.receptive_field import Fields, Place, ReceptiveField, Shapes
 from cnnviz.errors import NetError
+from cnnviz.formats.schema import LayerParameter
 
 
 class Resizing(Layer):
@@ -85,28 +86,35 @@ class Resizing(Layer):
             self.resize.backward(self._planes, top[0].device_diff, bottom[0].mutable_device_diff)
 
 
-def scaled_size(options: Any, axis: int, size: int) -> int:
-    """Returns output_height or output_width, else the size times scale_height or scale_width, rounded down.
+class ResizingLikeTensorFlow(Resizing):
+    """Base of TensorFlow's operators: of a given size or scale, with channels first or last.
 
-    Raises NetError for a scale that is no positive number.
+    Attributes:
+        ways: the fields that say how pixels are placed, of which one at most is true.
     """
-    name = ("height", "width")[axis]
-    if options.HasField(f"output_{name}"):
-        return getattr(options, f"output_{name}")
-    scale = getattr(options, f"scale_{name}")
-    if not 0 < scale <= MAX_COUNT:
-        raise NetError(f"scale_{name} is {scale:g}; give a number above 0, or output_{name}")
-    return int(np.floor(np.float32(size) * np.float32(scale)))
 
+    ways: ClassVar[tuple[str, ...]]
 
-def check_format(options: Any) -> None:
-    """Raises NetError for a data_format other than NHWC and NCHW."""
-    if options.data_format not in ("NHWC", "NCHW"):
-        raise NetError(f"data_format is {options.data_format!r}, expected is NHWC or NCHW")
+    def __init__(self, param: LayerParameter, phase: int):
+        super().__init__(param, phase)
+        self.options = options = self.options_of(param)
+        if options.data_format not in ("NHWC", "NCHW"):
+            raise NetError(f"data_format is {options.data_format!r}, expected is NHWC or NCHW")
+        chosen = [name for name in self.ways if getattr(options, name)]
+        if len(chosen) > 1:
+            raise NetError(f"{' and '.join(chosen)} exclude each other; keep one")
+        self.channels_last = options.data_format == "NHWC"
 
+    def options_of(self, param: LayerParameter) -> Any:
+        """Returns the operator's own message."""
+        raise NotImplementedError
 
-def check_one_of(options: Any, *names: str) -> None:
-    """Raises NetError if more than one of the named fields is true."""
-    chosen = [name for name in names if getattr(options, name)]
-    if len(chosen) > 1:
-        raise NetError(f"{' and '.join(chosen)} exclude each other; keep one")
+    def out_size(self, axis: int, size: int, shapes: Sequence[Shape]) -> int:
+        """Returns output_height or output_width, else the size times the scale, rounded down."""
+        name = ("height", "width")[axis]
+        if self.options.HasField(f"output_{name}"):
+            return getattr(self.options, f"output_{name}")
+        scale = getattr(self.options, f"scale_{name}")
+        if not 0 < scale <= MAX_COUNT:
+            raise NetError(f"scale_{name} is {scale:g}; give a number above 0, or output_{name}")
+        return int(np.floor(np.float32(size) * np.float32(scale)))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from cnnviz.engine.blob import Shape
-from cnnviz.engine.layers._resizing import Resizing, check_format, check_one_of, scaled_size
+from cnnviz.engine.layers._resizing import ResizingLikeTensorFlow
 from cnnviz.engine.ops.resize import corner_positions
 from cnnviz.engine.receptive_field import Place, corners, proportional
 from cnnviz.formats.schema import LayerParameter
 
 
-class ResizeBilinear(Resizing):
+class ResizeBilinear(ResizingLikeTensorFlow):
     """y = x scaled bilinearly; pixel i of y reads at i H / H'
 
     resize_bilinear_param:
@@ -32,28 +31,22 @@ class ResizeBilinear(Resizing):
     """
 
     type = "ResizeBilinear"
+    ways = ("align_corners", "half_pixel_centers", "pytorch_half_pixel")
 
-    def __init__(self, param: LayerParameter, phase: int):
-        super().__init__(param, phase)
-        self._options = options = param.resize_bilinear_param
-        check_format(options)
-        check_one_of(options, "align_corners", "half_pixel_centers", "pytorch_half_pixel")
-        self.channels_last = options.data_format == "NHWC"
-
-    def out_size(self, axis: int, size: int, shapes: Sequence[Shape]) -> int:
-        return scaled_size(self._options, axis, size)
+    def options_of(self, param: LayerParameter) -> Any:
+        return param.resize_bilinear_param
 
     def place(self, axis: int, size: int, out: int) -> Place:
-        options = self._options
+        options = self.options
         if options.align_corners or (options.pytorch_half_pixel and out == 1):
             return corners(size, out)
         return proportional(size, out, options.half_pixel_centers or options.pytorch_half_pixel)
 
     def positions(self, axis: int, size: int, out: int) -> np.ndarray:
-        if self._options.align_corners and out > 1:
+        if self.options.align_corners and out > 1:
             return corner_positions(size, out)
-        if self._options.pytorch_half_pixel and out == 1:
+        if self.options.pytorch_half_pixel and out == 1:
             return np.zeros(1)
-        centered = self._options.half_pixel_centers or self._options.pytorch_half_pixel
+        centered = self.options.half_pixel_centers or self.options.pytorch_half_pixel
         shift = 0.5 if centered else 0.0
         return (np.arange(out) + shift) * size / out - shift

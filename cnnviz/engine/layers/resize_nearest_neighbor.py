@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from cnnviz.engine.blob import Shape
-from cnnviz.engine.layers._resizing import Resizing, check_format, check_one_of, scaled_size
+from cnnviz.engine.layers._resizing import ResizingLikeTensorFlow
 from cnnviz.engine.receptive_field import Place, corners, nearest, proportional
 from cnnviz.formats.schema import LayerParameter
 
 
-class ResizeNearestNeighbor(Resizing):
+class ResizeNearestNeighbor(ResizingLikeTensorFlow):
     """y[i] = x[floor(i H / H')] along both axes
 
     resize_nearest_neighbor_param:
@@ -31,20 +30,14 @@ class ResizeNearestNeighbor(Resizing):
     """
 
     type = "ResizeNearestNeighbor"
+    ways = ("align_corners", "half_pixel_centers", "half_pixel_onnx")
     mixes = False
 
-    def __init__(self, param: LayerParameter, phase: int):
-        super().__init__(param, phase)
-        self._options = options = param.resize_nearest_neighbor_param
-        check_format(options)
-        check_one_of(options, "align_corners", "half_pixel_centers", "half_pixel_onnx")
-        self.channels_last = options.data_format == "NHWC"
-
-    def out_size(self, axis: int, size: int, shapes: Sequence[Shape]) -> int:
-        return scaled_size(self._options, axis, size)
+    def options_of(self, param: LayerParameter) -> Any:
+        return param.resize_nearest_neighbor_param
 
     def place(self, axis: int, size: int, out: int) -> Place:
-        options = self._options
+        options = self.options
         if options.align_corners:
             return corners(size, out)
         even = proportional(size, out, options.half_pixel_centers or options.half_pixel_onnx)
@@ -53,10 +46,10 @@ class ResizeNearestNeighbor(Resizing):
     def positions(self, axis: int, size: int, out: int) -> np.ndarray:
         # In single precision, as the original: which pixel is nearest depends on the rounding.
         i, one = np.arange(out, dtype=np.float32), np.float32(1)
-        if self._options.align_corners:
+        if self.options.align_corners:
             scale = np.float32(size - 1) / np.float32(out - 1) if out > 1 else np.float32(size)
             return np.floor(i * scale + one / 2)
         scale = np.float32(size) / np.float32(out)
-        if self._options.half_pixel_onnx:
+        if self.options.half_pixel_onnx:
             return np.floor((i + one / 2) * scale - one / 2)
-        return np.floor((i + one / 2 if self._options.half_pixel_centers else i) * scale)
+        return np.floor((i + one / 2 if self.options.half_pixel_centers else i) * scale)
