@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz.analysis.features import FeatureMaps, Looker, spread
+from cnnviz.analysis.features import FeatureMaps, ImageFeatures, Looker, spread
 from cnnviz.analysis.preprocessing import find_pictures, preprocessing_from_options, preprocessing_of
 from cnnviz.analysis.receptive_field import ReceptiveField
 from cnnviz.errors import CnnvizError, FileError, NetError
@@ -259,3 +259,9 @@ def test_an_unknown_channel(tmp_path):
     write_bytes(tmp_path / "a.png", encode_image(IMAGE, "png"))
     with pytest.raises(CnnvizError, match="Channel 4 is out of range: layer 'conv' has 4 channels"):
         top_images(looker, "conv", [str(tmp_path / "a.png")], channels=[4])
+
+
+def test_more_notes_than_the_figure_shows_are_counted():
+    for count, said in ((3, "c"), (4, "and 1 more note"), (5, "and 2 more notes")):
+        features = ImageFeatures("a.png", IMAGE, notes=list("abcde"[:count]))
+        assert features_figure(features, look=theme("light")).texts[-1].get_text() == said

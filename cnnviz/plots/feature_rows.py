@@ -250,7 +250,7 @@ class TableRow(FeatureRow):
                     interpolation="nearest")  # fmt: skip
         style_axes(axes, self.look, None)
         _small_ticks(axes, self.look)
-        note = f"values of {_counted(rows, 'row')} and {_counted(columns, 'column')}"
+        note = f"values of {counted(rows, 'row')} and {counted(columns, 'column')}"
         if self.maps.is_sequence:
             axes.set_xlabel("time step", fontsize=8, color=self.look.muted, labelpad=1)
             axes.set_ylabel("channel", fontsize=8, color=self.look.muted)
@@ -260,7 +260,8 @@ class TableRow(FeatureRow):
         color_bar(figure, GRID_LEFT, below, scale, self.look, note)
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """Returns "1 row", "2 rows"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
@@ -336,7 +337,7 @@ def layer_facts(maps: FeatureMaps, shown: np.ndarray, is_top: bool = False) -> s
     if maps.is_flat:
         facts += [f"{len(values)} values", _greatest(values)]
     elif maps.is_sequence:
-        facts.append(f"{_counted(values.shape[0], 'time step')} × {_counted(values.shape[1], 'channel')}")
+        facts.append(f"{counted(values.shape[0], 'time step')} × {counted(values.shape[1], 'channel')}")
     elif maps.is_table:
         facts.append(" × ".join(map(str, values.shape)))
     else:
@@ -355,7 +356,7 @@ def _map_facts(maps: FeatureMaps, shown: int, is_top: bool) -> list[str]:
     if is_top:
         count = f"{shown} most active of {count}" if shown < total else f"{count}, best first,"
     if maps.values.ndim == 4:
-        count += f" ({_counted(maps.values.shape[0], 'channel')} × {_counted(maps.values.shape[1], 'slice')})"
+        count += f" ({counted(maps.values.shape[0], 'channel')} × {counted(maps.values.shape[1], 'slice')})"
     facts = [f"{count} of {height} × {width}"]
     finite = maps.values[np.isfinite(maps.values)]
     if finite.size:

@@ -24,6 +24,7 @@ from cnnviz.plots.feature_rows import (
     FeatureRow,
     MapsRow,
     RowOptions,
+    counted,
     make_row,
 )
 from cnnviz.plots.figure import new_figure, save_figure
@@ -192,7 +193,7 @@ def _note_lines(notes: Sequence[str], room: float) -> list[str]:
     """What is wrong with the net or its weights, in lines of ``room`` inches."""
     shown = [line for note in notes[:_MOST_NOTES] for line in wrap(visible(note), room, 9 / 72, most=4)]
     more = len(notes) - _MOST_NOTES
-    return [*shown, f"and {more} more notes"] if more > 0 else shown
+    return [*shown, f"and {counted(more, 'more note')}"] if more > 0 else shown
 
 
 def _head_facts(features: ImageFeatures) -> str:
