@@ -20,6 +20,7 @@ from cnnviz.analysis.preprocessing import Preprocessing
 from cnnviz.analysis.receptive_field import ReceptiveField, receptive_fields
 from cnnviz.analysis.sequences import time_major_blobs
 from cnnviz.analysis.summary import printable, shape_text
+from cnnviz.engine.blob import Shape
 from cnnviz.engine.device import Device
 from cnnviz.engine.layer import traits_of
 from cnnviz.engine.net import Net
@@ -284,17 +285,14 @@ class Looker:
 
         Raises CnnvizError, with the reason, if it cannot.
         """
-        blob = self.net.blobs[self.input]
-        before = blob.shape
+        before = self.net.blobs[self.input].shape
         shape = image.shape_like(before)
         if shape is None or shape == before:
             return  # ``fitted`` tells what does not fit
         try:
-            blob.reshape(*shape)
-            self.net.reshape()
+            self._reshape_input(shape)
         except CnnvizError as error:
-            blob.reshape(*before)
-            self.net.reshape()
+            self._reshape_input(before)
             raise CnnvizError(
                 f"The array is {image.values.shape}; input {self.input!r} expects {before[1:]}, and the net "
                 f"cannot run with another size: {error}"
@@ -487,15 +485,17 @@ class Looker:
         shape = self.net.blobs[self.input].shape[1:]
         scores = self.score_blob()
         try:
-            self.net.blobs[self.input].reshape(count, *shape)
-            self.net.reshape()
+            self._reshape_input((count, *shape))
             if scores is None or self.net.blobs[scores].shape[0] == count:
                 return count
         except CnnvizError:  # such as a Reshape that names the batch
             pass
-        self.net.blobs[self.input].reshape(1, *shape)
-        self.net.reshape()
+        self._reshape_input((1, *shape))
         return 1
+
+    def _reshape_input(self, shape: Shape) -> None:
+        self.net.blobs[self.input].reshape(*shape)
+        self.net.reshape()
 
     def class_name(self, index: int) -> str:
         """Returns the name of a class, or its number."""

@@ -222,7 +222,7 @@ def find_pictures(paths: Sequence[str | os.PathLike]) -> list[str]:
             names = sorted(os.listdir(path))
         except OSError as error:
             raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
-        pictures = [os.path.join(path, name) for name in names if name.lower().endswith(_PICTURES)]
+        pictures = [os.path.join(path, name) for name in names if is_picture(name)]
         pictures = pictures or [os.path.join(path, name) for name in names if is_array(name)]
         if not pictures:
             raise FileError(f"{path}: holds no picture ({', '.join(_PICTURES)}).")
