@@ -66,10 +66,8 @@ def coord_map(fn: Function) -> CoordMap:
     if fn.type_name == "Crop":
         axis, offset = crop_params(fn)
         return CoordMap(axis - 1, 1.0, -offset)
-    pointwise = (
-        traits_of(fn.type_name).pointwise or fn.type_name == "MVN"
-    )  # its units see whole planes, in place
-    if pointwise and not _moves_rows(fn):
+    stays = traits_of(fn.type_name).pointwise or fn.type_name == "MVN"  # which sees whole planes, in place
+    if stays and not _moves_rows(fn):
         return CoordMap()
     raise UndefinedMapException(f"{fn.type_name}: has no coordinate map.")
 

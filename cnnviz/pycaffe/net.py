@@ -120,9 +120,7 @@ class Net(EngineNet):
                 name: padded(np.asarray(array[start : start + size]), size) for name, array in blobs.items()
             }
 
-    @property
-    def _set_input_arrays(self) -> Callable[[np.ndarray, np.ndarray], None]:
-        return self.set_input_arrays
+    _set_input_arrays = EngineNet.set_input_arrays
 
     def _forward(self, start: int, end: int) -> float:
         """Runs the layers with the indices ``start`` to ``end``; returns the sum of their weighted losses."""
@@ -151,7 +149,12 @@ class Net(EngineNet):
             diffs: more blobs to return the diff of, beside the inputs.
             zero_higher: whether the gradients of the layers after it become zero.
         """
-        self._seed(start_name, start_diff, zero_higher)
+        index = self._index(start_name, 0)
+        if zero_higher:
+            for node in self.graph.layers[index + 1 :]:
+                for top in node.tops:
+                    self.blobs[top].clear_diff()
+        self._set_diff(self.graph.layers[index].tops[0], start_diff)
         return self.backward(diffs, start=start_name)
 
     def deconv_from_layer(
@@ -168,23 +171,13 @@ class Net(EngineNet):
         """
         if deconv_type not in ("Zeiler & Fergus", "Guided Backprop"):
             raise ValueError(f"deconv_type {deconv_type!r}: expected 'Zeiler & Fergus' or 'Guided Backprop'.")
-        self._seed(start_name, start_diff, zero_higher)
         self._rectify = deconv_type
         try:
-            return self.backward(diffs, start=start_name)
+            return self.backward_from_layer(start_name, start_diff, diffs, zero_higher)
         finally:
             self._rectify = None
 
     _rectify: str | None = None  # the kind of deconvolution while one runs
-
-    def _seed(self, layer: str, diff: np.ndarray, zero_higher: bool) -> None:
-        """Puts ``diff`` at a layer's first top, and zeros behind it if asked."""
-        index = self._index(layer, 0)
-        if zero_higher:
-            for node in self.graph.layers[index + 1 :]:
-                for top in node.tops:
-                    self.blobs[top].clear_diff()
-        self._set_diff(self.graph.layers[index].tops[0], diff)
 
     def _backward_rectified(self, index: int) -> None:
         """Runs a ReLU backward as the kind of deconvolution asks."""
