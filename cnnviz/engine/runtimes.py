@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
-import importlib.metadata
 import os
 import signal
 import sys
@@ -64,6 +63,8 @@ def keeping_signals() -> Iterator[None]:
 
 def _pip_runtime_libraries() -> list[Path]:
     """Libraries of OpenCL runtimes that pip brought and that no loader would find by itself."""
+    import importlib.metadata  # takes long, and what only draws asks for no runtime
+
     found = []
     try:
         files = importlib.metadata.distribution("intel-opencl-rt").files or []
