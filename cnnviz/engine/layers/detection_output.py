@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
+from cnnviz.engine.layers._priors import count_priors
 from cnnviz.engine.ops.boxes import decode, suppress
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
@@ -63,16 +64,9 @@ class DetectionOutput(Layer):
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         options = self.param.detection_output_param
-        boxes, scores, priors = bottom[:3]
-        if len(priors) < 3 or priors[1] != 2 or priors[2] % 4:
-            raise NetError(f"bottom 2 is {priors}, wanted are priors (1, 2, 4 P)")
-        self.priors, self.classes = priors[2] // 4, options.num_classes
+        self.classes = options.num_classes
         self.box_classes = 1 if options.share_location else self.classes
-        for index, shape, each in ((0, boxes, 4 * self.box_classes), (1, scores, self.classes)):
-            if math.prod(shape[1:]) != self.priors * each or shape[:1] != boxes[:1]:
-                raise NetError(
-                    f"bottom {index} is {shape}, wanted are {each} numbers for each of {self.priors} priors"
-                )
+        self.priors = count_priors(bottom[:3], self.box_classes, self.classes)
         return [(1, 1, 1, 7)]
 
     @np.errstate(over="ignore", invalid="ignore")  # untrained nets have infinite boxes, as in Caffe

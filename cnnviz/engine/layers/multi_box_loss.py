@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layers._loss import Loss, loss_divisor, normalization_mode
+from cnnviz.engine.layers._priors import count_priors
 from cnnviz.engine.ops.boxes import areas, decode, encode, greedy, match
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, MultiBoxLossParameter
@@ -95,17 +96,11 @@ class MultiBoxLoss(Loss):
         return bottom_index < 2
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        codes, scores, priors, truth = bottom
+        truth = bottom[3]
         self.classes = self.options.num_classes
         self.code_classes = 1 if self.options.share_location else self.classes
-        if len(priors) < 3 or priors[1] != 2 or priors[2] % 4:
-            raise NetError(f"bottom 2 is {priors}, expected are priors (1, 2, 4 P)")
-        self.num, self.priors = codes[0], priors[2] // 4
-        for index, shape, each in ((0, codes, 4 * self.code_classes), (1, scores, self.classes)):
-            if shape[:1] != codes[:1] or math.prod(shape[1:]) != self.priors * each:
-                raise NetError(
-                    f"bottom {index} is {shape}, expected are {each} numbers for each of {self.priors} priors"
-                )
+        self.priors = count_priors(bottom[:3], self.code_classes, self.classes)
+        self.num = bottom[0][0]
         if not truth or truth[-1] != 8:
             raise NetError(f"bottom 3 is {truth}, expected are true boxes (1, 1, G, 8)")
         return [()]
