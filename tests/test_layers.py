@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
+import itertools
 import json
 import pkgutil
 from pathlib import Path
@@ -28,8 +30,10 @@ from layer_harness import (
 
 from cnnviz.engine.blob import Blob
 from cnnviz.engine.device import get_device
+from cnnviz.engine.graph import build_graph
 from cnnviz.engine.layer import layer_types
 from cnnviz.errors import NetError
+from cnnviz.formats.prototxt import parse_net
 
 
 def all_cases() -> list[Case]:
@@ -144,6 +148,24 @@ def tolerance_of(tolerances: dict, path: Path) -> float:
         if entry is not None:
             return entry
     return 2e-5
+
+
+ODD_SHAPES = [(), (0,), (2, 3), (2, 0, 4), (2, 3, 0, 0), (1,) * 5, (2, 3, 4, 5, 6, 7)]
+
+
+@pytest.mark.parametrize("type", sorted({case.type for case in CASES}))
+def test_bottoms_of_odd_shapes_give_shapes_or_one_sentence(type):
+    case = next(case for case in CASES if case.type == type)
+    places = range(len(case.bottoms))
+    for changed, shape in itertools.product([*([i] for i in places), places], ODD_SHAPES):
+        bottoms = [shape if i in changed else given for i, given in enumerate(case.bottoms)]
+        definition = parse_net(dataclasses.replace(case, bottoms=bottoms).text())
+        layer = build_graph(definition, strict=False, splits=False).layers[-1]
+        assert layer.fault or None not in layer.top_shapes
+        try:
+            build_graph(definition, splits=False)
+        except NetError as error:
+            assert layer.fault and "\n" not in str(error)
 
 
 @pytest.mark.parametrize("path", REFERENCE_CASES, ids=lambda p: f"{p.parent.name}/{p.stem}")

@@ -91,7 +91,7 @@ class PriorBox(Layer):
         self._map, image = bottom[0][2:], bottom[1][2:]
         self._image = self._pair("img_size", "img") or image
         self._step = self._pair("step", "step") or tuple(
-            size / count for size, count in zip(self._image, self._map, strict=True)
+            size / max(count, 1) for size, count in zip(self._image, self._map, strict=True)
         )
         options = self.param.prior_box_param
         boxes = len(options.min_size) * len(self._ratios) + len(options.max_size)
