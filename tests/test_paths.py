@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from cnnviz.errors import CnnvizError, FileError, NetError
+from cnnviz.formats.databases import open_database
 from cnnviz.formats.files import read_bytes, write_text
 from cnnviz.formats.idx import is_idx
 from cnnviz.formats.paths import existing, find_beside, find_listed
@@ -65,6 +66,8 @@ def test_unknown_escapes_and_lost_files_tell_the_cure(models):
         r"gone\x08ase.prototxt: cannot be read: no such file or directory. "
         r"Write the path with '/' in place of '\'."
     )
+    with pytest.raises(FileError, match=r"no such file or folder; .* Write the path with '/' in place of"):
+        open_database(r"data\gone_lmdb")
 
 
 def test_errors_are_one_line_without_control_characters_and_of_sane_length():

@@ -18,8 +18,8 @@ from cnnviz.errors import FileError, require
 from cnnviz.formats.files import describe_os_error
 from cnnviz.formats.images import load_image, to_planes
 from cnnviz.formats.lmdb import LmdbFile
+from cnnviz.formats.paths import missing_hint
 from cnnviz.formats.schema import Datum
-from cnnviz.formats.templates import missing_hint
 
 BACKENDS = ("LMDB", "LEVELDB")
 _BATCH = 1000  # entries per transaction, as Caffe's tools commit

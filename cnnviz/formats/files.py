@@ -11,8 +11,7 @@ from typing import IO
 
 from cnnviz.errors import FileError
 from cnnviz.formats.partial_files import partial_file
-from cnnviz.formats.paths import windows_hint
-from cnnviz.formats.templates import missing_hint
+from cnnviz.formats.paths import missing_hint
 
 MOST_AT_ONCE = 1 << 30
 
@@ -84,8 +83,7 @@ def open_to_read(path: str | os.PathLike) -> Iterator[IO[bytes]]:
             yield file
     except OSError as error:
         name = os.fsdecode(path) if isinstance(error, FileNotFoundError) else ""
-        hint = windows_hint(name) + missing_hint(name)
-        raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.{hint}") from None
+        raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.{missing_hint(name)}") from None
 
 
 def read_bytes(path: str | os.PathLike, most: int = MOST_AT_ONCE) -> bytes:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from cnnviz.formats.templates import placeholder_hint
+
 # What an escape in a string makes of a Windows path: "models\\base" has a backspace in it.
 _UNESCAPED = str.maketrans(
     {"\\": "/", "\a": "/a", "\b": "/b", "\f": "/f", "\n": "/n", "\r": "/r", "\t": "/t", "\v": "/v"}
@@ -86,9 +88,10 @@ def find_listed(names: list[str], find: Callable[[str], str]) -> list[str]:
     return [folder + name if _is_plain(name) else existing(folder + name) for name in names]
 
 
-def windows_hint(name: str) -> str:
-    """Returns the way out for a path that was written on Windows and not found, or ""."""
-    return "" if with_slashes(name) == name else " Write the path with '/' in place of '\\'."
+def missing_hint(name: str) -> str:
+    """Returns the way out for a path that is not there but comes from Windows or a template, or ""."""
+    slashes = "" if with_slashes(name) == name else " Write the path with '/' in place of '\\'."
+    return slashes + placeholder_hint(name)
 
 
 def _is_plain(name: str) -> bool:

@@ -13,9 +13,9 @@ from typing import Any
 from cnnviz.errors import FileError, NetError
 from cnnviz.formats import upgrade
 from cnnviz.formats.files import write_text
-from cnnviz.formats.paths import find_beside, windows_hint
+from cnnviz.formats.paths import find_beside, missing_hint
 from cnnviz.formats.schema import LayerParameter, NetParameter, SolverParameter
-from cnnviz.formats.templates import explain, missing_hint
+from cnnviz.formats.templates import explain
 from cnnviz.formats.text import read_text
 from cnnviz.formats.text_format import ParsedText, Unknown, format_text, parse_text
 
@@ -148,8 +148,7 @@ class SolverDefinition(_Definition):
         if not os.path.lexists(found):
             raise FileError(
                 f"{self.path}: its net {name!r} is not there, counted from the current folder, the solver's "
-                f"or one above it. Correct the path, or run where it is right."
-                f"{windows_hint(name)}{missing_hint(name)}"
+                f"or one above it. Correct the path, or run where it is right.{missing_hint(name)}"
             )
         return read_net(found)
 

@@ -53,7 +53,7 @@ def explain(text: str, path: str, error: NetError) -> Exception:
     return NetError(f"{path}: is a template, with placeholders to fill in first: {listed}{more}.")
 
 
-def missing_hint(name: str) -> str:
+def placeholder_hint(name: str) -> str:
     """Returns the way out for a path that is not there and holds a placeholder, or ""."""
     place = _PLACE.search(name)
     return f" {place[0]} is a placeholder of a template; fill it in first." if place else ""
