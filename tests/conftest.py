@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,14 @@ def assert_refused(read: Callable[[Path], object], path: Path, content: bytes, m
     with pytest.raises(FileError) as error:
         read(path)
     assert str(error.value).startswith(f"{path}: {message}")
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Waits until a condition holds; fails if it does not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from click.testing import CliRunner
+from conftest import wait_for
 
 import cnnviz.engine.device as device_module
 from cnnviz.cli.flags import COMMANDS, command_name, rewritten
@@ -187,13 +187,6 @@ def test_signals_do_what_their_flags_say(folder, number, flag, effect, ends):
             process.kill()
             process.wait()
     assert bool(list(folder.glob("snap_iter_*.caffemodel"))) == (effect != "none")
-
-
-def wait_for(condition, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_a_snapshot_prefix_may_be_a_folder(folder):

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from click.testing import CliRunner
+from conftest import wait_for
 
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError, FileError
@@ -171,13 +172,6 @@ def test_needs_no_opencl(log, tmp_path):
     assert (tmp_path / "a.png").exists()
 
 
-def wait_for(condition, seconds=30.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def test_follow_draws_again_and_ends_cleanly(log, tmp_path):
     out = tmp_path / "all.csv"
     log.write_text("")
@@ -187,10 +181,10 @@ def test_follow_draws_again_and_ends_cleanly(log, tmp_path):
         time.sleep(1)
         assert not out.exists()
         log.write_text(LOG)
-        wait_for(out.exists)
+        wait_for(out.exists, 30)
         with open(log, "a") as file:
             file.write(MORE)
-        wait_for(lambda: "loss,20," in out.read_text())
+        wait_for(lambda: "loss,20," in out.read_text(), 30)
         process.send_signal(signal.SIGINT)
         errors = process.communicate(timeout=30)[1]
     finally:
