@@ -21,16 +21,15 @@ from cnnviz.formats.prototxt import parse_net
 from cnnviz.formats.schema import FillerParameter
 
 HUGE = 2**31 - 1
-IMAGE = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 1 dim: 3 dim: 16 dim: 16 } } }'
-
-
-def net_of(layer: str) -> str:
-    return f'{IMAGE}\nlayer {{ name: "x" bottom: "d" top: "x" {layer} }}'
 
 
 def input_of(*dims: int) -> str:
     sizes = " ".join(f"dim: {size}" for size in dims)
     return f'layer {{ name: "d" type: "Input" top: "d" input_param {{ shape {{ {sizes} }} }} }}'
+
+
+def net_of(layer: str) -> str:
+    return f'{input_of(1, 3, 16, 16)}\nlayer {{ name: "x" bottom: "d" top: "x" {layer} }}'
 
 
 @pytest.mark.parametrize("text", [

@@ -11,6 +11,12 @@ from cnnviz.errors import NetError
 from cnnviz.formats.prototxt import parse_net
 
 IMAGE = [(1, 3, 5, 5)]
+
+
+def window(more: str = "") -> str:
+    return f"convolution_param {{ num_output: 4 kernel_size: 3 {more} }}"
+
+
 # type, shapes of the bottoms, number of tops, parameters, what the error says
 ROWS = [
     ("Dropout", [(2, 3)], 1, "dropout_param { dropout_ratio: 1.5 }", "dropout_ratio is 1.5"),
@@ -79,23 +85,16 @@ ROWS = [
     ("Pad", [(2, 3)], 1, "pad_param { paddings: 1 }", "expected are 4"),
     ("CropCenter", [(2, 3)], 1, "crop_center_param { crop_size: 1 }", "leave nothing"),
     ("Axpy", [(2, 4), (2, 3, 5), (2, 3, 5)], 1, "", "one factor for each channel"),
-    ("DepthwiseConvolution", IMAGE, 1, "convolution_param { num_output: 4 kernel_size: 3}", "multi"),
-    ("Convolution", IMAGE, 1, "convolution_param { num_output: 4 kernel_size: 3 pad_l: 1 pad: 1 }",
-     "give one of: pad;"),
-    ("Convolution", IMAGE, 1, "convolution_param { num_output: 4 kernel_size: 3 pad_b: -1 }",
-     "cannot be negative"),
-    ("Convolution", IMAGE, 1, "convolution_param { num_output: 4 kernel_size: 3 pad_type: 2 }",
-     "pad_type is 0, or 1"),
-    ("Convolution", IMAGE, 1, "convolution_param { num_output: 4 kernel_size: 3 hole: 2 dilation: 2 }",
-     "one of the three forms"),
-    ("Convolution", IMAGE, 1, "convolution_param { num_output: 4 kernel_size: 3 stride: 4294967295 }",
-     "can span 2147483647 pixels at most"),
+    ("DepthwiseConvolution", IMAGE, 1, window(), "multi"),
+    ("Convolution", IMAGE, 1, window("pad_l: 1 pad: 1"), "give one of: pad;"),
+    ("Convolution", IMAGE, 1, window("pad_b: -1"), "cannot be negative"),
+    ("Convolution", IMAGE, 1, window("pad_type: 2"), "pad_type is 0, or 1"),
+    ("Convolution", IMAGE, 1, window("hole: 2 dilation: 2"), "one of the three forms"),
+    ("Convolution", IMAGE, 1, window("stride: 4294967295"), "can span 2147483647 pixels at most"),
     ("Convolution", IMAGE, 1, "convolution_param { num_output: 4294967295 kernel_size: 3 }",
      "more than 2147483647 elements"),
-    ("Deconvolution", IMAGE, 1, "convolution_param { num_output: 4 kernel_size: 3 pad_type: 1 }",
-     "pad_type is for Convolution"),
-    ("Deconvolution", IMAGE, 1, "convolution_param { num_output: 4 kernel_size: 3 stride: 2147483647 }",
-     "can span 2147483647 pixels at most"),
+    ("Deconvolution", IMAGE, 1, window("pad_type: 1"), "pad_type is for Convolution"),
+    ("Deconvolution", IMAGE, 1, window("stride: 2147483647"), "can span 2147483647 pixels at most"),
     ("Interp", IMAGE, 1, "interp_param { height: 5 }", "gives no size"),
     ("Interp", IMAGE, 1, "interp_param { height: 2147483647 width: 2147483647 }", "more than 2147483647"),
     ("Interp", IMAGE, 1, "interp_param { zoom_factor: 2147483647 }", "would become"),

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import cnnviz
 from cnnviz.analysis.deploy import deploy
 from cnnviz.analysis.features import Looker
+from cnnviz.analysis.summary import graph_to_show
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.solver import Solver
 from cnnviz.errors import FileError, NetError, WeightsError
@@ -27,6 +28,12 @@ IP = """layer { name: "ip" type: "InnerProduct" bottom: "conv" top: "ip"
 """
 PROB = 'layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" }\n'
 WHOLE = INPUT + CONV + IP + PROB
+# Nets whose weights lack the layer "ip", or all layers.
+PART = WHOLE.replace('"ip"', '"i"')
+OTHER = PART.replace('"conv"', '"c"')
+# A data layer in place of the input.
+FED = 'layer { name: "data" type: "DummyData" top: "data" dummy_data_param { '
+FED += "shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }\n"
 # Each cannot run, for another reason, and reads "conv".
 CANNOT = {
     "unknown type 'Odd'": 'layer { name: "x" type: "Odd" bottom: "conv" top: "x" }\n',
@@ -110,9 +117,9 @@ def test_unknown_bottoms_and_nets_of_which_nothing_runs_are_errors():
         cnnviz.Net(parse_net(INPUT + CONV.replace("Convolution", "Konv")), partial=True)
 
 
-@pytest.mark.parametrize("bottom, fault", [("konv", "unknown bottom 'konv'; did you mean 'conv'?")])
-def test_features_and_gallery_tell_a_fault_of_the_net(folder, bottom, fault):
-    (folder / "bad.prototxt").write_text(INPUT + CONV + IP.replace('"conv"', f'"{bottom}"') + PROB)
+def test_features_and_gallery_tell_a_fault_of_the_net(folder):
+    fault = "unknown bottom 'konv'; did you mean 'conv'?"
+    (folder / "bad.prototxt").write_text(WHOLE.replace('bottom: "conv"', 'bottom: "konv"'))
     for result in (
         run("features", "bad.prototxt", "net.caffemodel", "a.png", "--out", "maps"),
         run("gallery", "bad.prototxt", "net.caffemodel", "--image", "a.png", "--out", "p.html"),
@@ -153,28 +160,18 @@ def test_time_and_extract_features_run_the_rest(folder):
     (folder / "odd.prototxt").write_text(WHOLE + CANNOT["unknown type 'Odd'"])
     shown = run("time", "--model", "odd.prototxt", "--iterations", "1").output
     assert "prob " in shown and "\nx " not in shown
-    shape = "shape { dim: 1 dim: 3 dim: 8 dim: 8 }"
-    data = f'layer {{ name: "data" type: "DummyData" top: "data" dummy_data_param {{ {shape} }} }}\n'
-    (folder / "fed.prototxt").write_text(data + CONV + IP + PROB + CANNOT["unknown type 'Odd'"])
+    (folder / "fed.prototxt").write_text(FED + CONV + IP + PROB + CANNOT["unknown type 'Odd'"])
     assert run("extract-features", "net.caffemodel", "fed.prototxt", "prob", "p.npz", "1").exit_code == 0
     refused = run("extract-features", "net.caffemodel", "fed.prototxt", "x", "x.npz", "1")
     assert "blob 'x' is not computed: fed.prototxt" in str(refused.exception)
 
 
 def test_missing_labels_are_no_fault():
-    text = (
-        WHOLE
-        + """layer { name: "flat" type: "Flatten" bottom: "label" top: "flat" }
+    scoring = """layer { name: "flat" type: "Flatten" bottom: "label" top: "flat" }
     layer { name: "acc" type: "Accuracy" bottom: "ip" bottom: "flat" top: "acc" }
     layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }"""
-    )
-    assert [layer.name for layer in deploy(parse_net(text)).proto.layer] == [
-        "input",
-        "conv",
-        "ip",
-        "prob",
-        "loss",
-    ]
+    names = [layer.name for layer in deploy(parse_net(WHOLE + scoring)).proto.layer]
+    assert names == ["input", "conv", "ip", "prob", "loss"]
 
 
 def test_unknown_data_layers_become_inputs():
@@ -219,8 +216,7 @@ def test_time_has_zeros_stand_in_for_data_that_is_elsewhere(folder, caplog, tran
 
 def test_the_weights_tell_the_channels_of_absent_data(folder, caplog):
     (folder / "train.prototxt").write_text(AWAY.replace("TRANSFORM", "crop_size: 8") + TRAINED)
-    gray = (WHOLE.replace("dim: 3", "dim: 1")).replace("input_shape", " input_shape")
-    save(gray, "gray.caffemodel")
+    save(WHOLE.replace("dim: 3", "dim: 1"), "gray.caffemodel")
     result = run("time", "--model", "train.prototxt", "--iterations", "1", "--weights", "gray.caffemodel")
     assert result.exit_code == 0, result.exception
     assert "data (2, 1, 8, 8), label (2,)." in caplog.text
@@ -321,18 +317,10 @@ def test_what_does_not_need_a_failing_layer_is_shown(failing, folder, caplog, ki
     page = ["gallery", "odd.prototxt", "net.caffemodel", "--image", "a.png", "--out", "p.html"]
     assert run(*page).exit_code == 0
     assert "Left out, with what needs it: &#x27;y&#x27;." in (folder / "p.html").read_text(encoding="utf-8")
-    wanted = [
-        "features",
-        "odd.prototxt",
-        "net.caffemodel",
-        "a.png",
-        "--out",
-        "maps",
-        "--attribution",
-        "saliency",
-    ]
-    assert run(*wanted, "--npy", "conv", "--attribution", "saliency").exit_code == 0
-    assert "blob 'y' is not computed: odd.prototxt" in str(run(*wanted, "--npy", "y").exception)
+    maps = ["features", "odd.prototxt", "net.caffemodel", "a.png", "--out", "maps"]
+    maps += ["--attribution", "saliency", "--npy"]
+    assert run(*maps, "conv").exit_code == 0
+    assert "blob 'y' is not computed: odd.prototxt" in str(run(*maps, "y").exception)
 
 
 @pytest.mark.parametrize("kind", ["Forward", "Embed"])
@@ -342,9 +330,7 @@ def test_time_and_extract_features_go_on_without_a_failing_layer(failing, folder
     assert result.exit_code == 0, result.exception
     assert "\nprob " in result.output and "\nx " not in result.output and "\ny " not in result.output
     assert caplog.text.count("Left out, with what needs it: 'y'.") == 1
-    shape = "dummy_data_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } }"
-    data = f'layer {{ name: "data" type: "DummyData" top: "data" {shape} }}\n'
-    text = (folder / "odd.prototxt").read_text().replace(INPUT, data)
+    text = (folder / "odd.prototxt").read_text().replace(INPUT, FED)
     (folder / "odd.prototxt").write_text(text)
     assert run("extract-features", "net.caffemodel", "odd.prototxt", "prob", "p.npz", "2").exit_code == 0
     assert np.load("p.npz")["prob"].shape == (2, 3)
@@ -371,7 +357,7 @@ def test_faults_that_are_no_layers_pass(failing, monkeypatch):
 
 
 def test_weights_of_another_net_are_an_error(folder):
-    save(WHOLE.replace('"conv"', '"c"').replace('"ip"', '"i"'), "other.caffemodel")
+    save(OTHER, "other.caffemodel")
     message = (
         "other.caffemodel: holds weights of 'c', 'i', and net.prototxt has none of these layers but 'conv'"
     )
@@ -390,7 +376,7 @@ def test_weights_of_another_net_are_an_error(folder):
 
 
 def test_layers_left_at_their_filler_are_named(folder, caplog):
-    save(WHOLE.replace('"ip"', '"i"'), "part.caffemodel")
+    save(PART, "part.caffemodel")
     said = "part.caffemodel: has no weights for the layer 'ip': it keeps untrained initial values."
     assert run("features", "net.prototxt", "part.caffemodel", "a.png", "--out", "maps").exit_code == 0
     assert [record.getMessage() for record in caplog.records].count(said) == 1
@@ -419,8 +405,8 @@ def test_layers_that_share_weights_of_the_file_are_filled(folder, caplog):
 
 
 def test_fine_tuning_gets_a_notice_only(folder, caplog):
-    save(WHOLE.replace('"conv"', '"c"').replace('"ip"', '"i"'), "other.caffemodel")
-    save(WHOLE.replace('"ip"', '"i"'), "part.caffemodel")
+    save(OTHER, "other.caffemodel")
+    save(PART, "part.caffemodel")
     (folder / "solver.prototxt").write_text(
         'net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 1 snapshot_after_train: false'
     )
@@ -436,7 +422,7 @@ def test_fine_tuning_gets_a_notice_only(folder, caplog):
 def test_pycaffe_goes_on_as_caffe_does(folder, caplog):
     import cnnviz.pycaffe as caffe
 
-    save(WHOLE.replace('"conv"', '"c"').replace('"ip"', '"i"'), "other.caffemodel")
+    save(OTHER, "other.caffemodel")
     caffe.Net("net.prototxt", "other.caffemodel", caffe.TEST)
     assert "holds weights of 'c', 'i'" in caplog.text
 
@@ -490,8 +476,6 @@ def test_pictures_tell_the_makers(folder, command):
 
 
 def test_the_phase_that_is_shown_has_the_fewest_unknown_bottoms():
-    from cnnviz.analysis.summary import graph_to_show
-
     # TEST lacks one bottom; TRAIN has two layers of unknown types.
     text = (
         INPUT
@@ -511,18 +495,8 @@ def test_features_take_stages(folder):
     assert "give --stage a" in str(run(*arguments).exception)
     result = run(*arguments, "--stage", "a")
     assert result.exit_code == 0, result.exception
-    page = [
-        "gallery",
-        "staged.prototxt",
-        "net.caffemodel",
-        "--image",
-        "a.png",
-        "--out",
-        "p.html",
-        "--level",
-        "2",
-    ]
-    assert run(*page).exit_code == 0
+    page = ["gallery", "staged.prototxt", "net.caffemodel", "--image", "a.png", "--out", "p.html"]
+    assert run(*page, "--level", "2").exit_code == 0
 
 
 def test_refused_fields_of_a_layer_are_refused_in_features_too(folder):

@@ -212,8 +212,20 @@ def test_fields_of_branches_are_joined():
     assert fields[-1].size == fields[-2].size == (11, 11)
 
 
-def seen(text: str, blob: str) -> tuple[np.ndarray, np.ndarray]:
-    """The boxes of units inside of the last blob as fields tell them, and as gradients show them."""
+CONV3 = 'type: "Convolution" convolution_param { num_output: 1 kernel_size: 3 stride: 2 pad: 1 }'
+
+
+def behind_a_convolution(layer: str) -> str:
+    """The net of an image, a convolution "c" and a layer that makes "y" of it."""
+    shape = "input_param { shape { dim: 1 dim: 1 dim: 24 dim: 20 } }"
+    text = f'layer {{ name: "data" type: "Input" top: "data" {shape} }}\n'
+    text += f'layer {{ name: "c" bottom: "data" top: "c" {CONV3} }}\n'
+    return text + f'layer {{ name: "y" bottom: "c" top: "y" {layer} }}'
+
+
+def seen(layer: str) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes of a layer's units inside of the image as fields tell them, and as gradients show them."""
+    text = behind_a_convolution(layer)
     net = Net(parse_net("force_backward: true\n" + text), "TRAIN", seed=1)
     for blobs in net.params.values():
         blobs[0].data[...] = 1.0  # nothing may cancel
@@ -221,26 +233,16 @@ def seen(text: str, blob: str) -> tuple[np.ndarray, np.ndarray]:
     net.forward()
     field = receptive_fields(build_graph(parse_net(text), splits=False))[-1]
     told, shown = [], []
-    height, width = net.blobs[blob].shape[2:]
+    height, width = net.blobs["y"].shape[2:]
     for i, j in np.ndindex(height, width):
-        net.blobs[blob].diff[...] = 0
-        net.blobs[blob].diff[0, 0, i, j] = 1
+        net.blobs["y"].diff[...] = 0
+        net.blobs["y"].diff[0, 0, i, j] = 1
         net.backward()
         rows, columns = np.nonzero(net.blobs["data"].diff.any(axis=(0, 1)))
         if len(rows) and min(*rows, *columns) > 0 and rows.max() < 23 and columns.max() < 19:
             told.append(field.box(i, j))
             shown.append((rows.min(), columns.min(), rows.max() + 1, columns.max() + 1))
     return np.array(told), np.array(shown)
-
-
-CONV3 = 'type: "Convolution" convolution_param { num_output: 1 kernel_size: 3 stride: 2 pad: 1 }'
-
-
-def behind_a_convolution(layer: str) -> str:
-    shape = "input_param { shape { dim: 1 dim: 1 dim: 24 dim: 20 } }"
-    text = f'layer {{ name: "data" type: "Input" top: "data" {shape} }}\n'
-    text += f'layer {{ name: "c" bottom: "data" top: "c" {CONV3} }}\n'
-    return text + layer
 
 
 @pytest.mark.parametrize("layer", [
@@ -256,7 +258,7 @@ def behind_a_convolution(layer: str) -> str:
     'type: "Unpooling" unpooling_param { kernel_size: 3 stride: 3 }',
 ], ids=lambda text: text[6:70])  # fmt: skip
 def test_fields_of_forks_layers_are_what_units_see(layer):
-    told, shown = seen(behind_a_convolution(f'layer {{ name: "y" bottom: "c" top: "y" {layer} }}'), "y")
+    told, shown = seen(layer)
     assert len(told) > 3 and np.array_equal(told, shown)
 
 
@@ -276,7 +278,7 @@ def test_fields_of_forks_layers_are_what_units_see(layer):
     'type: "Unpooling" unpooling_param { unpool: AVE kernel_size: 2 stride: 2 }',
 ], ids=lambda text: text[6:80])  # fmt: skip
 def test_fields_of_resized_planes_are_the_largest_around_the_mean_place(layer):
-    told, shown = seen(behind_a_convolution(f'layer {{ name: "y" bottom: "c" top: "y" {layer} }}'), "y")
+    told, shown = seen(layer)
     sizes = shown[:, 2:] - shown[:, :2]
     assert len(told) > 3 and np.allclose(told[:, 2:] - told[:, :2], sizes.max(axis=0))
     # Two pixels of the input lie between neighbours of the resized plane.
@@ -286,8 +288,8 @@ def test_fields_of_resized_planes_are_the_largest_around_the_mean_place(layer):
 
 def test_fields_behind_a_correlation_cover_both_images_and_all_displacements():
     options = "correlation_param { kernel_size: 3 max_displacement: 2 pad: 1 stride_1: 2 }"
-    layer = f'layer {{ name: "y" type: "Correlation" bottom: "c" bottom: "c" top: "y" {options} }}'
-    fields = receptive_fields(build_graph(parse_net(behind_a_convolution(layer)), splits=False))
+    text = behind_a_convolution(f'type: "Correlation" bottom: "c" {options}')
+    fields = receptive_fields(build_graph(parse_net(text), splits=False))
     # Windows of 3 + 2 * 2 units of 3 pixels, 2 pixels apart; the first is centred on unit 2 - 1 + 1.
     assert fields[-1].size == (3 + 6 * 2, 3 + 6 * 2)
     assert fields[-1].stride == (4, 4) and fields[-1].offset == (4, 4)
