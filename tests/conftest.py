@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cnnviz.errors import FileError
+from cnnviz.formats.prototxt import parse_net
 
 pytest_plugins = ["device_tests", "simulator"]
 
@@ -48,6 +49,16 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def make_looker(folder: Path, text: str, **options):
+    """Returns a Looker at the net of ``text``, whose random weights are saved as net.caffemodel."""
+    from cnnviz.analysis.features import Looker
+    from cnnviz.engine.net import Net
+
+    definition, weights = parse_net(text), folder / "net.caffemodel"
+    Net(definition, "TEST", seed=0).save(weights)
+    return Looker(definition, weights, **options)
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import make_looker
 
 import cnnviz
 from cnnviz.analysis.arrays import InputArray, picture_of
 from cnnviz.analysis.attribution import attribute
-from cnnviz.analysis.features import Looker
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.images import encode_image
@@ -25,11 +25,6 @@ layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" }"""
 def net_text(shape: tuple[int, ...]) -> str:
     dims = " ".join(f"dim: {side}" for side in shape)
     return f'input: "data" input_shape {{ {dims} }}\n{SCORES}'
-
-
-def make_looker(tmp_path, text: str, **options) -> Looker:
-    cnnviz.Net(parse_net(text), seed=1).save(tmp_path / "n.caffemodel")
-    return Looker(parse_net(text), tmp_path / "n.caffemodel", **options)
 
 
 @pytest.mark.parametrize(
@@ -92,8 +87,8 @@ def test_the_command_and_the_page_take_arrays(folder, caplog):
     (folder / "n.prototxt").write_text(net_text((1, 1, 4, 6, 5)))
     make_looker(folder, net_text((1, 1, 4, 6, 5)))
     np.save(folder / "x.npy", np.random.default_rng(0).normal(size=(4, 6, 5)))
-    assert "class" in run("features", "n.prototxt", "n.caffemodel", "x.npy", "--out", "maps").output
-    run("gallery", "n.prototxt", "n.caffemodel", "--image", "x.npy", "--out", "p.html")
+    assert "class" in run("features", "n.prototxt", "net.caffemodel", "x.npy", "--out", "maps").output
+    run("gallery", "n.prototxt", "net.caffemodel", "--image", "x.npy", "--out", "p.html")
     assert "array of 4×6×5" in (folder / "p.html").read_text(encoding="utf-8")
     assert "frames" not in caplog.text
 
@@ -108,7 +103,7 @@ def test_the_second_image_of_a_pair(folder):
     pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3)).astype(np.uint8)
     for k in range(2):
         (folder / f"{k}.png").write_bytes(encode_image(pixels[k], "png"))
-    files = ["n.prototxt", "n.caffemodel", "0.png", "--out", "maps"]
+    files = ["n.prototxt", "net.caffemodel", "0.png", "--out", "maps"]
     run("features", *files, "--input", "b=1.png", "--npy", "cat", "--mean", "1,2,3")
     expected = [
         image[:, :, ::-1].transpose(2, 0, 1) - np.array([1, 2, 3]).reshape(3, 1, 1) for image in pixels
@@ -131,7 +126,7 @@ def test_the_net_takes_the_length_of_an_array_where_it_can(tmp_path, shape):
         values = np.random.default_rng(0).normal(size=(shape[1], *sides)).astype(np.float32)
         given = values[0] if shape[1] == 1 else values
         features = looker.look(InputArray(given), "x.npy")
-        other = cnnviz.Net(parse_net(text), weights=tmp_path / "n.caffemodel")
+        other = cnnviz.Net(parse_net(text), weights=tmp_path / "net.caffemodel")
         other.blobs["data"].reshape(1, *values.shape)
         assert np.array_equal(looker.net.blobs["prob"].data, other.forward(data=values[None])["prob"])
         assert features.maps[0].values.shape[1:] == tuple(side - 2 for side in sides)

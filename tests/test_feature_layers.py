@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import make_looker
 
-import cnnviz
-from cnnviz.analysis.features import FeatureMaps, ImageFeatures, Looker, spread
+from cnnviz.analysis.features import FeatureMaps, ImageFeatures, spread
 from cnnviz.analysis.preprocessing import find_pictures, preprocessing_from_options, preprocessing_of
 from cnnviz.analysis.receptive_field import ReceptiveField
 from cnnviz.errors import CnnvizError, FileError, NetError
@@ -24,13 +24,6 @@ POOL = """layer { name: "pool" type: "Pooling" bottom: "conv" top: "pool"
   pooling_param { pool: AVE global_pooling: true } }
 """
 IMAGE = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
-
-
-def make_looker(tmp_path, text: str, **options) -> Looker:
-    definition = parse_net(text)
-    weights = tmp_path / "net.caffemodel"
-    cnnviz.Net(definition, "TEST", seed=0).save(weights)
-    return Looker(definition, weights, **options)
 
 
 def convolution(name: str, bottom: str, count: int = 4) -> str:
