@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.flags import gpu_options
+from cnnviz.cli.flags import gpu_device
 from cnnviz.cli.options import (
     backend_option,
     db_type_argument,
@@ -49,7 +49,7 @@ def command(weights: str, model: str, blobs: str, outs: str, batches: int, db_ty
     from cnnviz.engine.device import get_device
 
     if mode == "GPU" and device is None:
-        device = (gpu_options((device_id or "0").rpartition("=")[2]) or [None])[-1]
+        device = gpu_device((device_id or "0").rpartition("=")[2])
     net = cnnviz.Net(model, phase or "TEST", level, stages, weights, device=get_device(device), partial=True)
     try:
         count = extract_features(

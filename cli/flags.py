@@ -105,14 +105,15 @@ def _foreign(
         return []
     if name == "gpu" and ("device" in known or own_name == "devices"):
         number = next(rest, "0") if value is None else value
-        return gpu_options(number) if "device" in known else []
+        device = gpu_device(number) if "device" in known else None
+        return [] if device is None else ["--device", device]
     if name in _INSTEAD:
         raise click.UsageError(f"--{name.replace('-', '_')}: {_INSTEAD[name]}.")
     return [f"--{name}" if value is None else f"--{name}={value}"]
 
 
-def gpu_options(wish: str) -> list[str]:
-    """Returns the option for Caffe's -gpu 0: of several, or all, the first; none where there is no GPU."""
+def gpu_device(wish: str) -> str | None:
+    """Returns the --device for Caffe's -gpu 0: of several, or all, the first; None where there is no GPU."""
     from cnnviz.engine.device import list_devices
 
     first = wish.split(",")[0]
@@ -120,9 +121,9 @@ def gpu_options(wish: str) -> list[str]:
     gpus = [device for device in list_devices() if device.kind.lower() == "gpu"]
     if not gpus:
         click.echo("--gpu: there is no GPU with OpenCL here, so it is left out.", err=True)
-        return []
+        return None
     if number >= len(gpus):
         raise click.UsageError(f"--gpu {wish}: there are {len(gpus)} GPUs, from 0 on; see: cnnviz devices")
     if not wish.isdigit():
         click.echo(f"--gpu {wish}: cnnviz runs on one device, GPU {number}.", err=True)
-    return ["--device", str(gpus[number].index)]
+    return str(gpus[number].index)
