@@ -16,7 +16,6 @@ import pkgutil
 import re
 import sys
 import warnings
-from collections.abc import Callable
 from typing import IO, NoReturn
 
 import click
@@ -98,7 +97,9 @@ def main() -> None:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        _fail(error.format_message(), error.show)
+        with contextlib.suppress(OSError, ValueError):
+            error.show()
+        _end(1)
     except (click.Abort, KeyboardInterrupt):
         _fail("Interrupted.", exit_code=130)
 
@@ -124,13 +125,14 @@ def _print_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _fail(message: str, show: Callable[[], None] | None = None, exit_code: int = 1) -> NoReturn:
+def _fail(message: str, exit_code: int = 1) -> NoReturn:
     """Ends the process with ``message`` on stderr, if that can be written."""
     with contextlib.suppress(OSError, ValueError):
-        if show is None:
-            click.echo(message, err=True)
-        else:
-            show()
+        click.echo(message, err=True)
+    _end(exit_code)
+
+
+def _end(exit_code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         _drop_what_cannot_be_written(stream)
     sys.exit(exit_code)
