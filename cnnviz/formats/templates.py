@@ -68,8 +68,8 @@ def _placeholders(text: str, path: str, said: str) -> list[tuple[str, int]]:
     for number, line in enumerate(text.splitlines(), 1):
         bare = _LITERAL.sub(lambda match: " " * len(match[0]), line)
         words = [match[0] for match in _PLACE.finditer(bare)]
-        if words or number == wrong:
-            words += [match[1] for match in _WORD.finditer(bare)] if number == wrong else []
+        if number == wrong:
+            words += [match[1] for match in _WORD.finditer(bare)]
         ends_line = any(word.startswith("#") for word in words)  # a comment to the parser, which goes on
         is_there |= bool(words) and (number == wrong or (ends_line and number < wrong))
         for word in words:
