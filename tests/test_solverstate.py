@@ -71,6 +71,15 @@ def test_an_empty_history_and_a_scalar(tmp_path, name):
     assert read_solverstate(tmp_path / name).history[0].shape == ()
 
 
+def test_names_in_another_encoding(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["iter"] = 1
+        file["learned_net"] = np.bytes_("模型/权重.caffemodel".encode("gb18030"))
+        file.create_group("history")
+    assert read_solverstate(tmp_path / "s.h5").learned_net == "模型/权重.caffemodel"
+
+
 @pytest.mark.parametrize(
     "content, message",
     [

@@ -130,7 +130,7 @@ def read_value(path: str | os.PathLike, file: Any, name: str) -> Any:
     value = np.asarray(dataset[()]).reshape(-1)
     if value.size != 1:
         raise FileError(f"{path}: {dataset.name} holds {value.size} values, but one was expected.")
-    return value[0].decode("utf-8", "replace") if isinstance(value[0], bytes) else value[0]
+    return decode_name(value[0]) if isinstance(value[0], bytes) else value[0]
 
 
 def _own(path: str | os.PathLike, parent: Any, name: str) -> Any | None:
