@@ -16,7 +16,8 @@ from cnnviz.gallery.html import counted, numbers, whole_page
 from cnnviz.plots._page import GENERATOR, json_element, template, text
 from cnnviz.plots.graph import NetPicture
 from cnnviz.plots.graph_html import graph_css
-from cnnviz.plots.style import KIND_COLORS, kind_of
+from cnnviz.plots.kinds import kind_of
+from cnnviz.plots.style import KIND_COLORS
 
 _MARK = ' id="cnnviz-model"'
 _KINDS = list(KIND_COLORS)

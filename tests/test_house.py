@@ -12,7 +12,8 @@ import pytest
 from cnnviz.analysis.deploy import FOREIGN_DATA_TYPES
 from cnnviz.engine.layer import KINDS, Layer, layer_types
 from cnnviz.plots._fold import FOREIGN_FOLLOWERS
-from cnnviz.plots.style import _FOREIGN_TYPES, KIND_COLORS, _plain
+from cnnviz.plots.kinds import _FOREIGN_TYPES, _plain
+from cnnviz.plots.style import KIND_COLORS
 
 ROOT = Path(__file__).resolve().parents[1]
 # A room may import the rooms before it.
@@ -104,6 +105,17 @@ def test_drawing_and_plotting_need_no_opencl():
     )
     result = run_python(code)
     assert result.stdout.strip() == "{'a': (2,)}", result.stderr
+
+
+def test_charts_of_logs_load_nothing_of_the_engine(tmp_path):
+    (tmp_path / "run.log").write_text("Iteration 0, loss = 2\nIteration 1, loss = 1\n")
+    code = (
+        "import sys, cnnviz\n"
+        f"cnnviz.plot_training_log(6, {str(tmp_path / 'run.log')!r}, {str(tmp_path / 'a.svg')!r})\n"
+        "print([name for name in sys.modules if name.startswith(('cnnviz.engine', 'google.protobuf'))])"
+    )
+    result = run_python(code)
+    assert result.stdout.strip() == "[]", result.stderr
 
 
 def test_drawing_as_svg_or_page_needs_no_matplotlib(tmp_path):

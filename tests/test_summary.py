@@ -31,7 +31,7 @@ from cnnviz.engine.scoring import LayerTimes
 from cnnviz.errors import FileError
 from cnnviz.formats.prototxt import parse_net, read_net
 from cnnviz.plots._fold import follows
-from cnnviz.plots.style import kind_of
+from cnnviz.plots.kinds import kind_of
 
 
 def summary_of(text: str):

@@ -20,6 +20,7 @@ from cnnviz.plots._labels import Label, UnitFacts, unit_labels
 from cnnviz.plots._scene import BoxPlan, LegendEntry, Scene
 from cnnviz.plots._text import NO_BREAK, visible, wrap
 from cnnviz.plots._weight_facts import weight_facts
+from cnnviz.plots.kinds import kind_of
 
 # Where a layer is used; layers of both phases differ in these by nature.
 STATE_FIELDS = {"phase", "include", "exclude"}
@@ -82,7 +83,7 @@ class Drawing:
                 for i in content.layers:
                     layer, row = net.graph.layers[i], net.summary.layers[i]
                     blobs = [blob for blob in weights.get(layer.name, ()) if blob is not None]
-                    has_filters = look_of.kind_of(layer.type) == "convolution"
+                    has_filters = kind_of(layer.type) == "convolution"
                     facts = weight_facts(blobs, has_filters) if blobs else None
                     text, fault = to_text(layer.param), fault_of(layer)
                     found.append(LayerDetail(box, index, row, text, net.unknown[i], fault, facts))
@@ -152,13 +153,13 @@ class Drawing:
         if fault:
             return "fill:fault"
         if self.color_by is None:
-            return f"fill:{look_of.kind_of(layer.type)}"
+            return f"fill:{kind_of(layer.type)}"
         return f"heat:{_heat(value, self._greatest):.2f}"
 
     def _stroke(self, layer: GraphLayer, fault: str | None, note: str) -> str:
         if fault:
             return "warning"
-        return "accent" if note else f"kind:{look_of.kind_of(layer.type)}"
+        return "accent" if note else f"kind:{kind_of(layer.type)}"
 
     def _value(self, rows: Sequence[LayerSummary]) -> float:
         if self.color_by == "time":

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from cnnviz.engine.graph import Graph, GraphLayer
 from cnnviz.engine.layer import layer_types, traits_of
 from cnnviz.errors import for_the_first
-from cnnviz.plots.style import kind_of
+from cnnviz.plots.kinds import kind_of
 
 # Types without a class of their own that say little by themselves, as layers that follow.
 FOREIGN_FOLLOWERS = ("SELU",)

@@ -16,7 +16,8 @@ from cnnviz.engine.graph import Graph
 from cnnviz.engine.weights_check import some_names
 from cnnviz.errors import CnnvizError, WeightsError, did_you_mean
 from cnnviz.plots._text import fit, percent, text_width, visible
-from cnnviz.plots.style import KIND_COLORS, Theme, kind_of
+from cnnviz.plots.kinds import kind_of
+from cnnviz.plots.style import KIND_COLORS, Theme
 from cnnviz.plots.tiles import BAD_COLOR, Mark, inch_axes, inch_text, keep_ends_inside, number_label
 
 MOST_LAYERS = 8  # all drawn if the caller names none
