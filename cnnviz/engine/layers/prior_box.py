@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
+from cnnviz.engine.ops.boxes import around
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
@@ -125,8 +126,7 @@ class PriorBox(Layer):
         columns = (np.arange(width) + options.offset) * self._step[1]
         sizes = self._sizes()
         centers = np.stack(np.broadcast_arrays(columns[None, :], rows[:, None]), axis=2)[:, :, None]
-        corners = np.concatenate([centers - sizes / 2, centers + sizes / 2], axis=3)
-        boxes = corners / np.array([self._image[1], self._image[0]] * 2)
+        boxes = around(centers, sizes) / np.array([self._image[1], self._image[0]] * 2)
         return np.clip(boxes, 0, 1) if options.clip else boxes
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
