@@ -299,7 +299,6 @@ def test_what_is_done_is_announced(demo, tmp_path):
 @pytest.mark.simulator
 def test_layers_may_be_called_anything(tmp_path):
     """Names that are arguments of numpy.savez, or folders of an archive."""
-    import cnnviz
 
     text = """input: "data" input_dim: 1 input_dim: 1 input_dim: 6 input_dim: 6
     layer { name: "file" type: "Power" bottom: "data" top: "file" power_param { scale: 2 } }

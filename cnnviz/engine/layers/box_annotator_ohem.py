@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layer import Layer
+from cnnviz.engine.layers._choosing import Choosing
 from cnnviz.errors import NetError
 
 
-class BoxAnnotatorOHEM(Layer):
+class BoxAnnotatorOHEM(Choosing):
     """y = the labels of the regions with the largest losses, ignore_label for all others; z = their weights
 
     In each image the roi_per_img regions with the largest losses keep their labels and weights. Runs on the
@@ -34,12 +34,6 @@ class BoxAnnotatorOHEM(Layer):
     kind = "loss"
     num_bottom = (4, 4)
     num_top = (2, 2)
-
-    def allow_force_backward(self, bottom_index: int) -> bool:
-        return False
-
-    def top_has_gradient(self, top_index: int) -> bool:
-        return False
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if self.param.box_annotator_ohem_param.roi_per_img < 1:
@@ -67,8 +61,3 @@ class BoxAnnotatorOHEM(Layer):
         weights = bottom[3].read_data().reshape(regions, channels, places)
         kept = np.where(keep.reshape(regions, 1, places), weights, 0)
         top[1].data[...] = kept.reshape(top[1].shape)
-
-    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        for blob, down in zip(bottom, propagate_down, strict=True):
-            if down:  # nothing flows through a choice
-                blob.clear_diff()

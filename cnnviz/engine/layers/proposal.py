@@ -10,7 +10,7 @@ import numpy as np
 
 import cnnviz
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layer import Layer
+from cnnviz.engine.layers._choosing import Choosing
 from cnnviz.engine.ops.boxes import around, greedy
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
@@ -33,7 +33,7 @@ class _Settings:
     threshold: float = 0.7
 
 
-class Proposal(Layer):
+class Proposal(Choosing):
     """y = the regions that remain of boxes around anchors after non-maximum suppression, the surest first
 
     Around each position of the map there are A anchors, one for each ratio and scale; an anchor of width w
@@ -107,12 +107,6 @@ class Proposal(Layer):
             after=2000 if train else 300,
         )  # fmt: skip
 
-    def allow_force_backward(self, bottom_index: int) -> bool:
-        return False
-
-    def top_has_gradient(self, top_index: int) -> bool:
-        return False
-
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         scores, deltas, image = bottom
         count = len(self._anchors)
@@ -179,11 +173,6 @@ class Proposal(Layer):
         size = self._anchors[:, 2:] - self._anchors[:, :2] + 1
         center = places[:, :, None] + self._anchors[:, :2] + size / 2
         return around(center + moves[..., :2] * size, np.exp(moves[..., 2:]) * size)
-
-    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        for blob, down in zip(bottom, propagate_down, strict=True):
-            if down:  # nothing flows through a choice
-                blob.clear_diff()
 
 
 def _make_anchors(settings: _Settings) -> np.ndarray:
