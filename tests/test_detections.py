@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import make_looker
 
 import cnnviz
-from cnnviz.analysis.features import Looker
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.features import features_figure
@@ -29,10 +29,8 @@ IMAGE = np.zeros((40, 80, 3), np.uint8)
 
 
 def look(tmp_path, settings: str = "", scores: np.ndarray = SCORES):
-    definition = parse_net(NET % settings)
-    cnnviz.Net(definition, "TEST").save(tmp_path / "net.caffemodel")
     given = {"boxes": 0.0, "priors": PRIORS, "scores": scores}
-    looker = Looker(definition, tmp_path / "net.caffemodel", class_names=["none", "cat", "dog"], inputs=given)
+    looker = make_looker(tmp_path, NET % settings, class_names=["none", "cat", "dog"], inputs=given)
     return looker.look(IMAGE, "a.png")
 
 
@@ -85,9 +83,7 @@ def test_nothing_of_the_head_overlaps(tmp_path, shape):
 
 def test_other_nets_have_no_detections(tmp_path):
     text = NET.partition("layer")[0] + "layer" + NET.rpartition("layer")[2]
-    definition = parse_net(text)
-    cnnviz.Net(definition, "TEST").save(tmp_path / "net.caffemodel")
-    features = Looker(definition, tmp_path / "net.caffemodel").look(IMAGE)
+    features = make_looker(tmp_path, text).look(IMAGE)
     assert features.detections is None and features.summary() == "no class scores"
 
 
@@ -122,13 +118,10 @@ layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_
 
 @pytest.mark.parametrize("names", [["cat", "dog"], ["none", "cat", "dog"]])
 def test_boxes_of_yolo_are_drawn_with_their_names(tmp_path, names):
-    definition = parse_net(YOLO)
-    cnnviz.Net(definition, "TEST").save(tmp_path / "net.caffemodel")
     values = np.zeros((1, 7, 1, 2))
     values[0, 4] = -9, 9  # sure of the second position only
     values[0, 6, 0, 1] = 9
-    given = {"x": values}
-    found = Looker(definition, tmp_path / "net.caffemodel", class_names=names, inputs=given).look(IMAGE)
+    found = make_looker(tmp_path, YOLO, class_names=names, inputs={"x": values}).look(IMAGE)
     (only,) = found.detections.found
     assert (only.target, only.name) == (2, "dog") and only.score > 0.99
     assert only.box == pytest.approx((40, 10, 80, 30))

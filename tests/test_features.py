@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import make_looker
 from PIL import Image
 
 import cnnviz
@@ -323,14 +324,19 @@ def test_layers_may_be_called_anything(tmp_path):
         ({"scale": 0.5}, "", False),
         ({}, 'layer { name: "n" type: "BatchNorm" bottom: "data" top: "data" }', False),
         ({}, 'layer { name: "n" type: "LRN" bottom: "data" top: "n" }', True),  # subtracts nothing
+        (
+            {},
+            'layer { name: "n" type: "Power" bottom: "data" top: "n" power_param { shift: -9 } }'
+            'layer { name: "s" type: "Silence" bottom: "data" }',
+            False,
+        ),  # the input has two readers
     ],
 )
 def test_pixels_without_mean_and_scale_are_told_once(tmp_path, caplog, options, first, said):
     text = f"""input: "data" input_shape {{ dim: 1 dim: 1 dim: 4 dim: 4 }} {first}
-    layer {{ name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+    layer {{ name: "ip" type: "InnerProduct" bottom: "{"n" if 'top: "n"' in first else "data"}" top: "ip"
       inner_product_param {{ num_output: 2 }} }}"""
-    cnnviz.Net(parse_net(text)).save(tmp_path / "n.caffemodel")
-    looker = Looker(parse_net(text), tmp_path / "n.caffemodel", Preprocessing(**options))
+    looker = make_looker(tmp_path, text, preprocessing=Preprocessing(**options))
     for _ in range(2):
         looker.look(np.zeros((4, 4), np.uint8))
     assert caplog.text.count("pixels go in as 0 to 255 and nothing is subtracted") == said

@@ -271,14 +271,23 @@ class Looker:
         if self._told_pixels or not self.preprocessing.is_bare:
             return
         self._told_pixels = True
-        nodes = self.net.graph.layers
-        first = next((node.type for node in nodes if self.input in node.bottoms), None)
+        first = self._first_reader()
         sees_to_it = first == "Power" or (traits_of(first).kind == "normalization" and first != "LRN")
         if not sees_to_it:
             log.warning(
                 "No mean and no scale is known, so pixels go in as 0 to 255 and nothing is subtracted; give "
                 "--mean, --scale or --train-model if training did otherwise."
             )
+
+    def _first_reader(self) -> str | None:
+        """The type of the first layer that reads the input, which a Split only hands on."""
+        handed_on = {self.input}
+        for node in self.net.graph.layers:
+            if handed_on.intersection(node.bottoms):
+                if node.type != "Split":
+                    return node.type
+                handed_on.update(node.tops)
+        return None
 
     def _make_room(self, image: InputArray) -> None:
         """Gives the input the shape of an array that is longer or shorter, if the net can run so.
