@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cnnviz.cli.options import device_option
-from cnnviz.cli.progress import say
+from cnnviz.cli.progress import announce, clear, say, show
 
 
 @click.command()
@@ -24,7 +24,6 @@ def command(folder: str, device: str | None) -> None:
     """
     import time
 
-    from cnnviz.cli.progress import announce, clear, show
     from cnnviz.engine.device import get_device
     from cnnviz.gallery.demo import run_demo
 

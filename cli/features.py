@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cnnviz.cli.options import device_option, dpi_option, image_options, style_option
-from cnnviz.cli.progress import say
+from cnnviz.cli.progress import announce, bar, clear, report_skipped, say, steps
 
 METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integrated"]
 
@@ -67,7 +67,6 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
         preprocessing_from_options,
         training_net,
     )
-    from cnnviz.cli.progress import announce, bar, clear, report_skipped, steps
     from cnnviz.engine.device import get_device
     from cnnviz.errors import FileError
     from cnnviz.formats.nets import open_net

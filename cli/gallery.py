@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cnnviz.cli.options import device_option, image_options
-from cnnviz.cli.progress import say
+from cnnviz.cli.progress import announce, clear, say
 
 
 @click.command()
@@ -42,7 +42,6 @@ def command(model, weights, images, logs, out, index, classes, mean, scale, trai
         raise click.UsageError("Give MODEL and --out PAGE.html, or --index DIR.")
     from cnnviz.analysis.inputs import parse_inputs
     from cnnviz.analysis.preprocessing import parse_size, preprocessing_from_options, training_net
-    from cnnviz.cli.progress import announce, clear
     from cnnviz.formats.nets import holds_text, open_net
     from cnnviz.gallery.page import build_gallery
 

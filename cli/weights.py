@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnnviz.cli.options import dpi_option, style_option
-from cnnviz.cli.progress import say
+from cnnviz.cli.progress import announce, clear, say
 
 if TYPE_CHECKING:
     from cnnviz.analysis.drift import Comparison, SnapshotSeries
@@ -94,7 +94,6 @@ def command(model, weights, out, layers, order, normalize, rgb, limit, no_marks,
         plot_weight_filmstrip(snapshots, out, layer=layers[0] if layers else None, **options)
     else:
         from cnnviz.analysis.filters import Report
-        from cnnviz.cli.progress import announce, clear
         from cnnviz.plots.weights import plot_weights
 
         known = measured if isinstance(measured, Report) else None
@@ -125,7 +124,6 @@ def _measure(model: str | None, snapshots: list[str]) -> Report | Comparison | S
     from cnnviz.analysis.drift import compare_snapshots, compare_weights, in_order
     from cnnviz.analysis.filters import filter_report
     from cnnviz.analysis.model import load_graph, load_weights
-    from cnnviz.cli.progress import announce, clear
 
     loaded = [load_weights(path) for path in snapshots]
     graphs = [load_graph(model, weights) for weights in loaded]
