@@ -32,6 +32,7 @@ from cnnviz.engine.blob import Blob
 from cnnviz.engine.device import get_device
 from cnnviz.engine.graph import build_graph
 from cnnviz.engine.layer import layer_types
+from cnnviz.engine.net import Net
 from cnnviz.errors import NetError
 from cnnviz.formats.prototxt import parse_net
 
@@ -166,6 +167,20 @@ def test_bottoms_of_odd_shapes_give_shapes_or_one_sentence(type):
             build_graph(definition, splits=False)
         except NetError as error:
             assert layer.fault and "\n" not in str(error)
+
+
+@pytest.mark.parametrize("type", sorted({case.type for case in CASES}))
+def test_bottoms_without_elements_run_or_are_refused(type):
+    case = next(case for case in CASES if case.type == type)
+    shapes = [(0, *shape[1:]) for shape in case.bottoms]
+    for bottoms in [shapes, *([shape] * len(shapes) for shape in [(0,), (2, 0, 4), (2, 3, 0, 0)])]:
+        definition = parse_net(dataclasses.replace(case, bottoms=bottoms).text())
+        if any(node.fault for node in build_graph(definition, strict=False).layers):
+            continue
+        net = Net(definition, case.phase, seed=5)
+        net.forward()
+        if all(layer.has_backward for layer in net.layers):
+            net.backward()
 
 
 @pytest.mark.parametrize("path", REFERENCE_CASES, ids=lambda p: f"{p.parent.name}/{p.stem}")

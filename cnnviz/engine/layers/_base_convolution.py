@@ -167,6 +167,8 @@ class BaseConvolution(Layer):
             self.complain(f"bottoms have different shapes: {', '.join(map(str, bottom))}")
         axis = positive_axis(self.options.axis, bottom[0])
         channels = bottom[0][axis]
+        if not channels:
+            raise NetError(f"the bottom {bottom[0]} has no channels")
         if channels % self.group:
             self.complain(f"{channels} channels cannot be divided into group: {self.group} parts")
         geometry, spatial = self.geometry_of(bottom[0], axis)

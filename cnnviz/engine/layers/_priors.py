@@ -18,7 +18,7 @@ def count_priors(bottom: Sequence[Shape], code_classes: int, classes: int) -> in
     Raises NetError if they do not fit together.
     """
     codes, scores, priors = bottom
-    if len(priors) < 3 or priors[1] != 2 or priors[2] % 4:
+    if len(priors) < 3 or priors[1] != 2 or priors[2] % 4 or math.prod(priors) != 2 * priors[2]:
         raise NetError(f"bottom 2 is {priors}, expected are priors (1, 2, 4 P)")
     count = priors[2] // 4
     for index, shape, each in ((0, codes, 4 * code_classes), (1, scores, classes)):

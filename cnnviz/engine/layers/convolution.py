@@ -105,9 +105,7 @@ class DepthwiseConvolution(Convolution):
     type = "DepthwiseConvolution"
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        self.group = bottom[0][positive_axis(self.options.axis, bottom[0])]
-        if not self.group:
-            raise NetError(f"the bottom {bottom[0]} has no channels")
+        self.group = max(1, bottom[0][positive_axis(self.options.axis, bottom[0])])
         if self.num_output % self.group:
             self.complain(f"num_output {self.num_output} is not a multiple of the {self.group} channels")
         return super().shapes(bottom)

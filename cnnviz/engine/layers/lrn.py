@@ -95,5 +95,5 @@ class LRN(Layer):
             size, options = vector_rows(self.device, outer * dim)
             options["defines"] = (("LANES", 16),)
         else:
-            size, options = row_range(inner, dim, max(outer, 1))
+            size, options = row_range(inner, dim, outer)
         self.launch(kernel, size, outer, dim, inner, self.radius, *args, **options)

@@ -62,5 +62,5 @@ class MVN(KeepsBottom):
             channels.normalize_backward(x, mean, inverse, dy, dx)
         else:
             mean_diff = self._mean.mutable_device_diff
-            channels.sums(dy, dy, mean_diff, term="PLAIN", scale=1 / channels.size)
+            channels.sums(dy, dy, mean_diff, term="PLAIN", scale=1 / max(1, channels.size))
             channels.affine(dy, dx, shift=mean_diff)

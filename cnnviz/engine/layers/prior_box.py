@@ -91,6 +91,8 @@ class PriorBox(Layer):
             raise NetError(f"wants bottoms (N, C, H, W), not {bottom[0]} and {bottom[1]}")
         self._map, image = bottom[0][2:], bottom[1][2:]
         self._image = self._pair("img_size", "img") or image
+        if not min(self._image):
+            raise NetError(f"bottom 1 is {bottom[1]}, expected is an image of at least one pixel")
         self._step = self._pair("step", "step") or tuple(
             size / max(count, 1) for size, count in zip(self._image, self._map, strict=True)
         )

@@ -44,7 +44,7 @@ class Reduction(Layer):
 
     def _coeff(self, width: int) -> float:
         given = self.param.reduction_param
-        return given.coeff / width if given.operation == ReductionParameter.MEAN else given.coeff
+        return given.coeff / max(1, width) if given.operation == ReductionParameter.MEAN else given.coeff
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         rows, width = self._rows(bottom[0])

@@ -76,20 +76,19 @@ class RegionLoss(Loss):
     @np.errstate(over="ignore", invalid="ignore")
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x = by_box(bottom[0].read_data(), self.options.num)
-        truth = bottom[1].read_data().reshape(len(x), -1, 5).astype(float)
+        truth = bottom[1].read_data().reshape(len(x), bottom[1].count_from(1) // 5, 5).astype(float)
         delta = np.zeros_like(x)
         boxes = predicted_boxes(x, self._anchors, x.shape[1:3])
         for item in range(len(x)):
             self._background(x[item], boxes[item], truth[item], delta[item])
             for row in truth[item][: _length(truth[item, :, 3])]:
                 self._object(x[item], boxes[item], row, delta[item])
-        num, height, width = x.shape[:3]
-        self._delta = delta.transpose(0, 3, 4, 1, 2).reshape(num, -1, height, width)
-        top[0].data[...] = (delta**2).sum() / num
+        self._delta = delta.transpose(0, 3, 4, 1, 2).reshape(bottom[0].shape)
+        top[0].data[...] = (delta**2).sum() / max(1, len(x))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            bottom[0].diff[...] = self._delta * (float(top[0].read_diff()) / bottom[0].shape[0])
+            bottom[0].diff[...] = self._delta * (float(top[0].read_diff()) / max(1, len(self._delta)))
 
     def _background(self, x: np.ndarray, boxes: np.ndarray, truth: np.ndarray, delta: np.ndarray) -> None:
         chance = sigmoid(x[..., 4])

@@ -96,8 +96,6 @@ _BY_PLANE = {"max_forward", "ave_forward", "index_backward", "ave_backward"}
 def _launch(
     device: Device, kernel: str, planes: int, size: tuple[int, int], window: Window, *args: Any
 ) -> None:
-    if planes == 0:
-        return
     if device.is_cpu and kernel in _BY_PLANE:
         device.launch("pooling_planes", kernel, (planes,), *window, *args, local_size=(1,))
     else:

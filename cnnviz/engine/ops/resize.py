@@ -63,8 +63,6 @@ class Resize:
         self._launch("resize_backward", planes, height, width, *self._tables, *self._ranges, dy, dx)
 
     def _launch(self, kernel: str, planes: int, height: int, width: int, *args: Any) -> None:
-        if not planes or not self._inner:
-            return
         size, options = row_range(width * self._inner, height, planes)
         defines = (("CHANNELS_LAST", 1),) if self._inner > 1 else ()
         self._device.launch(
