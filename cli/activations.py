@@ -24,7 +24,7 @@ def command(out: str, style: str, dpi: int) -> None:
       cnnviz activations activations.svg --style dark
     """
     from cnnviz.analysis.activations import activations
-    from cnnviz.plots.activations import plot_activations
+    from cnnviz.plots.activation_functions import plot_activations
 
     plot_activations(activations(), out, style=style, dpi=dpi)
     say(f"Wrote {out}")

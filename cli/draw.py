@@ -61,7 +61,7 @@ def command(
       cnnviz draw resnet152.prototxt slide.pdf --columns auto
     """
     from cnnviz.analysis.summary import read_times
-    from cnnviz.plots.graph import draw_net
+    from cnnviz.api.graph import draw_net
 
     if options["both_phases"] and options["phase"]:
         raise click.UsageError("Give --both-phases or --phase, not both.")

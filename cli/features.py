@@ -67,10 +67,10 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
         preprocessing_from_options,
         training_net,
     )
+    from cnnviz.api.feature_files import FeatureWriter
     from cnnviz.engine.device import get_device
     from cnnviz.errors import FileError
     from cnnviz.formats.nets import open_net
-    from cnnviz.plots.feature_files import FeatureWriter
 
     definition, pictures = open_net(model), find_pictures(images)
     writer = FeatureWriter(

@@ -76,7 +76,7 @@ def _write(number: int, out: str, logs: list, options: dict) -> None:
     from cnnviz.analysis.training import as_logs
     from cnnviz.formats.files import write_text
     from cnnviz.formats.log_tables import logs_csv, logs_json
-    from cnnviz.plots.training import plot_training_log
+    from cnnviz.plots.training.chart import plot_training_log
 
     suffix = Path(out).suffix.lower()
     if suffix in (".csv", ".json"):

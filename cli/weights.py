@@ -83,18 +83,18 @@ def command(model, weights, out, layers, order, normalize, rgb, limit, no_marks,
     options = {"order": order, "channel_order": "rgb" if rgb else "bgr", "style": style, "dpi": dpi}
     options |= {"model": net} | ({"limit": limit} if limit else {})
     if compare:
-        from cnnviz.plots.snapshots import plot_weight_difference
+        from cnnviz.plots.weights.compare import plot_weight_difference
 
         plot_weight_difference(weights, compare, out, layers=layers or None, **options)
     elif filmstrip:
-        from cnnviz.plots.filmstrip import plot_weight_filmstrip
+        from cnnviz.plots.weights.filmstrip import plot_weight_filmstrip
 
         if len(layers) > 1:
             raise click.UsageError("A film strip shows one layer: give --layer once.")
         plot_weight_filmstrip(snapshots, out, layer=layers[0] if layers else None, **options)
     else:
         from cnnviz.analysis.filters import Report
-        from cnnviz.plots.weights import plot_weights
+        from cnnviz.plots.weights.draw import plot_weights
 
         known = measured if isinstance(measured, Report) else None
         shown = {"layers": layers or None, "normalize": normalize, "marks": not no_marks}

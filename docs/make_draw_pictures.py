@@ -17,10 +17,10 @@ from pathlib import Path
 from PIL import Image
 
 from cnnviz import Net
+from cnnviz.api.graph import draw_net
 from cnnviz.engine.scoring import time_layers
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.gallery.demo import run_demo
-from cnnviz.plots.graph import draw_net
 
 DOCS = Path(__file__).resolve().parent
 PICTURES = DOCS / "pictures"

@@ -21,10 +21,10 @@ from cnnviz.analysis.features import FeatureMaps, Looker
 from cnnviz.analysis.preprocessing import load_picture, preprocessing_of
 from cnnviz.analysis.training import as_logs, chart_lines
 from cnnviz.gallery.demo import run_demo
-from cnnviz.plots.attributions import METHOD_TITLES, attribution_overlay
-from cnnviz.plots.figure import new_figure, render, style_axes
-from cnnviz.plots.style import theme
-from cnnviz.plots.tiles import inch_axes, inch_text, tile_grid
+from cnnviz.plots.common.figure import new_figure, render, style_axes
+from cnnviz.plots.common.mosaic import inch_axes, inch_text, tile_grid
+from cnnviz.plots.common.theme import theme
+from cnnviz.plots.features.attributions import METHOD_TITLES, attribution_overlay
 
 # Inches, of which a page shows about half a hundred pixels each: small words would be lost.
 WIDTH, HEIGHT, DPI = 16.4, 9.5, 100

@@ -18,9 +18,9 @@ from rows_net import train_rows, write_rows
 from cnnviz import get_solver, read_weights
 from cnnviz.engine.data.digits import load_digits
 from cnnviz.gallery.demo import run_demo
-from cnnviz.plots.filmstrip import plot_weight_filmstrip
-from cnnviz.plots.snapshots import plot_weight_difference
-from cnnviz.plots.weights import plot_weights
+from cnnviz.plots.weights.compare import plot_weight_difference
+from cnnviz.plots.weights.draw import plot_weights
+from cnnviz.plots.weights.filmstrip import plot_weight_filmstrip
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 SOLVER = """net: "{folder}/{name}.prototxt" snapshot_prefix: "{folder}/{name}" random_seed: 2

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from cnnviz.analysis.training import chart_lines, chart_name
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.training_log import TrainingLog
-from cnnviz.plots._page import text
-from cnnviz.plots.training_html import training_svg
+from cnnviz.plots.common.html import text
+from cnnviz.plots.training.to_html import training_svg
 
 # Train loss, test loss, test accuracy and learning rate, each against iterations.
 CHART_TYPES = (6, 2, 0, 4)

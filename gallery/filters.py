@@ -13,8 +13,10 @@ import numpy as np
 from cnnviz.analysis.filter_measures import FilterBank
 from cnnviz.analysis.filters import LayerHealth, Report
 from cnnviz.gallery.html import Anchors, card, counted, legend, links, matrix, mosaic, picture
-from cnnviz.plots._page import text
-from cnnviz.plots.filter_parts import (
+from cnnviz.plots.common.html import text
+from cnnviz.plots.common.mosaic import ColorScale, color_scale, largest, number_label
+from cnnviz.plots.common.theme import KIND_COLORS, theme
+from cnnviz.plots.weights.forms import (
     bank_kind,
     bank_words,
     first_windows,
@@ -24,8 +26,6 @@ from cnnviz.plots.filter_parts import (
     tile_form,
     weight_histogram,
 )
-from cnnviz.plots.style import KIND_COLORS, theme
-from cnnviz.plots.tiles import ColorScale, color_scale, largest, number_label
 
 MOST_LAYERS = 16
 _OPEN = 3  # cards that are not folded

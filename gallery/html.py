@@ -1,4 +1,4 @@
-"""Pieces of pages: unique ids, cards, pictures inside the page. Safe text comes from ``plots._page``."""
+"""Pieces of pages: unique ids, cards, images inside the page. See ``plots.common.html`` for escaping."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from cnnviz.formats.images import encode_image
-from cnnviz.plots._page import document, template, text
-from cnnviz.plots.style import SERIES
-from cnnviz.plots.tiles import ColorScale, number_label
+from cnnviz.plots.common.html import document, template, text
+from cnnviz.plots.common.mosaic import ColorScale, number_label
+from cnnviz.plots.common.theme import SERIES
 
 # The last colours of a palette: of frames of tiles, of what is not finite, of gaps (a faint grey), and none.
 _FRAME, _BAD, _GAP, _EMPTY = range(252, 256)

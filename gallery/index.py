@@ -10,14 +10,14 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from cnnviz.api.graph import NetPicture
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.files import describe_os_error, read_bytes, write_text
 from cnnviz.gallery.html import counted, numbers, whole_page
-from cnnviz.plots._page import GENERATOR, json_element, template, text
-from cnnviz.plots.graph import NetPicture
-from cnnviz.plots.graph_html import graph_css
-from cnnviz.plots.kinds import kind_of
-from cnnviz.plots.style import KIND_COLORS
+from cnnviz.plots.common.html import GENERATOR, json_element, template, text
+from cnnviz.plots.common.kinds import kind_of
+from cnnviz.plots.common.theme import KIND_COLORS
+from cnnviz.plots.graph.to_html import graph_css
 
 _MARK = ' id="cnnviz-model"'
 _KINDS = list(KIND_COLORS)

@@ -16,12 +16,12 @@ from cnnviz.analysis.detections import Detections
 from cnnviz.analysis.features import FeatureMaps, ImageFeatures, Looker
 from cnnviz.errors import CnnvizError
 from cnnviz.gallery.html import Anchors, averaged, counted, legend, links, matrix, mosaic, photo, picture
-from cnnviz.plots._page import text
-from cnnviz.plots.attributions import METHOD_TITLES, attribution_overlay, attribution_title
-from cnnviz.plots.feature_rows import layer_facts, strongest_unit
-from cnnviz.plots.features import prediction_bars
-from cnnviz.plots.style import SERIES, theme
-from cnnviz.plots.tiles import ColorScale, color_scale, number_label
+from cnnviz.plots.common.html import text
+from cnnviz.plots.common.mosaic import ColorScale, color_scale, number_label
+from cnnviz.plots.common.theme import SERIES, theme
+from cnnviz.plots.features.attributions import METHOD_TITLES, attribution_overlay, attribution_title
+from cnnviz.plots.features.maps import prediction_bars
+from cnnviz.plots.features.rows import layer_facts, strongest_unit
 
 ATTRIBUTIONS = ("saliency", "gradcam", "occlusion", "integrated")
 MOST_NUMBERS = 6_000_000  # in all mosaics of a page

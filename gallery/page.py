@@ -18,6 +18,7 @@ from cnnviz.analysis.inputs import Value
 from cnnviz.analysis.model import load_graph
 from cnnviz.analysis.preprocessing import Preprocessing, find_pictures, load_input, preprocessing_of
 from cnnviz.analysis.summary import NetSummary, graph_to_show, short_number
+from cnnviz.api.graph import NetPicture, net_picture
 from cnnviz.engine.device import Device
 from cnnviz.engine.weights_check import unfilled_layers, unfilled_text
 from cnnviz.errors import CnnvizError, FileError
@@ -31,10 +32,9 @@ from cnnviz.gallery.filters import filter_cards, filter_words, shown_layers
 from cnnviz.gallery.html import Anchors, numbers, whole_page
 from cnnviz.gallery.index import ModelCard, card_data, thumbnail
 from cnnviz.gallery.maps import MapSection
-from cnnviz.plots._page import template, text
-from cnnviz.plots._text import visible
-from cnnviz.plots.graph import NetPicture, net_picture
-from cnnviz.plots.graph_html import graph_css, graph_script, graph_section
+from cnnviz.plots.common.html import template, text
+from cnnviz.plots.common.text import visible
+from cnnviz.plots.graph.to_html import graph_css, graph_script, graph_section
 
 MOST_IMAGES = 8
 

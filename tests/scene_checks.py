@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cnnviz.plots._scene import Scene, Words
-from cnnviz.plots._text import text_width
+from cnnviz.plots.common.text import text_width
+from cnnviz.plots.graph.scene import Scene, Words
 
 STEPS = np.linspace(0, 1, 17)[1:, None]  # along each piece of a line
 TOUCH = 0.3  # pixels that do not count

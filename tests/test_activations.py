@@ -12,8 +12,8 @@ from cnnviz.engine.device import get_device
 from cnnviz.engine.net import Net
 from cnnviz.errors import DeviceError
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.activations import activation_table
-from cnnviz.plots.style import theme
+from cnnviz.plots.activation_functions import activation_table
+from cnnviz.plots.common.theme import theme
 
 X = np.linspace(-4, 4, 36).reshape(2, 18)
 

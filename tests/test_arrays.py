@@ -14,8 +14,8 @@ from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.images import encode_image
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.features import features_figure
-from cnnviz.plots.style import theme
+from cnnviz.plots.common.theme import theme
+from cnnviz.plots.features.maps import features_figure
 
 SCORES = """layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
   inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }

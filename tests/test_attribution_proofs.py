@@ -15,8 +15,8 @@ from cnnviz.analysis.features import Looker
 from cnnviz.analysis.preprocessing import Preprocessing, load_picture
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.prototxt import parse_net, read_net
-from cnnviz.plots.attributions import attribution_figure, attribution_note
-from cnnviz.plots.style import theme
+from cnnviz.plots.common.theme import theme
+from cnnviz.plots.features.attributions import attribution_figure, attribution_note
 
 METHODS = {"plain": "saliency", "guided": "guided", "deconvolution": "deconvolution"}
 # Name -> prototxt and weights of nets trained by strangers, mean, scale.

@@ -155,7 +155,7 @@ def test_figures_on_a_disk_that_is_full(tmp_path):
     kept_out = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR")
     others = {name: value for name, value in os.environ.items() if name not in kept_out}
     result = subprocess.run(
-        [sys.executable, "-c", "import cnnviz.plots.figure"],
+        [sys.executable, "-c", "import cnnviz.plots.common.figure"],
         capture_output=True,
         text=True,
         env={**others, "HOME": str(tmp_path)},

@@ -9,8 +9,8 @@ from conftest import make_looker
 import cnnviz
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.features import features_figure
-from cnnviz.plots.style import theme
+from cnnviz.plots.common.theme import theme
+from cnnviz.plots.features.maps import features_figure
 
 # Two priors; boxes and scores are inputs, so that what must be found is known.
 NET = """input: "data" input_shape { dim: 1 dim: 3 dim: 40 dim: 80 }
@@ -88,7 +88,7 @@ def test_other_nets_have_no_detections(tmp_path):
 
 
 def test_a_detector_has_no_class_to_explain(tmp_path):
-    from cnnviz.plots.feature_files import FeatureWriter
+    from cnnviz.api.feature_files import FeatureWriter
 
     definition = parse_net(NET % "")
     cnnviz.Net(definition, "TEST").save(tmp_path / "net.caffemodel")

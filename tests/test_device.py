@@ -203,7 +203,7 @@ def test_a_home_that_cannot_be_written(tmp_path):
     """Neither pyopencl's cache nor matplotlib's, nor our own, is needed, and nothing is said of them."""
     kept_out = {"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "CNNVIZ_CACHE", "PYOPENCL_NO_CACHE"}
     environment = {name: value for name, value in os.environ.items() if name not in kept_out}
-    imports = "import cnnviz.plots.figure; from cnnviz.engine.device import get_device"
+    imports = "import cnnviz.plots.common.figure; from cnnviz.engine.device import get_device"
     program = f"{imports}; print(get_device().info.kind)"
     result = subprocess.run(
         [sys.executable, "-c", program],

@@ -20,18 +20,24 @@ from click.testing import CliRunner
 from PIL import Image
 from scene_checks import scene_faults
 
+from cnnviz.api.graph import SUFFIXES, draw_net, net_picture
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.graph import build_graph
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots import figure as figure_module
-from cnnviz.plots import style
-from cnnviz.plots._fold import fold_graph
-from cnnviz.plots._render_figure import scene_figure
-from cnnviz.plots._scene import ARROW_LENGTH, ARROW_WIDTH, Words, color_of
-from cnnviz.plots._text import text_width
-from cnnviz.plots.figure import boxes_for_missing_letters, fit_fonts, font_families, new_figure, save_figure
-from cnnviz.plots.graph import SUFFIXES, draw_net, net_picture
+from cnnviz.plots.common import figure as figure_module
+from cnnviz.plots.common import theme as style
+from cnnviz.plots.common.figure import (
+    boxes_for_missing_letters,
+    fit_fonts,
+    font_families,
+    new_figure,
+    save_figure,
+)
+from cnnviz.plots.common.text import text_width
+from cnnviz.plots.graph.grouping import fold_graph
+from cnnviz.plots.graph.scene import ARROW_LENGTH, ARROW_WIDTH, Words, color_of
+from cnnviz.plots.graph.to_figure import scene_figure
 
 SVG = "{http://www.w3.org/2000/svg}"
 LENET = """

@@ -9,12 +9,12 @@ from cnnviz.analysis.attribution import check_channel, maximize_activation
 from cnnviz.analysis.features import Looker
 from cnnviz.analysis.preprocessing import Preprocessing, find_pictures, load_picture, preprocessing_of
 from cnnviz.analysis.top_images import PATCH, top_images
+from cnnviz.api.feature_files import FeatureWriter
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.images import resize_image
 from cnnviz.formats.prototxt import read_net
-from cnnviz.plots.excitation import as_picture, excitation_figure, top_images_figure
-from cnnviz.plots.feature_files import FeatureWriter
-from cnnviz.plots.style import theme
+from cnnviz.plots.common.theme import theme
+from cnnviz.plots.features.excitation import as_picture, excitation_figure, top_images_figure
 
 
 @pytest.fixture(scope="module")

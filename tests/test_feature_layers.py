@@ -12,9 +12,9 @@ from cnnviz.analysis.receptive_field import ReceptiveField
 from cnnviz.errors import CnnvizError, FileError, NetError
 from cnnviz.formats.binaryproto import write_mean
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.feature_rows import layer_facts, short_title
-from cnnviz.plots.features import default_limit, features_figure
-from cnnviz.plots.style import theme
+from cnnviz.plots.common.theme import theme
+from cnnviz.plots.features.maps import default_limit, features_figure
+from cnnviz.plots.features.rows import layer_facts, short_title
 
 CONVOLUTION = """layer {{ name: "{name}" type: "Convolution" bottom: "{bottom}" top: "{name}"
   convolution_param {{ num_output: {count} kernel_size: 3 pad: 1 weight_filler {{ type: "xavier" }} }} }}

@@ -19,15 +19,15 @@ from cnnviz.analysis.preprocessing import (
     preprocessing_of,
 )
 from cnnviz.analysis.receptive_field import ReceptiveField
+from cnnviz.api.feature_files import FeatureWriter
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.images import encode_image, load_image
 from cnnviz.formats.prototxt import parse_net, read_net
-from cnnviz.plots.attributions import attribution_figure
-from cnnviz.plots.feature_files import FeatureWriter
-from cnnviz.plots.features import features_figure, plot_features
-from cnnviz.plots.style import theme
-from cnnviz.plots.tiles import number_label
+from cnnviz.plots.common.mosaic import number_label
+from cnnviz.plots.common.theme import theme
+from cnnviz.plots.features.attributions import attribution_figure
+from cnnviz.plots.features.maps import features_figure, plot_features
 
 
 @pytest.fixture(scope="module")

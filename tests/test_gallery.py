@@ -21,8 +21,8 @@ from cnnviz.formats.prototxt import parse_net
 from cnnviz.gallery.html import Anchors, averaged, mosaic
 from cnnviz.gallery.index import ModelCard, build_index, card_data
 from cnnviz.gallery.page import build_gallery
-from cnnviz.plots.style import theme
-from cnnviz.plots.tiles import color_scale
+from cnnviz.plots.common.mosaic import color_scale
+from cnnviz.plots.common.theme import theme
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&amp;\u202egnp\x01\n<b>"
 

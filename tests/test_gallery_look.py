@@ -18,9 +18,9 @@ from cnnviz.formats.prototxt import parse_net
 from cnnviz.gallery.html import counted, mosaic
 from cnnviz.gallery.index import ModelCard, build_index, card_data
 from cnnviz.gallery.page import build_gallery
-from cnnviz.plots._page import template
-from cnnviz.plots.style import theme
-from cnnviz.plots.tiles import color_scale
+from cnnviz.plots.common.html import template
+from cnnviz.plots.common.mosaic import color_scale
+from cnnviz.plots.common.theme import theme
 
 
 def luminance(color: str) -> float:

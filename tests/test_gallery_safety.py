@@ -17,7 +17,7 @@ import cnnviz
 from cnnviz.cli.main import main
 from cnnviz.gallery.index import ModelCard, build_index, card_data
 from cnnviz.gallery.page import build_gallery
-from cnnviz.plots._page import document, json_element, text
+from cnnviz.plots.common.html import document, json_element, text
 
 CORPUS = [
     "</script><script>evil()</script>",

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnviz.api.graph import draw_net, net_picture
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots._paper import LEAST_SCALE, SHEET, paper_pieces
-from cnnviz.plots._weight_facts import weight_facts
-from cnnviz.plots.graph import draw_net, net_picture
+from cnnviz.plots.graph.sheets import LEAST_SCALE, SHEET, paper_pieces
+from cnnviz.plots.graph.weight_facts import weight_facts
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None

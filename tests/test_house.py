@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,14 +12,15 @@ import pytest
 
 from cnnviz.analysis.deploy import FOREIGN_DATA_TYPES
 from cnnviz.engine.layer import KINDS, Layer, layer_types
-from cnnviz.plots._fold import FOREIGN_FOLLOWERS
-from cnnviz.plots.kinds import _FOREIGN_TYPES, _plain
-from cnnviz.plots.style import KIND_COLORS
+from cnnviz.plots.common.kinds import _FOREIGN_TYPES, _plain
+from cnnviz.plots.common.theme import KIND_COLORS
+from cnnviz.plots.graph.grouping import FOREIGN_FOLLOWERS
 
 ROOT = Path(__file__).resolve().parents[1]
 # A room may import the rooms before it.
-ROOMS = ["errors", "formats", "engine", "analysis", "plots", "pycaffe", "gallery", "cli"]
+ROOMS = ["errors", "formats", "engine", "analysis", "plots", "api", "pycaffe", "gallery", "cli"]
 ENGINE = ["device", "blob", "layer", "layers", "graph", "net", "solver"]
+FAMILY = re.compile(r"cnnviz\.plots\.(common|graph|weights|features|training)\.")
 FOLDERS = {"cnnviz": ROOT / "cnnviz", "cnnviz.gallery": ROOT / "gallery", "cnnviz.cli": ROOT / "cli"}
 
 
@@ -57,6 +59,13 @@ def test_imports_run_downhill(module, path):
 def test_only_device_and_blob_know_pyopencl():
     knowing = [m for m, path in modules() if any(n.split(".")[0] == "pyopencl" for n in imports(path))]
     assert set(knowing) <= {"cnnviz.engine.device", "cnnviz.engine.blob"}
+
+
+def test_no_family_of_plots_imports_another():
+    for module, path in modules():
+        family = FAMILY.match(module)
+        for other in map(FAMILY.match, imports(path)) if family else ():
+            assert not other or other[1] in (family[1], "common"), f"{module} imports {other.string}"
 
 
 def test_matplotlib_only_in_plots():

@@ -22,8 +22,8 @@ from cnnviz.engine.layers import python
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.images import encode_image
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.features import features_figure
-from cnnviz.plots.style import theme
+from cnnviz.plots.common.theme import theme
+from cnnviz.plots.features.maps import features_figure
 
 # Reads the rows of a picture, 6 x 5 pixels, one after the other; T = 6, N = 1.
 ROWS = """layer { name: "rows" type: "Permute" bottom: "data" top: "rows"

@@ -9,9 +9,9 @@ from itertools import groupby, pairwise
 
 import pytest
 
-from cnnviz.plots._layout import layered_layout
-from cnnviz.plots._layout_dot import dot_layout
-from cnnviz.plots._scene import smooth
+from cnnviz.plots.graph.graphviz import dot_layout
+from cnnviz.plots.graph.layout import layered_layout
+from cnnviz.plots.graph.scene import smooth
 
 DIRECTIONS = ["TB", "BT", "LR", "RL"]
 

@@ -17,7 +17,7 @@ from cnnviz.engine.solver import Solver
 from cnnviz.errors import FileError, NetError, WeightsError
 from cnnviz.formats.images import encode_image
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.features import plot_features
+from cnnviz.plots.features.maps import plot_features
 
 INPUT = 'input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n'
 CONV = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"

@@ -9,18 +9,18 @@ from collections.abc import Callable
 import pytest
 
 from cnnviz.analysis.summary import graph_to_show, summarize, summary_text
+from cnnviz.api.graph import net_picture
 from cnnviz.engine.graph import build_graph
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.prototxt import parse_net, to_text
-from cnnviz.plots import style
-from cnnviz.plots._columns import MOST_GAPS
-from cnnviz.plots._layout import MOST_PASSED, layered_layout
-from cnnviz.plots._paper import paper_pieces
-from cnnviz.plots._render_dot import dot_text
-from cnnviz.plots._render_svg import svg_text
-from cnnviz.plots._text import fit, text_width, wrap
-from cnnviz.plots.graph import net_picture
-from cnnviz.plots.graph_html import page_text
+from cnnviz.plots.common import theme as style
+from cnnviz.plots.common.text import fit, text_width, wrap
+from cnnviz.plots.graph.columns import MOST_GAPS
+from cnnviz.plots.graph.layout import MOST_PASSED, layered_layout
+from cnnviz.plots.graph.sheets import paper_pieces
+from cnnviz.plots.graph.to_dot import dot_text
+from cnnviz.plots.graph.to_html import page_text
+from cnnviz.plots.graph.to_svg import svg_text
 
 INPUT = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }\n'
 FULL = "inner_product_param { num_output: 2 }"

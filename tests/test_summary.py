@@ -30,8 +30,8 @@ from cnnviz.engine.net import Net
 from cnnviz.engine.scoring import LayerTimes
 from cnnviz.errors import FileError
 from cnnviz.formats.prototxt import parse_net, read_net
-from cnnviz.plots._fold import follows
-from cnnviz.plots.kinds import kind_of
+from cnnviz.plots.common.kinds import kind_of
+from cnnviz.plots.graph.grouping import follows
 
 
 def summary_of(text: str):

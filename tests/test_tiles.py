@@ -8,10 +8,10 @@ from matplotlib.collections import PatchCollection, PathCollection
 from matplotlib.colors import to_rgba
 
 from cnnviz.errors import CnnvizError
-from cnnviz.plots import tiles as module
-from cnnviz.plots.figure import new_figure
-from cnnviz.plots.style import theme
-from cnnviz.plots.tiles import Mark, color_bar, color_scale, inch_axes, tile_grid, tile_layout
+from cnnviz.plots.common import mosaic as module
+from cnnviz.plots.common.figure import new_figure
+from cnnviz.plots.common.mosaic import Mark, color_bar, color_scale, inch_axes, tile_grid, tile_layout
+from cnnviz.plots.common.theme import theme
 
 LOOK = theme("dark")
 

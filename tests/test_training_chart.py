@@ -33,10 +33,10 @@ from cnnviz.analysis.training import (
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.log_curves import Curve, TrainingLog
 from cnnviz.formats.training_log import LogReader, read_log
-from cnnviz.plots.figure import new_figure, save_figure
-from cnnviz.plots.style import FORMATS, KIND_COLORS, kind_of, theme
-from cnnviz.plots.training import _SIGNS, plot_training_log
-from cnnviz.plots.training_html import training_page, training_svg
+from cnnviz.plots.common.figure import new_figure, save_figure
+from cnnviz.plots.common.theme import FORMATS, KIND_COLORS, kind_of, theme
+from cnnviz.plots.training.chart import _SIGNS, plot_training_log
+from cnnviz.plots.training.to_html import training_page, training_svg
 
 
 def log_of(rows: str, path: str = "run.log"):

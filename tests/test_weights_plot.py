@@ -17,10 +17,10 @@ from cnnviz.errors import CnnvizError, FileError, WeightsError
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.gallery.page import build_gallery
-from cnnviz.plots.filmstrip import plot_weight_filmstrip
-from cnnviz.plots.filter_parts import tile_form
-from cnnviz.plots.snapshots import plot_weight_difference
-from cnnviz.plots.weights import plot_weights
+from cnnviz.plots.weights.compare import plot_weight_difference
+from cnnviz.plots.weights.draw import plot_weights
+from cnnviz.plots.weights.filmstrip import plot_weight_filmstrip
+from cnnviz.plots.weights.forms import tile_form
 
 NET = """
 name: "Small"
@@ -116,7 +116,7 @@ def first_tile(figure: Figure) -> np.ndarray:
     axes = images(figure)[0].axes
     height = axes.get_ylim()[0]
     assert height == mosaic.shape[0]
-    from cnnviz.plots.tiles import tile_layout
+    from cnnviz.plots.common.mosaic import tile_layout
 
     layout = next(
         layout

@@ -6,10 +6,10 @@ import os
 import tempfile
 from typing import Any
 
+from cnnviz.api import graph
 from cnnviz.errors import require
 from cnnviz.formats.prototxt import parse_net, to_text
 from cnnviz.formats.schema import PoolingParameter
-from cnnviz.plots import graph
 
 
 def draw_net(

@@ -1,0 +1,1 @@
+"""What a user calls: load, run, measure, draw, save."""

@@ -1,0 +1,109 @@
+"""The table of activation functions as a picture: curve, derivative, formulas."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from cnnviz.plots.common.figure import new_figure, save_figure, style_axes
+from cnnviz.plots.common.theme import Theme, theme
+
+_COLUMNS = 4
+_LIMIT = 5.0
+_STEPS = 801  # odd, so that 0 is one of the points
+
+
+class Row(Protocol):
+    """What a row of the table must have; see cnnviz.analysis.activations.Activation."""
+
+    name: str
+    formula: str
+    slope_formula: str
+    layer: str
+    is_random: bool
+
+    def f(self, x: np.ndarray) -> np.ndarray: ...
+
+    def slope(self, x: np.ndarray) -> np.ndarray: ...
+
+
+def plot_activations(
+    rows: Sequence[Row], path: str | os.PathLike, *, style: str = "light", dpi: float = 150
+) -> None:
+    """Draws the table to ``path``; see ``activation_table``.
+
+    Raises FileError if the path's suffix is no picture format or it cannot be written.
+    """
+    save_figure(activation_table(rows, style), path, dpi, title="Activation functions")
+
+
+def activation_table(rows: Sequence[Row], style: str = "light") -> Figure:
+    """Returns a figure with one panel per activation: f as a line, f' dashed, both over -5 to 5."""
+    look = theme(style)
+    lines = -(-len(rows) // _COLUMNS)
+    height = 3.75 * lines + 1.0
+    figure = new_figure(13.5, height, look)
+    panels = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
+    figure.subplots_adjust(
+        left=0.035, right=0.985, top=1 - 2.45 / height, bottom=0.35 / height, hspace=1.08, wspace=0.16
+    )
+    figure.text(0.035, 1 - 0.38 / height, "Activation functions", color=look.text, fontsize=17, weight="bold")
+    _legend(figure, look, 1 - 0.72 / height)
+    x = np.linspace(-_LIMIT, _LIMIT, _STEPS)
+    for axes, row in zip(panels, rows, strict=False):
+        _panel(axes, row, x, look)
+    for axes in panels[len(rows) :]:
+        axes.remove()
+    return figure
+
+
+def _legend(figure: Figure, look: Theme, y: float) -> None:
+    styles: tuple = ("-", (0, (4, 2)))
+    for left, style, text, color in zip((0.036, 0.100), styles, ("f(x)", "f′(x)"), look.series, strict=False):
+        ends = [left, left + 0.018]
+        figure.add_artist(Line2D(ends, [y, y], color=color, linewidth=2, linestyle=style))
+        figure.text(left + 0.022, y, text, color=look.text, fontsize=11, va="center")
+
+
+def _panel(axes: Axes, row: Row, x: np.ndarray, look: Theme) -> None:
+    style_axes(axes, look, grid=None)
+    axes.spines["bottom"].set_visible(False)
+    axes.axhline(0, color=look.grid, linewidth=1.2, zorder=0)
+    axes.axvline(0, color=look.grid, linewidth=1.2, zorder=0)
+    y, slope = row.f(x), row.slope(x)
+    # A dashed line over a full one: both stay visible where they coincide.
+    width = 0.8 if row.is_random else 2
+    axes.plot(x, _broken(y), color=look.series[0], linewidth=width, label="f")
+    axes.plot(x, _broken(slope), color=look.series[1], linewidth=1.7, linestyle=(0, (4, 2)), label="slope")
+    axes.set_xlim(-_LIMIT, _LIMIT)
+    axes.set_ylim(*_limits(y, slope))
+    axes.tick_params(labelsize=8.5)
+    axes.locator_params(axis="y", nbins=5)
+    put: dict[str, Any] = {"transform": axes.transAxes, "color": look.text}
+    axes.text(0, 1.69, row.name, fontsize=12, weight="bold", **put)
+    axes.text(0, 1.46, f"$f={row.formula}$", fontsize=11.5, va="center", **put)
+    axes.text(0, 1.16, f"$f'={row.slope_formula}$", fontsize=11.5, va="center", **put)
+
+
+def _broken(y: np.ndarray) -> np.ndarray:
+    """Breaks a curve where it jumps, so that no line is drawn that the function does not have."""
+    result = y.astype(float)
+    jumps = np.flatnonzero(np.abs(np.diff(y)) > 0.4)
+    if jumps.size <= 4:  # a noisy curve jumps all the time
+        result[jumps] = np.nan
+    return result
+
+
+def _limits(y: np.ndarray, slope: np.ndarray) -> tuple[float, float]:
+    values = np.concatenate([y, slope])
+    low = max(float(np.nanmin(values)), -_LIMIT)
+    high = min(float(np.nanmax(values)), _LIMIT)
+    low, high = min(low, -0.2), max(high, 1.2)
+    margin = 0.06 * (high - low)
+    return low - margin, high + margin

@@ -1,0 +1,1 @@
+"""What all families of pictures share: theme, figure, mosaics of tiles, text and HTML."""

@@ -1,0 +1,218 @@
+"""Figures: how one is begun, how its axes look, and how it becomes a file.
+
+Figures are plain matplotlib ``Figure`` objects on the Agg canvas; nothing here touches pyplot or the
+user's global settings. The same figure gives the same bytes on every run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import re
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager, get_font
+from matplotlib.text import Text
+
+from cnnviz.errors import CnnvizError, FileError
+from cnnviz.formats.files import write_bytes
+from cnnviz.plots.common.theme import Theme, picture_format
+
+
+def new_figure(width_in: float, height_in: float, look: Theme) -> Figure:
+    """Returns an empty figure of ``width_in`` by ``height_in`` inches on the theme's background."""
+    figure = Figure(figsize=(width_in, height_in), facecolor=look.background)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def style_axes(axes: Axes, look: Theme, grid: str | None = "y") -> None:
+    """Gives ``axes`` the theme's look: no box, a quiet grid along ``grid`` ("x", "y", "both" or None)."""
+    axes.set_facecolor(look.background)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(look.edge)
+        spine.set_linewidth(0.8)
+    axes.tick_params(colors=look.muted, which="both", length=3, width=0.8, labelsize=10)
+    axes.tick_params(axis="y", which="both", length=0)
+    axes.xaxis.label.set_color(look.text)
+    axes.yaxis.label.set_color(look.text)
+    axes.title.set_color(look.text)
+    axes.set_axisbelow(True)
+    if grid is not None:
+        axes.grid(True, axis=grid, color=look.grid, linewidth=0.8)  # type: ignore[arg-type]
+
+
+def save_figure(figure: Figure, path: str | os.PathLike, dpi: float = 150, title: str | None = None) -> None:
+    """Writes ``figure`` to ``path`` in the format of its suffix, as a whole or not at all.
+
+    SVG keeps text as text; nothing in the file depends on the time or the machine's clock.
+
+    Args:
+        dpi: dots per inch of pixel formats (and of pixels inside vector formats).
+        title: the picture's name for screen readers and PDF viewers.
+    Raises: FileError for a suffix that is no picture format, a path that cannot be written or a
+        picture too large for the format; CnnvizError for an impossible ``dpi``.
+    """
+    suffix = picture_format(path)
+    if not 10 <= dpi <= 2400:
+        raise CnnvizError(f"dpi is {dpi:g}, wanted 10 to 2400.")
+    write_bytes(path, render(figure, suffix, dpi, title, name=str(path)))
+
+
+def render(
+    figure: Figure, suffix: str, dpi: float = 150, title: str | None = None, name: str = "picture"
+) -> bytes:
+    """Returns ``figure`` as the bytes of a file of the format ``suffix``; ``name`` is for errors."""
+    fit_fonts(figure)
+    settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "cnnviz", "pdf.fonttype": 42}
+    buffer = io.BytesIO()
+    boxes = contextlib.nullcontext() if suffix == "svg" else boxes_for_missing_letters(figure)
+    with matplotlib.rc_context(settings), quiet_about_letters(), boxes:
+        try:
+            figure.savefig(
+                buffer,
+                format=suffix,
+                dpi=dpi,
+                facecolor=figure.get_facecolor(),
+                metadata=_metadata(suffix, title),
+            )
+        except (ValueError, OSError, MemoryError) as error:
+            width, height = (round(side * dpi) for side in figure.get_size_inches())
+            raise FileError(
+                f"{name}: a picture of {width} x {height} pixels does not go into .{suffix} "
+                f"({error}); choose a lower dpi or .svg."
+            ) from None
+    data = buffer.getvalue()
+    # This format alone has no switch for its time stamp.
+    return re.sub(rb"%%CreationDate:.*\n", b"", data) if suffix == "eps" else data
+
+
+def _metadata(suffix: str, title: str | None) -> dict[str, str | None] | None:
+    named: dict[str, str | None] = {"Title": title} if title else {}
+    if suffix == "svg":
+        return {"Date": None, "Creator": "cnnviz"} | named
+    if suffix == "pdf":
+        return {"CreationDate": None, "Creator": "cnnviz", "Producer": None} | named
+    if suffix == "png":
+        return {"Software": "cnnviz"} | named
+    return None
+
+
+@contextlib.contextmanager
+def quiet_about_letters() -> Iterator[None]:
+    """Keeps matplotlib from warning of each letter that a font lacks: ``fit_fonts`` says it once."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+        yield
+
+
+def fit_fonts(figure: Figure) -> None:
+    """Gives texts with letters that the standard font lacks (Chinese, say) installed fonts that have them.
+
+    Warns once, naming the letters, if no installed font has them.
+    """
+    texts = [text for text in figure.findobj(Text) if not text.get_text().isascii()]
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            texts += [tick for tick in axis.get_ticklabels() if not tick.get_text().isascii()]
+    letters = frozenset("".join(text.get_text() for text in texts))
+    families = font_families(letters)
+    if len(families) > 1:
+        # The generic name at the end is for viewers of SVG that have none of these fonts.
+        wanted = [*families, "sans-serif"]
+        for text in texts:
+            text.set_fontfamily(wanted)
+        for axes in figure.axes:
+            axes.tick_params(labelfontfamily=wanted)
+
+
+@contextlib.contextmanager
+def boxes_for_missing_letters(figure: Figure) -> Iterator[None]:
+    """Shows a narrow box for each letter that no installed font has, until the block ends.
+
+    Left to itself matplotlib takes a box wider than any letter, which does not fit into what was measured.
+    """
+    texts = [(text, text.get_text()) for text in figure.findobj(Text) if not text.get_text().isascii()]
+    letters = frozenset("".join(content for _, content in texts))
+    boxes = dict.fromkeys(_cover(letters)[1], "▯") if letters else {}
+    for text, content in texts:
+        text.set_text(content.translate(boxes))
+    try:
+        yield
+    finally:
+        for text, content in texts:
+            text.set_text(content)
+
+
+@functools.lru_cache(maxsize=256)
+def font_families(letters: frozenset[str]) -> tuple[str, ...]:
+    """Returns font families, the standard one first, that together have all ``letters``.
+
+    Warns once if some letter is in no installed font.
+    """
+    families, missing = _cover(letters)
+    if missing:
+        some = "".join(sorted(map(chr, missing)))[:12]
+        script = unicodedata.name(some[0], "unnamed").split()[0]
+        warnings.warn(
+            f"no installed font has the letters {some} ({script}); boxes stand for them in PNG and PDF. "
+            "Install one, e.g. Noto Sans, or write SVG, which the viewer's fonts show.",
+            stacklevel=2,
+        )
+    return families
+
+
+def _cover(letters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[int]]:
+    """Returns the families that together have ``letters``, and the letters that none has."""
+    standard = "DejaVu Sans"
+    missing = {ord(c) for c in letters if c.isprintable() and not c.isspace()}
+    missing -= _charmap(fontManager.findfont(standard))
+    families = [standard]
+    for family, path in _fallback_fonts():
+        if not missing:
+            break
+        found = missing & _charmap(path)
+        if found and family not in families:
+            families.append(family)
+            missing -= found
+    return tuple(families), frozenset(missing)
+
+
+def _fallback_fonts() -> Iterator[tuple[str, str]]:
+    """Yields (family, path) of upright regular fonts, those made for many scripts first."""
+    regular = [
+        f for f in fontManager.ttflist if f.style == "normal" and f.weight in (400, "normal", "regular")
+    ]
+    # Matplotlib's own last resort has a box for every letter, which is what we want to warn of.
+    regular = [f for f in regular if not f.name.startswith("Last Resort")]
+    favourites = (
+        "CJK SC",
+        "CJK",
+        "Noto Sans",
+        "Unifont",
+        "Arial Unicode",
+        "Microsoft YaHei",
+        "PingFang",
+        "Sans",
+    )
+    ranks = {f.fname: next((i for i, w in enumerate(favourites) if w in f.name), 99) for f in regular}
+    for font in sorted(regular, key=lambda f: (ranks[f.fname], f.name, f.fname)):
+        yield font.name, font.fname
+
+
+@functools.lru_cache(maxsize=64)
+def _charmap(path: str) -> frozenset[int]:
+    try:
+        return frozenset(get_font(path).get_charmap())
+    except (OSError, RuntimeError):
+        return frozenset()

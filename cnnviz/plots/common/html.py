@@ -1,0 +1,80 @@
+"""What all our pages share: the head, what the browser may do with them, and safe text and data.
+
+Nothing of a user's file becomes markup, script or an address: names go through ``text``, data through
+``json_element``, and the page's own policy lets no script run but the one it was made with.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+from html import escape
+from importlib import resources
+from typing import Any
+
+from cnnviz.plots.common.text import visible
+
+GENERATOR = '<meta name="generator" content="cnnviz">'
+_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def text(value: object) -> str:
+    """Returns a name as harmless text: markup escaped, control and direction marks made visible."""
+    return escape(visible(str(value)))
+
+
+def json_element(data: Any, attributes: str = "") -> str:
+    """Returns data as an element for the page's script; "<" and the like are escaped, so it cannot end early.
+
+    Args:
+        data: what JSON can say; nan and infinities it cannot.
+        attributes: of the element, such as an id.
+    """
+    packed = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    packed = packed.encode("utf-8", "replace").decode("utf-8")  # halves of letters, out of damaged names
+    for letter in "<>&":
+        packed = packed.replace(letter, f"\\u{ord(letter):04x}")
+    return f'<script type="application/json"{attributes}>{packed}</script>'
+
+
+def document(title: str, css: str, body: str, script: str = "") -> str:
+    """Returns a whole page that fetches nothing and runs nothing but ``script``.
+
+    Args:
+        title: plain text.
+        css, script: ours; nothing of a user's file may be in them.
+        body: markup; names in it have gone through ``text``.
+    """
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    if script:
+        # The browser compares what stands between the tags, letter by letter.
+        digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+        policy += f"; script-src 'sha256-{digest}'"
+        script = f"<script>{script}</script>\n"
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+{GENERATOR}
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{text(title)}</title>
+<style>
+{css}
+</style>
+</head>
+<body>
+{body}
+{script}</body>
+</html>
+"""
+
+
+@functools.cache
+def template(name: str, package: str = "cnnviz.plots") -> str:
+    """Returns a file of the package's templates folder."""
+    return (resources.files(package) / "templates" / name).read_text(encoding="utf-8")

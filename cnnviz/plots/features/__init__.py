@@ -1,0 +1,1 @@
+"""Feature maps, attributions and the images that activate a channel most."""

@@ -1,0 +1,139 @@
+"""Pictures of attributions: which pixels speak for a class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cnnviz.analysis.attribution import Attribution
+from cnnviz.analysis.features import class_text
+from cnnviz.plots.common.figure import new_figure
+from cnnviz.plots.common.mosaic import BAD_COLOR, ColorScale, color_bar, inch_text
+from cnnviz.plots.common.text import fit, visible, wrap
+from cnnviz.plots.common.theme import Theme
+from cnnviz.plots.features.overlay import blend, draw_seen, gray_rgb
+
+WIDTH = 9.6
+_MARGIN = 0.35
+_INNER = WIDTH - 2 * _MARGIN
+_GAP = 0.2
+_TITLE, _BAR, _LINE = 0.22, 0.36, 0.14  # inches of a panel's title, its colour bar and a line below
+_LINES = 3
+_PERCENTILE = 99.5  # of an attribution is shown as the strongest, so that one pixel does not rule
+
+# Named as the command line names them, described as headings, and what their numbers are.
+METHOD_TITLES = {
+    "saliency": "saliency",
+    "guided": "guided backpropagation",
+    "deconvolution": "deconvolution",
+    "gradcam": "Grad-CAM",
+    "occlusion": "occlusion",
+    "integrated": "integrated gradients",
+}
+_NUMBERS = {
+    "saliency": "change of the score per unit of input",
+    "guided": "change of the score, along positive paths that came through",
+    "deconvolution": "change of the score, along positive paths",
+    "gradcam": "maps weighted by their gradients",
+    "occlusion": "fall of the score when hidden",
+    "integrated": "part of the score",
+}
+
+
+def attribution_figure(
+    seen: np.ndarray, attributions: Sequence[Attribution], *, look: Theme, name: str = ""
+) -> Figure:
+    """Draws attributions beside the image, laid over it.
+
+    Args:
+        seen: the image as the net saw it.
+        attributions: of that image.
+        name: what the heading calls the image.
+    """
+    height, width = seen.shape[:2]
+    panels = 1 + len(attributions)
+    columns = min(4, panels)
+    cell = min(2.9, (_INNER - _GAP * (columns - 1)) / columns)
+    cell_height = cell * height / width
+    row_height = _TITLE + cell_height + _BAR + _LINE * _LINES + 0.3
+    figure = new_figure(WIDTH, 0.6 + -(-panels // columns) * row_height, look)
+    title = fit(attribution_title(attributions, name), _INNER, 14 / 72, bold=True)
+    inch_text(figure, _MARGIN, 0.2, title, 14, look.text, weight="bold")
+    for k in range(panels):
+        row, column = divmod(k, columns)
+        left, top = _MARGIN + column * (cell + _GAP), 0.7 + row * row_height
+        if k == 0:
+            inch_text(figure, left, top, "image", 10, look.text)
+            draw_seen(figure, seen, left, top + _TITLE, cell, cell_height, look)
+        else:
+            _draw_attribution(figure, attributions[k - 1], seen, (left, top, cell, cell_height), look)
+    return figure
+
+
+def attribution_title(attributions: Sequence[Attribution], name: str = "") -> str:
+    """Returns e.g. "cat.jpg: what speaks for tabby (281)?"."""
+    if not attributions:
+        return name
+    called = visible(class_text(attributions[0].target, attributions[0].target_name))
+    return f"{visible(name)}: what speaks for {called}?" if name else f"What speaks for {called}?"
+
+
+def attribution_note(attribution: Attribution) -> str:
+    """Returns what an attribution's numbers are and how it was made; or why it is zero everywhere."""
+    if not np.any(attribution.values):
+        return f"zero everywhere: {attribution.note}" if attribution.note else "zero everywhere"
+    numbers = _NUMBERS.get(attribution.method, "")
+    return "; ".join(part for part in (numbers, attribution.note) if part)
+
+
+def _draw_attribution(
+    figure: Figure,
+    attribution: Attribution,
+    seen: np.ndarray,
+    box: tuple[float, float, float, float],
+    look: Theme,
+) -> None:
+    left, top, width, height = box
+    scale, pixels = attribution_overlay(attribution, seen, look)
+    title = METHOD_TITLES.get(attribution.method, attribution.method)
+    inch_text(figure, left, top, title, 10, look.text)
+    draw_seen(figure, pixels, left, top + _TITLE, width, height, look)
+    below = top + _TITLE + height + 0.08
+    if np.any(attribution.values):
+        color_bar(figure, left, below, scale, look, "", width=width)
+        below += _BAR
+    # At few dots per inch letters are wider than by their numbers.
+    lines = wrap(visible(attribution_note(attribution)), 0.93 * width, 8 / 72, most=_LINES)
+    for k, line in enumerate(lines):
+        inch_text(figure, left, below + k * _LINE, line, 8, look.muted)
+
+
+def attribution_overlay(
+    attribution: Attribution, seen: np.ndarray, look: Theme
+) -> tuple[ColorScale, np.ndarray]:
+    """Returns the scale of an attribution and its colours laid over the image, uint8 (H, W, 3).
+
+    On images above 64 pixels single pixels would be specks: there neighbours are averaged, over about
+    a hundredth of the image.
+    """
+    values = np.where(np.isfinite(attribution.values), attribution.values, 0)
+    values = _averaged(values, min(values.shape) // 64)
+    strongest = float(np.percentile(np.abs(values), _PERCENTILE)) or float(np.abs(values).max()) or 1.0
+    cmap = look.diverging if attribution.signed else "inferno"
+    scale = ColorScale(-strongest if attribution.signed else 0.0, strongest, cmap, BAD_COLOR)
+    return scale, blend(gray_rgb(seen), np.clip(values / strongest, -1, 1), scale)
+
+
+def _averaged(values: np.ndarray, reach: int) -> np.ndarray:
+    """Mean of the 2 reach + 1 neighbours along both axes."""
+    if reach < 1:
+        return values
+    for axis in (0, 1):
+        edges = [(reach + 1, reach) if a == axis else (0, 0) for a in (0, 1)]
+        sums = np.cumsum(np.pad(values, edges, mode="edge"), axis=axis)
+        size = values.shape[axis]
+        upper = np.take(sums, np.arange(2 * reach + 1, 2 * reach + 1 + size), axis)
+        values = (upper - np.take(sums, np.arange(size), axis)) / (2 * reach + 1)
+    return values

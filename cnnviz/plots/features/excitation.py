@@ -1,0 +1,113 @@
+"""What excites a channel: patches of real pictures, and inputs made for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cnnviz.analysis.attribution import Excitation
+from cnnviz.analysis.top_images import TopImages
+from cnnviz.plots.common.figure import new_figure
+from cnnviz.plots.common.mosaic import inch_axes, inch_text, number_label, tile_grid, tile_layout
+from cnnviz.plots.common.text import fit, visible, wrap
+from cnnviz.plots.common.theme import Theme
+
+_WIDEST = 9.6
+_NARROWEST = 5.0  # room for the heading
+_MARGIN = 0.35
+_INNER = _WIDEST - 2 * _MARGIN
+_HEAD = 0.9
+_STRIP = 0.13  # inches above each tile for its number
+_GAP = 0.05  # of a tile's side
+_LABEL_SIZE = 6.0
+_NAMES = 0.95  # inches left of the patches for the channels' names
+_DEVIATIONS = 3.0  # of the values around their mean that fill the range from black to white
+
+
+def top_images_figure(found: TopImages, *, look: Theme) -> Figure:
+    """Draws for each channel a row of the patches that excite it most, with the activations above them."""
+    columns = max(len(row) for row in found.patches)
+    tile = min(0.95, (_INNER - _NAMES) / (1.1 * columns))
+    patches = [patch for row in found.patches for patch in row]
+    seen = "all of the picture" if found.size is None else "{:g} × {:g} pixels".format(*found.size)
+    left_out = (
+        f", {len(found.channels)} of {found.total} channels" if found.total > len(found.channels) else ""
+    )
+    facts = f"Best of {found.images} pictures; a unit sees {seen}{left_out}. Above each: its activation."
+    tiles = np.stack([patch.pixels for patch in patches])
+    labels = [number_label(patch.value) for patch in patches]
+    figure, step = _grid(
+        f"What excites {found.layer}", facts, tiles, labels, columns, tile, _MARGIN + _NAMES, look
+    )
+    for k, channel in enumerate(found.channels):
+        top = _HEAD + (k + 0.5) * step
+        inch_text(figure, _MARGIN, top, f"channel {channel}", 8.5, look.text, va="center")
+    return figure
+
+
+def excitation_figure(
+    images: Sequence[np.ndarray], excitations: Sequence[Excitation], labels: Sequence[str], *, look: Theme
+) -> Figure:
+    """Draws inputs that were made to excite channels or classes.
+
+    Args:
+        images: uint8 (H, W) or (H, W, 3), see ``as_picture``.
+        excitations: where they come from.
+        labels: what each excites.
+    """
+    columns = min(len(images), 1 if len(images) == 1 else 4 if len(images) <= 8 else 6)
+    tile = min(3.0, _INNER / (1.1 * columns))
+    tiles = np.stack([image if image.ndim == 3 else np.repeat(image[..., None], 3, 2) for image in images])
+    layer = excitations[0].layer
+    title = f"Inputs made to excite {f'channels of {visible(layer)}' if layer else 'classes'}"
+    texts = [
+        fit(f"{visible(label)}: {number_label(e.after)}", tile, 7 / 72)
+        for label, e in zip(labels, excitations, strict=True)
+    ]
+    what = "its mean activation" if layer else "its score"
+    facts = f"Above each: {what} for this input. Contrast is stretched."
+    figure, _ = _grid(title, facts, tiles, texts, columns, tile, _MARGIN, look, 7.0)
+    return figure
+
+
+def _grid(
+    title: str,
+    facts: str,
+    tiles: np.ndarray,
+    labels: Sequence[str],
+    columns: int,
+    tile: float,
+    left: float,
+    look: Theme,
+    label_size: float = _LABEL_SIZE,
+) -> tuple[Figure, float]:
+    """Returns a figure with heading and tiles ``tile`` inches wide, and the inches from row to row."""
+    height, width = tiles.shape[1:3]
+    strip = _STRIP * label_size / _LABEL_SIZE / (tile * height / width)
+    layout = tile_layout(len(tiles), height, width, columns, strip=strip, gap=_GAP)
+    across = tile * layout.size[1] / layout.tile_pixels[1]
+    down = layout.height_at(across)
+    left -= across * layout.gap / layout.size[1]  # the first tile, not its gap, begins there
+    page = max(_NARROWEST, left + across + _MARGIN)
+    inner = page - 2 * _MARGIN
+    figure = new_figure(page, _HEAD + down + 0.2, look)
+    heading = fit(visible(title), inner, 14 / 72, bold=True)
+    inch_text(figure, _MARGIN, 0.2, heading, 14, look.text, weight="bold")
+    for k, line in enumerate(wrap(facts, inner, 9 / 72, most=2, after=" ")):
+        inch_text(figure, _MARGIN, 0.5 + 0.16 * k, line, 9, look.muted)
+    axes = inch_axes(figure, left, _HEAD, across, down)
+    tile_grid(axes, tiles, look, columns=columns, labels=labels, label_size=label_size, strip=strip, gap=_GAP)
+    return figure, down / layout.rows
+
+
+def as_picture(values: np.ndarray, channel_order: str) -> np.ndarray:
+    """Returns an input (C, H, W) as uint8 (H, W) or (H, W, 3) in RGB, its contrast stretched around grey."""
+    centred = values - np.median(values)
+    shares = centred / (_DEVIATIONS * float(values.std()) + 1e-12)
+    planes = np.clip(np.rint(shares * 127.5 + 127.5), 0, 255).astype(np.uint8)
+    if len(planes) == 1:
+        return planes[0]
+    planes = planes[::-1] if channel_order == "bgr" else planes
+    return np.ascontiguousarray(planes.transpose(1, 2, 0))

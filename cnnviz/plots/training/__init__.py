@@ -1,0 +1,1 @@
+"""Charts of training logs, as figures and as interactive pages."""

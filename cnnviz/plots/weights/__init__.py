@@ -1,0 +1,1 @@
+"""Filters of a net as mosaics, their statistics, and snapshots side by side."""

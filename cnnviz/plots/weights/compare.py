@@ -1,0 +1,362 @@
+"""Pictures of two snapshots: before, after and their difference, layer by layer."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cnnviz.analysis.drift import Comparison, LayerDrift, compare_weights
+from cnnviz.analysis.filter_measures import FilterBank, filter_banks, order_filters
+from cnnviz.analysis.filters import listed, median
+from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
+from cnnviz.errors import WeightsError
+from cnnviz.plots.common.figure import new_figure, save_figure, style_axes
+from cnnviz.plots.common.mosaic import (
+    ColorScale,
+    color_bar,
+    color_scale,
+    gray_scale,
+    inch_axes,
+    inch_text,
+    largest,
+    tile_grid,
+    tile_layout,
+)
+from cnnviz.plots.common.text import fit, text_width, visible, wrap
+from cnnviz.plots.common.theme import KIND_COLORS, Theme, theme
+from cnnviz.plots.weights.forms import (
+    BAR,
+    HEADING,
+    LINE,
+    MARGIN,
+    MATRIX_COLUMNS,
+    MATRIX_ROWS,
+    SECTION_GAP,
+    WIDTH,
+    bank_kind,
+    check_choice,
+    choose_layers,
+    draw_counts,
+    draw_heading,
+    draw_statistics,
+    draw_title,
+    first_windows,
+    in_color,
+    left_out,
+    tile_form,
+    title_height,
+)
+
+MOST_COMPARED = 256  # tiles of a panel, by default: more could not be compared by eye
+_MOST_SIDE = 16  # filters, and channels of each, where not all fit
+_MATRIX_SHARE = 0.99  # of a matrix's weights within the colour scale
+
+# Inches.
+_PANEL, _PANEL_GAP, _SIDE, _INDENT = 2.1, 0.2, 2.15, 0.85
+_NAMES = 0.24  # of the panels
+_CHART, _CHART_ROW, _SIGNS = 5.9, 0.22, 3.0
+_MOST_BARS = 16
+# An inch of a panel shows so many cells of a matrix; what would fall between pixels is left out and said.
+_PIXELS = 150
+
+
+@dataclass(frozen=True, eq=False)
+class _Tiles:
+    """How the filters of a layer become tiles: the same way for each snapshot.
+
+    Attributes:
+        kind: see ``tile_form``.
+        numbers: of the filters shown, in order; channels: how many of each are shown.
+        columns: of the grid of tiles.
+        step: of the columns of a matrix.
+        note: what is left out, in words.
+    """
+
+    kind: str
+    numbers: np.ndarray
+    channels: int
+    columns: int | None
+    step: int
+    channel_order: str
+    note: str
+
+    def of(self, filters: np.ndarray) -> np.ndarray:
+        """Returns the tiles (M, H, W) or (M, H, W, 3) of ``filters`` (N, C, H, W) or (N, D)."""
+        shown = filters[self.numbers]
+        if self.kind == "matrix":
+            return shown.reshape(len(shown), -1)[None, :, : self.channels : self.step]
+        if self.kind == "color":
+            return in_color(shown, self.channel_order)
+        return shown[:, : self.channels].reshape(-1, *shown.shape[2:])
+
+
+def _tiles_for(bank: FilterBank, is_first: bool, order: str, channel_order: str, limit: int) -> _Tiles:
+    kind, numbers = tile_form(bank.filters, is_first), order_filters(bank.filters, order)
+    count, inner = bank.filters.shape[:2]
+    if kind == "matrix":
+        shown, channels = min(count, MATRIX_ROWS), min(inner, MATRIX_COLUMNS)
+    elif kind == "rows":
+        channels = inner if count * inner <= limit else min(inner, _MOST_SIDE, limit)
+        shown = min(count, max(1, limit // channels))
+    else:
+        shown, channels = min(count, limit), inner
+    note, step = left_out((shown, channels), bank.filters, kind), 1
+    numbers = numbers[:shown]
+    if kind == "matrix":
+        height = _matrix_height(shown, channels) * _PIXELS
+        skip, step = math.ceil(shown / height), math.ceil(channels / (_PANEL * _PIXELS))
+        cells = f"one of {skip}×{step} cells" if skip * step > 1 else ""
+        note = ", ".join(filter(None, [note, cells]))
+        numbers = numbers[::skip]
+    columns = {"rows": channels, "matrix": 1}.get(kind)
+    return _Tiles(kind, numbers, channels, columns, step, channel_order, note)
+
+
+def _matrix_height(rows: int, columns: int) -> float:
+    """Returns the inches of a panel that shows a matrix."""
+    return min(1.9, max(_PANEL * rows / columns, min(rows * 0.14, 1.2)))
+
+
+def plot_weight_difference(
+    before: AnyWeights,
+    after: AnyWeights,
+    path: str | os.PathLike | None = None,
+    *,
+    model: AnyModel = None,
+    layers: Sequence[str] | None = None,
+    order: str = "file",
+    channel_order: str = "bgr",
+    limit: int = MOST_COMPARED,
+    style: str = "light",
+    dpi: float = 150,
+) -> Figure:
+    """Draws two snapshots of a net and their difference side by side, layer by layer, with the drift.
+
+    Both snapshots of a layer have one scale, the difference has its own. The filters stand in the
+    order of the second snapshot.
+
+    Args:
+        before, after: paths of caffemodels, or blobs by layer name.
+        path: where to write the picture; its suffix gives the format.
+        model: the net: path of a prototxt, NetDefinition, Graph, or None.
+        limit: most tiles of a panel.
+        layers, order, channel_order, style, dpi: as for ``plot_weights``.
+
+    Raises:
+        WeightsError: the snapshots share no layer of the same shape, or do not fit the net.
+        CnnvizError: an unknown layer or option.
+    """
+    check_choice("channel_order", channel_order, ("bgr", "rgb"))
+    look = theme(style)
+    old, new = load_weights(before), load_weights(after)
+    graph = load_graph(model, new)
+    if model is not None:
+        load_graph(graph, old)
+    comparison = compare_weights(old, new, graph)
+    drifts = {drift.title: drift for drift in comparison.layers}
+    banks = filter_banks(new, graph)
+    chosen = [bank for bank in choose_layers(banks, layers, new, graph) if bank.title in drifts]
+    if not chosen:
+        raise WeightsError(
+            f"{comparison.before} and {comparison.after}: the layers asked for differ in shape or are in "
+            f"one of them only; layers in both: {listed([*drifts], 8)}."
+        )
+    first = first_windows(banks)
+    sections = [
+        _Difference(drifts[b.title], _tiles_for(b, b is first, order, channel_order, limit), look)
+        for b in chosen
+    ]
+    name = (graph.name if graph else "") or getattr(new, "net_name", "")
+    figure = _draw_differences(sections, comparison, name, look)
+    if path is not None:
+        save_figure(figure, path, dpi, title=f"{comparison.after} - {comparison.before}")
+    return figure
+
+
+@dataclass
+class _Difference:
+    """One layer of the figure."""
+
+    drift: LayerDrift
+    tiles: _Tiles
+    look: Theme
+
+    @property
+    def panel_size(self) -> tuple[float, float]:
+        """(width, height) in inches: narrower where tall stacks of rows would not fit a page."""
+        sample = self.tiles.of(self.drift.after.bank.filters)
+        count, height, width = sample.shape[:3]
+        if self.tiles.kind == "matrix":
+            return _PANEL, _matrix_height(height, width)
+        layout = tile_layout(count, height, width, self.tiles.columns)
+        panel = min(_PANEL, 3.5 * _PANEL / layout.height_at(_PANEL))
+        return panel, layout.height_at(panel)
+
+    @property
+    def height(self) -> float:
+        side = len(_drift_lines(self.drift)) * LINE + 1.0
+        return HEADING + max(_NAMES + self.panel_size[1] + BAR, side)
+
+
+def _draw_differences(
+    sections: Sequence[_Difference], comparison: Comparison, net: str, look: Theme
+) -> Figure:
+    drawn = f"{len(sections)} of {len(comparison.layers)} layers drawn"
+    notes = [
+        drawn if len(sections) < len(comparison.layers) else "",
+        f"not compared: {', '.join(comparison.skipped)}" if comparison.skipped else "",
+    ]
+    names = f"{comparison.before} → {comparison.after}"
+    lines = [names, comparison.verdict, " · ".join(filter(None, notes))]
+    bars = _widest_moved(comparison, {section.drift.title for section in sections})
+    chart = max(_CHART_ROW * len(bars) + 0.6, 1.3)
+    height = MARGIN + title_height(lines) + chart + MARGIN
+    height += sum(section.height + SECTION_GAP for section in sections)
+    figure = new_figure(WIDTH, height, look)
+    top = draw_title(figure, f"{net}: two snapshots" if net else "Two snapshots", lines, look)
+    _draw_drift_chart(figure, bars, len(comparison.layers), top, look)
+    _draw_signs(figure, comparison, top, look)
+    top += chart + SECTION_GAP
+    for section in sections:
+        _draw_difference(figure, section, top)
+        top += section.height + SECTION_GAP
+    return figure
+
+
+def _widest_moved(comparison: Comparison, drawn: set[str]) -> list[LayerDrift]:
+    """Returns the layers that have a bar: all, or of many those drawn and those that moved most."""
+    if len(comparison.layers) <= _MOST_BARS:
+        return list(comparison.layers)
+    by_drift = sorted(comparison.layers, key=lambda drift: (drift.title not in drawn, -drift.relative))
+    kept = by_drift[:_MOST_BARS]
+    return [drift for drift in comparison.layers if drift in kept]
+
+
+def _draw_drift_chart(
+    figure: Figure, drifts: Sequence[LayerDrift], total: int, top: float, look: Theme
+) -> None:
+    """Draws a bar for each layer: how far it moved, relative to its length before."""
+    names = [fit(visible(drift.title), 130, 8.5) for drift in drifts]
+    label_width = max(text_width(name, 8.5) for name in names) / 72 + 0.1
+    left, room = MARGIN + label_width, _CHART - label_width
+    axes = inch_axes(figure, left, top + 0.22, room, _CHART_ROW * len(drifts))
+    values = [100 * drift.relative if math.isfinite(drift.relative) else 0 for drift in drifts]
+    rows = np.arange(len(values))
+    axes.barh(rows, values, height=0.62, color=[KIND_COLORS[bank_kind(d.after.bank)] for d in drifts])
+    style_axes(axes, look, grid="x")
+    axes.set_yticks(rows, names, parse_math=False)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(0, max([*values, 1e-9]) * 1.15)
+    axes.tick_params(axis="y", labelsize=8.5)
+    axes.tick_params(axis="x", labelsize=7.5)
+    for row, drift in enumerate(drifts):
+        text = f" {drift.relative:.1%}" if math.isfinite(drift.relative) else " from zero"
+        axes.text(values[row], row, text, va="center_baseline", size=7.5, color=look.text)
+    some = f" (of {total} layers those drawn and those that moved most)" if len(drifts) < total else ""
+    words = fit(f"Drift |after − before| / |before| in %{some}", _CHART * 72, 9)
+    inch_text(figure, MARGIN, top, words, 9, look.muted)
+
+
+def _draw_signs(figure: Figure, comparison: Comparison, top: float, look: Theme) -> None:
+    """Writes by which signs the later snapshot is told."""
+    left = WIDTH - MARGIN - _SIGNS
+    inch_text(figure, left, top, "Signs of training", 9, look.muted)
+    words = {1: "the second looks later", 0: "no sign", -1: "the first looks later"}
+    top += 0.08
+    for sign in comparison.signs:
+        color = look.text if sign.direction else look.muted
+        what = visible(sign.what).replace("->", "→")
+        for line in wrap(f"{what}: {words[sign.direction]}", _SIGNS * 72, 8.5):
+            top += LINE
+            inch_text(figure, left, top, line, 8.5, color)
+        top += 0.05
+
+
+def _draw_difference(figure: Figure, section: _Difference, top: float) -> None:
+    look, drift, tiles = section.look, section.drift, section.tiles
+    draw_heading(figure, drift.after.bank, tiles.note, look, top)
+    top += HEADING
+    before, after = tiles.of(drift.before.bank.filters), tiles.of(drift.after.bank.filters)
+    common = _scale(np.concatenate([before.ravel(), after.ravel()]), tiles.kind, look)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite has a colour
+        change = np.subtract(after, before)
+    moved = _scale(change.ravel(), tiles.kind, look, is_signed=True)
+    panels = (("before", before, common), ("after", after, common), ("after − before", change, moved))
+    width, height = section.panel_size
+    for i, (name, values, scale) in enumerate(panels):
+        left = MARGIN + i * (_PANEL + _PANEL_GAP)
+        inch_text(figure, left, top, name, 9, look.text)
+        axes = inch_axes(figure, left, top + _NAMES, width, height)
+        _draw_panel(axes, values, tiles, scale, look)
+        if i != 1:
+            labels = {"color": "R, G, B each", "matrix": f"{1 - _MATRIX_SHARE:.0%} is beyond"}
+            label = labels.get(tiles.kind, "weight" if i == 0 else "change")
+            color_bar(figure, left, top + _NAMES + height + 0.1, scale, look, label, width=1.1)
+    _draw_drift_side(figure, drift, top, look)
+
+
+def _draw_panel(axes: Axes, values: np.ndarray, tiles: _Tiles, scale: ColorScale, look: Theme) -> None:
+    if tiles.kind == "matrix":
+        axes.imshow(scale.colors(values[0]), aspect="auto", interpolation="nearest")
+        axes.set(xticks=[], yticks=[])
+        for spine in axes.spines.values():
+            spine.set_color(look.edge)
+            spine.set_linewidth(0.6)
+        return
+    divisors = np.full(len(values), scale.high) if tiles.kind == "color" else None
+    tile_grid(
+        axes,
+        values,
+        look,
+        normalize="all" if divisors is None else divisors,
+        scale=None if tiles.kind == "color" else scale,
+        columns=tiles.columns,
+    )
+
+
+def _scale(values: np.ndarray, kind: str, look: Theme, is_signed: bool = False) -> ColorScale:
+    if kind == "color":
+        return gray_scale(largest(values) or 1.0)
+    if kind == "matrix":  # a few large weights would leave the many in a matrix without colour
+        bound = np.quantile(np.abs(values[np.isfinite(values)]), _MATRIX_SHARE) if values.size else 0
+        values = np.clip(values, -bound, bound) if bound > 0 else values
+    scale = color_scale(values, look)
+    return ColorScale(-scale.high, scale.high, look.diverging, scale.bad) if is_signed else scale
+
+
+def _drift_lines(drift: LayerDrift) -> list[tuple[str, str, None]]:
+    before, after = drift.before, drift.after
+    lines = [
+        ("drift", f"{drift.relative:.2%}" + (f", {drift.word}" if drift.word else "")),
+        ("cosine", f"{drift.cosine:.4f}"),
+        ("changed", f"{drift.changed:.0%}"),
+        ("rank", f"{before.rank:.1f} → {after.rank:.1f} of {after.highest_rank}"),
+    ]
+    smoother, known = drift.smoother
+    if known:
+        lines.append(("noise", f"{median(before.noise):.3f} → {median(after.noise):.3f}"))
+        lines.append(("smoother", f"{smoother} of {known} filters"))
+    if math.isfinite(after.randomness.strength):
+        strengths = [health.randomness.strength for health in (before, after)]
+        lines.append(("strength", f"{strengths[0]:.2f} → {strengths[1]:.2f}"))
+    if after.judged:
+        noisy = [len(health.marks.get("noisy", ())) for health in (before, after)]
+        lines.append(("noisy", f"{noisy[0]} → {noisy[1]} of {after.count}"))
+    return [(label, value, None) for label, value in lines]
+
+
+def _draw_drift_side(figure: Figure, drift: LayerDrift, top: float, look: Theme) -> None:
+    left = WIDTH - MARGIN - _SIDE
+    top = draw_statistics(figure, left, top, _drift_lines(drift), _INDENT, look)
+    inch_text(figure, left, top + 0.08, "drift of the filters", 7.5, look.muted)
+    axes = inch_axes(figure, left, top + 0.26, _SIDE, 0.5)
+    shares = drift.per_filter[np.isfinite(drift.per_filter)]
+    bound = max(float(shares.max()) if shares.size else 0.0, 1e-9)
+    counts, edges = np.histogram(shares, bins=24, range=(0, bound))
+    draw_counts(axes, counts, edges, drift.after.bank, {0: "0", bound: f"{bound:.1%}"}, look)

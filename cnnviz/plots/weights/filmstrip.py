@@ -1,0 +1,230 @@
+"""A film strip: the filters of one layer over many snapshots."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cnnviz.analysis.drift import in_order, iterations_of, layer_drift, snapshot_name
+from cnnviz.analysis.filter_measures import FilterBank, filter_banks, order_filters
+from cnnviz.analysis.filters import listed, median
+from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
+from cnnviz.errors import CnnvizError, WeightsError
+from cnnviz.plots.common.figure import new_figure, save_figure, style_axes
+from cnnviz.plots.common.mosaic import (
+    TileGrid,
+    color_bar,
+    gray_scale,
+    inch_axes,
+    inch_text,
+    largest,
+    tile_grid,
+    tile_layout,
+)
+from cnnviz.plots.common.text import fit, text_width, visible
+from cnnviz.plots.common.theme import Theme, theme
+from cnnviz.plots.weights.forms import (
+    BAR,
+    HEADING,
+    MARGIN,
+    WIDTH,
+    check_choice,
+    choose_layers,
+    draw_heading,
+    draw_title,
+    in_color,
+    left_out,
+    title_height,
+)
+
+MOST_FILTERS = 20  # columns
+_CHART = 1.25  # inches
+_NUMBERS = 0.16  # above the columns
+
+
+def plot_weight_filmstrip(
+    snapshots: Sequence[AnyWeights],
+    path: str | os.PathLike | None = None,
+    *,
+    layer: str | None = None,
+    model: AnyModel = None,
+    order: str = "file",
+    channel_order: str = "bgr",
+    limit: int = MOST_FILTERS,
+    style: str = "light",
+    dpi: float = 150,
+) -> Figure:
+    """Draws the filters of one layer over many snapshots: a row for each snapshot, a column a filter.
+
+    Each filter has one scale over all snapshots, so that growth shows. Of a filter on many channels
+    the one with the most energy in the last snapshot stands for it. Below: drift from snapshot to
+    snapshot, noise and effective rank. Snapshots are sorted by N of "_iter_N" if all names have it.
+
+    Args:
+        snapshots: two or more paths of caffemodels, or blobs by layer name.
+        layer: the name of a convolution; by default the first.
+        model: the net, or None.
+        order: of the filters in the last snapshot: "file", "norm" or "similarity".
+        limit: most filters shown; what is left out is said.
+        path, channel_order, style, dpi: as for ``plot_weights``.
+
+    Raises:
+        WeightsError: fewer than two snapshots, or the layer differs between them.
+        CnnvizError: an unknown layer or option, or a layer without windows.
+    """
+    check_choice("channel_order", channel_order, ("bgr", "rgb"))
+    look = theme(style)
+    loaded = in_order([load_weights(weights) for weights in snapshots])
+    if len(loaded) < 2:
+        raise WeightsError(f"{len(loaded)} snapshot(s) given, wanted two or more for a film strip.")
+    banks = [_layer_of(weights, layer, model) for weights in loaded]
+    film = _Film(loaded, banks, order, channel_order, limit, look)
+    figure = film.draw()
+    if path is not None:
+        save_figure(figure, path, dpi, title=f"{banks[-1].title} over {len(banks)} snapshots")
+    return figure
+
+
+def _layer_of(weights: Mapping, layer: str | None, model: AnyModel) -> FilterBank:
+    graph = load_graph(model, weights)
+    banks = filter_banks(weights, graph)
+    windows = [bank for bank in banks if bank.is_windows]
+    if layer is not None:
+        chosen = choose_layers(banks, [layer], weights, graph)
+        if not chosen[0].is_windows:
+            names = listed([bank.title for bank in windows], 8) or "none"
+            raise CnnvizError(f"layer {layer!r} has no windows to show as a film; layers that have: {names}.")
+        return chosen[0]
+    if not windows:
+        raise WeightsError(f"{snapshot_name(weights)}: has no convolution to show as a film.")
+    return windows[0]
+
+
+@dataclass
+class _Film:
+    snapshots: Sequence[Mapping]
+    banks: Sequence[FilterBank]
+    order: str
+    channel_order: str
+    limit: int
+    look: Theme
+
+    def __post_init__(self) -> None:
+        last = self.banks[-1]
+        for weights, bank in zip(self.snapshots, self.banks, strict=True):
+            if bank.filters.shape != last.filters.shape:
+                raise WeightsError(
+                    f"{snapshot_name(weights)}: layer {bank.title!r} is {bank.filters.shape}, in "
+                    f"{snapshot_name(self.snapshots[-1])} {last.filters.shape}. Give snapshots of one net."
+                )
+        self.numbers = order_filters(last.filters, self.order)[: max(1, self.limit)]
+        self.is_color = last.filters.shape[1] == 3 and not last.depth
+        finite = np.where(np.isfinite(last.filters), last.filters, 0).astype(np.float64)
+        self.strongest = (finite**2).sum(axis=(2, 3)).argmax(axis=1)[self.numbers]
+
+    @property
+    def labels(self) -> list[str]:
+        numbers = iterations_of(self.snapshots)
+        if numbers is None:
+            return [snapshot_name(weights, f"snapshot {i + 1}") for i, weights in enumerate(self.snapshots)]
+        return [f"iteration {number:,}" for number in numbers]
+
+    def tiles(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the tiles, snapshot by snapshot, and what each is divided by."""
+        rows = []
+        for bank in self.banks:
+            if self.is_color:
+                rows.append(in_color(bank.filters[self.numbers], self.channel_order))
+            else:
+                rows.append(bank.filters[self.numbers, self.strongest])
+        highest = [max(largest(row[i]) for row in rows) for i in range(len(self.numbers))]
+        return np.concatenate(rows), np.tile(highest, len(rows))
+
+    def draw(self) -> Figure:
+        look, bank = self.look, self.banks[-1]
+        tiles, divisors = self.tiles()
+        columns = len(self.numbers)
+        layout = tile_layout(len(tiles), tiles.shape[1], tiles.shape[2], columns)
+        # Row labels end where the tiles begin.
+        names = [fit(visible(label), 110, 8.5) for label in self.labels]
+        gutter = max(text_width(name, 8.5) for name in names) / 72 + 0.15
+        width = min(WIDTH - 2 * MARGIN - gutter, 0.6 * columns)
+        grid_height = layout.height_at(width)
+        note = "each filter on one scale over all snapshots"
+        if self.is_color:
+            note += f" · input channels read as {self.channel_order.upper()}"
+        elif bank.filters.shape[1] > 1:
+            note += " · of each filter the channel with the most energy at the end"
+        files = f"{snapshot_name(self.snapshots[0])} … {snapshot_name(self.snapshots[-1])}"
+        lines = [files, note]
+        below = grid_height + BAR + 0.55
+        height = MARGIN + title_height(lines) + HEADING + _NUMBERS + below + _CHART + 0.45 + MARGIN
+        figure = new_figure(WIDTH, height, look)
+        top = draw_title(figure, f"{bank.title} over {len(names)} snapshots", lines, look)
+        form = "color" if self.is_color else "grid"
+        draw_heading(figure, bank, left_out((columns, 0), bank.filters, form), look, top)
+        top += HEADING + _NUMBERS
+        left = MARGIN + gutter
+        axes = inch_axes(figure, left, top, width, grid_height)
+        grid = tile_grid(axes, tiles, look, normalize=divisors, columns=columns)
+        for row, name in enumerate(names):
+            y = grid.layout.corner(row * columns)[0] + grid.layout.tile_pixels[0] / 2
+            inch = top + y / grid.layout.size[0] * grid_height
+            inch_text(figure, left - 0.1, inch, name, 8.5, look.text, ha="right", va="center_baseline")
+        self._number_columns(figure, grid, left, top, width)
+        scale = grid.scale or gray_scale(1.0)
+        label = "weight / largest |weight| of the filter in all snapshots"
+        label = f"red, green and blue each: {label}; grey is 0" if self.is_color else label
+        color_bar(figure, left, top + grid_height + 0.1, scale, look, label)
+        self._draw_charts(figure, top + below)
+        return figure
+
+    def _number_columns(self, figure: Figure, grid: TileGrid, left: float, top: float, width: float) -> None:
+        """Writes filter (and channel) numbers above the columns."""
+        is_chosen = not self.is_color and self.banks[-1].filters.shape[1] > 1
+        for i, number in enumerate(self.numbers):
+            x = grid.layout.corner(i)[1] + grid.layout.tile_pixels[1] / 2
+            text = f"{number}, c{self.strongest[i]}" if is_chosen else str(number)
+            inch = left + x / grid.layout.size[1] * width
+            inch_text(figure, inch, top - 0.14, text, 6.5, self.look.muted, ha="center")
+
+    def _draw_charts(self, figure: Figure, top: float) -> None:
+        """Draws drift, noise and effective rank against the snapshots."""
+        look = self.look
+        drifts = [layer_drift(a, b) for a, b in zip(self.banks, self.banks[1:], strict=False)]
+        healths = [drifts[0].before, *(drift.after for drift in drifts)]
+        numbers = iterations_of(self.snapshots)
+        x = np.array(numbers or range(1, len(self.snapshots) + 1), float)
+        curves = [
+            ("drift since the snapshot before, %", x[1:], [100 * drift.relative for drift in drifts]),
+            ("noise, median (1 is white noise)", x, [median(health.noise) for health in healths]),
+            (f"effective rank of {healths[0].highest_rank}", x, [health.rank for health in healths]),
+        ]
+        width = (WIDTH - 2 * MARGIN - 2 * 0.6 - 0.4) / 3
+        for i, (title, at, values) in enumerate(curves):
+            left = MARGIN + 0.4 + i * (width + 0.6)
+            axes = inch_axes(figure, left, top + 0.05, width, _CHART)
+            axes.plot(at, values, marker="o", markersize=4.5, color=look.series[i], linewidth=1.8)
+            style_axes(axes, look)
+            axes.tick_params(labelsize=7.5)
+            span = x[-1] - x[0]
+            axes.set_xlim(x[0] - 0.06 * span, x[-1] + 0.06 * span)
+            axes.set_xticks(*_ticks(x))
+            finite = [value for value in values if math.isfinite(value)]
+            highest = 1.15 * max([*finite, 1e-9])
+            axes.set_ylim(0, highest)
+            axes.set_yticks([tick for tick in axes.get_yticks() if tick <= highest])
+            inch_text(figure, left - 0.25, top - 0.26, title, 8.5, look.text)
+            words = "iteration" if numbers else "snapshot"
+            inch_text(figure, left + width / 2, top + _CHART + 0.26, words, 8, look.muted, ha="center")
+
+
+def _ticks(x: np.ndarray, most: int = 5) -> tuple[list[float], list[str]]:
+    """Returns at most ``most`` of the snapshots, first and last among them, and their labels."""
+    places = np.unique(np.linspace(0, len(x) - 1, min(most, len(x))).round().astype(int))
+    return [float(x[i]) for i in places], [f"{x[i]:,.0f}" for i in places]

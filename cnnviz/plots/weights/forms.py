@@ -1,0 +1,311 @@
+"""What pictures of weights share: which layers are drawn, how filters become tiles, words and marks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cnnviz.analysis.filter_measures import FilterBank, row_blocks
+from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth, median
+from cnnviz.analysis.summary import shape_text
+from cnnviz.engine.graph import Graph
+from cnnviz.engine.weights_check import some_names
+from cnnviz.errors import CnnvizError, WeightsError, did_you_mean
+from cnnviz.plots.common.kinds import kind_of
+from cnnviz.plots.common.mosaic import BAD_COLOR, Mark, inch_axes, inch_text, keep_ends_inside, number_label
+from cnnviz.plots.common.text import fit, percent, text_width, visible
+from cnnviz.plots.common.theme import KIND_COLORS, Theme
+
+MOST_LAYERS = 8  # all drawn if the caller names none
+FEWER_LAYERS = 6  # drawn of a net that has more
+MOST_TILES = 1024  # of one layer, by default
+MOST_CHANNELS = 64  # of one filter, where not all tiles fit
+MATRIX_ROWS, MATRIX_COLUMNS = 600, 1024  # of a matrix that are drawn: about a pixel each
+
+# Inches. Ten are wide enough for letters that can be read on a page that is seven wide.
+MARGIN, WIDTH = 0.4, 10.0
+HEADING = 0.36  # of a section: from the layer's name to its tiles
+BAR = 0.46  # a colour bar and the room above it
+SECTION_GAP, LINE = 0.3, 0.16
+
+_SIGNS = {  # marker, sign in text, index into the theme's series
+    "not finite": ("X", "✖", None),
+    "dead": ("s", "■", 7),
+    "constant": ("P", "✚", 6),
+    "saturated": ("D", "◆", 4),
+    "outlier": ("^", "▲", 2),
+    "noisy": ("o", "●", 1),
+    "near-duplicate": ("v", "▼", 0),
+    "low rank": ("|", "▮", 3),
+    "as initialised": ("|", "▮", 5),
+}
+_ROLES = {
+    "W_xc": "input to gates",
+    "W_xc_static": "static input to gates",
+    "W_hc": "hidden state to gates",
+    "W_xh": "input to hidden state",
+    "W_xh_static": "static input to hidden state",
+    "W_hh": "hidden state to itself",
+    "W_ho": "hidden state to output",
+}
+
+
+def check_choice(name: str, value: str, known: Sequence[str]) -> None:
+    """Raises CnnvizError unless ``value`` is one of ``known``."""
+    if value not in known:
+        wanted = " or ".join(map(repr, known))
+        raise CnnvizError(f"{name} is {value!r}, wanted {wanted}{did_you_mean(str(value), known)}")
+
+
+# --- which layers, and how ----------------------------------------------------------------------
+
+
+def choose_layers(
+    banks: Sequence[FilterBank],
+    names: Sequence[str] | None,
+    weights: Mapping[str, Sequence[np.ndarray]],
+    graph: Graph | None,
+) -> list[FilterBank]:
+    """Returns the layers to draw: those named, else all up to MOST_LAYERS, else FEWER_LAYERS of all depths.
+
+    Raises: WeightsError if there are no filters; CnnvizError for a layer that is not there or has none.
+    """
+    origin = getattr(weights, "path", "weights")
+    if not banks:
+        raise WeightsError(f"{origin}: holds no filters: no layer has a blob of two or more axes.")
+    if names is None:
+        return list(banks) if len(banks) <= MOST_LAYERS else _of_all_depths(banks)
+    names = [names] if isinstance(names, str) else names
+    known = dict.fromkeys(name for bank in banks for name in (bank.title, bank.layer))
+    for name in names:
+        if name in known:
+            continue
+        if name in weights or (graph and any(node.name == name for node in graph.layers)):
+            raise CnnvizError(
+                f"{origin}: layer {name!r} has no filters; layers that have: {some_names(known, 8)}."
+            )
+        hint = did_you_mean(name, known) or f"; it has {some_names(known, 8)}"
+        raise CnnvizError(f"{origin}: no layer {name!r} with weights{hint}")
+    return [bank for name in dict.fromkeys(names) for bank in banks if name in (bank.title, bank.layer)]
+
+
+def _of_all_depths(banks: Sequence[FilterBank]) -> list[FilterBank]:
+    """Returns the first windows, the last layer and evenly spaced ones between, windows if possible."""
+    first, last = first_windows(banks) or banks[0], banks[-1]
+    between = [bank for bank in banks if bank not in (first, last)]
+    wide = [bank for bank in between if has_area(bank.filters)]
+    wanted = FEWER_LAYERS - len({id(first), id(last)})
+    pool = wide if len(wide) >= wanted else between
+    places = np.linspace(-1, len(pool), wanted + 2)[1:-1].round().astype(int)
+    chosen = [first, last, *(pool[place] for place in places)]
+    return [bank for bank in banks if bank in chosen]
+
+
+def first_windows(banks: Sequence[FilterBank]) -> FilterBank | None:
+    """Returns the first convolution, which may read colours; None if it reads volumes."""
+    first = next((bank for bank in banks if bank.is_windows), None)
+    return None if first is None or first.depth else first
+
+
+def has_area(filters: np.ndarray) -> bool:
+    """Whether filters are windows of more than one number a channel."""
+    return filters.ndim == 4 and math.prod(filters.shape[2:]) > 1
+
+
+def reads_area(bank: FilterBank) -> bool:
+    """Whether a row of a matrix is multiplied with something that has height and width."""
+    return bank.reads is not None and min(bank.reads[1:]) > 1
+
+
+def tile_form(filters: np.ndarray, is_first: bool) -> str:
+    """Returns the form of a drawing: "color" or "grid" (a tile a filter), "rows" (a row each) or "matrix"."""
+    if not has_area(filters):
+        return "matrix"
+    if filters.shape[1] == 3 and is_first:
+        return "color"
+    return "grid" if filters.shape[1] == 1 else "rows"
+
+
+def in_color(filters: np.ndarray, channel_order: str) -> np.ndarray:
+    """Returns tiles (N, H, W, 3) in red, green and blue of filters (N, 3, H, W)."""
+    return filters[:, :: -1 if channel_order == "bgr" else 1].transpose(0, 2, 3, 1)
+
+
+def left_out(shown: tuple[int, int], filters: np.ndarray, form: str) -> str:
+    """Returns in words what is left out if so many filters, and channels or inputs of each, are shown."""
+    parts = [f"first {shown[0]} of {len(filters)} filters"] if shown[0] < len(filters) else []
+    if form in ("rows", "matrix") and shown[1] < filters.shape[1]:
+        what = "channels" if form == "rows" else "inputs"
+        parts.append(f"first {shown[1]} of {filters.shape[1]} {what}")
+    return ", ".join(parts)
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def bank_kind(bank: FilterBank) -> str:
+    """Returns the kind of layer, a key of KIND_COLORS, also where no file tells its type."""
+    return kind_of(bank.type or ("Convolution" if bank.is_windows else "InnerProduct"))
+
+
+def bank_words(bank: FilterBank) -> str:
+    """Returns a layer's type and its filters' number and shape, in words."""
+    count = len(bank.filters)
+    what = f"{count} filters of {shape_text(bank.filter_shape)}"
+    if bank.type == "Embed":
+        what = f"{count} vectors of {bank.filters.shape[1]} numbers"
+    elif not bank.is_windows:
+        rows = f"{len(bank.bands)} × {count // len(bank.bands)}" if bank.bands else f"{count}"
+        what = f"{rows} outputs of {bank.filters.shape[1]} inputs"
+        what += f" ({shape_text(bank.reads)})" if reads_area(bank) else ""
+    role = f"{bank.role}, {_ROLES[bank.role]}" if bank.role else ""
+    parts = [bank.type or "", role, what, f"group {bank.group}" if bank.group > 1 else ""]
+    return " · ".join(part for part in parts if part)
+
+
+def statistics_lines(health: LayerHealth) -> list[tuple[str, str, str | None]]:
+    """Returns what is told of a layer in numbers: lines (label, value, kind of finding or None)."""
+    zeros = float(health.zeros.mean())
+    lines: list[tuple[str, str, str | None]] = [
+        (
+            "weights",
+            f"{health.bank.filters.size:,}" + (f", {percent(zeros)} zero" if zeros >= 0.005 else ""),
+            None,
+        ),
+        ("mean, std", f"{number_label(float(health.mean.mean()))}, {number_label(health.total_std)}", None),
+        ("range", f"{number_label(health.low.min())} to {number_label(health.high.max())}", None),
+        ("norm of filters", f"{number_label(health.norm.min())} to {number_label(health.norm.max())}", None),
+        ("effective rank", f"{health.rank:.1f} of {health.highest_rank}", None),
+    ]
+    if np.isfinite(health.noise).any():
+        lines.append(("noise", f"{median(health.noise):.2f} (white: 1)", None))
+    if math.isfinite(health.randomness.strength):
+        lines.append(("strength", f"{health.randomness.strength:.2f} (random: 1)", None))
+    lines += [(kind, f"{len(filters)} of {health.count}", kind) for kind, filters in health.marks.items()]
+    lines += [(kind, "", kind) for kind in layer_kinds(health)]
+    return lines
+
+
+def layer_kinds(health: LayerHealth) -> list[str]:
+    """Returns the kinds of findings about the layer that its filters' findings do not tell already."""
+    return [f.kind for f in health.findings() if f.kind in LAYER_FINDINGS and f.kind != "noisy layer"]
+
+
+def weight_histogram(bank: FilterBank) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how often weights occur, and the 62 edges of the bins: around 0, from 0 if none is negative."""
+    flat = bank.filters.reshape(len(bank.filters), -1)
+    parts = [part[np.isfinite(part)] for part in (flat[rows] for rows in row_blocks(*flat.shape))]
+    lowest = min(float(part.min(initial=0)) for part in parts)
+    bound = max(-lowest, *(float(part.max(initial=0)) for part in parts)) or 1.0
+    low = -bound if lowest < 0 else 0.0
+    # In double precision: numbers near the end of float32's range are further apart than that.
+    counts = [np.histogram(part.astype(np.float64), bins=61, range=(low, bound))[0] for part in parts]
+    return np.sum(counts, axis=0), np.linspace(low, bound, 62)
+
+
+# --- marks --------------------------------------------------------------------------------------
+
+
+def finding_mark(kind: str, look: Theme) -> Mark:
+    """Returns the mark of a kind of finding."""
+    marker, _, series = _SIGNS[kind]
+    return Mark(kind, BAD_COLOR if series is None else look.series[series], marker)
+
+
+def finding_sign(kind: str) -> str:
+    """Returns the sign that stands for a kind of finding in text."""
+    return _SIGNS[kind][1]
+
+
+def legend_height(kinds: Sequence[str]) -> float:
+    """Returns the inches that ``draw_legend`` takes."""
+    return 0.2 * len(kinds)
+
+
+def draw_legend(figure: Figure, kinds: Sequence[str], top: float, look: Theme) -> None:
+    """Explains the signs of findings, a line for each kind."""
+    meanings = FILTER_FINDINGS | LAYER_FINDINGS
+    room = (WIDTH - 2 * MARGIN - 0.2) * 72
+    for kind in kinds:
+        inch_text(figure, MARGIN, top, finding_sign(kind), 9, finding_mark(kind, look).color)
+        inch_text(figure, MARGIN + 0.2, top, fit(f"{kind}: {meanings[kind]}", room, 9), 9, look.muted)
+        top += 0.2
+
+
+# --- drawing ------------------------------------------------------------------------------------
+
+
+def title_height(lines: Sequence[str]) -> float:
+    """Returns the inches from the margin to what follows ``draw_title``."""
+    return 0.5 + 0.21 * sum(map(bool, lines))
+
+
+def draw_title(figure: Figure, title: str, lines: Sequence[str], look: Theme) -> float:
+    """Writes the title and the lines that are not empty below it; returns where the next thing begins."""
+    room = (WIDTH - 2 * MARGIN) * 72
+    inch_text(
+        figure, MARGIN, MARGIN - 0.05, fit(visible(title), room, 17, bold=True), 17, look.text, weight="bold"
+    )
+    top = MARGIN + 0.33
+    for i, line in enumerate(filter(None, lines)):
+        inch_text(figure, MARGIN, top, fit(visible(line), room, 9.5), 9.5, look.muted if i else look.text)
+        top += 0.21
+    return MARGIN + title_height(lines)
+
+
+def draw_heading(figure: Figure, bank: FilterBank, note: str, look: Theme, top: float) -> None:
+    """Writes the layer's name, type and shape, and what is left out."""
+    chip = inch_axes(figure, MARGIN, top + 0.03, 0.13, 0.13)
+    chip.set_facecolor(KIND_COLORS[bank_kind(bank)])
+    chip.set(xticks=[], yticks=[])
+    for spine in chip.spines.values():
+        spine.set_visible(False)
+    name = fit(visible(bank.title), 3.6 * 72, 12, bold=True)
+    inch_text(figure, MARGIN + 0.21, top, name, 12, look.text, weight="bold")
+    left = MARGIN + 0.36 + text_width(name, 12, bold=True) / 72
+    words = fit(" · ".join(filter(None, [bank_words(bank), note])), (WIDTH - MARGIN - left) * 72, 9)
+    inch_text(figure, left, top + 0.035, words, 9, look.muted)
+
+
+def draw_counts(
+    axes: Axes,
+    counts: np.ndarray,
+    edges: np.ndarray,
+    bank: FilterBank,
+    labels: Mapping[float, str],
+    look: Theme,
+) -> None:
+    """Draws a histogram in the colour of the layer's kind, with ``labels`` at some places below it."""
+    axes.stairs(counts, edges, fill=True, color=KIND_COLORS[bank_kind(bank)], gid="histogram")
+    axes.set_facecolor(look.panel)
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(0, max(1, counts.max()) * 1.08)
+    axes.set_xticks(list(labels), list(labels.values()))
+    axes.set_yticks([])
+    axes.tick_params(axis="x", colors=look.muted, labelsize=7.5, length=2, width=0.6, pad=2)
+    keep_ends_inside(axes)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(look.edge)
+
+
+def draw_statistics(
+    figure: Figure,
+    left: float,
+    top: float,
+    lines: Sequence[tuple[str, str, str | None]],
+    indent: float,
+    look: Theme,
+) -> float:
+    """Writes lines (label, value, kind of finding or None), values after ``indent``; returns the end."""
+    for label, value, kind in lines:
+        sign = "" if kind is None else f"{finding_sign(kind)} "
+        color = look.muted if kind is None else finding_mark(kind, look).color
+        inch_text(figure, left, top, sign + label, 8.5, color)
+        inch_text(figure, left + indent, top, value, 8.5, look.text)
+        top += LINE
+    return top
