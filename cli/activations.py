@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import dpi_option, style_option
-from cnnviz.cli.progress import say
+from cnnviz.cli._options import dpi_option, style_option
+from cnnviz.cli._progress import say
 
 
 @click.command()

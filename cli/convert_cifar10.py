@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import backend_option, db_type_argument
-from cnnviz.cli.progress import bar, say
+from cnnviz.cli._options import backend_option, db_type_argument
+from cnnviz.cli._progress import bar, say
 
 
 @click.command()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import backend_option
-from cnnviz.cli.progress import bar, report_skipped, say
+from cnnviz.cli._options import backend_option
+from cnnviz.cli._progress import bar, report_skipped, say
 
 
 @click.command()

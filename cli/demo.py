@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import device_option
-from cnnviz.cli.progress import announce, clear, say, show
+from cnnviz.cli._options import device_option
+from cnnviz.cli._progress import announce, clear, say, show
 
 
 @click.command()

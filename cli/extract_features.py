@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.flags import gpu_device
-from cnnviz.cli.options import (
+from cnnviz.cli._flags import gpu_device
+from cnnviz.cli._options import (
     backend_option,
     db_type_argument,
     device_option,
@@ -13,7 +13,7 @@ from cnnviz.cli.options import (
     phase_option,
     stage_option,
 )
-from cnnviz.cli.progress import bar, say
+from cnnviz.cli._progress import bar, say
 
 
 @click.command()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from cnnviz.cli.options import device_option, dpi_option, image_options, style_option
-from cnnviz.cli.progress import announce, bar, clear, report_skipped, say, steps
+from cnnviz.cli._options import device_option, dpi_option, image_options, style_option
+from cnnviz.cli._progress import announce, bar, clear, report_skipped, say, steps
 
 METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integrated"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import device_option, image_options
-from cnnviz.cli.progress import announce, clear, say
+from cnnviz.cli._options import device_option, image_options
+from cnnviz.cli._progress import announce, clear, say
 
 
 @click.command()

@@ -1,8 +1,9 @@
 """Entry point of the ``cnnviz`` command: finds the commands by walking this folder.
 
 A command is a module with a click command called ``command``; the file's name is the command's
-name, with dashes for underscores. Modules import click only; heavy imports stand inside the
-function, so that ``cnnviz --help`` is fast and works where no OpenCL is installed.
+name, with dashes for underscores. Names that begin with an underscore are those of helpers. Modules
+import click only; heavy imports stand inside the function, so that ``cnnviz --help`` is fast and works
+where no OpenCL is installed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import IO, NoReturn
 import click
 
 import cnnviz
-from cnnviz.cli.flags import command_name, rewritten
+from cnnviz.cli._flags import command_name, rewritten
 from cnnviz.errors import CnnvizError, did_you_mean
 
 _NOT_FOR_USERS = (
@@ -32,7 +33,6 @@ _NOT_FOR_USERS = (
     ResourceWarning,
 )
 _told: set[str] = set()  # warnings
-NOT_COMMANDS = {"flags", "main", "options", "progress"}
 _MACHINES_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
 """What a full or broken disk says, wherever it is met."""
 
@@ -42,8 +42,8 @@ class CommandFolder(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         folder = importlib.import_module(__package__).__path__
-        names = {module.name for module in pkgutil.iter_modules(folder) if not module.ispkg}
-        return sorted(name.replace("_", "-") for name in names - NOT_COMMANDS)
+        names = {module.name for module in pkgutil.iter_modules(folder)} - {"main"}
+        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):

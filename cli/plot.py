@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from cnnviz.cli.options import chosen_form, dpi_option, style_option
-from cnnviz.cli.progress import say
+from cnnviz.cli._options import chosen_form, dpi_option, style_option
+from cnnviz.cli._progress import say
 
 
 @click.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.progress import bar, report_skipped, say
+from cnnviz.cli._progress import bar, report_skipped, say
 
 
 @click.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli.options import device_option, stage_option
+from cnnviz.cli._options import device_option, stage_option
 
 _EFFECTS = click.Choice(["stop", "snapshot", "none"])
 

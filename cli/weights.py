@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnnviz.cli.options import dpi_option, style_option
-from cnnviz.cli.progress import announce, clear, say
+from cnnviz.cli._options import dpi_option, style_option
+from cnnviz.cli._progress import announce, clear, say
 
 if TYPE_CHECKING:
     from cnnviz.analysis.drift import Comparison, SnapshotSeries

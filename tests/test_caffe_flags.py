@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from conftest import wait_for
 
 import cnnviz.engine.device as device_module
-from cnnviz.cli.flags import COMMANDS, command_name, rewritten
+from cnnviz.cli._flags import COMMANDS, command_name, rewritten
 from cnnviz.cli.main import cnnviz_command
 
 NET = """
