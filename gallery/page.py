@@ -22,11 +22,12 @@ from cnnviz.api.graph import NetPicture, net_picture
 from cnnviz.engine.device import Device
 from cnnviz.engine.weights_check import unfilled_layers, unfilled_text
 from cnnviz.errors import CnnvizError, FileError
-from cnnviz.formats.caffemodel import Weights, read_weights
+from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.files import require_folder_of, write_text
 from cnnviz.formats.log_curves import TrainingLog
 from cnnviz.formats.prototxt import NetDefinition, read_net
 from cnnviz.formats.training_log import read_log
+from cnnviz.formats.weights import Weights
 from cnnviz.gallery.charts import best_accuracy, chart_cards
 from cnnviz.gallery.filters import filter_cards, filter_words, shown_layers
 from cnnviz.gallery.html import Anchors, numbers, whole_page

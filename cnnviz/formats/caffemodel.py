@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ from cnnviz.errors import FileError
 from cnnviz.formats import upgrade
 from cnnviz.formats.blob_proto import StoredBlob, blob_parts, parts_size, scan_blob, write_parts
 from cnnviz.formats.files import atomic_write
+from cnnviz.formats.hdf5_weights import read_weights_hdf5, write_weights_hdf5
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, NetParameter, V1LayerParameter
 from cnnviz.formats.sniff import HDF5_MAGIC, looks_like_text, reject_other_kinds
 from cnnviz.formats.text import decode_name
 from cnnviz.formats.text_format import is_repeated
+from cnnviz.formats.weights import Weights
 from cnnviz.formats.wire import BYTES, VARINT, Field, WireReader, encode_header, map_file, without
 
 _WANTED = "a caffemodel"
@@ -38,56 +40,6 @@ _BLOBS_REMOVED: dict[int, dict | None] = {100: {7: None}, 2: {6: None, 1: {50: N
 _OTHER_KINDS = (".npz", ".npy", ".mat", ".safetensors", ".prototxt", ".txt", ".json", ".png")
 HIDDEN = " (a later layer has its name)"
 _LARGEST = 2**31 - 1  # protobuf reads no larger message
-
-Loader = Callable[[], np.ndarray]
-
-
-class Weights(Mapping[str, list[np.ndarray]]):
-    """Weights by layer name: ``weights["conv1"]`` is a list of float32 arrays.
-
-    Arrays are read-only and, where the file stores float32, views of the mapped file (their addresses
-    need not be multiples of 4). Layers without weights are no keys. If two layers have one name, the
-    last one with weights counts. An HDF5 file stores shared weights only at their first layer: there
-    an entry of a later layer is None.
-
-    Attributes:
-        path: the file.
-        net_name: the name of the net, "" if the file has none.
-        layer_types: layer name to type, for all layers in the file's order, in today's names
-            ("Convolution"); "" where the file does not tell.
-        shared_left_out: True if the file stores shared weights once (HDF5).
-        others: names of what else is in the file and is no key here: arrays under other names, layers whose
-            weights those of a later layer of the same name hide.
-    """
-
-    def __init__(
-        self,
-        path: str,
-        net_name: str,
-        layer_types: dict[str, str],
-        loaders: Mapping[str, Sequence[Loader | None]],
-        diff_loaders: Mapping[str, Sequence[Callable[[], np.ndarray | None] | None]] | None = None,
-        shared_left_out: bool = False,
-        others: Sequence[str] = (),
-    ):
-        self.others = list(others)
-        self.path, self.net_name, self.layer_types = path, net_name, layer_types
-        self.shared_left_out = shared_left_out
-        self._loaders, self._diff_loaders = loaders, diff_loaders or {}
-
-    def __getitem__(self, name: str) -> list[np.ndarray]:
-        return [load() if load else None for load in self._loaders[name]]  # type: ignore[misc]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._loaders)
-
-    def __len__(self) -> int:
-        return len(self._loaders)
-
-    def diffs(self, name: str) -> list[np.ndarray | None]:
-        """Returns the stored gradients of layer ``name``; None for each blob that has none."""
-        found = [load() if load else None for load in self._diff_loaders.get(name, ())]
-        return found or [None] * len(self._loaders[name])
 
 
 @dataclass
@@ -117,8 +69,6 @@ def read_weights(path: str | os.PathLike) -> Weights:
     """
     data = map_file(path)
     if bytes(data[: len(HDF5_MAGIC)]) == HDF5_MAGIC:
-        from cnnviz.formats.hdf5 import read_weights_hdf5
-
         return read_weights_hdf5(path)
     net = _scan_net(data, path)
     layers = [layer for layer in net.layers.values() if layer.blobs]
@@ -162,8 +112,6 @@ def write_weights(
     if suffix in _OTHER_KINDS:
         raise FileError(f"{path}: weights are saved as .caffemodel or .h5; for {suffix} use cnnviz convert.")
     if suffix == ".h5":
-        from cnnviz.formats.hdf5 import write_weights_hdf5
-
         write_weights_hdf5(path, net, blobs, diffs)
         return
     parts = []

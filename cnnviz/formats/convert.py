@@ -21,7 +21,7 @@ import numpy as np
 
 from cnnviz.errors import FileError, WeightsError
 from cnnviz.formats.binaryproto import read_mean, write_mean
-from cnnviz.formats.caffemodel import HIDDEN, Weights, read_definition, read_weights, write_weights
+from cnnviz.formats.caffemodel import HIDDEN, read_definition, read_weights, write_weights
 from cnnviz.formats.files import atomic_write
 from cnnviz.formats.mat import mat_names, read_mat, write_mat
 from cnnviz.formats.npy import open_npz
@@ -29,6 +29,7 @@ from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.safetensors_file import read_safetensors, write_safetensors
 from cnnviz.formats.schema import LayerParameter, NetParameter
 from cnnviz.formats.text import without_surrogates
+from cnnviz.formats.weights import Weights
 
 log = logging.getLogger("cnnviz")
 

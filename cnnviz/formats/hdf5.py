@@ -1,4 +1,4 @@
-"""Caffe's HDF5 files: weights (/data/<layer>/<i>, /diff/...) and solver states.
+"""HDF5 files: groups, datasets and numbered arrays, checked before they are believed.
 
 Datasets that lie in one piece are handed out as views of the mapped file.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import PurePath
@@ -93,7 +93,7 @@ def dataset(path: str | os.PathLike, parent: Any, name: str) -> Any | None:
     return found
 
 
-def _text(name: str | bytes) -> str:
+def member_name(name: str | bytes) -> str:
     """Returns a name in the file as text; h5py gives bytes where it is none."""
     return decode_name(name) if isinstance(name, bytes) else without_surrogates(name)
 
@@ -176,68 +176,3 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     array = to_float32(array)
     array.flags.writeable = False
     return array
-
-
-def read_weights_hdf5(path: str | os.PathLike) -> Any:
-    """Reads Caffe's HDF5 weights; see caffemodel.read_weights."""
-    from cnnviz.formats.caffemodel import Weights
-
-    with open_hdf5(path) as file:
-        data, diff = group(path, file, "data"), group(path, file, "diff")
-        if data is None:
-            raise FileError(f"{path}: is an HDF5 file without weights: it has no group 'data'.")
-        limit = UnpackLimit(path)
-        groups = {_text(name): group(path, data, name) for name in data}
-        layers = {name: numbered_loaders(path, folder, limit) for name, folder in groups.items()}
-        diffs = {_text(name): numbered_loaders(path, group(path, diff, name), limit) for name in diff or ()}
-        filled = {name: loaders for name, loaders in layers.items() if loaders}
-        others = [f"/{_text(name)}" for name in file if name not in ("data", "diff")]
-        for name, found in groups.items():
-            others += [f"{name}/{_text(item)}" for item in found or () if not is_number(item)]
-        return Weights(str(path), "", dict.fromkeys(layers, ""), filled, diffs, True, others)
-
-
-def _name_fault(name: str, before: set[str]) -> str:
-    if name in before:
-        return "has the name of a layer before it"
-    if "/" in name:
-        return "has a '/' in its name"
-    return "has no name that a group can have" if name in ("", ".", "..") or "\0" in name else ""
-
-
-def write_weights_hdf5(
-    path: str | os.PathLike,
-    net: Any,
-    blobs: Sequence[Sequence[np.ndarray]],
-    diffs: Sequence[Sequence[np.ndarray]] | None,
-) -> None:
-    """Writes Caffe's HDF5 weights; see caffemodel.write_weights.
-
-    As in Caffe a shared array stands only at the first layer that uses it, its gradient at all.
-    """
-    names: set[str] = set()
-    for layer in net.layer:
-        fault = _name_fault(layer.name, names)
-        if fault:
-            raise FileError(
-                f"{path}: layer {layer.name!r} {fault}, which HDF5 cannot hold; save as .caffemodel instead."
-            )
-        names.add(layer.name)
-
-    def fill(file: Any) -> None:
-        data = file.create_group("data")
-        seen: set[str] = set()
-        for layer, arrays in zip(net.layer, blobs, strict=True):
-            folder = data.require_group(layer.name)
-            for i, array in enumerate(arrays):
-                shared = layer.param[i].name if i < len(layer.param) else ""
-                if shared not in seen:
-                    folder.create_dataset(str(i), data=np.asarray(array, "<f4", order="C"))
-                if shared:
-                    seen.add(shared)
-        for layer, arrays in zip(net.layer, diffs or (), strict=bool(diffs)):
-            folder = file.require_group("diff").require_group(layer.name)
-            for i, array in enumerate(arrays):
-                folder.create_dataset(str(i), data=np.asarray(array, "<f4", order="C"))
-
-    write_hdf5(path, fill)

@@ -191,7 +191,7 @@ class Net(EngineNet):
 
     def save_hdf5(self, path: str | os.PathLike, write_diff: bool = False) -> None:
         """Writes the weights in Caffe's HDF5 form, whatever ``path`` ends in."""
-        from cnnviz.formats.hdf5 import write_weights_hdf5
+        from cnnviz.formats.hdf5_weights import write_weights_hdf5
 
         write_weights_hdf5(path, *self.stored(write_diff))
 
