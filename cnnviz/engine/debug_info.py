@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
+from cnnviz.engine.blob import Blob
+from cnnviz.engine.graph import GraphLayer
+from cnnviz.engine.layer import Layer
 from cnnviz.formats.glog import number
-
-if TYPE_CHECKING:
-    from cnnviz.engine.net import Net
 
 log = logging.getLogger("cnnviz")
 
 
-def log_forward(net: Net, index: int) -> None:
+def log_forward(node: GraphLayer, layer: Layer, tops: Sequence[Blob]) -> None:
     """Logs the tops and parameters of one layer after its forward pass."""
-    node, layer = net.graph.layers[index], net.layers[index]
-    for name in node.tops:
-        mean = _mean_abs(net.blobs[name].read_data())
+    for name, blob in zip(node.tops, tops, strict=True):
+        mean = _mean_abs(blob.read_data())
         log.info("    [Forward] Layer %s, top blob %s data: %s", node.name, name, number(mean))
     for i, blob in enumerate(layer.blobs):
         mean = _mean_abs(blob.read_data())
         log.info("    [Forward] Layer %s, param blob %s data: %s", node.name, _title(node, i), number(mean))
 
 
-def log_backward(net: Net, index: int) -> None:
+def log_backward(node: GraphLayer, layer: Layer, bottoms: Sequence[Blob]) -> None:
     """Logs the gradients that one layer has passed down and added to its parameters."""
-    node, layer = net.graph.layers[index], net.layers[index]
-    for name, wanted in zip(node.bottoms, node.propagate_down, strict=True):
-        if wanted:
-            mean = _mean_abs(net.blobs[name].read_diff())
+    for name, blob, has_gradient in zip(node.bottoms, bottoms, node.propagate_down, strict=True):
+        if has_gradient:
+            mean = _mean_abs(blob.read_diff())
             log.info("    [Backward] Layer %s, bottom blob %s diff: %s", node.name, name, number(mean))
     for i, blob in enumerate(layer.blobs):
         if layer.param_propagate_down[i]:
@@ -42,10 +40,10 @@ def log_backward(net: Net, index: int) -> None:
             )
 
 
-def log_all_params(net: Net) -> None:
+def log_all_params(params: Sequence[Blob]) -> None:
     """Logs the norms of all parameters and of their gradients after a backward pass."""
-    data = np.concatenate([b.read_data().ravel() for b in net.learnable_params] or [np.zeros(0)])
-    diff = np.concatenate([b.read_diff().ravel() for b in net.learnable_params] or [np.zeros(0)])
+    data = np.concatenate([blob.read_data().ravel() for blob in params] or [np.zeros(0)])
+    diff = np.concatenate([blob.read_diff().ravel() for blob in params] or [np.zeros(0)])
     log.error(
         "    [Backward] All net params (data, diff): L1 norm = (%s, %s); L2 norm = (%s, %s)",
         number(np.abs(data).sum()),
@@ -55,7 +53,7 @@ def log_all_params(net: Net) -> None:
     )
 
 
-def _title(node, index: int) -> str:
+def _title(node: GraphLayer, index: int) -> str:
     return node.params[index].spec.name or str(index)
 
 

@@ -265,7 +265,7 @@ class Net:
             self._set_loss_diffs(index)
             self._has_run.add(index)
         if self.debug_info:
-            debug_info.log_forward(self, index)
+            debug_info.log_forward(self._nodes[index], self.layers[index], self._tops[index])
 
     def _watch(self, index: int) -> AbstractContextManager[None]:
         return failures(self._nodes[index]) if self._is_partial else nullcontext()
@@ -340,7 +340,7 @@ class Net:
         for index in range(first, last - 1, -1):
             self.backward_layer(index)
         if self.debug_info:
-            debug_info.log_all_params(self)
+            debug_info.log_all_params(self.learnable_params)
 
     def backward_layer(self, index: int) -> None:
         """Runs one layer backward if a loss reaches it."""
@@ -359,7 +359,7 @@ class Net:
         with self._watch(index):
             layer.backward(self._tops[index], node.propagate_down, self._bottoms[index])
         if self.debug_info:
-            debug_info.log_backward(self, index)
+            debug_info.log_backward(node, layer, self._bottoms[index])
 
     def forward_all(self, blobs: Iterable[str] | None = None, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Runs as many batches as ``inputs`` hold and returns the outputs and ``blobs`` of all, joined.
