@@ -19,7 +19,19 @@ from cnnviz.plots.graph.grouping import FOREIGN_FOLLOWERS
 ROOT = Path(__file__).resolve().parents[1]
 # A room may import the rooms before it.
 ROOMS = ["errors", "formats", "engine", "analysis", "plots", "api", "pycaffe", "gallery", "cli"]
-ENGINE = ["device", "blob", "layer", "layers", "graph", "net", "solver"]
+# A module of the engine may import the floors before its own, and its own.
+ENGINE = [
+    {"device", "caches", "mappings", "program_cache", "runtimes"},
+    {"blob"},
+    {"layer", "receptive_field"},
+    {"ops", "data", "filler"},
+    {"layers"},
+    {"graph", "net_state", "unknown_fields"},
+    {"net", "debug_info", "partial", "stand_ins", "weights_check"},
+    {"labels", "scoring"},
+    {"solver", "update_rules"},
+    {"gradient_check"},
+]
 FAMILY = re.compile(r"cnnviz\.plots\.(common|graph|weights|features|training)\.")
 FOLDERS = {"cnnviz": ROOT / "cnnviz", "cnnviz.gallery": ROOT / "gallery", "cnnviz.cli": ROOT / "cli"}
 
@@ -54,6 +66,63 @@ def test_imports_run_downhill(module, path):
         return
     uphill = [n for n in imports(path) if room(n) and ROOMS.index(room(n)) > ROOMS.index(mine)]
     assert not uphill, f"{module} imports {uphill}"
+
+
+def floor_name(module: str) -> str | None:
+    """The module or package of the engine that a module, or a name in it, belongs to."""
+    parts = module.split(".")
+    return parts[2] if parts[:2] == ["cnnviz", "engine"] and parts[2:] not in ([], ["__init__"]) else None
+
+
+def floor(module: str) -> int:
+    return next(i for i, names in enumerate(ENGINE) if floor_name(module) in names)
+
+
+@pytest.mark.parametrize("module, path", [(m, p) for m, p in modules() if floor_name(m)], ids=str)
+def test_the_engine_runs_downhill(module, path):
+    uphill = [n for n in imports(path) if floor_name(n) and floor(n) > floor(module)]
+    assert not uphill, f"{module} imports {uphill}"
+
+
+def test_every_floor_of_the_engine_is_there():
+    there = {floor_name(module) for module, _ in modules()} - {None}
+    assert sorted(name for names in ENGINE for name in names) == sorted(there)
+
+
+# Pairs that import each other, and who is to take them apart.
+CIRCLES = {
+    ("cnnviz.plots.graph.columns", "cnnviz.plots.graph.layout"),
+    ("cnnviz.plots.training.chart", "cnnviz.plots.training.to_html"),
+}
+
+
+def circles(graph: dict[str, set[str]]) -> set[tuple[str, ...]]:
+    """The groups of modules that reach one another."""
+
+    def reached(start: str) -> set[str]:
+        found: set[str] = set()
+        pending = [start]
+        while pending:
+            new = graph[pending.pop()] - found
+            found |= new
+            pending += new
+        return found
+
+    reach = {module: reached(module) for module in graph}
+    return {
+        tuple(sorted({module} | {other for other in reach[module] if module in reach[other]}))
+        for module in graph
+        if module in reach[module]
+    }
+
+
+def test_no_modules_import_each_other():
+    """Imports within functions count as well."""
+    paths = {module.removesuffix(".__init__"): path for module, path in modules()}
+    graph = {module: {n for n in imports(path) if n in paths} - {module} for module, path in paths.items()}
+    for names in graph.values():  # "from package import module" names the package too
+        names -= {n for n in names if any(other.startswith(f"{n}.") for other in names)}
+    assert circles(graph) == CIRCLES
 
 
 def test_only_device_and_blob_know_pyopencl():
