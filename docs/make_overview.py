@@ -23,14 +23,14 @@ from cnnviz.analysis.training import as_logs, chart_lines
 from cnnviz.gallery.demo import run_demo
 from cnnviz.plots.common.figure import new_figure, render, style_axes
 from cnnviz.plots.common.mosaic import inch_axes, inch_text, tile_grid
-from cnnviz.plots.common.theme import theme
+from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.attributions import METHOD_TITLES, attribution_overlay
 
 # Inches, of which a page shows about half a hundred pixels each: small words would be lost.
 WIDTH, HEIGHT, DPI = 16.4, 9.5, 100
 LEFT, GAP, COLUMN = 0.35, 0.55, 4.87
 TITLE, WORDS = 19, 13
-LOOK = theme("light")
+THEME = get_theme("light")
 
 
 def place_image(figure: Figure, pixels: np.ndarray, left: float, top: float, width: float) -> float:
@@ -47,14 +47,14 @@ def place_tiles(
 ) -> None:
     rows = -(-len(tiles) // columns)
     height = width * rows * tiles.shape[1] / (columns * tiles.shape[2])
-    tile_grid(inch_axes(figure, left, top, width, height), tiles, LOOK, columns=columns)
+    tile_grid(inch_axes(figure, left, top, width, height), tiles, THEME, columns=columns)
 
 
 def heading(figure: Figure, column: int, top: float, title: str, words: str) -> float:
     """Writes a heading; returns where its column begins."""
     left = LEFT + column * (COLUMN + GAP)
-    inch_text(figure, left, top, title, TITLE, LOOK.text, weight="bold")
-    inch_text(figure, left, top + 0.36, words, WORDS, LOOK.muted)
+    inch_text(figure, left, top, title, TITLE, THEME.text, weight="bold")
+    inch_text(figure, left, top + 0.36, words, WORDS, THEME.muted)
     return left
 
 
@@ -81,7 +81,7 @@ def draw_maps(figure: Figure, maps: dict[str, FeatureMaps], seen: np.ndarray, to
         tiles = maps[name].tiles[:count]
         strongest = np.abs(tiles).max(axis=(1, 2), keepdims=True)
         place_tiles(figure, tiles / strongest, columns, left + across, top + down, width)
-    inch_text(figure, left, top + 2.4, "conv1 on\nthe right,\nconv2 below", WORDS, LOOK.muted)
+    inch_text(figure, left, top + 2.4, "conv1 on\nthe right,\nconv2 below", WORDS, THEME.muted)
 
 
 def draw_filters(figure: Figure, filters: np.ndarray, top: float) -> None:
@@ -94,11 +94,11 @@ def draw_reasons(figure: Figure, looker: Looker, seen: np.ndarray, top: float) -
     methods = ("saliency", "guided", "gradcam", "integrated", "occlusion", "deconvolution")
     width = (COLUMN - 0.5) / 3
     for number, method in enumerate(methods):
-        _, pixels = attribution_overlay(attribute(looker, method), seen, LOOK)
+        _, pixels = attribution_overlay(attribute(looker, method), seen, THEME)
         across, down = left + number % 3 * (width + 0.25), top + 0.85 + number // 3 * (width + 0.4)
         place_image(figure, pixels, across, down, width)
         name = METHOD_TITLES[method].replace("propagation", "prop")
-        inch_text(figure, across, down + width + 0.03, name, WORDS - 2, LOOK.muted)
+        inch_text(figure, across, down + width + 0.03, name, WORDS - 2, THEME.muted)
 
 
 def draw_curves(figure: Figure, log: Path, top: float) -> None:
@@ -106,14 +106,14 @@ def draw_curves(figure: Figure, log: Path, top: float) -> None:
     for kind, down, name, color in ((6, 0.95, "training loss", 0), (0, 3.85, "test accuracy", 1)):
         line = chart_lines(kind, as_logs(log), None)[0]
         axes = inch_axes(figure, left + 0.7, top + down, COLUMN - 0.75, 2.3)
-        style_axes(axes, LOOK)
-        axes.plot(line.x, line.y, color=LOOK.series[color], linewidth=2)
+        style_axes(axes, THEME)
+        axes.plot(line.x, line.y, color=THEME.series[color], linewidth=2)
         axes.set_yscale("log" if kind == 6 else "linear")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.tick_params(labelsize=WORDS - 2)
         axes.set_xlim(0, max(line.x))
         axes.text(0.97, 0.9 if kind == 6 else 0.12, name, transform=axes.transAxes, ha="right",
-                  size=WORDS, color=LOOK.series[color])  # fmt: skip
+                  size=WORDS, color=THEME.series[color])  # fmt: skip
 
 
 def overview(folder: Path) -> Image.Image:
@@ -122,7 +122,7 @@ def overview(folder: Path) -> Image.Image:
     weights = max(folder.glob("*.caffemodel"), key=lambda path: int(path.stem.rpartition("_")[2]))
     looker = Looker(model, weights, preprocessing_of(cnnviz.read_net(model)), gradients=True)
     features = looker.look(load_picture(str(folder / "digits" / "digit_3.png")))
-    figure = new_figure(WIDTH, HEIGHT, LOOK)
+    figure = new_figure(WIDTH, HEIGHT, THEME)
     heading(figure, 0, 0.3, "The net", "")
     draw_net(figure, model, folder)
     top = 2.65

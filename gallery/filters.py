@@ -15,7 +15,7 @@ from cnnviz.analysis.filters import LayerHealth, Report
 from cnnviz.gallery.html import Anchors, card, counted, legend, links, matrix, mosaic, picture
 from cnnviz.plots.common.html import text
 from cnnviz.plots.common.mosaic import ColorScale, color_scale, largest, number_label
-from cnnviz.plots.common.theme import KIND_COLORS, theme
+from cnnviz.plots.common.theme import KIND_COLORS, get_theme
 from cnnviz.plots.weights.forms import (
     bank_kind,
     bank_words,
@@ -35,7 +35,7 @@ _MOST_CHANNELS = 64  # of a filter
 _MOST_TILES = 1024  # of a fully connected layer that reads pictures; more are a matrix
 _MATRIX = 512  # rows
 _NAMED = 12  # numbers of filters in a sentence
-_LOOK = theme("light")  # its colour maps are those of the dark theme too
+_THEME = get_theme("light")  # its colour maps are those of the dark theme too
 
 Links = Mapping[str, Sequence[tuple[str, str]]]
 
@@ -226,7 +226,7 @@ def _matrix(bank: FilterBank, values: np.ndarray) -> str:
 
 def _scale(bank: FilterBank) -> ColorScale:
     """Of weights divided by the largest of their filter."""
-    common = color_scale(bank.filters, _LOOK)
+    common = color_scale(bank.filters, _THEME)
     return ColorScale(-1.0 if common.is_signed else 0.0, 1.0, common.cmap, common.bad)
 
 

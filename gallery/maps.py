@@ -18,7 +18,7 @@ from cnnviz.errors import CnnvizError
 from cnnviz.gallery.html import Anchors, averaged, counted, legend, links, matrix, mosaic, photo, picture
 from cnnviz.plots.common.html import text
 from cnnviz.plots.common.mosaic import ColorScale, color_scale, number_label
-from cnnviz.plots.common.theme import SERIES, theme
+from cnnviz.plots.common.theme import SERIES, get_theme
 from cnnviz.plots.features.attributions import METHOD_TITLES, attribution_overlay, attribution_title
 from cnnviz.plots.features.maps import prediction_bars
 from cnnviz.plots.features.rows import layer_facts, strongest_unit
@@ -29,7 +29,7 @@ LARGEST_SIDE = 64  # dots of a map's longer side; larger maps are averaged
 LEAST_MAPS, MOST_MAPS = 8, 64  # of a layer
 MOST_BOXES = 20  # of objects found
 _WIDEST = 1000  # dots of a table and bars of a fully connected layer
-_LOOK = theme("light")  # its colour maps are those of the dark theme too
+_THEME = get_theme("light")  # its colour maps are those of the dark theme too
 
 Links = Mapping[str, Sequence[tuple[str, str]]]
 
@@ -225,7 +225,7 @@ def _attributions(looker: Looker, features: ImageFeatures) -> str:
         return ""
     figures = ""
     for attribution in found:
-        scale, pixels = attribution_overlay(attribution, features.seen, _LOOK)
+        scale, pixels = attribution_overlay(attribution, features.seen, _THEME)
         title = METHOD_TITLES[attribution.method]
         place = _place(attribution.values)
         signs = "red for, blue against" if attribution.signed else "the brighter, the more"
@@ -270,7 +270,7 @@ def _field(maps: FeatureMaps, seen: np.ndarray, number: int) -> str:
 def _tiles(maps: FeatureMaps, shown: np.ndarray) -> str:
     tiles, block = averaged(maps.tiles[shown], LARGEST_SIDE)
     strongest = np.abs(np.where(np.isfinite(tiles), tiles, 0)).max(axis=(1, 2), keepdims=True)
-    common = color_scale(maps.tiles, _LOOK)
+    common = color_scale(maps.tiles, _THEME)
     scale = ColorScale(-1.0 if common.is_signed else 0.0, 1.0, common.cmap, common.bad)
     columns = _columns(len(shown))
     png = mosaic(tiles / np.where(strongest > 0, strongest, 1), scale, columns)
@@ -324,7 +324,7 @@ def _table(maps: FeatureMaps) -> str:
     table = maps.values.reshape(-1, maps.values.shape[-1])
     table = table.T if table.shape[0] > table.shape[1] else table
     tiles, block = averaged(table[None], _WIDEST) if table.shape[0] > 16 else _thinned(table)
-    scale = color_scale(table, _LOOK)
+    scale = color_scale(table, _THEME)
     note = f"{table.shape[0]} rows, {table.shape[1]} columns. {_span(table)}"
     note += f" Each dot averages {block} columns." if block > 1 else ""
     rows, columns = tiles.shape[1:]

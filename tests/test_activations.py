@@ -13,7 +13,7 @@ from cnnviz.engine.net import Net
 from cnnviz.errors import DeviceError
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.activation_functions import activation_table
-from cnnviz.plots.common.theme import theme
+from cnnviz.plots.common.theme import get_theme
 
 X = np.linspace(-4, 4, 36).reshape(2, 18)
 
@@ -63,7 +63,7 @@ def test_each_panel_has_both_curves_and_both_formulas():
         known = ~np.isnan(y)
         np.testing.assert_array_equal(y[known], row.f(x)[known])
         assert curves["slope"].get_linestyle() == "--"
-    assert matplotlib.colors.to_hex(figure.get_facecolor()).upper() == theme("dark").background
+    assert matplotlib.colors.to_hex(figure.get_facecolor()).upper() == get_theme("dark").background
 
 
 def test_command_writes_the_picture(tmp_path):

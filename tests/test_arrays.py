@@ -14,7 +14,7 @@ from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.images import encode_image
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.common.theme import theme
+from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.maps import features_figure
 
 SCORES = """layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
@@ -46,7 +46,7 @@ def test_arrays_go_in_as_they_are(tmp_path, shape, given):
     assert np.array_equal(looker.net.blobs["data"].data, values.reshape(1, *shape[1:]))
     assert len(features.predictions) == 3 and features.seen.dtype == np.uint8
     assert features.origin == "array of " + "×".join(map(str, given))
-    texts = [text.get_text() for text in features_figure(features, look=theme("light")).texts]
+    texts = [text.get_text() for text in features_figure(features, theme=get_theme("light")).texts]
     assert any(features.origin in text for text in texts)
 
 

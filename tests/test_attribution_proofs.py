@@ -15,7 +15,7 @@ from cnnviz.analysis.features import Looker
 from cnnviz.analysis.preprocessing import Preprocessing, load_picture
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.prototxt import parse_net, read_net
-from cnnviz.plots.common.theme import theme
+from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.attributions import attribution_figure, attribution_note
 
 METHODS = {"plain": "saliency", "guided": "guided", "deconvolution": "deconvolution"}
@@ -91,7 +91,7 @@ def test_the_picture_says_why_it_is_zero(real):
     looker, _, target = looked(real, "squeezenet")
     found = attribute(looker, "deconvolution", target)
     seen = np.zeros((227, 227, 3), np.uint8)
-    figure = attribution_figure(seen, [found], look=theme("light"))
+    figure = attribution_figure(seen, [found], theme=get_theme("light"))
     said = " ".join(t.get_text() for t in figure.texts)
     assert "zero everywhere: no gradient is left" in said and "try guided" in said
     renderer = figure.canvas.get_renderer()
@@ -235,7 +235,7 @@ def test_notes_say_how_it_was_made(small):
 @pytest.mark.parametrize("dpi", [60, 80, 150])
 def test_notes_keep_apart(small, dpi):
     found = [attribute(small, method, 0) for method in attribution.METHODS]
-    figure = attribution_figure(np.zeros((12, 12, 3), np.uint8), found, look=theme("dark"), name="a.png")
+    figure = attribution_figure(np.zeros((12, 12, 3), np.uint8), found, theme=get_theme("dark"), name="a.png")
     figure.set_dpi(dpi)
     renderer = figure.canvas.get_renderer()
     boxes = [t.get_window_extent(renderer) for t in figure.texts]

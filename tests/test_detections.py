@@ -9,7 +9,7 @@ from conftest import make_looker
 import cnnviz
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.common.theme import theme
+from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.maps import features_figure
 
 # Two priors; boxes and scores are inputs, so that what must be found is known.
@@ -47,13 +47,13 @@ def test_faint_objects_are_counted_not_drawn(tmp_path):
     assert features.summary() == "90.0% dog (2)"
     features = look(tmp_path, scores=np.full(6, 0.02))
     assert features.summary() == "no object with a score of 0.3 or more"
-    figure = features_figure(features, look=theme("light"))
+    figure = features_figure(features, theme=get_theme("light"))
     assert any(t.get_text().startswith("no object with a score") for t in figure.texts)
 
 
 @pytest.mark.parametrize("style", ["light", "dark"])
 def test_boxes_are_drawn_where_they_are(tmp_path, style):
-    figure = features_figure(look(tmp_path), look=theme(style))
+    figure = features_figure(look(tmp_path), theme=get_theme(style))
     drawn = {
         (p.get_x() + 0.5, p.get_y() + 0.5, p.get_width(), p.get_height())
         for axes in figure.axes
@@ -73,7 +73,7 @@ def test_nothing_of_the_head_overlaps(tmp_path, shape):
     features.seen = np.zeros((*shape, 3), np.uint8)
     features.detections.found *= 20
     features.detections.below = 1234
-    figure = features_figure(features, look=theme("light"))
+    figure = features_figure(features, theme=get_theme("light"))
     renderer = figure.canvas.get_renderer()
     boxes = [t.get_window_extent(renderer) for t in figure.texts]
     for k, box in enumerate(boxes):

@@ -26,7 +26,6 @@ from cnnviz.engine.graph import build_graph
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.common import figure as figure_module
-from cnnviz.plots.common import theme as style
 from cnnviz.plots.common.figure import (
     boxes_for_missing_letters,
     fit_fonts,
@@ -35,6 +34,7 @@ from cnnviz.plots.common.figure import (
     save_figure,
 )
 from cnnviz.plots.common.text import text_width
+from cnnviz.plots.common.theme import KIND_COLORS, get_theme
 from cnnviz.plots.graph.grouping import fold_graph
 from cnnviz.plots.graph.scene import ARROW_LENGTH, ARROW_WIDTH, Words, color_of
 from cnnviz.plots.graph.to_figure import scene_figure
@@ -410,7 +410,7 @@ def test_text_stays_inside_its_box(size, fonts):
         '"pool1"', '"WWWWWWWWWW' + "m" * 90 + '"'
     )
     picture = picture_of(text)
-    figure = scene_figure(picture.scene, style.theme())
+    figure = scene_figure(picture.scene, get_theme())
     figure.set_dpi(72 * size)
     fit_fonts(figure)
     with boxes_for_missing_letters(figure):
@@ -436,7 +436,7 @@ def assert_inside(figure, scene, size):
 
 def test_a_letter_without_a_font_is_a_box_in_pixels_and_itself_in_svg(tmp_path):
     letter = "\U00012000"
-    figure = new_figure(2, 1, style.theme())
+    figure = new_figure(2, 1, get_theme())
     shown = []
     text = figure.text(0, 0, f"a{letter}é")
     text.draw = lambda renderer: shown.append(text.get_text())
@@ -673,15 +673,15 @@ def test_measured_times_are_drawn(tmp_path):
     assert " ms" in out.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("style", ["light", "dark"])
 @pytest.mark.parametrize("color_by", [None, "macs"])
-def test_words_can_be_read_on_their_boxes(theme, color_by):
-    look = style.theme(theme)
+def test_words_can_be_read_on_their_boxes(style, color_by):
+    theme = get_theme(style)
     boxes = picture_of(LENET, color_by=color_by).scene.nodes
     pairs = {(label.role, box.fill) for box in boxes for label in box.labels}
-    pairs |= {("muted", f"fill:{kind}") for kind in style.KIND_COLORS}
+    pairs |= {("muted", f"fill:{kind}") for kind in KIND_COLORS}
     for role, fill in pairs:
-        assert contrast(color_of(role, look), color_of(fill, look)) >= 4.5, (role, fill)
+        assert contrast(color_of(role, theme), color_of(fill, theme)) >= 4.5, (role, fill)
 
 
 def contrast(one: str, other: str) -> float:

@@ -13,7 +13,7 @@ from cnnviz.api.feature_files import FeatureWriter
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.images import resize_image
 from cnnviz.formats.prototxt import read_net
-from cnnviz.plots.common.theme import theme
+from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.excitation import as_picture, excitation_figure, top_images_figure
 
 
@@ -53,14 +53,14 @@ def test_fully_connected_layers_see_the_whole_picture(looker, paths):
     found = top_images(looker, "ip2", paths, count=3)
     assert found.size is None and len(found.channels) == 10
     assert found.patches[5][0].path.endswith("digit_5.png")
-    figure = top_images_figure(found, look=theme("light"))
+    figure = top_images_figure(found, theme=get_theme("light"))
     texts = [t.get_text() for t in figure.texts]
     assert "What excites ip2" in texts and "channel 9" in texts
     assert len(figure.axes[0].texts) == 30
 
 
 def test_the_rest_of_the_channels_is_said(looker, paths):
-    figure = top_images_figure(top_images(looker, "conv2", paths, most=4), look=theme("dark"))
+    figure = top_images_figure(top_images(looker, "conv2", paths, most=4), theme=get_theme("dark"))
     assert any("4 of 50 channels" in t.get_text() for t in figure.texts)
 
 
@@ -94,7 +94,7 @@ def test_pictures_of_inputs_are_rgb_around_grey():
 def test_inputs_are_labelled_with_their_activations(looker):
     made = [maximize_activation(looker, k, steps=2) for k in (3, 5)]
     images = [as_picture(e.values, "bgr") for e in made]
-    figure = excitation_figure(images, made, ["class 3", "class 5"], look=theme("light"))
+    figure = excitation_figure(images, made, ["class 3", "class 5"], theme=get_theme("light"))
     labels = [t.get_text() for t in figure.axes[0].texts]
     assert labels[0].startswith("class 3: ") and f"{made[1].after:.3g}" in labels[1]
 

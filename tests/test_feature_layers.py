@@ -12,7 +12,7 @@ from cnnviz.analysis.receptive_field import ReceptiveField
 from cnnviz.errors import CnnvizError, FileError, NetError
 from cnnviz.formats.binaryproto import write_mean
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.common.theme import theme
+from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.maps import default_limit, features_figure
 from cnnviz.plots.features.rows import layer_facts, short_title
 
@@ -39,7 +39,7 @@ def test_scores_without_a_softmax(tmp_path):
     best = int(values.argmax())
     name = ["cat (0)", "dog (1)", "class 2", "class 3"][best]
     assert features.texts()[0] == f"{values[best]:.4g} {name}"
-    figure = features_figure(features, look=theme("light"))
+    figure = features_figure(features, theme=get_theme("light"))
     assert any("ends without a softmax" in t.get_text() for t in figure.texts)
 
 
@@ -81,7 +81,7 @@ def test_deep_nets_show_their_joints(tmp_path, monkeypatch):
     features = make_looker(tmp_path, text).look(IMAGE)
     assert [m.layer for m in features.maps] == ["c0", *(f"j{k}" for k in range(8))]
     assert features.omitted == 7
-    figure = features_figure(features, look=theme("light"))
+    figure = features_figure(features, theme=get_theme("light"))
     assert any("9 of 16 layers shown" in t.get_text() for t in figure.texts)
 
 
@@ -99,7 +99,7 @@ def test_a_long_table_is_averaged_along_its_long_side(tmp_path):
     features = make_looker(tmp_path, DATA + convolution("conv", "data") + POOL).look(IMAGE)
     table = np.arange(8000, dtype=np.float32).reshape(2000, 4)
     features.maps = [FeatureMaps("boxes", "Concat", "boxes", table)]
-    figure = features_figure(features, look=theme("light"))
+    figure = features_figure(features, theme=get_theme("light"))
     drawn = [a.images[0].get_array().shape for a in figure.axes if a.images]
     assert (4, 667, 4) in drawn  # blocks of 3 columns as colours
     assert any("each column averages 3" in t.get_text() for t in figure.texts)
@@ -114,7 +114,7 @@ def test_more_axes_become_more_maps():
 def test_tiles_carry_the_numbers_of_their_channels(tmp_path):
     looker = make_looker(tmp_path, DATA + convolution("conv", "data", 20) + POOL)
     features = looker.look(IMAGE)
-    figure = features_figure(features, look=theme("light"), top=5)
+    figure = features_figure(features, theme=get_theme("light"), top=5)
     labels = [[t.get_text() for t in axes.texts] for axes in figure.axes if axes.texts]
     assert labels == [[str(k) for k in features.maps[0].top_channels(5)]]
 
@@ -125,7 +125,7 @@ def test_long_names_neither_overlap_nor_leave_the_page(tmp_path, style):
     features = make_looker(tmp_path, DATA + convolution(name, "data") + POOL.replace("conv", name)).look(
         IMAGE, "picture" * 40 + ".png"
     )
-    figure = features_figure(features, look=theme(style))
+    figure = features_figure(features, theme=get_theme(style))
     renderer = figure.canvas.get_renderer()
     boxes = [t.get_window_extent(renderer) for t in figure.texts]
     assert all(b.x0 >= 0 and b.x1 <= figure.bbox.width for b in boxes)
@@ -178,7 +178,7 @@ def test_very_many_values_are_joined_to_few_bars(tmp_path):
     values = np.zeros(200_000, np.float32)
     values[777], values[123_456] = 5, -3
     features.maps = [FeatureMaps("scores", "Concat", "scores", values)]
-    figure = features_figure(features, look=theme("light"))
+    figure = features_figure(features, theme=get_theme("light"))
     segments = next(axes.collections[0].get_segments() for axes in figure.axes if axes.collections)
     assert len(segments) <= 800
     assert max(s[1][1] for s in segments) == 5 and min(s[0][1] for s in segments) == -3
@@ -257,4 +257,4 @@ def test_an_unknown_channel(tmp_path):
 def test_more_notes_than_the_figure_shows_are_counted():
     for count, said in ((3, "c"), (4, "and 1 more note"), (5, "and 2 more notes")):
         features = ImageFeatures("a.png", IMAGE, notes=list("abcde"[:count]))
-        assert features_figure(features, look=theme("light")).texts[-1].get_text() == said
+        assert features_figure(features, theme=get_theme("light")).texts[-1].get_text() == said

@@ -25,7 +25,7 @@ from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.images import encode_image, load_image
 from cnnviz.formats.prototxt import parse_net, read_net
 from cnnviz.plots.common.mosaic import number_label
-from cnnviz.plots.common.theme import theme
+from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.attributions import attribution_figure
 from cnnviz.plots.features.maps import features_figure, plot_features
 
@@ -84,7 +84,7 @@ def test_single_layers(looker, digit):
 
 def test_the_figure_shows_what_the_numbers_are(looker, digit):
     features = looker.look(digit, "digit_3.png")
-    figure = features_figure(features, look=theme("light"))
+    figure = features_figure(features, theme=get_theme("light"))
     texts = [t.get_text() for t in figure.texts]
     assert "conv1" in texts and "ip1 + relu1" in texts and "digit_3.png" in texts
     low, high = (
@@ -101,7 +101,7 @@ def test_the_figure_shows_what_the_numbers_are(looker, digit):
 @pytest.mark.parametrize("style", ["light", "dark"])
 @pytest.mark.parametrize("options", [{}, {"overlay": True}, {"top": 6}, {"normalize": "layer", "limit": 7}])
 def test_no_text_is_clipped(looker, digit, style, options):
-    figure = features_figure(looker.look(digit, "digit.png"), look=theme(style), **options)
+    figure = features_figure(looker.look(digit, "digit.png"), theme=get_theme(style), **options)
     renderer = figure.canvas.get_renderer()
     for text in figure.texts:
         box = text.get_window_extent(renderer)
@@ -109,15 +109,15 @@ def test_no_text_is_clipped(looker, digit, style, options):
 
 
 def test_what_is_left_out_is_said(looker, digit):
-    figure = features_figure(looker.look(digit), look=theme("light"), limit=7)
+    figure = features_figure(looker.look(digit), theme=get_theme("light"), limit=7)
     assert any("7 of 20 maps" in t.get_text() for t in figure.texts)
-    figure = features_figure(looker.look(digit), look=theme("light"), top=3)
+    figure = features_figure(looker.look(digit), theme=get_theme("light"), top=3)
     assert any("3 most active of 20 maps" in t.get_text() for t in figure.texts)
 
 
 def test_maps_left_out_are_spread_evenly(looker, digit):
     """Of a Concat the first maps alone would be those of one branch."""
-    figure = features_figure(looker.look(digit, layers=["conv1"]), look=theme("light"), limit=7)
+    figure = features_figure(looker.look(digit, layers=["conv1"]), theme=get_theme("light"), limit=7)
     labels = [t.get_text() for axes in figure.axes for t in axes.texts]
     assert labels == ["0", "2", "5", "8", "11", "14", "17"]
 
@@ -126,7 +126,7 @@ def test_one_colour_bar_serves_all_maps(looker, digit):
     features = looker.look(digit)
     note = "share of each map's largest value"
     for options, bars in (({}, [[-1, 0, 1]]), ({"normalize": "layer"}, [])):
-        figure = features_figure(features, look=theme("light"), **options)
+        figure = features_figure(features, theme=get_theme("light"), **options)
         assert [t.get_text() for t in figure.texts].count(note) == len(bars)
         ticks = [list(axes.get_xticks()) for axes in figure.axes]
         assert [t for t in ticks if t == [-1, 0, 1]] == bars
@@ -135,7 +135,7 @@ def test_one_colour_bar_serves_all_maps(looker, digit):
 def test_a_field_that_is_the_whole_image_is_not_drawn(looker, digit):
     features = looker.look(digit, layers=["conv1", "pool2"])
     features.maps[1].field = ReceptiveField((99, 99), (1, 1), (0, 0))
-    figure = features_figure(features, look=theme("light"))
+    figure = features_figure(features, theme=get_theme("light"))
     assert sum(bool(axes.patches) for axes in figure.axes if axes.images) == 1
 
 
@@ -162,7 +162,7 @@ def test_attribution_figure_names_its_methods(looker, digit):
 
     features = looker.look(digit)
     found = [attribute(looker, method) for method in ("saliency", "gradcam")]
-    figure = attribution_figure(features.seen, found, look=theme("dark"), name="digit.png")
+    figure = attribution_figure(features.seen, found, theme=get_theme("dark"), name="digit.png")
     texts = [t.get_text() for t in figure.texts]
     assert {"image", "saliency", "Grad-CAM", "digit.png: what speaks for class 3?"} <= set(texts)
 

@@ -22,7 +22,7 @@ from cnnviz.gallery.html import Anchors, averaged, mosaic
 from cnnviz.gallery.index import ModelCard, build_index, card_data
 from cnnviz.gallery.page import build_gallery
 from cnnviz.plots.common.mosaic import color_scale
-from cnnviz.plots.common.theme import theme
+from cnnviz.plots.common.theme import get_theme
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&amp;\u202egnp\x01\n<b>"
 
@@ -92,7 +92,7 @@ def test_headings_step_down_one_at_a_time(page):
 
 def test_mosaics_hold_the_numbers(page):
     values = np.array([[[0.0, 1.0], [-1.0, 0.5]], [[np.nan, 0.25], [0.0, -0.5]]])
-    scale = color_scale(np.array([-1.0, 1.0]), theme("light"))
+    scale = color_scale(np.array([-1.0, 1.0]), get_theme("light"))
     image = Image.open(io.BytesIO(mosaic(values, scale, 2))).convert("RGBA")
     pixels = np.asarray(image)
     zoom, gap = 14, 2

@@ -20,7 +20,7 @@ from cnnviz.gallery.index import ModelCard, build_index, card_data
 from cnnviz.gallery.page import build_gallery
 from cnnviz.plots.common.html import template
 from cnnviz.plots.common.mosaic import color_scale
-from cnnviz.plots.common.theme import theme
+from cnnviz.plots.common.theme import get_theme
 
 
 def luminance(color: str) -> float:
@@ -208,7 +208,7 @@ def test_a_page_of_logs_alone_promises_no_maps(tmp_path):
 
 def test_frames_stand_around_neighbours():
     values = np.zeros((6, 3, 3))
-    scale = color_scale(np.array([-1.0, 1.0]), theme("light"))
+    scale = color_scale(np.array([-1.0, 1.0]), get_theme("light"))
     plain, framed = (
         np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
         for png in (mosaic(values, scale, 3), mosaic(values, scale, 3, framed=[range(3, 6)]))

@@ -22,7 +22,7 @@ from cnnviz.engine.layers import python
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.images import encode_image
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.common.theme import theme
+from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.maps import features_figure
 
 # Reads the rows of a picture, 6 x 5 pixels, one after the other; T = 6, N = 1.
@@ -193,7 +193,7 @@ def test_time_is_told_from_channels():
 
 def test_a_sequence_is_drawn_with_time_along_the_page(looker):
     features = looker.look(IMAGE, layers=["lstm"])
-    figure = features_figure(features, look=theme("light"))
+    figure = features_figure(features, theme=get_theme("light"))
     axes = next(axes for axes in figure.axes if axes.get_xlabel() == "time step")
     assert axes.get_ylabel() == "channel" and axes.images[0].get_array().shape[:2] == (4, 6)
     assert any(t.get_text() == "LSTM · 6 time steps × 4 channels" for t in figure.texts)

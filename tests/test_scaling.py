@@ -13,8 +13,8 @@ from cnnviz.api.graph import net_picture
 from cnnviz.engine.graph import build_graph
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.prototxt import parse_net, to_text
-from cnnviz.plots.common import theme as style
 from cnnviz.plots.common.text import fit, text_width, wrap
+from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.graph.columns import MOST_GAPS
 from cnnviz.plots.graph.layout import MOST_PASSED, layered_layout
 from cnnviz.plots.graph.sheets import paper_pieces
@@ -119,16 +119,16 @@ class Counter:
 
 
 def work(text: str, **options) -> int:
-    look = style.theme("light")
+    theme = get_theme("light")
     with Counter() as counter:
         net = parse_net(text)
         to_text(net)
         graph = graph_to_show(net)
         summary_text(summarize(graph))
         picture = net_picture(net, **options)
-        svg_text(picture.scene, look)
-        dot_text(picture.scene, look)
-        page_text(picture.scene, picture.details, picture.summaries, look)
+        svg_text(picture.scene, theme)
+        dot_text(picture.scene, theme)
+        page_text(picture.scene, picture.details, picture.summaries, theme)
     return counter.count
 
 

@@ -11,14 +11,14 @@ from cnnviz.errors import CnnvizError
 from cnnviz.plots.common import mosaic as module
 from cnnviz.plots.common.figure import new_figure
 from cnnviz.plots.common.mosaic import Mark, color_bar, color_scale, inch_axes, tile_grid, tile_layout
-from cnnviz.plots.common.theme import theme
+from cnnviz.plots.common.theme import get_theme
 
-LOOK = theme("dark")
+THEME = get_theme("dark")
 
 
-def draw(tiles, look=LOOK, **options):
-    figure = new_figure(4, 4, look)
-    return tile_grid(inch_axes(figure, 0.2, 0.2, 3.6, 3.6), tiles, look, **options)
+def draw(tiles, theme=THEME, **options):
+    figure = new_figure(4, 4, theme)
+    return tile_grid(inch_axes(figure, 0.2, 0.2, 3.6, 3.6), tiles, theme, **options)
 
 
 def pixel(grid, tile: int, row: int, column: int) -> tuple[int, ...]:
@@ -60,13 +60,13 @@ def test_given_divisors_are_used(numbers):
 
 def test_numbers_that_are_never_negative_get_a_sequential_scale_from_zero(numbers):
     scale = draw(np.abs(numbers), normalize="all").scale
-    assert scale.low == 0 and scale.cmap == LOOK.sequential
+    assert scale.low == 0 and scale.cmap == THEME.sequential
     assert not scale.is_signed
 
 
 def test_zero_is_the_middle_of_a_signed_scale():
-    scale = color_scale(np.array([-0.1, 5]), LOOK)
-    assert (scale.low, scale.high, scale.cmap) == (-5, 5, LOOK.diverging)
+    scale = color_scale(np.array([-0.1, 5]), THEME)
+    assert (scale.low, scale.high, scale.cmap) == (-5, 5, THEME.diverging)
     assert min(expected(scale, 0)[:3]) > 240  # white
 
 
@@ -86,15 +86,15 @@ def test_the_not_finite_are_seen_and_change_no_other_colour(numbers):
 
 def test_gaps_have_the_ground_colour(numbers):
     grid = draw(numbers, columns=5)
-    ground = tuple(np.round(np.multiply(to_rgba(LOOK.background), 255)).astype(int).tolist())
+    ground = tuple(np.round(np.multiply(to_rgba(THEME.background), 255)).astype(int).tolist())
     top, left = grid.layout.corner(1)
     assert tuple(grid.image.get_array()[top, left - 1].tolist()) == ground
     assert grid.layout.gap <= 0.15 * max(grid.layout.tile_pixels)
 
 
 def test_white_tiles_have_a_frame_on_white_ground():
-    look = theme("light")
-    grid = draw(np.stack([-np.eye(5), np.eye(5)]), look)
+    theme = get_theme("light")
+    grid = draw(np.stack([-np.eye(5), np.eye(5)]), theme)
     top, left = grid.layout.corner(0)
     assert max(grid.image.get_array()[top, left - 1][:3]) < 240
 
@@ -177,8 +177,8 @@ def test_labels_stand_above_their_tiles(numbers):
 
 
 def test_the_colour_bar_can_be_read_back():
-    figure = new_figure(4, 4, LOOK)
-    axes = color_bar(figure, 0.2, 0.2, color_scale(np.array([-0.25, 0.1]), LOOK), LOOK, "weight")
+    figure = new_figure(4, 4, THEME)
+    axes = color_bar(figure, 0.2, 0.2, color_scale(np.array([-0.25, 0.1]), THEME), THEME, "weight")
     assert [t.get_text() for t in axes.get_xticklabels()] == ["−0.25", "0", "0.25"]
     assert axes.get_xticks().tolist() == [-0.25, 0, 0.25]
 

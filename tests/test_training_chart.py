@@ -34,7 +34,7 @@ from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.log_curves import Curve, TrainingLog
 from cnnviz.formats.training_log import LogReader, read_log
 from cnnviz.plots.common.figure import new_figure, save_figure
-from cnnviz.plots.common.theme import FORMATS, KIND_COLORS, kind_of, theme
+from cnnviz.plots.common.theme import FORMATS, KIND_COLORS, get_theme, kind_of
 from cnnviz.plots.training.chart import _SIGNS, plot_training_log
 from cnnviz.plots.training.to_html import training_page, training_svg
 
@@ -141,7 +141,7 @@ def test_reference_charts_are_legible(reference: Path, chart: int, style: str):
     for chosen in (*[[log] for log in logs], logs):
         figure = plot_training_log(chart, chosen, style=style, smooth=0.5)
         assert_legible(figure)
-        assert to_hex(figure.get_facecolor()).upper() == theme(style).background
+        assert to_hex(figure.get_facecolor()).upper() == get_theme(style).background
 
 
 def readable_logs(folder: Path, pattern: str) -> list:
@@ -271,7 +271,7 @@ def test_colours_follow_the_order_of_the_logs():
     first, second = run([3, 2], path="a.log"), run([3, 1], path="b.log")
     figure = plot_training_log(6, [first, second])
     colors = [to_hex(parts(figure, f"series-{i}")[0].get_color()).upper() for i in (0, 1)]
-    assert colors == list(theme("light").series[:2])
+    assert colors == list(get_theme("light").series[:2])
     labels = [t.get_text().split()[0] for t in texts(figure) if (t.get_gid() or "").startswith("label")]
     assert sorted(labels) == ["a", "b"]
 
@@ -433,7 +433,7 @@ def test_dots_per_inch(tmp_path):
 
 
 def test_letters_that_no_font_has_are_warned_of_once(tmp_path):
-    figure = new_figure(2, 1, theme())
+    figure = new_figure(2, 1, get_theme())
     figure.text(0, 0, "\U00012000 \U00012001")
     with pytest.warns(UserWarning, match="no installed font has the letters") as caught:
         save_figure(figure, tmp_path / "a.png")
@@ -444,7 +444,7 @@ def test_unknown_style():
     with pytest.raises(
         CnnvizError, match="unknown style 'drak', wanted 'light' or 'dark'; did you mean 'dark'"
     ):
-        theme("drak")
+        get_theme("drak")
 
 
 @pytest.mark.parametrize(

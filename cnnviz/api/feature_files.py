@@ -28,7 +28,7 @@ from cnnviz.errors import FileError
 from cnnviz.formats.files import atomic_write, describe_os_error
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.plots.common.figure import save_figure
-from cnnviz.plots.common.theme import picture_format, theme
+from cnnviz.plots.common.theme import get_theme, picture_format
 from cnnviz.plots.features.attributions import attribution_figure
 from cnnviz.plots.features.excitation import as_picture, excitation_figure, top_images_figure
 from cnnviz.plots.features.maps import features_figure
@@ -86,7 +86,7 @@ class FeatureWriter:
             check_channel(self.looker, blob, target or 0, None)
         self.folder, self.layers, self.methods, self.target = folder, layers, methods, target
         self.figure_options = dict(figure_options or {})
-        self.look, self.dpi, self.suffix, self.npz = theme(style), dpi, suffix.lstrip("."), npz
+        self.theme, self.dpi, self.suffix, self.npz = get_theme(style), dpi, suffix.lstrip("."), npz
         self.blobs = blobs
         for name in blobs:
             self.looker.net.check_blob(name)
@@ -119,7 +119,7 @@ class FeatureWriter:
         announce(f"maps of {Path(path).name}")
         features = self.looker.look(picture, path, self.layers)
         stem = self._stem(path)
-        figure = features_figure(features, look=self.look, **self.figure_options)
+        figure = features_figure(features, theme=self.theme, **self.figure_options)
         save_figure(figure, self._path(stem, "features"), self.dpi)
         if self.npz:
             self._write_numbers(stem, features)
@@ -133,7 +133,7 @@ class FeatureWriter:
             for method in self.methods:
                 announce(f"{method} of {Path(path).name}")
                 found.append(attribute(self.looker, method, self.target))
-            figure = attribution_figure(features.seen, found, look=self.look, name=Path(path).name)
+            figure = attribution_figure(features.seen, found, theme=self.theme, name=Path(path).name)
             save_figure(figure, self._path(stem, "attribution"), self.dpi)
         return features
 
@@ -154,7 +154,7 @@ class FeatureWriter:
             for e in found
         ]
         figure = excitation_figure(
-            [as_picture(e.values, order) for e in found], found, labels, look=self.look
+            [as_picture(e.values, order) for e in found], found, labels, theme=self.theme
         )
         what = f"{_plain(layer)}_{channels[0]}" if layer and len(channels) == 1 else _plain(layer or "")
         path = self.folder / f"excites_{what or f'class_{channels[0]}'}.{self.suffix}"
@@ -178,7 +178,7 @@ class FeatureWriter:
         """Writes the patches of the pictures that excite the channels of a layer; returns the path."""
         found = top_images(self.looker, layer, paths, track=track)
         path = self.folder / f"top_images_{_plain(layer)}.{self.suffix}"
-        save_figure(top_images_figure(found, look=self.look), path, self.dpi)
+        save_figure(top_images_figure(found, theme=self.theme), path, self.dpi)
         return path
 
     def _stem(self, path: str) -> str:

@@ -20,7 +20,7 @@ from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.files import write_bytes, write_text
 from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
-from cnnviz.plots.common import theme as look_of
+from cnnviz.plots.common.theme import FORMATS, Theme, get_theme, picture_format
 from cnnviz.plots.graph.assemble import Engine
 from cnnviz.plots.graph.builder import Drawing
 from cnnviz.plots.graph.layer_detail import LayerDetail
@@ -31,7 +31,7 @@ from cnnviz.plots.graph.to_svg import svg_text
 PHASES = ("TRAIN", "TEST")
 METRICS = ("parameters", "macs", "memory", "time")
 LAYOUTS = ("own", "dot")
-SUFFIXES = (*look_of.FORMATS, "html", "dot", "gv", "txt")
+SUFFIXES = (*FORMATS, "html", "dot", "gv", "txt")
 
 
 def draw_net(
@@ -89,21 +89,21 @@ def draw_net(
         NetError: the net's text is wrong; what is wrong inside a readable net is drawn, not raised.
         CnnvizError: an option has no such value.
     """
-    suffix = "svg" if path is None else look_of.picture_format(path, SUFFIXES)
+    suffix = "svg" if path is None else picture_format(path, SUFFIXES)
     if weights is not None and suffix != "html":
         raise CnnvizError(
             f"{path or 'SVG text'}: weights (--weights) are shown on the interactive page only; let the "
             "picture's name end in .html, or leave them away."
         )
-    look = look_of.theme(style)
+    theme = get_theme(style)
     picture = net_picture(
         net, phase=phase, level=level, stages=stages, rankdir=rankdir, fold=fold, color_by=color_by,
         times=times, both_phases=both_phases, layout=layout, columns=columns, costs=costs,
         rates=rates, weights=weights,
     )  # fmt: skip
-    text = svg_text(picture.scene, look)
+    text = svg_text(picture.scene, theme)
     if path is not None:
-        _write(path, suffix, picture, text, look, dpi)
+        _write(path, suffix, picture, text, theme, dpi)
     return text
 
 
@@ -221,20 +221,20 @@ def _same(definition: NetDefinition, place: int, layer: GraphLayer) -> bool:
     return (param.name, param.type, line) == (layer.name, layer.type, layer.line)
 
 
-def _write(path, suffix: str, picture: NetPicture, svg: str, look: look_of.Theme, dpi: float) -> None:
+def _write(path, suffix: str, picture: NetPicture, svg: str, theme: Theme, dpi: float) -> None:
     if suffix == "svg":
         write_text(path, svg)
     elif suffix in ("dot", "gv"):
         from cnnviz.plots.graph.to_dot import dot_text
 
-        write_text(path, dot_text(picture.scene, look))
+        write_text(path, dot_text(picture.scene, theme))
     elif suffix == "html":
         from cnnviz.plots.graph.to_html import page_text
 
-        write_text(path, page_text(picture.scene, picture.details, picture.summaries, look))
+        write_text(path, page_text(picture.scene, picture.details, picture.summaries, theme))
     elif suffix == "txt":
         write_text(path, "\n".join(map(summary_text, picture.summaries)))
     else:
         from cnnviz.plots.graph.to_figure import picture_bytes
 
-        write_bytes(path, picture_bytes(picture.scene, look, suffix, dpi, str(path)))
+        write_bytes(path, picture_bytes(picture.scene, theme, suffix, dpi, str(path)))

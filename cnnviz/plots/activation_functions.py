@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cnnviz.plots.common.figure import new_figure, save_figure, style_axes
-from cnnviz.plots.common.theme import Theme, theme
+from cnnviz.plots.common.theme import Theme, get_theme
 
 _COLUMNS = 4
 _LIMIT = 5.0
@@ -45,47 +45,51 @@ def plot_activations(
 
 def activation_table(rows: Sequence[Row], style: str = "light") -> Figure:
     """Returns a figure with one panel per activation: f as a line, f' dashed, both over -5 to 5."""
-    look = theme(style)
+    theme = get_theme(style)
     lines = -(-len(rows) // _COLUMNS)
     height = 3.75 * lines + 1.0
-    figure = new_figure(13.5, height, look)
+    figure = new_figure(13.5, height, theme)
     panels = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
     figure.subplots_adjust(
         left=0.035, right=0.985, top=1 - 2.45 / height, bottom=0.35 / height, hspace=1.08, wspace=0.16
     )
-    figure.text(0.035, 1 - 0.38 / height, "Activation functions", color=look.text, fontsize=17, weight="bold")
-    _legend(figure, look, 1 - 0.72 / height)
+    figure.text(
+        0.035, 1 - 0.38 / height, "Activation functions", color=theme.text, fontsize=17, weight="bold"
+    )
+    _legend(figure, theme, 1 - 0.72 / height)
     x = np.linspace(-_LIMIT, _LIMIT, _STEPS)
     for axes, row in zip(panels, rows, strict=False):
-        _panel(axes, row, x, look)
+        _panel(axes, row, x, theme)
     for axes in panels[len(rows) :]:
         axes.remove()
     return figure
 
 
-def _legend(figure: Figure, look: Theme, y: float) -> None:
+def _legend(figure: Figure, theme: Theme, y: float) -> None:
     styles: tuple = ("-", (0, (4, 2)))
-    for left, style, text, color in zip((0.036, 0.100), styles, ("f(x)", "f′(x)"), look.series, strict=False):
+    for left, style, text, color in zip(
+        (0.036, 0.100), styles, ("f(x)", "f′(x)"), theme.series, strict=False
+    ):
         ends = [left, left + 0.018]
         figure.add_artist(Line2D(ends, [y, y], color=color, linewidth=2, linestyle=style))
-        figure.text(left + 0.022, y, text, color=look.text, fontsize=11, va="center")
+        figure.text(left + 0.022, y, text, color=theme.text, fontsize=11, va="center")
 
 
-def _panel(axes: Axes, row: Row, x: np.ndarray, look: Theme) -> None:
-    style_axes(axes, look, grid=None)
+def _panel(axes: Axes, row: Row, x: np.ndarray, theme: Theme) -> None:
+    style_axes(axes, theme, grid=None)
     axes.spines["bottom"].set_visible(False)
-    axes.axhline(0, color=look.grid, linewidth=1.2, zorder=0)
-    axes.axvline(0, color=look.grid, linewidth=1.2, zorder=0)
+    axes.axhline(0, color=theme.grid, linewidth=1.2, zorder=0)
+    axes.axvline(0, color=theme.grid, linewidth=1.2, zorder=0)
     y, slope = row.f(x), row.slope(x)
     # A dashed line over a full one: both stay visible where they coincide.
     width = 0.8 if row.is_random else 2
-    axes.plot(x, _broken(y), color=look.series[0], linewidth=width, label="f")
-    axes.plot(x, _broken(slope), color=look.series[1], linewidth=1.7, linestyle=(0, (4, 2)), label="slope")
+    axes.plot(x, _broken(y), color=theme.series[0], linewidth=width, label="f")
+    axes.plot(x, _broken(slope), color=theme.series[1], linewidth=1.7, linestyle=(0, (4, 2)), label="slope")
     axes.set_xlim(-_LIMIT, _LIMIT)
     axes.set_ylim(*_limits(y, slope))
     axes.tick_params(labelsize=8.5)
     axes.locator_params(axis="y", nbins=5)
-    put: dict[str, Any] = {"transform": axes.transAxes, "color": look.text}
+    put: dict[str, Any] = {"transform": axes.transAxes, "color": theme.text}
     axes.text(0, 1.69, row.name, fontsize=12, weight="bold", **put)
     axes.text(0, 1.46, f"$f={row.formula}$", fontsize=11.5, va="center", **put)
     axes.text(0, 1.16, f"$f'={row.slope_formula}$", fontsize=11.5, va="center", **put)

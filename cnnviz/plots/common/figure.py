@@ -28,28 +28,28 @@ from cnnviz.formats.files import write_bytes
 from cnnviz.plots.common.theme import Theme, picture_format
 
 
-def new_figure(width_in: float, height_in: float, look: Theme) -> Figure:
+def new_figure(width_in: float, height_in: float, theme: Theme) -> Figure:
     """Returns an empty figure of ``width_in`` by ``height_in`` inches on the theme's background."""
-    figure = Figure(figsize=(width_in, height_in), facecolor=look.background)
+    figure = Figure(figsize=(width_in, height_in), facecolor=theme.background)
     FigureCanvasAgg(figure)
     return figure
 
 
-def style_axes(axes: Axes, look: Theme, grid: str | None = "y") -> None:
+def style_axes(axes: Axes, theme: Theme, grid: str | None = "y") -> None:
     """Gives ``axes`` the theme's look: no box, a quiet grid along ``grid`` ("x", "y", "both" or None)."""
-    axes.set_facecolor(look.background)
+    axes.set_facecolor(theme.background)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
-        spine.set_color(look.edge)
+        spine.set_color(theme.edge)
         spine.set_linewidth(0.8)
-    axes.tick_params(colors=look.muted, which="both", length=3, width=0.8, labelsize=10)
+    axes.tick_params(colors=theme.muted, which="both", length=3, width=0.8, labelsize=10)
     axes.tick_params(axis="y", which="both", length=0)
-    axes.xaxis.label.set_color(look.text)
-    axes.yaxis.label.set_color(look.text)
-    axes.title.set_color(look.text)
+    axes.xaxis.label.set_color(theme.text)
+    axes.yaxis.label.set_color(theme.text)
+    axes.title.set_color(theme.text)
     axes.set_axisbelow(True)
     if grid is not None:
-        axes.grid(True, axis=grid, color=look.grid, linewidth=0.8)  # type: ignore[arg-type]
+        axes.grid(True, axis=grid, color=theme.grid, linewidth=0.8)  # type: ignore[arg-type]
 
 
 def save_figure(figure: Figure, path: str | os.PathLike, dpi: float = 150, title: str | None = None) -> None:

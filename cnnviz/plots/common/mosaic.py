@@ -63,14 +63,14 @@ class ColorScale:
         return ScalarMappable(Normalize(self.low, self.high), matplotlib.colormaps[self.cmap])
 
 
-def color_scale(values: np.ndarray, look: Theme) -> ColorScale:
+def color_scale(values: np.ndarray, theme: Theme) -> ColorScale:
     """Returns the scale for ``values``: diverging and symmetric around 0 if any is negative, else from 0."""
     finite = values[np.isfinite(values)]
     high = float(np.abs(finite).max()) if finite.size else 0.0
     high = high if high > 0 else 1.0
     if finite.size and finite.min() < 0:
-        return ColorScale(-high, high, look.diverging, BAD_COLOR)
-    return ColorScale(0.0, high, look.sequential, BAD_COLOR)
+        return ColorScale(-high, high, theme.diverging, BAD_COLOR)
+    return ColorScale(0.0, high, theme.sequential, BAD_COLOR)
 
 
 def gray_scale(high: float) -> ColorScale:
@@ -197,7 +197,7 @@ class TileGrid:
 def tile_grid(
     axes: Axes,
     tiles: Tiles,
-    look: Theme,
+    theme: Theme,
     *,
     normalize: str | np.ndarray = "tile",
     scale: ColorScale | None = None,
@@ -232,18 +232,18 @@ def tile_grid(
     layout = tile_layout(len(shown), height, width, columns, strip=strip, gap=gap)
     divisors = _divisors(shown, normalize)
     if scale is None and not colors:
-        scale = _scale_for(shown, divisors, look)
+        scale = _scale_for(shown, divisors, theme)
     block = _averaged_block(layout)
     if block > 1:
         height, width = math.ceil(height / block), math.ceil(width / block)
         layout = tile_layout(len(shown), height, width, layout.columns, strip=strip, gap=gap)
-    mosaic = _mosaic(shown, layout, divisors, scale, block, look)
+    mosaic = _mosaic(shown, layout, divisors, scale, block, theme)
     bottom, right = layout.size
     image = axes.imshow(mosaic, extent=(0, right, bottom, 0), interpolation="antialiased", aspect="auto")
     axes.set_axis_off()
     if labels is not None:
-        _draw_labels(axes, layout, labels, label_size, look)
-    _draw_marks(axes, layout, marks or {}, look)
+        _draw_labels(axes, layout, labels, label_size, theme)
+    _draw_marks(axes, layout, marks or {}, theme)
     note = [f"first {len(shown)} of {total} {noun}"] if total > len(shown) else []
     note += [f"each pixel averages {block} x {block} values"] if block > 1 else []
     return TileGrid(axes, image, layout, scale, divisors, total, "; ".join(note))
@@ -267,12 +267,12 @@ def largest(values: np.ndarray) -> float:
     return float(finite.max()) if finite.size else 0.0
 
 
-def _scale_for(tiles: Tiles, divisors: np.ndarray | None, look: Theme) -> ColorScale:
+def _scale_for(tiles: Tiles, divisors: np.ndarray | None, theme: Theme) -> ColorScale:
     ends = [
         (np.min(tile, where=np.isfinite(tile), initial=0), np.max(tile, where=np.isfinite(tile), initial=0))
         for tile in tiles
     ]
-    scale = color_scale(np.array(ends, np.float64), look)
+    scale = color_scale(np.array(ends, np.float64), theme)
     if divisors is None:
         return scale
     return ColorScale(-1.0 if scale.is_signed else 0.0, 1.0, scale.cmap, scale.bad)
@@ -298,18 +298,18 @@ def _mosaic(
     divisors: np.ndarray | None,
     scale: ColorScale | None,
     block: int,
-    look: Theme,
+    theme: Theme,
 ) -> np.ndarray:
     """Returns the (height, width, 4) bytes of all tiles on the theme's ground."""
     mosaic = np.empty((*layout.size, 4), np.uint8)
-    mosaic[:] = _bytes(look.background)
+    mosaic[:] = _bytes(theme.background)
     height, width = layout.tile_pixels
-    edge, frame = max(1, layout.gap // 3), _bytes(_frame_color(scale, look))
+    edge, frame = max(1, layout.gap // 3), _bytes(_frame_color(scale, theme))
     common = 1.0 if divisors is not None or scale is not None else max(largest(tile) for tile in tiles) or 1.0
     for i, tile in enumerate(tiles):
         values = _averaged(np.asarray(tile), block)
         if scale is None:
-            pixels = _color_pixels(values, divisors[i] if divisors is not None else common, tile.dtype, look)
+            pixels = _color_pixels(values, divisors[i] if divisors is not None else common, tile.dtype, theme)
         else:
             pixels = scale.colors(values if divisors is None else values / divisors[i])
         top, left = layout.corner(i)
@@ -319,17 +319,21 @@ def _mosaic(
     return mosaic
 
 
-def _frame_color(scale: ColorScale | None, look: Theme) -> str:
+def _frame_color(scale: ColorScale | None, theme: Theme) -> str:
     """The ground, but a quiet grey where a tile of zeros would be lost on it."""
     zero_is_white = scale is not None and scale.is_signed
-    return mix(look.background, look.edge, 0.5) if zero_is_white and look.name == "light" else look.background
+    return (
+        mix(theme.background, theme.edge, 0.5)
+        if zero_is_white and theme.name == "light"
+        else theme.background
+    )
 
 
 def _bytes(color: str) -> np.ndarray:
     return np.round(np.multiply(to_rgba(color), 255)).astype(np.uint8)
 
 
-def _color_pixels(values: np.ndarray, divisor: float, dtype: np.dtype, look: Theme) -> np.ndarray:
+def _color_pixels(values: np.ndarray, divisor: float, dtype: np.dtype, theme: Theme) -> np.ndarray:
     pixels = np.full((*values.shape[:2], 4), 255, np.uint8)
     if dtype == np.uint8:
         pixels[..., :3] = np.round(values)
@@ -341,7 +345,7 @@ def _color_pixels(values: np.ndarray, divisor: float, dtype: np.dtype, look: The
     return pixels
 
 
-def _draw_labels(axes: Axes, layout: TileLayout, labels: Sequence[str], size: float, look: Theme) -> None:
+def _draw_labels(axes: Axes, layout: TileLayout, labels: Sequence[str], size: float, theme: Theme) -> None:
     for i, label in enumerate(labels[: layout.count]):
         top, left = layout.corner(i)
         axes.text(
@@ -349,13 +353,13 @@ def _draw_labels(axes: Axes, layout: TileLayout, labels: Sequence[str], size: fl
             top - layout.gap - layout.strip * 0.14,
             label,
             size=size,
-            color=look.muted,
+            color=theme.muted,
             va="baseline",
             parse_math=False,
         )
 
 
-def _draw_marks(axes: Axes, layout: TileLayout, marks: Mapping[Mark, Iterable[int]], look: Theme) -> None:
+def _draw_marks(axes: Axes, layout: TileLayout, marks: Mapping[Mark, Iterable[int]], theme: Theme) -> None:
     """Draws a border for the first mark of a tile, and the signs side by side in its corner."""
     height, width = layout.tile_pixels
     points = _points_per_pixel(axes, layout)
@@ -426,7 +430,7 @@ def inch_text(figure: Figure, left: float, top: float, text: str, size: float, c
 
 
 def color_bar(
-    figure: Figure, left: float, top: float, scale: ColorScale, look: Theme, label: str, width: float = 2.2
+    figure: Figure, left: float, top: float, scale: ColorScale, theme: Theme, label: str, width: float = 2.2
 ) -> Axes:
     """Draws a thin horizontal colour bar with its ends (and 0) written under it and ``label`` at its right.
 
@@ -438,12 +442,12 @@ def color_bar(
     ticks = [scale.low, 0, scale.high] if scale.is_signed else [scale.low, scale.high]
     axes.set_xticks(ticks, [number_label(tick) for tick in ticks])
     axes.set_yticks([])
-    axes.tick_params(axis="x", colors=look.muted, labelsize=7.5, length=2, width=0.6, pad=1.5)
+    axes.tick_params(axis="x", colors=theme.muted, labelsize=7.5, length=2, width=0.6, pad=1.5)
     keep_ends_inside(axes)
     for spine in axes.spines.values():
-        spine.set_color(look.edge)
+        spine.set_color(theme.edge)
         spine.set_linewidth(0.6)
-    inch_text(figure, left + width + 0.22, top - 0.02, label, 8, look.muted)
+    inch_text(figure, left + width + 0.22, top - 0.02, label, 8, theme.muted)
     return axes
 
 

@@ -1,4 +1,4 @@
-"""The one look of all pictures: themes, colours, and the formats of files.
+"""What all figures share: themes, colours, and the formats of files.
 
 Nothing here needs matplotlib, so that drawing a net as SVG starts at once; see figure.py for figures.
 """
@@ -35,7 +35,7 @@ FORMATS = ("png", "svg", "pdf", "eps", "jpg", "jpeg", "webp", "tif", "tiff")
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of a style: grounds, lines, text, the cycle of series and the colour maps."""
+    """Colours of a style: backgrounds, lines, text, the cycle of series and the colour maps."""
 
     name: str
     background: str
@@ -83,7 +83,7 @@ _THEMES = {
 }
 
 
-def theme(name: str = "light") -> Theme:
+def get_theme(name: str = "light") -> Theme:
     """Returns the theme called ``name``: "light" or "dark".
 
     Raises CnnvizError for another name.
@@ -102,9 +102,9 @@ def mix(color: str, other: str, share: float) -> str:
     return "#" + "".join(f"{round(a + (b - a) * share):02X}" for a, b in pairs)
 
 
-def kind_fill(kind: str, look: Theme) -> str:
-    """Returns the ground for a box of ``kind``: its colour toned down until ``look.text`` reads on it."""
-    return mix(KIND_COLORS[kind], look.background, 0.78 if look.name == "light" else 0.60)
+def kind_fill(kind: str, theme: Theme) -> str:
+    """Returns the background of a box of ``kind``: its colour, pale enough to read text on."""
+    return mix(KIND_COLORS[kind], theme.background, 0.78 if theme.name == "light" else 0.60)
 
 
 def _channels(color: str) -> tuple[int, ...]:

@@ -43,7 +43,7 @@ _NUMBERS = {
 
 
 def attribution_figure(
-    seen: np.ndarray, attributions: Sequence[Attribution], *, look: Theme, name: str = ""
+    seen: np.ndarray, attributions: Sequence[Attribution], *, theme: Theme, name: str = ""
 ) -> Figure:
     """Draws attributions beside the image, laid over it.
 
@@ -58,17 +58,17 @@ def attribution_figure(
     cell = min(2.9, (_INNER - _GAP * (columns - 1)) / columns)
     cell_height = cell * height / width
     row_height = _TITLE + cell_height + _BAR + _LINE * _LINES + 0.3
-    figure = new_figure(WIDTH, 0.6 + -(-panels // columns) * row_height, look)
+    figure = new_figure(WIDTH, 0.6 + -(-panels // columns) * row_height, theme)
     title = fit(attribution_title(attributions, name), _INNER, 14 / 72, bold=True)
-    inch_text(figure, _MARGIN, 0.2, title, 14, look.text, weight="bold")
+    inch_text(figure, _MARGIN, 0.2, title, 14, theme.text, weight="bold")
     for k in range(panels):
         row, column = divmod(k, columns)
         left, top = _MARGIN + column * (cell + _GAP), 0.7 + row * row_height
         if k == 0:
-            inch_text(figure, left, top, "image", 10, look.text)
-            draw_seen(figure, seen, left, top + _TITLE, cell, cell_height, look)
+            inch_text(figure, left, top, "image", 10, theme.text)
+            draw_seen(figure, seen, left, top + _TITLE, cell, cell_height, theme)
         else:
-            _draw_attribution(figure, attributions[k - 1], seen, (left, top, cell, cell_height), look)
+            _draw_attribution(figure, attributions[k - 1], seen, (left, top, cell, cell_height), theme)
     return figure
 
 
@@ -93,25 +93,25 @@ def _draw_attribution(
     attribution: Attribution,
     seen: np.ndarray,
     box: tuple[float, float, float, float],
-    look: Theme,
+    theme: Theme,
 ) -> None:
     left, top, width, height = box
-    scale, pixels = attribution_overlay(attribution, seen, look)
+    scale, pixels = attribution_overlay(attribution, seen, theme)
     title = METHOD_TITLES.get(attribution.method, attribution.method)
-    inch_text(figure, left, top, title, 10, look.text)
-    draw_seen(figure, pixels, left, top + _TITLE, width, height, look)
+    inch_text(figure, left, top, title, 10, theme.text)
+    draw_seen(figure, pixels, left, top + _TITLE, width, height, theme)
     below = top + _TITLE + height + 0.08
     if np.any(attribution.values):
-        color_bar(figure, left, below, scale, look, "", width=width)
+        color_bar(figure, left, below, scale, theme, "", width=width)
         below += _BAR
     # At few dots per inch letters are wider than by their numbers.
     lines = wrap(visible(attribution_note(attribution)), 0.93 * width, 8 / 72, most=_LINES)
     for k, line in enumerate(lines):
-        inch_text(figure, left, below + k * _LINE, line, 8, look.muted)
+        inch_text(figure, left, below + k * _LINE, line, 8, theme.muted)
 
 
 def attribution_overlay(
-    attribution: Attribution, seen: np.ndarray, look: Theme
+    attribution: Attribution, seen: np.ndarray, theme: Theme
 ) -> tuple[ColorScale, np.ndarray]:
     """Returns the scale of an attribution and its colours laid over the image, uint8 (H, W, 3).
 
@@ -121,7 +121,7 @@ def attribution_overlay(
     values = np.where(np.isfinite(attribution.values), attribution.values, 0)
     values = _averaged(values, min(values.shape) // 64)
     strongest = float(np.percentile(np.abs(values), _PERCENTILE)) or float(np.abs(values).max()) or 1.0
-    cmap = look.diverging if attribution.signed else "inferno"
+    cmap = theme.diverging if attribution.signed else "inferno"
     scale = ColorScale(-strongest if attribution.signed else 0.0, strongest, cmap, BAD_COLOR)
     return scale, blend(gray_rgb(seen), np.clip(values / strongest, -1, 1), scale)
 

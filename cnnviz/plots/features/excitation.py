@@ -26,7 +26,7 @@ _NAMES = 0.95  # inches left of the patches for the channels' names
 _DEVIATIONS = 3.0  # of the values around their mean that fill the range from black to white
 
 
-def top_images_figure(found: TopImages, *, look: Theme) -> Figure:
+def top_images_figure(found: TopImages, *, theme: Theme) -> Figure:
     """Draws for each channel a row of the patches that excite it most, with the activations above them."""
     columns = max(len(row) for row in found.patches)
     tile = min(0.95, (_INNER - _NAMES) / (1.1 * columns))
@@ -39,16 +39,16 @@ def top_images_figure(found: TopImages, *, look: Theme) -> Figure:
     tiles = np.stack([patch.pixels for patch in patches])
     labels = [number_label(patch.value) for patch in patches]
     figure, step = _grid(
-        f"What excites {found.layer}", facts, tiles, labels, columns, tile, _MARGIN + _NAMES, look
+        f"What excites {found.layer}", facts, tiles, labels, columns, tile, _MARGIN + _NAMES, theme
     )
     for k, channel in enumerate(found.channels):
         top = _HEAD + (k + 0.5) * step
-        inch_text(figure, _MARGIN, top, f"channel {channel}", 8.5, look.text, va="center")
+        inch_text(figure, _MARGIN, top, f"channel {channel}", 8.5, theme.text, va="center")
     return figure
 
 
 def excitation_figure(
-    images: Sequence[np.ndarray], excitations: Sequence[Excitation], labels: Sequence[str], *, look: Theme
+    images: Sequence[np.ndarray], excitations: Sequence[Excitation], labels: Sequence[str], *, theme: Theme
 ) -> Figure:
     """Draws inputs that were made to excite channels or classes.
 
@@ -68,7 +68,7 @@ def excitation_figure(
     ]
     what = "its mean activation" if layer else "its score"
     facts = f"Above each: {what} for this input. Contrast is stretched."
-    figure, _ = _grid(title, facts, tiles, texts, columns, tile, _MARGIN, look, 7.0)
+    figure, _ = _grid(title, facts, tiles, texts, columns, tile, _MARGIN, theme, 7.0)
     return figure
 
 
@@ -80,7 +80,7 @@ def _grid(
     columns: int,
     tile: float,
     left: float,
-    look: Theme,
+    theme: Theme,
     label_size: float = _LABEL_SIZE,
 ) -> tuple[Figure, float]:
     """Returns a figure with heading and tiles ``tile`` inches wide, and the inches from row to row."""
@@ -92,13 +92,15 @@ def _grid(
     left -= across * layout.gap / layout.size[1]  # the first tile, not its gap, begins there
     page = max(_NARROWEST, left + across + _MARGIN)
     inner = page - 2 * _MARGIN
-    figure = new_figure(page, _HEAD + down + 0.2, look)
+    figure = new_figure(page, _HEAD + down + 0.2, theme)
     heading = fit(visible(title), inner, 14 / 72, bold=True)
-    inch_text(figure, _MARGIN, 0.2, heading, 14, look.text, weight="bold")
+    inch_text(figure, _MARGIN, 0.2, heading, 14, theme.text, weight="bold")
     for k, line in enumerate(wrap(facts, inner, 9 / 72, most=2, after=" ")):
-        inch_text(figure, _MARGIN, 0.5 + 0.16 * k, line, 9, look.muted)
+        inch_text(figure, _MARGIN, 0.5 + 0.16 * k, line, 9, theme.muted)
     axes = inch_axes(figure, left, _HEAD, across, down)
-    tile_grid(axes, tiles, look, columns=columns, labels=labels, label_size=label_size, strip=strip, gap=_GAP)
+    tile_grid(
+        axes, tiles, theme, columns=columns, labels=labels, label_size=label_size, strip=strip, gap=_GAP
+    )
     return figure, down / layout.rows
 
 

@@ -18,7 +18,7 @@ from cnnviz.errors import CnnvizError
 from cnnviz.plots.common.figure import new_figure, save_figure
 from cnnviz.plots.common.mosaic import BAD_COLOR, ColorScale, color_bar, inch_axes, inch_text
 from cnnviz.plots.common.text import fit, visible, wrap
-from cnnviz.plots.common.theme import Theme, theme
+from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.features.overlay import draw_box, draw_seen
 from cnnviz.plots.features.rows import (
     GRID_LEFT,
@@ -87,7 +87,7 @@ def plot_features(
     else:
         features = looker.look(load_input(image), str(image), layers)
     figure = features_figure(features, top=top, by=by, normalize=normalize, limit=limit, overlay=overlay,
-                             look=theme(style))  # fmt: skip
+                             theme=get_theme(style))  # fmt: skip
     if path is not None:
         save_figure(figure, path, dpi)
     return figure
@@ -96,7 +96,7 @@ def plot_features(
 def features_figure(
     features: ImageFeatures,
     *,
-    look: Theme,
+    theme: Theme,
     top: int | None = None,
     by: str = "mean",
     normalize: str = "tile",
@@ -109,7 +109,7 @@ def features_figure(
     if by not in ("mean", "energy"):
         raise CnnvizError(f"by is {by!r}; 'mean' or 'energy' is known.")
     limit = limit or default_limit(len(features.maps))
-    options = RowOptions(features.seen, look, top, by, normalize, limit, overlay)
+    options = RowOptions(features.seen, theme, top, by, normalize, limit, overlay)
     rows = [make_row(maps, options) for maps in features.maps]
     scales = _common_scales(rows) if normalize == "tile" else []
     head = _Head(features)
@@ -119,9 +119,9 @@ def features_figure(
         raise CnnvizError(
             f"{len(rows)} layers make a picture {height:.0f} inches high; choose some with layers (--layer)."
         )
-    figure = new_figure(WIDTH, height, look)
-    head.draw(figure, look)
-    _draw_common_bars(figure, scales, head.height, look)
+    figure = new_figure(WIDTH, height, theme)
+    head.draw(figure, theme)
+    _draw_common_bars(figure, scales, head.height, theme)
     for row in rows:
         row.draw(figure, place)
         place += row.height
@@ -142,12 +142,12 @@ def _common_scales(rows: Sequence[FeatureRow]) -> list[ColorScale]:
     ]
 
 
-def _draw_common_bars(figure: Figure, scales: Sequence[ColorScale], top: float, look: Theme) -> None:
+def _draw_common_bars(figure: Figure, scales: Sequence[ColorScale], top: float, theme: Theme) -> None:
     left = GRID_LEFT
     for k, scale in enumerate(scales):
         is_last = k == len(scales) - 1
         label = "share of each map's largest value" if is_last else ""
-        color_bar(figure, left, top, scale, look, label, width=1.8)
+        color_bar(figure, left, top, scale, theme, label, width=1.8)
         left += 2.1
 
 
@@ -173,20 +173,20 @@ class _Head:
         self.list_top = 0.76 + 0.16 * (len(self.facts) + len(self.notes))
         self.height = max(0.35 + self.image[0], self.list_top + 0.2 * lines) + 0.3
 
-    def draw(self, figure: Figure, look: Theme) -> None:
+    def draw(self, figure: Figure, theme: Theme) -> None:
         features, left = self.features, self.left
         height, width = self.image
-        axes = draw_seen(figure, features.seen, MARGIN, 0.35, width, height, look)
+        axes = draw_seen(figure, features.seen, MARGIN, 0.35, width, height, theme)
         name = fit(visible(os.path.basename(features.path)) or "image", self.room, 14 / 72, bold=True)
-        inch_text(figure, left, 0.33, name, 14, look.text, weight="bold")
+        inch_text(figure, left, 0.33, name, 14, theme.text, weight="bold")
         for k, line in enumerate(self.facts):
-            inch_text(figure, left, 0.62 + 0.16 * k, line, 9, look.muted)
+            inch_text(figure, left, 0.62 + 0.16 * k, line, 9, theme.muted)
         for k, line in enumerate(self.notes, len(self.facts)):
-            inch_text(figure, left, 0.62 + 0.16 * k, line, 9, look.warning)
+            inch_text(figure, left, 0.62 + 0.16 * k, line, 9, theme.warning)
         if features.detections is not None:
-            _draw_detections(figure, axes, features.detections, left, self.list_top, look)
+            _draw_detections(figure, axes, features.detections, left, self.list_top, theme)
         else:
-            _draw_predictions(figure, features, left, self.list_top, look)
+            _draw_predictions(figure, features, left, self.list_top, theme)
 
 
 def _note_lines(notes: Sequence[str], room: float) -> list[str]:
@@ -206,19 +206,19 @@ def _head_facts(features: ImageFeatures) -> str:
     return " · ".join(facts)
 
 
-def _draw_predictions(figure: Figure, features: ImageFeatures, left: float, top: float, look: Theme) -> None:
+def _draw_predictions(figure: Figure, features: ImageFeatures, left: float, top: float, theme: Theme) -> None:
     room = WIDTH - MARGIN - left
     for k, (share, text) in enumerate(zip(prediction_bars(features), features.texts(), strict=True)):
         axes = inch_axes(figure, left, top + 0.2 * k, 1.6, 0.13)
         axes.set_xlim(0, 1)
-        axes.barh([0], [share], height=1, color=look.accent if k == 0 else look.edge)
+        axes.barh([0], [share], height=1, color=theme.accent if k == 0 else theme.edge)
         axes.set_ylim(-0.5, 0.5)
-        axes.set_facecolor(look.grid)
+        axes.set_facecolor(theme.grid)
         axes.set_xticks([])
         axes.set_yticks([])
         for spine in axes.spines.values():
             spine.set_visible(False)
-        color = look.text if k == 0 else look.muted
+        color = theme.text if k == 0 else theme.muted
         words = fit(visible(text), room - 1.75, 9 / 72)
         inch_text(figure, left + 1.7, top + 0.2 * k + 0.07, words, 9, color, va="center_baseline")
 
@@ -231,7 +231,7 @@ def prediction_bars(features: ImageFeatures) -> list[float]:
 
 
 def _draw_detections(
-    figure: Figure, axes: Any, detections: Detections, left: float, top: float, look: Theme
+    figure: Figure, axes: Any, detections: Detections, left: float, top: float, theme: Theme
 ) -> None:
     """Boxes on the image, numbered, and beside it the list of their classes and scores."""
     room = WIDTH - MARGIN - left - 0.3
@@ -240,7 +240,7 @@ def _draw_detections(
     tag = {"weight": "bold", "ha": "center", "va": "center"}
     # The surest is drawn last, over the others.
     for k, found in reversed(list(enumerate(shown))):
-        color = look.series[classes.index(found.target) % len(look.series)]
+        color = theme.series[classes.index(found.target) % len(theme.series)]
         draw_box(axes, found.box, color, 1.6)
         corner = min(found.box[0], 0.95 * axes.get_xlim()[1]), min(found.box[1], 0.95 * axes.get_ylim()[0])
         axes.annotate(str(k + 1), corner, (7, -7), fontsize=8, textcoords="offset points",
@@ -248,10 +248,10 @@ def _draw_detections(
         y = top + 0.08 + 0.2 * k
         inch_text(figure, left + 0.1, y, str(k + 1), 8, _ink(color), bbox=_tag_box(color), **tag)
         words = f"{found.score:.1%} {class_text(found.target, found.name)}"
-        inch_text(figure, left + 0.3, y, fit(visible(words), room, 9 / 72), 9, look.text, va="center")
+        inch_text(figure, left + 0.3, y, fit(visible(words), room, 9 / 72), 9, theme.text, va="center")
     top += 0.2 * len(shown) + 0.03
     for k, line in enumerate(wrap(_left_out(detections, len(shown)), room, 8 / 72, after=" ")):
-        inch_text(figure, left, top + 0.14 * k, line, 8, look.muted)
+        inch_text(figure, left, top + 0.14 * k, line, 8, theme.muted)
 
 
 def _ink(ground: str) -> str:

@@ -17,7 +17,7 @@ Box = tuple[float, float, float, float]
 
 
 def draw_seen(
-    figure: Figure, seen: np.ndarray, left: float, top: float, width: float, height: float, look: Theme
+    figure: Figure, seen: np.ndarray, left: float, top: float, width: float, height: float, theme: Theme
 ) -> Axes:
     """Draws an image, uint8 (H, W) or (H, W, 3), into a rectangle given in inches."""
     axes = inch_axes(figure, left, top, width, height)
@@ -25,7 +25,7 @@ def draw_seen(
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
-        spine.set_color(look.edge)
+        spine.set_color(theme.edge)
         spine.set_linewidth(0.6)
     return axes
 

@@ -55,7 +55,7 @@ class RowOptions:
     """
 
     seen: np.ndarray
-    look: Theme
+    theme: Theme
     top: int | None
     by: str
     normalize: str
@@ -78,7 +78,7 @@ class FeatureRow(abc.ABC):
     """
 
     def __init__(self, maps: FeatureMaps, options: RowOptions):
-        self.maps, self.options, self.look = maps, options, options.look
+        self.maps, self.options, self.theme = maps, options, options.theme
         self.channels = self.shown = np.arange(1)
         self.body = 0.0
 
@@ -89,11 +89,11 @@ class FeatureRow(abc.ABC):
     def draw(self, figure: Figure, top: float) -> None:
         """Draws the row ``top`` inches below the figure's upper edge."""
         title, facts = self._heading()
-        inch_text(figure, MARGIN, top, title, 11, self.look.text, weight="bold")
-        inch_text(figure, WIDTH - MARGIN, top + 0.03, facts, 8.5, self.look.muted, ha="right")
+        inch_text(figure, MARGIN, top, title, 11, self.theme.text, weight="bold")
+        inch_text(figure, WIDTH - MARGIN, top + 0.03, facts, 8.5, self.theme.muted, ha="right")
         height = 1 - (top + 0.24) / figure.get_size_inches()[1]
         ends = [MARGIN / WIDTH, 1 - MARGIN / WIDTH]
-        figure.add_artist(Line2D(ends, [height, height], color=self.look.grid, linewidth=0.8))
+        figure.add_artist(Line2D(ends, [height, height], color=self.theme.grid, linewidth=0.8))
         self.draw_body(figure, top + _HEADING)
 
     @abc.abstractmethod
@@ -125,7 +125,7 @@ class MapsRow(FeatureRow):
         height, width = self._tile_sides()
         self.columns = _column_count(len(self.shown), options.limit, width / height)
         self.gap = _GAP * min(1, 2 * height / width)  # of tiles much wider than high a smaller share
-        self.scale = color_scale(self.values[self.channels], self.look)
+        self.scale = color_scale(self.values[self.channels], self.theme)
         self.layout = self._layout()
         self.grid_height = self.layout.height_at(GRID_WIDTH)
         self.box = self._field_on_image()
@@ -161,13 +161,13 @@ class MapsRow(FeatureRow):
     def draw_body(self, figure: Figure, top: float) -> None:
         if self.box is not None:
             height, width = (side * self.thumb_scale for side in self.options.seen.shape[:2])
-            axes = draw_seen(figure, self.options.seen, MARGIN, top, width, height, self.look)
+            axes = draw_seen(figure, self.options.seen, MARGIN, top, width, height, self.theme)
             draw_box(axes, self.box, _BOX_COLOR, 1.3)
         self._draw_tiles(figure, top)
         if self.options.normalize == "layer":
             inset = GRID_WIDTH * self.layout.gap / self.layout.size[1]
             below = top + self.grid_height + 0.08
-            color_bar(figure, GRID_LEFT + inset, below, self.scale, self.look, "activation")
+            color_bar(figure, GRID_LEFT + inset, below, self.scale, self.theme, "activation")
 
     def _draw_tiles(self, figure: Figure, top: float) -> None:
         rows = -(-len(self.shown) // self.columns)
@@ -185,7 +185,7 @@ class MapsRow(FeatureRow):
             tiles = self._overlays(tiles)
         elif self.options.normalize == "layer":
             options |= {"normalize": "all", "scale": self.scale}
-        tile_grid(axes, tiles, self.look, **options)
+        tile_grid(axes, tiles, self.theme, **options)
 
     def _overlays(self, maps: np.ndarray) -> list[np.ndarray]:
         """Each map enlarged and laid over the image, as bytes (H, W, 3)."""
@@ -207,15 +207,15 @@ class BarsRow(FeatureRow):
         self.body = 0.9 + 0.06
 
     def draw_body(self, figure: Figure, top: float) -> None:
-        values, look = self.maps.values, self.look
+        values, theme = self.maps.values, self.theme
         axes = inch_axes(figure, GRID_LEFT, top + 0.06, GRID_WIDTH, 0.75)
-        style_axes(axes, look, "y")
+        style_axes(axes, theme, "y")
         shown = np.where(np.isfinite(values), values, np.nan)
         where, low, high = _ends(shown)
-        axes.vlines(where, low, high, color=look.accent, linewidth=max(0.4, min(8, 360 / len(values))))
+        axes.vlines(where, low, high, color=theme.accent, linewidth=max(0.4, min(8, 360 / len(values))))
         axes.set_xlim(-0.5 - 0.01 * len(values), len(values) - 0.5 + 0.01 * len(values))
-        axes.axhline(0, color=look.edge, linewidth=0.6)
-        _small_ticks(axes, look)
+        axes.axhline(0, color=theme.edge, linewidth=0.6)
+        _small_ticks(axes, theme)
 
 
 def _ends(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -244,20 +244,20 @@ class TableRow(FeatureRow):
     def draw_body(self, figure: Figure, top: float) -> None:
         rows, columns = self.table.shape
         axes = inch_axes(figure, GRID_LEFT, top, GRID_WIDTH, self.plot_height)
-        scale = color_scale(self.table, self.look)
+        scale = color_scale(self.table, self.theme)
         means, block = _column_means(self.table)
         axes.imshow(scale.colors(means), extent=(-0.5, columns - 0.5, rows - 0.5, -0.5), aspect="auto",
                     interpolation="nearest")  # fmt: skip
-        style_axes(axes, self.look, None)
-        _small_ticks(axes, self.look)
+        style_axes(axes, self.theme, None)
+        _small_ticks(axes, self.theme)
         note = f"values of {counted(rows, 'row')} and {counted(columns, 'column')}"
         if self.maps.is_sequence:
-            axes.set_xlabel("time step", fontsize=8, color=self.look.muted, labelpad=1)
-            axes.set_ylabel("channel", fontsize=8, color=self.look.muted)
+            axes.set_xlabel("time step", fontsize=8, color=self.theme.muted, labelpad=1)
+            axes.set_ylabel("channel", fontsize=8, color=self.theme.muted)
             note = "activation"
         note += f"; each column averages {block}" if block > 1 else ""
         below = top + self.plot_height + 0.24 + self.names
-        color_bar(figure, GRID_LEFT, below, scale, self.look, note)
+        color_bar(figure, GRID_LEFT, below, scale, self.theme, note)
 
 
 def counted(count: int, noun: str) -> str:
@@ -297,8 +297,8 @@ def _column_count(shown: int, limit: int, aspect: float) -> int:
     return min(range(least, most + 1), key=cost)
 
 
-def _small_ticks(axes: Axes, look: Theme) -> None:
-    axes.tick_params(labelsize=7.5, colors=look.muted)
+def _small_ticks(axes: Axes, theme: Theme) -> None:
+    axes.tick_params(labelsize=7.5, colors=theme.muted)
     steps = [1, 2, 2.5, 5, 10]
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1, steps=steps))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=bool(axes.images), min_n_ticks=1, steps=steps))

@@ -12,9 +12,9 @@ import numpy as np
 from cnnviz.analysis.summary import LayerSummary, NetSummary, short_number, summarize
 from cnnviz.engine.graph import Graph, GraphLayer
 from cnnviz.formats.prototxt import to_text
-from cnnviz.plots.common import theme as look_of
 from cnnviz.plots.common.kinds import kind_of
 from cnnviz.plots.common.text import NO_BREAK, visible, wrap
+from cnnviz.plots.common.theme import KIND_COLORS
 from cnnviz.plots.graph.assemble import Engine, PanelPlan, compose, plain_lines
 from cnnviz.plots.graph.grouping import Block, Folded, fault_of, fold_graph, is_foreign
 from cnnviz.plots.graph.labels import Label, UnitFacts, unit_labels
@@ -220,9 +220,7 @@ def _heat(value: float, greatest: float) -> float:
 
 def _kind_legend(boxes: Iterable[BoxPlan]) -> list[LegendEntry]:
     kinds = {box.fill.partition(":")[2] for box in boxes if box.fill.startswith("fill:")} - {"fault"}
-    return [
-        LegendEntry(kind, f"fill:{kind}", f"kind:{kind}") for kind in look_of.KIND_COLORS if kind in kinds
-    ]
+    return [LegendEntry(kind, f"fill:{kind}", f"kind:{kind}") for kind in KIND_COLORS if kind in kinds]
 
 
 def _differences(layer: GraphLayer, other: GraphLayer | None) -> Iterator[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from cnnviz.plots.common import theme as style
+from cnnviz.plots.common.theme import KIND_COLORS, Theme, kind_fill, mix
 from cnnviz.plots.graph.labels import Label
 from cnnviz.plots.graph.layout import Route
 
@@ -241,20 +241,16 @@ HEAT = {"light": ("#FFF8F0", "#F08A24"), "dark": ("#23272E", "#A8520A")}
 PLAIN_ROLES = ("background", "panel", "text", "muted", "edge", "accent", "warning")
 
 
-def color_of(role: str, look: style.Theme) -> str:
-    """Returns the colour that ``role`` has in the theme ``look``, as "#RRGGBB"."""
+def color_of(role: str, theme: Theme) -> str:
+    """Returns the colour that ``role`` has in ``theme``, as "#RRGGBB"."""
     kind, _, detail = role.partition(":")
     if kind == "fill":
-        return (
-            style.mix(look.background, look.warning, 0.12)
-            if detail == "fault"
-            else style.kind_fill(detail, look)
-        )
+        return mix(theme.background, theme.warning, 0.12) if detail == "fault" else kind_fill(detail, theme)
     if kind == "kind":
-        return style.mix(style.KIND_COLORS[detail], look.text, 0.0 if look.name == "light" else 0.35)
+        return mix(KIND_COLORS[detail], theme.text, 0.0 if theme.name == "light" else 0.35)
     if kind == "heat":
-        return style.mix(*HEAT[look.name], float(detail))
-    return getattr(look, role)
+        return mix(*HEAT[theme.name], float(detail))
+    return getattr(theme, role)
 
 
 # --- lines --------------------------------------------------------------------------------------

@@ -13,13 +13,13 @@ from cnnviz.plots.graph.to_svg import xml
 POINTS_PER_INCH = 72
 
 
-def dot_text(scene: Scene, look: Theme) -> str:
+def dot_text(scene: Scene, theme: Theme) -> str:
     """Returns the scene as a digraph; repeated blocks and phases are clusters."""
-    ground, edge = (color_of(role, look) for role in ("background", "edge"))
+    ground, edge = (color_of(role, theme) for role in ("background", "edge"))
     margin = f"{PAD_X / POINTS_PER_INCH:.3f},{PAD_Y / POINTS_PER_INCH:.3f}"
     lines = [
         f"digraph {quote(scene.title)} {{",
-        f'  graph [rankdir={scene.direction}, bgcolor="{ground}", label={_head(scene, look)}, '
+        f'  graph [rankdir={scene.direction}, bgcolor="{ground}", label={_head(scene, theme)}, '
         'labelloc=t, labeljust=l, fontname="DejaVu Sans", nodesep=0.25, ranksep=0.33];',
         f'  node [shape=box, fontname="DejaVu Sans", margin="{margin}"];',
         f'  edge [color="{edge}", arrowsize=0.6];',
@@ -28,11 +28,11 @@ def dot_text(scene: Scene, look: Theme) -> str:
     members: dict[str, list[NodeBox]] = {frame.key: [] for frame in scene.frames}
     for node in scene.nodes:
         if (home := inside[node.key]) is None:
-            lines.append("  " + _node(node, scene, look))
+            lines.append("  " + _node(node, scene, theme))
         else:
             members[home.key].append(node)
     for frame in scene.frames:
-        lines += _cluster(frame, members[frame.key], scene, look)
+        lines += _cluster(frame, members[frame.key], scene, theme)
     lines += _edges(scene, inside)
     return "\n".join([*lines, "}"]) + "\n"
 
@@ -62,13 +62,13 @@ def _centre(node: NodeBox) -> tuple[float, float]:
 # --- words --------------------------------------------------------------------------------------
 
 
-def _head(scene: Scene, look: Theme) -> str:
+def _head(scene: Scene, theme: Theme) -> str:
     """Title, totals and legend as a table."""
     labels = [Label(scene.title, TITLE_SIZE, bold=True)]
     labels += [Label(text, HEADING_SIZE, role="muted") for text in scene.heading]
-    rows = [_words(label, look) for label in labels]
+    rows = [_words(label, theme) for label in labels]
     cells = [
-        f'<TD BGCOLOR="{color_of(entry.fill, look)}">{_words(Label(entry.text, LEGEND_SIZE), look)}</TD>'
+        f'<TD BGCOLOR="{color_of(entry.fill, theme)}">{_words(Label(entry.text, LEGEND_SIZE), theme)}</TD>'
         for entry in scene.legend
     ]
     rows += [f'<TABLE BORDER="0" CELLSPACING="5"><TR>{"".join(cells)}</TR></TABLE>'] if cells else []
@@ -76,14 +76,14 @@ def _head(scene: Scene, look: Theme) -> str:
     return f'<<TABLE BORDER="0" CELLSPACING="0">{table}</TABLE>>'
 
 
-def _lines(labels: Sequence[Label], look: Theme) -> str:
+def _lines(labels: Sequence[Label], theme: Theme) -> str:
     """Lines of text below each other, all from the left."""
-    return "<" + "".join(_words(label, look) + '<BR ALIGN="LEFT"/>' for label in labels) + ">"
+    return "<" + "".join(_words(label, theme) + '<BR ALIGN="LEFT"/>' for label in labels) + ">"
 
 
-def _words(label: Label, look: Theme) -> str:
+def _words(label: Label, theme: Theme) -> str:
     text = f"<B>{xml(label.text)}</B>" if label.bold else xml(label.text)
-    return f'<FONT POINT-SIZE="{label.size:g}" COLOR="{color_of(label.role, look)}">{text}</FONT>'
+    return f'<FONT POINT-SIZE="{label.size:g}" COLOR="{color_of(label.role, theme)}">{text}</FONT>'
 
 
 def quote(text: str) -> str:
@@ -94,13 +94,13 @@ def quote(text: str) -> str:
 # --- boxes --------------------------------------------------------------------------------------
 
 
-def _node(node: NodeBox, scene: Scene, look: Theme) -> str:
+def _node(node: NodeBox, scene: Scene, theme: Theme) -> str:
     width, height = node.width / POINTS_PER_INCH, node.height / POINTS_PER_INCH
     place = _place(node.x + node.width / 2, node.y + node.height / 2, scene)
-    stroke, fill = color_of(node.stroke, look), color_of(node.fill, look)
+    stroke, fill = color_of(node.stroke, theme), color_of(node.fill, theme)
     style = "filled,rounded,dashed" if node.dash else "filled,rounded"
     return (
-        f"{quote(node.key)} [label={_lines(node.labels, look)}, tooltip={quote(node.title)}, "
+        f"{quote(node.key)} [label={_lines(node.labels, theme)}, tooltip={quote(node.title)}, "
         f'fillcolor="{fill}", color="{stroke}", style="{style}", penwidth={2.6 if node.strong else 1.2}, '
         f"width={width:.3f}, height={height:.3f}, {place}];"
     )
@@ -110,18 +110,18 @@ def _place(x: float, y: float, scene: Scene) -> str:
     return f'pos="{x:.1f},{scene.height - y:.1f}"'
 
 
-def _cluster(frame: Frame, nodes: Sequence[NodeBox], scene: Scene, look: Theme) -> Iterator[str]:
-    edge, ground = color_of("edge", look), color_of("panel", look)
+def _cluster(frame: Frame, nodes: Sequence[NodeBox], scene: Scene, theme: Theme) -> Iterator[str]:
+    edge, ground = color_of("edge", theme), color_of("panel", theme)
     yield f"  subgraph {quote('cluster_' + frame.key)} {{"
     yield (
-        f'    label={_lines(frame.labels, look)}; labeljust=l; color="{edge}"; '
+        f'    label={_lines(frame.labels, theme)}; labeljust=l; color="{edge}"; '
         f'bgcolor="{ground}"; style=rounded;'
     )
     for name, (x, y) in _ports(frame, scene).items() if frame.pile else ():
         yield (
             f'    {quote(name)} [shape=point, width=0.02, label="", color="{edge}", {_place(x, y, scene)}];'
         )
-    yield from ("    " + _node(node, scene, look) for node in nodes)
+    yield from ("    " + _node(node, scene, theme) for node in nodes)
     yield "  }"
 
 

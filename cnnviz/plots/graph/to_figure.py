@@ -23,7 +23,7 @@ LARGEST_AREA = 400e6
 VECTOR_FORMATS = ("pdf", "eps", "svg")
 
 
-def picture_bytes(scene: Scene, look: Theme, suffix: str, dpi: float, name: str) -> bytes:
+def picture_bytes(scene: Scene, theme: Theme, suffix: str, dpi: float, name: str) -> bytes:
     """Returns the scene as the bytes of a ``suffix`` file; ``name`` is for errors.
 
     Raises FileError if the picture would have more pixels than the format can hold.
@@ -37,26 +37,26 @@ def picture_bytes(scene: Scene, look: Theme, suffix: str, dpi: float, name: str)
             )
     # Hinting widens letters at small sizes until text leaves its box.
     with matplotlib.rc_context({"text.hinting": "none"}):
-        return render(scene_figure(scene, look), suffix, dpi, scene.title, name)
+        return render(scene_figure(scene, theme), suffix, dpi, scene.title, name)
 
 
-def scene_figure(scene: Scene, look: Theme) -> Figure:
+def scene_figure(scene: Scene, theme: Theme) -> Figure:
     """Returns a figure with the scene's primitives as artists, y downwards, in points."""
     size = scene.width / POINTS_PER_INCH, scene.height / POINTS_PER_INCH
-    figure = new_figure(*size, look)
+    figure = new_figure(*size, theme)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(0, scene.width)
     axes.set_ylim(scene.height, 0)
     for order, item in enumerate(scene.primitives()):
-        for artist in _artists(item, look):
+        for artist in _artists(item, theme):
             artist.set_zorder(order)
             artist.set_clip_on(False)
             axes.add_artist(artist)
     return figure
 
 
-def _artists(item: Primitive, look: Theme) -> Iterator[Artist]:
+def _artists(item: Primitive, theme: Theme) -> Iterator[Artist]:
     if isinstance(item, Words):
         yield Text(
             item.x,
@@ -64,7 +64,7 @@ def _artists(item: Primitive, look: Theme) -> Iterator[Artist]:
             item.text,
             fontsize=item.size,
             fontweight="bold" if item.bold else "normal",
-            color=color_of(item.role, look),
+            color=color_of(item.role, theme),
             verticalalignment="baseline",
             parse_math=False,
         )
@@ -74,16 +74,16 @@ def _artists(item: Primitive, look: Theme) -> Iterator[Artist]:
             item.width,
             item.height,
             boxstyle=f"round,pad=0,rounding_size={item.radius}",
-            facecolor=color_of(item.fill, look) if item.fill else "none",
-            edgecolor=color_of(item.stroke, look) if item.stroke else "none",
+            facecolor=color_of(item.fill, theme) if item.fill else "none",
+            edgecolor=color_of(item.stroke, theme) if item.stroke else "none",
             linewidth=item.line_width,
             linestyle=(0, (4, 2.4)) if item.dash else "-",
         )
     elif isinstance(item, Stroke):
-        color = color_of(item.role, look)
+        color = color_of(item.role, theme)
         yield PathPatch(_path(item.commands), fill=False, edgecolor=color, linewidth=item.line_width)
     elif isinstance(item, Shape):
-        yield Polygon(item.points, closed=True, facecolor=color_of(item.role, look), edgecolor="none")
+        yield Polygon(item.points, closed=True, facecolor=color_of(item.role, theme), edgecolor="none")
 
 
 def _path(commands: tuple[Command, ...]) -> Path:

@@ -17,9 +17,9 @@ from cnnviz.analysis.summary import (
     short_number,
     total_lines,
 )
-from cnnviz.plots.common import theme as style
 from cnnviz.plots.common.html import document, json_element, template
 from cnnviz.plots.common.text import FONTS, visible
+from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.graph.layer_detail import LayerDetail
 from cnnviz.plots.graph.scene import Scene, color_of
 from cnnviz.plots.graph.sheets import paper_section
@@ -39,10 +39,10 @@ main {{ max-width: 1600px; margin: 0 auto; }}
 
 
 def page_text(
-    scene: Scene, details: Sequence[LayerDetail], summaries: Sequence[NetSummary], look: style.Theme
+    scene: Scene, details: Sequence[LayerDetail], summaries: Sequence[NetSummary], theme: Theme
 ) -> str:
-    """Returns the whole page; a light ``look`` follows the reader's choice of light or dark."""
-    fixed = look if look.name == "dark" else None
+    """Returns the whole page; a light ``theme`` follows the reader's choice of light or dark."""
+    fixed = theme if theme.name == "dark" else None
     body = f"<main>\n{graph_section(scene, details, summaries)}</main>"
     return document(scene.title, _PAGE_CSS + graph_css([scene], fixed), body, graph_script())
 
@@ -90,17 +90,17 @@ aria-label="Graph of {name}. Arrow keys go from box to box, plus and minus zoom,
 """
 
 
-def graph_css(scenes: Iterable[Scene], fixed: style.Theme | None = None) -> str:
+def graph_css(scenes: Iterable[Scene], fixed: Theme | None = None) -> str:
     """Returns the style of the ``scenes``' sections: light, and dark where the reader prefers it.
 
     Args:
         fixed: a theme that is taken whatever the reader prefers.
     """
     roles = sorted(_roles(scenes))
-    light = _variables(fixed or style.theme("light"), roles)
+    light = _variables(fixed or get_theme("light"), roles)
     css = f":root {{ color-scheme: {fixed.name if fixed else 'light dark'}; {light} }}\n"
     if fixed is None:
-        dark = _variables(style.theme("dark"), roles)
+        dark = _variables(get_theme("dark"), roles)
         css += f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
     for role in roles:
         name = _class(role)
@@ -136,8 +136,8 @@ def _roles(scenes: Iterable[Scene]) -> set[str]:
     return roles
 
 
-def _variables(look: style.Theme, roles: Iterable[str]) -> str:
-    return " ".join(f"--{_class(role)}: {color_of(role, look)};" for role in roles)
+def _variables(theme: Theme, roles: Iterable[str]) -> str:
+    return " ".join(f"--{_class(role)}: {color_of(role, theme)};" for role in roles)
 
 
 # --- the panel and the table --------------------------------------------------------------------

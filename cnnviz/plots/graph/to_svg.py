@@ -26,12 +26,12 @@ from cnnviz.plots.graph.scene import (
 Paint = Callable[[str | None, str | None], str]
 
 
-def svg_text(scene: Scene, look: Theme) -> str:
-    """Returns the scene as a complete SVG document with the colours of ``look``."""
+def svg_text(scene: Scene, theme: Theme) -> str:
+    """Returns the scene as a complete SVG document with the colours of ``theme``."""
 
     def paint(fill: str | None, stroke: str | None) -> str:
-        fill_text = f'fill="{color_of(fill, look) if fill else "none"}"'
-        return f'{fill_text} stroke="{color_of(stroke, look)}"' if stroke else fill_text
+        fill_text = f'fill="{color_of(fill, theme) if fill else "none"}"'
+        return f'{fill_text} stroke="{color_of(stroke, theme)}"' if stroke else fill_text
 
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + svg_element(scene, paint)
 

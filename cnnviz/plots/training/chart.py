@@ -34,7 +34,7 @@ from cnnviz.errors import CnnvizError
 from cnnviz.formats.files import write_text
 from cnnviz.formats.log_curves import TrainingLog, readable
 from cnnviz.plots.common.figure import new_figure, save_figure, style_axes
-from cnnviz.plots.common.theme import Theme, theme
+from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.training.axes import Points, count_hidden, number_text, outside, scale_x, scale_y
 from cnnviz.plots.training.layout import (
     HEIGHT_IN,
@@ -102,7 +102,7 @@ def plot_training_log(
     lines = chart_lines(number, read, outputs)
     heading = readable(title) if title is not None else chart_name(number, lines)
     view: dict[str, Any] = {"smooth": smooth, "log_scale": log_scale, "full_range": full_range}
-    figure = draw_chart(number, lines, theme(style), heading, **view)
+    figure = draw_chart(number, lines, get_theme(style), heading, **view)
     if path is not None:
         if Path(path).suffix.lower() in (".html", ".htm"):
             from cnnviz.plots.training.to_html import training_page
@@ -116,7 +116,7 @@ def plot_training_log(
 def draw_chart(
     number: int,
     lines: list[ChartLine],
-    look: Theme,
+    theme: Theme,
     heading: str,
     *,
     smooth: float = 0.0,
@@ -133,24 +133,24 @@ def draw_chart(
     x_axis = CHARTS[number][1]
     whole, lines = lines, [line.thinned(most_points) for line in lines]
     drawn = [_smoothed(line, smooth).thinned(most_points) for line in whole] if smooth else lines
-    figure = new_figure(WIDTH_IN, HEIGHT_IN, look)
+    figure = new_figure(WIDTH_IN, HEIGHT_IN, theme)
     axes = figure.add_axes((0.1, 0.2, 0.7, 0.6))
-    style_axes(axes, look)
+    style_axes(axes, theme)
     scale_x(axes, lines, x_axis)
     scale_y(axes, lines, log_scale, full_range)
-    axes.set_xlabel(x_unit(x_axis, lines)[0], fontsize=10.5, color=look.muted)
-    axes.set_ylabel(lines[0].quantity, fontsize=10.5, color=look.muted)
+    axes.set_xlabel(x_unit(x_axis, lines)[0], fontsize=10.5, color=theme.muted)
+    axes.set_ylabel(lines[0].quantity, fontsize=10.5, color=theme.muted)
     at_ends = named_at_ends(axes, lines)
-    looks = line_looks(lines, look, at_ends)
+    looks = line_looks(lines, theme, at_ends)
     longest = max(_span(line) for line in lines)
     for i, line in enumerate(lines):
         dotted = (len(line.x) <= 40 and _span(line) > 0.25 * longest) or len(line.x) == 1
         _draw_line(axes, drawn[i], line if smooth else None, looks[i], i, dotted)
-    marks = _draw_marks(axes, drawn, looks, look)
+    marks = _draw_marks(axes, drawn, looks, theme)
     _draw_edges(axes, outside(axes, lines), looks)
     notes = [*_edge_texts(outside(axes, whole), whole, x_axis), *_hidden_text(count_hidden(axes, whole))]
     subtitle = " · ".join([*_subtitle(lines, x_axis, smooth), *notes])
-    lay_out(figure, axes, drawn, looks, look, marks, (heading, subtitle), at_ends)
+    lay_out(figure, axes, drawn, looks, theme, marks, (heading, subtitle), at_ends)
     return figure
 
 
@@ -290,7 +290,7 @@ def _edge_texts(far: dict[str, list[Points]], lines: list[ChartLine], x_axis: st
     return texts
 
 
-def _draw_marks(axes: Axes, lines: list[ChartLine], looks: list[Look], look: Theme) -> MarkTexts:
+def _draw_marks(axes: Axes, lines: list[ChartLine], looks: list[Look], theme: Theme) -> MarkTexts:
     """Draws the marks: in a chart of one log with their texts, else as signs explained by the key.
 
     The snapshots of several logs would hide each other; they are marked for one log alone.
@@ -307,7 +307,7 @@ def _draw_marks(axes: Axes, lines: list[ChartLine], looks: list[Look], look: The
             bad = mark.kind in ("not finite", "diverges")
             if not bad:
                 done.add(place)
-            color = look.warning if bad else look.muted if single else how.color
+            color = theme.warning if bad else theme.muted if single else how.color
             if mark.kind == "snapshot":
                 axes.plot(
                     [mark.x], [0.0], marker="^", markersize=5, color=color, clip_on=False, zorder=4,
@@ -315,12 +315,12 @@ def _draw_marks(axes: Axes, lines: list[ChartLine], looks: list[Look], look: The
                 )  # fmt: skip
             elif single and mark.kind in ("rate", "restart"):
                 dots = (0, (1, 2.5)) if mark.kind == "rate" else (0, (5, 3))
-                axes.axvline(mark.x, color=look.edge, linewidth=1, linestyle=dots, zorder=1.5,
+                axes.axvline(mark.x, color=theme.edge, linewidth=1, linestyle=dots, zorder=1.5,
                              gid=f"mark-{mark.kind}")  # fmt: skip
             else:
-                _draw_sign(axes, line, mark, color, look)
+                _draw_sign(axes, line, mark, color, theme)
             if single and mark.kind == "not finite":
-                axes.axvspan(mark.x, _finite_again(line, mark.x), color=look.warning, alpha=0.1, linewidth=0,
+                axes.axvspan(mark.x, _finite_again(line, mark.x), color=theme.warning, alpha=0.1, linewidth=0,
                              zorder=1, gid="not-finite")  # fmt: skip
             if single and mark.kind != "snapshot":
                 if (mark.x, mark.text) not in [text[:2] for text in texts]:
@@ -330,14 +330,14 @@ def _draw_marks(axes: Axes, lines: list[ChartLine], looks: list[Look], look: The
     return MarkTexts(texts, "\u2003".join(key))
 
 
-def _draw_sign(axes: Axes, line: ChartLine, mark: Mark, color: str, look: Theme) -> None:
+def _draw_sign(axes: Axes, line: ChartLine, mark: Mark, color: str, theme: Theme) -> None:
     """Draws the sign of ``mark`` on the curve, at its last finite point up to the mark, else at its first."""
     finite = np.flatnonzero(np.isfinite(line.y))
     before = finite[line.x[finite] <= mark.x]
     at = before[-1:] if len(before) else finite[:1]
     x, y = (line.x[at[0]], line.y[at[0]]) if len(at) else (mark.x, float(np.mean(axes.get_ylim())))
     axes.plot(
-        [x], [y], marker=_MARKERS[mark.kind], markersize=8, color=color, markeredgecolor=look.background,
+        [x], [y], marker=_MARKERS[mark.kind], markersize=8, color=color, markeredgecolor=theme.background,
         markeredgewidth=1, linestyle="none", zorder=5, gid=f"mark-{mark.kind.replace(' ', '-')}",
     )  # fmt: skip
 

@@ -63,7 +63,7 @@ def end_in_data(line: ChartLine) -> tuple[float, float]:
     return (float(line.x[keep[-1]]), float(line.y[keep[-1]])) if len(keep) else (math.nan, math.nan)
 
 
-def line_looks(lines: list[ChartLine], look: Theme, at_ends: bool) -> list[Look]:
+def line_looks(lines: list[ChartLine], theme: Theme, at_ends: bool) -> list[Look]:
     """Colours go by log where there are several, else by output; line styles tell the rest apart."""
     logs = list(dict.fromkeys(line.log for line in lines))
     labels = _labels(lines, LONGEST_LABEL if at_ends else LONGEST_ENTRY)
@@ -74,8 +74,8 @@ def line_looks(lines: list[ChartLine], look: Theme, at_ends: bool) -> list[Look]
         drawn[line.log] += 1
         if len(logs) == 1:
             color, dash = dash, 0
-        turn = dash + color // len(look.series)
-        looks.append(Look(look.series[color % len(look.series)], _STYLES[turn % len(_STYLES)], label))
+        turn = dash + color // len(theme.series)
+        looks.append(Look(theme.series[color % len(theme.series)], _STYLES[turn % len(_STYLES)], label))
     return looks
 
 
@@ -125,7 +125,7 @@ def lay_out(
     axes: Axes,
     lines: list[ChartLine],
     looks: list[Look],
-    look: Theme,
+    theme: Theme,
     marks: MarkTexts,
     headings: tuple[str, str],
     at_ends: bool,
@@ -136,10 +136,10 @@ def lay_out(
     right = 0.3 + max((_size(label)[0] + 0.15 for label in labels), default=0.0)
     left = 0.56 + max((_size(tick)[0] for tick in axes.get_yticklabels()), default=0.0)
     room = WIDTH_IN - left - right
-    key = _write(figure, marks.key, left, 0, 9, look.muted, va="center", gid="key") if marks.key else None
+    key = _write(figure, marks.key, left, 0, 9, theme.muted, va="center", gid="key") if marks.key else None
     beside = key is not None and _size(key)[0] + 0.2 < (room - _size(axes.xaxis.label)[0]) / 2
     key_height = 0.26 if key is not None and not beside else 0.0
-    legend_height = _legend(figure, lines, looks, look) if len(lines) > 1 and not at_ends else 0.0
+    legend_height = _legend(figure, lines, looks, theme) if len(lines) > 1 and not at_ends else 0.0
     low, high = axes.get_xlim()
     wanted = [(left + room * (x - low) / (high - low), text, color) for x, text, color in marks.texts]
     above, rows = _rows_above(figure, wanted, left, left + room + (0.0 if labels else 0.15))
@@ -153,9 +153,9 @@ def lay_out(
     axes.xaxis.set_label_coords(0.5, -0.41 / plot_height)
     for text, x_in, row in above:
         text.set_position((x_in / WIDTH_IN, 1 - (top - 0.1 - 0.2 * row) / height))
-    title = _write(figure, headings[0], 0.2, 1 - 0.38 / height, 14, look.text, weight="bold", gid="title")
+    title = _write(figure, headings[0], 0.2, 1 - 0.38 / height, 14, theme.text, weight="bold", gid="title")
     _shorten(title, WIDTH_IN - 0.4)
-    subtitle = _write(figure, headings[1], 0.2, 1 - 0.61 / height, 10, look.muted, gid="subtitle")
+    subtitle = _write(figure, headings[1], 0.2, 1 - 0.61 / height, 10, theme.muted, gid="subtitle")
     _shorten(subtitle, WIDTH_IN - 0.4, at_start=True)  # what is told behind the name is short
     if key is not None:
         aligned = 0.2 if legend_height and not beside else left
@@ -277,7 +277,7 @@ def _rows_above(
     return placed, max((row + 1 for _, _, row in placed), default=0)
 
 
-def _legend(figure: Figure, lines: list[ChartLine], looks: list[Look], look: Theme) -> float:
+def _legend(figure: Figure, lines: list[ChartLine], looks: list[Look], theme: Theme) -> float:
     """Adds a legend below the axes, in columns; returns its height in inches."""
     shown = looks[:MOST_LEGEND_ENTRIES]
     names = [f"{how.label}\u2002{_last_value(line)}" for how, line in zip(shown, lines, strict=False)]
@@ -288,7 +288,7 @@ def _legend(figure: Figure, lines: list[ChartLine], looks: list[Look], look: The
     columns = max(1, min(len(names), int((WIDTH_IN - 0.4) / (widest + 0.62))))
     legend = figure.legend(
         handles, ["x"] * len(names), loc="lower left", ncols=columns, frameon=False, fontsize=9,
-        labelcolor=look.text, handlelength=1.8, borderpad=0, borderaxespad=0, labelspacing=0.35,
+        labelcolor=theme.text, handlelength=1.8, borderpad=0, borderaxespad=0, labelspacing=0.35,
     )  # fmt: skip
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_parse_math(False)

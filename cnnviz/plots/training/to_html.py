@@ -28,7 +28,7 @@ from cnnviz.analysis.training import (
 from cnnviz.formats.log_curves import TrainingLog, readable
 from cnnviz.plots.common.figure import render
 from cnnviz.plots.common.html import document, json_element, template, text
-from cnnviz.plots.common.theme import Theme, theme
+from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.training.chart import draw_chart
 
 # More points than this on a curve change neither what a page shows nor what its read-out says.
@@ -83,13 +83,13 @@ def training_page(number: int, lines: list[ChartLine], heading: str, **view: Any
 def _svg(
     number: int, lines: list[ChartLine], style: str, heading: str, view: dict[str, Any]
 ) -> tuple[str, Figure]:
-    look = theme("light" if style == "auto" else style)
-    figure = draw_chart(number, lines, look, heading, most_points=MOST_POINTS, **view)
+    theme = get_theme("light" if style == "auto" else style)
+    figure = draw_chart(number, lines, theme, heading, most_points=MOST_POINTS, **view)
     text = render(figure, "svg", title=heading).decode("utf-8")
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     name = f"chart{number}"
-    variables = {color.lower(): variable for variable, color in _variables(look).items()}
+    variables = {color.lower(): variable for variable, color in _variables(theme).items()}
     text = re.sub(r"<[^>]*>", lambda tag: _adapt_tag(tag[0], name, variables), text)
     rules = _theme_rules(f"#{name}", style)
     head_end = text.index(">") + 1
@@ -115,14 +115,14 @@ def _adapt_tag(tag: str, name: str, variables: dict[str, str]) -> str:
     )
 
 
-def _variables(look: Theme) -> dict[str, str]:
-    colors = {name: getattr(look, name) for name in _PLAIN_COLORS}
-    return colors | {f"series{i}": color for i, color in enumerate(look.series)}
+def _variables(theme: Theme) -> dict[str, str]:
+    colors = {name: getattr(theme, name) for name in _PLAIN_COLORS}
+    return colors | {f"series{i}": color for i, color in enumerate(theme.series)}
 
 
 def _theme_rules(selector: str, style: str) -> str:
     def rule(name: str) -> str:
-        values = "".join(f"--{k}:{v};" for k, v in _variables(theme(name)).items())
+        values = "".join(f"--{k}:{v};" for k, v in _variables(get_theme(name)).items())
         return f"{selector}{{{values}--font:system-ui,'DejaVu Sans',sans-serif}}"
 
     if style != "auto":
@@ -178,7 +178,7 @@ def _name_and_color(i: int, lines: list[ChartLine]) -> tuple[str, int]:
         name = line.log
     else:
         name = f"{line.log}: {line.name}"
-    return name, (logs.index(line.log) if len(logs) > 1 else i) % len(theme("light").series)
+    return name, (logs.index(line.log) if len(logs) > 1 else i) % len(get_theme("light").series)
 
 
 def _row(line: ChartLine) -> str:

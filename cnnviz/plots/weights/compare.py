@@ -29,7 +29,7 @@ from cnnviz.plots.common.mosaic import (
     tile_layout,
 )
 from cnnviz.plots.common.text import fit, text_width, visible, wrap
-from cnnviz.plots.common.theme import KIND_COLORS, Theme, theme
+from cnnviz.plots.common.theme import KIND_COLORS, Theme, get_theme
 from cnnviz.plots.weights.forms import (
     BAR,
     HEADING,
@@ -153,7 +153,7 @@ def plot_weight_difference(
         CnnvizError: an unknown layer or option.
     """
     check_choice("channel_order", channel_order, ("bgr", "rgb"))
-    look = theme(style)
+    theme = get_theme(style)
     old, new = load_weights(before), load_weights(after)
     graph = load_graph(model, new)
     if model is not None:
@@ -169,11 +169,11 @@ def plot_weight_difference(
         )
     first = first_windows(banks)
     sections = [
-        _Difference(drifts[b.title], _tiles_for(b, b is first, order, channel_order, limit), look)
+        _Difference(drifts[b.title], _tiles_for(b, b is first, order, channel_order, limit), theme)
         for b in chosen
     ]
     name = (graph.name if graph else "") or getattr(new, "net_name", "")
-    figure = _draw_differences(sections, comparison, name, look)
+    figure = _draw_differences(sections, comparison, name, theme)
     if path is not None:
         save_figure(figure, path, dpi, title=f"{comparison.after} - {comparison.before}")
     return figure
@@ -185,7 +185,7 @@ class _Difference:
 
     drift: LayerDrift
     tiles: _Tiles
-    look: Theme
+    theme: Theme
 
     @property
     def panel_size(self) -> tuple[float, float]:
@@ -205,7 +205,7 @@ class _Difference:
 
 
 def _draw_differences(
-    sections: Sequence[_Difference], comparison: Comparison, net: str, look: Theme
+    sections: Sequence[_Difference], comparison: Comparison, net: str, theme: Theme
 ) -> Figure:
     drawn = f"{len(sections)} of {len(comparison.layers)} layers drawn"
     notes = [
@@ -218,10 +218,10 @@ def _draw_differences(
     chart = max(_CHART_ROW * len(bars) + 0.6, 1.3)
     height = MARGIN + title_height(lines) + chart + MARGIN
     height += sum(section.height + SECTION_GAP for section in sections)
-    figure = new_figure(WIDTH, height, look)
-    top = draw_title(figure, f"{net}: two snapshots" if net else "Two snapshots", lines, look)
-    _draw_drift_chart(figure, bars, len(comparison.layers), top, look)
-    _draw_signs(figure, comparison, top, look)
+    figure = new_figure(WIDTH, height, theme)
+    top = draw_title(figure, f"{net}: two snapshots" if net else "Two snapshots", lines, theme)
+    _draw_drift_chart(figure, bars, len(comparison.layers), top, theme)
+    _draw_signs(figure, comparison, top, theme)
     top += chart + SECTION_GAP
     for section in sections:
         _draw_difference(figure, section, top)
@@ -239,7 +239,7 @@ def _widest_moved(comparison: Comparison, drawn: set[str]) -> list[LayerDrift]:
 
 
 def _draw_drift_chart(
-    figure: Figure, drifts: Sequence[LayerDrift], total: int, top: float, look: Theme
+    figure: Figure, drifts: Sequence[LayerDrift], total: int, top: float, theme: Theme
 ) -> None:
     """Draws a bar for each layer: how far it moved, relative to its length before."""
     names = [fit(visible(drift.title), 130, 8.5) for drift in drifts]
@@ -249,7 +249,7 @@ def _draw_drift_chart(
     values = [100 * drift.relative if math.isfinite(drift.relative) else 0 for drift in drifts]
     rows = np.arange(len(values))
     axes.barh(rows, values, height=0.62, color=[KIND_COLORS[bank_kind(d.after.bank)] for d in drifts])
-    style_axes(axes, look, grid="x")
+    style_axes(axes, theme, grid="x")
     axes.set_yticks(rows, names, parse_math=False)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(0, max([*values, 1e-9]) * 1.15)
@@ -257,20 +257,20 @@ def _draw_drift_chart(
     axes.tick_params(axis="x", labelsize=7.5)
     for row, drift in enumerate(drifts):
         text = f" {drift.relative:.1%}" if math.isfinite(drift.relative) else " from zero"
-        axes.text(values[row], row, text, va="center_baseline", size=7.5, color=look.text)
+        axes.text(values[row], row, text, va="center_baseline", size=7.5, color=theme.text)
     some = f" (of {total} layers those drawn and those that moved most)" if len(drifts) < total else ""
     words = fit(f"Drift |after − before| / |before| in %{some}", _CHART * 72, 9)
-    inch_text(figure, MARGIN, top, words, 9, look.muted)
+    inch_text(figure, MARGIN, top, words, 9, theme.muted)
 
 
-def _draw_signs(figure: Figure, comparison: Comparison, top: float, look: Theme) -> None:
+def _draw_signs(figure: Figure, comparison: Comparison, top: float, theme: Theme) -> None:
     """Writes by which signs the later snapshot is told."""
     left = WIDTH - MARGIN - _SIGNS
-    inch_text(figure, left, top, "Signs of training", 9, look.muted)
+    inch_text(figure, left, top, "Signs of training", 9, theme.muted)
     words = {1: "the second looks later", 0: "no sign", -1: "the first looks later"}
     top += 0.08
     for sign in comparison.signs:
-        color = look.text if sign.direction else look.muted
+        color = theme.text if sign.direction else theme.muted
         what = visible(sign.what).replace("->", "→")
         for line in wrap(f"{what}: {words[sign.direction]}", _SIGNS * 72, 8.5):
             top += LINE
@@ -279,55 +279,55 @@ def _draw_signs(figure: Figure, comparison: Comparison, top: float, look: Theme)
 
 
 def _draw_difference(figure: Figure, section: _Difference, top: float) -> None:
-    look, drift, tiles = section.look, section.drift, section.tiles
-    draw_heading(figure, drift.after.bank, tiles.note, look, top)
+    theme, drift, tiles = section.theme, section.drift, section.tiles
+    draw_heading(figure, drift.after.bank, tiles.note, theme, top)
     top += HEADING
     before, after = tiles.of(drift.before.bank.filters), tiles.of(drift.after.bank.filters)
-    common = _scale(np.concatenate([before.ravel(), after.ravel()]), tiles.kind, look)
+    common = _scale(np.concatenate([before.ravel(), after.ravel()]), tiles.kind, theme)
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite has a colour
         change = np.subtract(after, before)
-    moved = _scale(change.ravel(), tiles.kind, look, is_signed=True)
+    moved = _scale(change.ravel(), tiles.kind, theme, is_signed=True)
     panels = (("before", before, common), ("after", after, common), ("after − before", change, moved))
     width, height = section.panel_size
     for i, (name, values, scale) in enumerate(panels):
         left = MARGIN + i * (_PANEL + _PANEL_GAP)
-        inch_text(figure, left, top, name, 9, look.text)
+        inch_text(figure, left, top, name, 9, theme.text)
         axes = inch_axes(figure, left, top + _NAMES, width, height)
-        _draw_panel(axes, values, tiles, scale, look)
+        _draw_panel(axes, values, tiles, scale, theme)
         if i != 1:
             labels = {"color": "R, G, B each", "matrix": f"{1 - _MATRIX_SHARE:.0%} is beyond"}
             label = labels.get(tiles.kind, "weight" if i == 0 else "change")
-            color_bar(figure, left, top + _NAMES + height + 0.1, scale, look, label, width=1.1)
-    _draw_drift_side(figure, drift, top, look)
+            color_bar(figure, left, top + _NAMES + height + 0.1, scale, theme, label, width=1.1)
+    _draw_drift_side(figure, drift, top, theme)
 
 
-def _draw_panel(axes: Axes, values: np.ndarray, tiles: _Tiles, scale: ColorScale, look: Theme) -> None:
+def _draw_panel(axes: Axes, values: np.ndarray, tiles: _Tiles, scale: ColorScale, theme: Theme) -> None:
     if tiles.kind == "matrix":
         axes.imshow(scale.colors(values[0]), aspect="auto", interpolation="nearest")
         axes.set(xticks=[], yticks=[])
         for spine in axes.spines.values():
-            spine.set_color(look.edge)
+            spine.set_color(theme.edge)
             spine.set_linewidth(0.6)
         return
     divisors = np.full(len(values), scale.high) if tiles.kind == "color" else None
     tile_grid(
         axes,
         values,
-        look,
+        theme,
         normalize="all" if divisors is None else divisors,
         scale=None if tiles.kind == "color" else scale,
         columns=tiles.columns,
     )
 
 
-def _scale(values: np.ndarray, kind: str, look: Theme, is_signed: bool = False) -> ColorScale:
+def _scale(values: np.ndarray, kind: str, theme: Theme, is_signed: bool = False) -> ColorScale:
     if kind == "color":
         return gray_scale(largest(values) or 1.0)
     if kind == "matrix":  # a few large weights would leave the many in a matrix without colour
         bound = np.quantile(np.abs(values[np.isfinite(values)]), _MATRIX_SHARE) if values.size else 0
         values = np.clip(values, -bound, bound) if bound > 0 else values
-    scale = color_scale(values, look)
-    return ColorScale(-scale.high, scale.high, look.diverging, scale.bad) if is_signed else scale
+    scale = color_scale(values, theme)
+    return ColorScale(-scale.high, scale.high, theme.diverging, scale.bad) if is_signed else scale
 
 
 def _drift_lines(drift: LayerDrift) -> list[tuple[str, str, None]]:
@@ -351,12 +351,12 @@ def _drift_lines(drift: LayerDrift) -> list[tuple[str, str, None]]:
     return [(label, value, None) for label, value in lines]
 
 
-def _draw_drift_side(figure: Figure, drift: LayerDrift, top: float, look: Theme) -> None:
+def _draw_drift_side(figure: Figure, drift: LayerDrift, top: float, theme: Theme) -> None:
     left = WIDTH - MARGIN - _SIDE
-    top = draw_statistics(figure, left, top, _drift_lines(drift), _INDENT, look)
-    inch_text(figure, left, top + 0.08, "drift of the filters", 7.5, look.muted)
+    top = draw_statistics(figure, left, top, _drift_lines(drift), _INDENT, theme)
+    inch_text(figure, left, top + 0.08, "drift of the filters", 7.5, theme.muted)
     axes = inch_axes(figure, left, top + 0.26, _SIDE, 0.5)
     shares = drift.per_filter[np.isfinite(drift.per_filter)]
     bound = max(float(shares.max()) if shares.size else 0.0, 1e-9)
     counts, edges = np.histogram(shares, bins=24, range=(0, bound))
-    draw_counts(axes, counts, edges, drift.after.bank, {0: "0", bound: f"{bound:.1%}"}, look)
+    draw_counts(axes, counts, edges, drift.after.bank, {0: "0", bound: f"{bound:.1%}"}, theme)

@@ -40,7 +40,7 @@ from cnnviz.plots.common.mosaic import (
     tile_grid,
     tile_layout,
 )
-from cnnviz.plots.common.theme import Theme, theme
+from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.weights.forms import (
     BAR,
     HEADING,
@@ -142,7 +142,7 @@ def plot_weights(
     check_choice("channel_order", channel_order, ("bgr", "rgb"))
     if limit < 1:
         raise CnnvizError(f"limit is {limit}, wanted 1 tile or more.")
-    look = theme(style)
+    theme = get_theme(style)
     source = load_weights(weights)
     graph = load_graph(model, source)
     if report is None and layers is None:
@@ -150,7 +150,7 @@ def plot_weights(
     banks = [health.bank for health in report.layers] if report else filter_banks(source, graph)
     chosen = choose_layers(banks, layers, source, graph)
     known = {health.bank.title: health for health in report.layers} if report else {}
-    options = _Options(look, order, normalize, channel_order, limit, marks)
+    options = _Options(theme, order, normalize, channel_order, limit, marks)
     first = first_windows(banks)
     sections = [
         _plan(_Section(known.get(bank.title) or layer_health(bank), options, bank is first))
@@ -163,7 +163,7 @@ def plot_weights(
     whole = report if layers is None else None
     lines = [Path(getattr(source, "path", "")).name, whole.verdict if whole else "", " · ".join(subtitle)]
     overview = whole.layers if whole and len(chosen) < len(banks) else ()
-    figure = _draw_sections(sections, overview, title, lines, look)
+    figure = _draw_sections(sections, overview, title, lines, theme)
     if path is not None:
         save_figure(figure, path, dpi, title=title)
     return figure
@@ -181,7 +181,7 @@ def _title(weights: Mapping, graph: Graph | None) -> str:
 class _Options:
     """The wishes of ``plot_weights``."""
 
-    look: Theme
+    theme: Theme
     order: str
     normalize: str
     channel_order: str
@@ -221,8 +221,8 @@ class _Section:
         return self.health.bank
 
     @property
-    def look(self) -> Theme:
-        return self.options.look
+    def theme(self) -> Theme:
+        return self.options.theme
 
     @property
     def total_height(self) -> float:
@@ -353,7 +353,7 @@ def _draw_sections(
     overview: Sequence[LayerHealth],
     title: str,
     lines: Sequence[str],
-    look: Theme,
+    theme: Theme,
 ) -> Figure:
     kinds = _explained(sections, overview)
     common = any(
@@ -362,18 +362,18 @@ def _draw_sections(
     legend = legend_height(kinds) + 0.2 * common
     height = MARGIN + title_height(lines) + (overview_height(overview) + SECTION_GAP if overview else 0)
     height += sum(section.total_height + SECTION_GAP for section in sections) + legend + MARGIN
-    figure = new_figure(WIDTH, height, look)
-    top = draw_title(figure, title, lines, look)
+    figure = new_figure(WIDTH, height, theme)
+    top = draw_title(figure, title, lines, theme)
     if overview:
-        draw_overview(figure, overview, {section.bank.title for section in sections}, top, look)
+        draw_overview(figure, overview, {section.bank.title for section in sections}, top, theme)
         top += overview_height(overview) + SECTION_GAP
     for section in sections:
         _draw_section(figure, section, top)
         top += section.total_height + SECTION_GAP
-    draw_legend(figure, kinds, top, look)
+    draw_legend(figure, kinds, top, theme)
     if common:
         words = "What more than half of a layer's filters have is counted, not marked."
-        inch_text(figure, MARGIN, top + legend_height(kinds), words, 9, look.muted)
+        inch_text(figure, MARGIN, top + legend_height(kinds), words, 9, theme.muted)
     return figure
 
 
@@ -387,24 +387,24 @@ def _explained(sections: Sequence[_Section], overview: Sequence[LayerHealth]) ->
 
 def _draw_section(figure: Figure, section: _Section, top: float) -> None:
     draw_heading(
-        figure, section.bank, left_out(section.shown, section.filters, section.kind), section.look, top
+        figure, section.bank, left_out(section.shown, section.filters, section.kind), section.theme, top
     )
     draw = {"color": _draw_grid, "grid": _draw_grid, "rows": _draw_rows, "matrix": _draw_matrix}
     scale = draw[section.kind](figure, section, top + HEADING)
     bar_top = top + HEADING + section.height + 0.1
-    color_bar(figure, MARGIN + section.gutter, bar_top, scale, section.look, _bar_label(section), width=1.9)
+    color_bar(figure, MARGIN + section.gutter, bar_top, scale, section.theme, _bar_label(section), width=1.9)
     _draw_side(figure, section, top + HEADING)
 
 
 def _draw_side(figure: Figure, section: _Section, top: float) -> None:
     """Writes the statistics and draws the histogram, right of the filters."""
-    look, left = section.look, MARGIN + _LEFT_WIDTH + _SIDE_GAP
-    top = draw_statistics(figure, left, top, statistics_lines(section.health), _INDENT, look)
+    theme, left = section.theme, MARGIN + _LEFT_WIDTH + _SIDE_GAP
+    top = draw_statistics(figure, left, top, statistics_lines(section.health), _INDENT, theme)
     axes = inch_axes(figure, left, top + 0.1, _SIDE_WIDTH, _HISTOGRAM)
     counts, edges = weight_histogram(section.bank)
     ends = [edges[0], 0, edges[-1]] if edges[0] < 0 else [edges[0], edges[-1]]
-    draw_counts(axes, counts, edges, section.bank, {end: number_label(end) for end in ends}, look)
-    axes.axvline(0, color=look.edge, linewidth=0.8)
+    draw_counts(axes, counts, edges, section.bank, {end: number_label(end) for end in ends}, theme)
+    axes.axvline(0, color=theme.edge, linewidth=0.8)
 
 
 def _bar_label(section: _Section) -> str:
@@ -424,7 +424,7 @@ def _divisors(section: _Section) -> np.ndarray | None:
 def _layer_scale(section: _Section) -> ColorScale:
     """The scale of values, or of values divided by the filter's largest."""
     ends = np.array([section.health.low.min(), section.health.high.max()])
-    scale = color_scale(ends, section.look)
+    scale = color_scale(ends, section.theme)
     if section.options.normalize == "layer":
         return scale
     return ColorScale(-1.0 if scale.is_signed else 0.0, 1.0, scale.cmap, scale.bad)
@@ -434,7 +434,7 @@ def _marked(section: _Section, shown: int) -> dict[Mark, list[int]]:
     """Returns the places (not the numbers) of the filters shown that carry each mark."""
     place = {int(number): i for i, number in enumerate(section.numbers[:shown])}
     return {
-        finding_mark(kind, section.look): [place[n] for n in numbers if n in place]
+        finding_mark(kind, section.theme): [place[n] for n in numbers if n in place]
         for kind, numbers in section.marks.items()
     }
 
@@ -452,7 +452,7 @@ def _draw_grid(figure: Figure, section: _Section, top: float) -> ColorScale:
     grid = tile_grid(
         axes,
         tiles,
-        section.look,
+        section.theme,
         normalize="all" if divisors is None else divisors,
         scale=None if section.kind == "color" else scale,
         columns=section.columns,
@@ -472,11 +472,11 @@ def _name_bands(axes: Axes, section: _Section) -> None:
     for i, name in enumerate(section.bands):
         axes.text(
             1 + 6 / width, 1 - (i + 0.5) / len(section.bands), name, transform=axes.transAxes, rotation=270,
-            size=7.5, color=section.look.muted, ha="left", va="center", gid=f"band {name}",
+            size=7.5, color=section.theme.muted, ha="left", va="center", gid=f"band {name}",
         )  # fmt: skip
         if i and section.kind == "matrix":
             axes.axhline(
-                i * len(section.filters) / len(section.bands), color=section.look.text, linewidth=0.9
+                i * len(section.filters) / len(section.bands), color=section.theme.text, linewidth=0.9
             )
 
 
@@ -494,7 +494,7 @@ def _draw_rows(figure: Figure, section: _Section, top: float) -> ColorScale:
         grid = tile_grid(
             axes,
             tiles,
-            section.look,
+            section.theme,
             normalize="all" if divisors is None else divisors[start:stop].repeat(channels),
             scale=scale,
             columns=channels,
@@ -541,7 +541,7 @@ def _write_numbers(
                 str(section.numbers[row]),
                 transform=axes.transAxes,
                 size=min(7.0, max(5.5, points * 0.8)),
-                color=section.look.muted,
+                color=section.theme.muted,
                 ha="right",
                 va="center_baseline",
                 gid=f"filter {section.numbers[row]}",
@@ -571,7 +571,7 @@ def _draw_matrix(figure: Figure, section: _Section, top: float) -> ColorScale:
     axes.imshow(scale.colors(values), extent=(0, columns, rows, 0), aspect="auto", interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
-        spine.set_color(section.look.edge)
+        spine.set_color(section.theme.edge)
         spine.set_linewidth(0.6)
     centers = [1 - (row + 0.5) / rows for row in range(rows)]
     _write_numbers(axes, section, range(rows), centers, section.height * 72 / rows, _marked(section, rows))

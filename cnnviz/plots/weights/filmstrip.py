@@ -27,7 +27,7 @@ from cnnviz.plots.common.mosaic import (
     tile_layout,
 )
 from cnnviz.plots.common.text import fit, text_width, visible
-from cnnviz.plots.common.theme import Theme, theme
+from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.weights.forms import (
     BAR,
     HEADING,
@@ -78,12 +78,12 @@ def plot_weight_filmstrip(
         CnnvizError: an unknown layer or option, or a layer without windows.
     """
     check_choice("channel_order", channel_order, ("bgr", "rgb"))
-    look = theme(style)
+    theme = get_theme(style)
     loaded = in_order([load_weights(weights) for weights in snapshots])
     if len(loaded) < 2:
         raise WeightsError(f"{len(loaded)} snapshot(s) given, wanted two or more for a film strip.")
     banks = [_layer_of(weights, layer, model) for weights in loaded]
-    film = _Film(loaded, banks, order, channel_order, limit, look)
+    film = _Film(loaded, banks, order, channel_order, limit, theme)
     figure = film.draw()
     if path is not None:
         save_figure(figure, path, dpi, title=f"{banks[-1].title} over {len(banks)} snapshots")
@@ -112,7 +112,7 @@ class _Film:
     order: str
     channel_order: str
     limit: int
-    look: Theme
+    theme: Theme
 
     def __post_init__(self) -> None:
         last = self.banks[-1]
@@ -146,7 +146,7 @@ class _Film:
         return np.concatenate(rows), np.tile(highest, len(rows))
 
     def draw(self) -> Figure:
-        look, bank = self.look, self.banks[-1]
+        theme, bank = self.theme, self.banks[-1]
         tiles, divisors = self.tiles()
         columns = len(self.numbers)
         layout = tile_layout(len(tiles), tiles.shape[1], tiles.shape[2], columns)
@@ -164,23 +164,23 @@ class _Film:
         lines = [files, note]
         below = grid_height + BAR + 0.55
         height = MARGIN + title_height(lines) + HEADING + _NUMBERS + below + _CHART + 0.45 + MARGIN
-        figure = new_figure(WIDTH, height, look)
-        top = draw_title(figure, f"{bank.title} over {len(names)} snapshots", lines, look)
+        figure = new_figure(WIDTH, height, theme)
+        top = draw_title(figure, f"{bank.title} over {len(names)} snapshots", lines, theme)
         form = "color" if self.is_color else "grid"
-        draw_heading(figure, bank, left_out((columns, 0), bank.filters, form), look, top)
+        draw_heading(figure, bank, left_out((columns, 0), bank.filters, form), theme, top)
         top += HEADING + _NUMBERS
         left = MARGIN + gutter
         axes = inch_axes(figure, left, top, width, grid_height)
-        grid = tile_grid(axes, tiles, look, normalize=divisors, columns=columns)
+        grid = tile_grid(axes, tiles, theme, normalize=divisors, columns=columns)
         for row, name in enumerate(names):
             y = grid.layout.corner(row * columns)[0] + grid.layout.tile_pixels[0] / 2
             inch = top + y / grid.layout.size[0] * grid_height
-            inch_text(figure, left - 0.1, inch, name, 8.5, look.text, ha="right", va="center_baseline")
+            inch_text(figure, left - 0.1, inch, name, 8.5, theme.text, ha="right", va="center_baseline")
         self._number_columns(figure, grid, left, top, width)
         scale = grid.scale or gray_scale(1.0)
         label = "weight / largest |weight| of the filter in all snapshots"
         label = f"red, green and blue each: {label}; grey is 0" if self.is_color else label
-        color_bar(figure, left, top + grid_height + 0.1, scale, look, label)
+        color_bar(figure, left, top + grid_height + 0.1, scale, theme, label)
         self._draw_charts(figure, top + below)
         return figure
 
@@ -191,11 +191,11 @@ class _Film:
             x = grid.layout.corner(i)[1] + grid.layout.tile_pixels[1] / 2
             text = f"{number}, c{self.strongest[i]}" if is_chosen else str(number)
             inch = left + x / grid.layout.size[1] * width
-            inch_text(figure, inch, top - 0.14, text, 6.5, self.look.muted, ha="center")
+            inch_text(figure, inch, top - 0.14, text, 6.5, self.theme.muted, ha="center")
 
     def _draw_charts(self, figure: Figure, top: float) -> None:
         """Draws drift, noise and effective rank against the snapshots."""
-        look = self.look
+        theme = self.theme
         drifts = [layer_drift(a, b) for a, b in zip(self.banks, self.banks[1:], strict=False)]
         healths = [drifts[0].before, *(drift.after for drift in drifts)]
         numbers = iterations_of(self.snapshots)
@@ -209,8 +209,8 @@ class _Film:
         for i, (title, at, values) in enumerate(curves):
             left = MARGIN + 0.4 + i * (width + 0.6)
             axes = inch_axes(figure, left, top + 0.05, width, _CHART)
-            axes.plot(at, values, marker="o", markersize=4.5, color=look.series[i], linewidth=1.8)
-            style_axes(axes, look)
+            axes.plot(at, values, marker="o", markersize=4.5, color=theme.series[i], linewidth=1.8)
+            style_axes(axes, theme)
             axes.tick_params(labelsize=7.5)
             span = x[-1] - x[0]
             axes.set_xlim(x[0] - 0.06 * span, x[-1] + 0.06 * span)
@@ -219,9 +219,9 @@ class _Film:
             highest = 1.15 * max([*finite, 1e-9])
             axes.set_ylim(0, highest)
             axes.set_yticks([tick for tick in axes.get_yticks() if tick <= highest])
-            inch_text(figure, left - 0.25, top - 0.26, title, 8.5, look.text)
+            inch_text(figure, left - 0.25, top - 0.26, title, 8.5, theme.text)
             words = "iteration" if numbers else "snapshot"
-            inch_text(figure, left + width / 2, top + _CHART + 0.26, words, 8, look.muted, ha="center")
+            inch_text(figure, left + width / 2, top + _CHART + 0.26, words, 8, theme.muted, ha="center")
 
 
 def _ticks(x: np.ndarray, most: int = 5) -> tuple[list[float], list[str]]:

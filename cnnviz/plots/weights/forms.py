@@ -210,10 +210,10 @@ def weight_histogram(bank: FilterBank) -> tuple[np.ndarray, np.ndarray]:
 # --- marks --------------------------------------------------------------------------------------
 
 
-def finding_mark(kind: str, look: Theme) -> Mark:
+def finding_mark(kind: str, theme: Theme) -> Mark:
     """Returns the mark of a kind of finding."""
     marker, _, series = _SIGNS[kind]
-    return Mark(kind, BAD_COLOR if series is None else look.series[series], marker)
+    return Mark(kind, BAD_COLOR if series is None else theme.series[series], marker)
 
 
 def finding_sign(kind: str) -> str:
@@ -226,13 +226,13 @@ def legend_height(kinds: Sequence[str]) -> float:
     return 0.2 * len(kinds)
 
 
-def draw_legend(figure: Figure, kinds: Sequence[str], top: float, look: Theme) -> None:
+def draw_legend(figure: Figure, kinds: Sequence[str], top: float, theme: Theme) -> None:
     """Explains the signs of findings, a line for each kind."""
     meanings = FILTER_FINDINGS | LAYER_FINDINGS
     room = (WIDTH - 2 * MARGIN - 0.2) * 72
     for kind in kinds:
-        inch_text(figure, MARGIN, top, finding_sign(kind), 9, finding_mark(kind, look).color)
-        inch_text(figure, MARGIN + 0.2, top, fit(f"{kind}: {meanings[kind]}", room, 9), 9, look.muted)
+        inch_text(figure, MARGIN, top, finding_sign(kind), 9, finding_mark(kind, theme).color)
+        inch_text(figure, MARGIN + 0.2, top, fit(f"{kind}: {meanings[kind]}", room, 9), 9, theme.muted)
         top += 0.2
 
 
@@ -244,20 +244,20 @@ def title_height(lines: Sequence[str]) -> float:
     return 0.5 + 0.21 * sum(map(bool, lines))
 
 
-def draw_title(figure: Figure, title: str, lines: Sequence[str], look: Theme) -> float:
+def draw_title(figure: Figure, title: str, lines: Sequence[str], theme: Theme) -> float:
     """Writes the title and the lines that are not empty below it; returns where the next thing begins."""
     room = (WIDTH - 2 * MARGIN) * 72
     inch_text(
-        figure, MARGIN, MARGIN - 0.05, fit(visible(title), room, 17, bold=True), 17, look.text, weight="bold"
+        figure, MARGIN, MARGIN - 0.05, fit(visible(title), room, 17, bold=True), 17, theme.text, weight="bold"
     )
     top = MARGIN + 0.33
     for i, line in enumerate(filter(None, lines)):
-        inch_text(figure, MARGIN, top, fit(visible(line), room, 9.5), 9.5, look.muted if i else look.text)
+        inch_text(figure, MARGIN, top, fit(visible(line), room, 9.5), 9.5, theme.muted if i else theme.text)
         top += 0.21
     return MARGIN + title_height(lines)
 
 
-def draw_heading(figure: Figure, bank: FilterBank, note: str, look: Theme, top: float) -> None:
+def draw_heading(figure: Figure, bank: FilterBank, note: str, theme: Theme, top: float) -> None:
     """Writes the layer's name, type and shape, and what is left out."""
     chip = inch_axes(figure, MARGIN, top + 0.03, 0.13, 0.13)
     chip.set_facecolor(KIND_COLORS[bank_kind(bank)])
@@ -265,10 +265,10 @@ def draw_heading(figure: Figure, bank: FilterBank, note: str, look: Theme, top: 
     for spine in chip.spines.values():
         spine.set_visible(False)
     name = fit(visible(bank.title), 3.6 * 72, 12, bold=True)
-    inch_text(figure, MARGIN + 0.21, top, name, 12, look.text, weight="bold")
+    inch_text(figure, MARGIN + 0.21, top, name, 12, theme.text, weight="bold")
     left = MARGIN + 0.36 + text_width(name, 12, bold=True) / 72
     words = fit(" · ".join(filter(None, [bank_words(bank), note])), (WIDTH - MARGIN - left) * 72, 9)
-    inch_text(figure, left, top + 0.035, words, 9, look.muted)
+    inch_text(figure, left, top + 0.035, words, 9, theme.muted)
 
 
 def draw_counts(
@@ -277,20 +277,20 @@ def draw_counts(
     edges: np.ndarray,
     bank: FilterBank,
     labels: Mapping[float, str],
-    look: Theme,
+    theme: Theme,
 ) -> None:
     """Draws a histogram in the colour of the layer's kind, with ``labels`` at some places below it."""
     axes.stairs(counts, edges, fill=True, color=KIND_COLORS[bank_kind(bank)], gid="histogram")
-    axes.set_facecolor(look.panel)
+    axes.set_facecolor(theme.panel)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, max(1, counts.max()) * 1.08)
     axes.set_xticks(list(labels), list(labels.values()))
     axes.set_yticks([])
-    axes.tick_params(axis="x", colors=look.muted, labelsize=7.5, length=2, width=0.6, pad=2)
+    axes.tick_params(axis="x", colors=theme.muted, labelsize=7.5, length=2, width=0.6, pad=2)
     keep_ends_inside(axes)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
-        spine.set_color(look.edge)
+        spine.set_color(theme.edge)
 
 
 def draw_statistics(
@@ -299,13 +299,13 @@ def draw_statistics(
     top: float,
     lines: Sequence[tuple[str, str, str | None]],
     indent: float,
-    look: Theme,
+    theme: Theme,
 ) -> float:
     """Writes lines (label, value, kind of finding or None), values after ``indent``; returns the end."""
     for label, value, kind in lines:
         sign = "" if kind is None else f"{finding_sign(kind)} "
-        color = look.muted if kind is None else finding_mark(kind, look).color
+        color = theme.muted if kind is None else finding_mark(kind, theme).color
         inch_text(figure, left, top, sign + label, 8.5, color)
-        inch_text(figure, left + indent, top, value, 8.5, look.text)
+        inch_text(figure, left + indent, top, value, 8.5, theme.text)
         top += LINE
     return top

@@ -30,7 +30,7 @@ def overview_height(healths: Sequence[LayerHealth]) -> float:
 
 
 def draw_overview(
-    figure: Figure, healths: Sequence[LayerHealth], drawn: Container[str], top: float, look: Theme
+    figure: Figure, healths: Sequence[LayerHealth], drawn: Container[str], top: float, theme: Theme
 ) -> None:
     """Draws a bar for each layer in three strips, a row of signs for each kind of finding below.
 
@@ -39,9 +39,11 @@ def draw_overview(
     """
     count = sum(health.bank.title in drawn for health in healths)
     title = f"All {len(healths)} layers"
-    inch_text(figure, MARGIN, top, title, 12, look.text, weight="bold")
+    inch_text(figure, MARGIN, top, title, 12, theme.text, weight="bold")
     note = f"{count} of {len(healths)} layers with filters are drawn below, name others to see them"
-    inch_text(figure, MARGIN + text_width(title, 12, bold=True) / 72 + 0.15, top + 0.035, note, 9, look.muted)
+    inch_text(
+        figure, MARGIN + text_width(title, 12, bold=True) / 72 + 0.15, top + 0.035, note, 9, theme.muted
+    )
     top += 0.3
     strips = (
         ("noise", "1 is white noise", [median(health.noise) for health in healths], 0.0, 1.0),
@@ -50,29 +52,29 @@ def draw_overview(
     )
     colors = [KIND_COLORS[bank_kind(health.bank)] for health in healths]
     for name, meaning, values, base, reference in strips:
-        inch_text(figure, MARGIN, top + 0.06, name, 8.5, look.text)
-        inch_text(figure, MARGIN, top + 0.22, meaning, 7.5, look.muted)
-        axes = _strip_axes(figure, top, _STRIP, len(healths), look)
-        _draw_bars(axes, np.array(values), colors, base, reference, look, name)
+        inch_text(figure, MARGIN, top + 0.06, name, 8.5, theme.text)
+        inch_text(figure, MARGIN, top + 0.22, meaning, 7.5, theme.muted)
+        axes = _strip_axes(figure, top, _STRIP, len(healths), theme)
+        _draw_bars(axes, np.array(values), colors, base, reference, theme, name)
         top += _STRIP + _STRIP_GAP
     for kind in overview_kinds(healths):
         layers = [i for i, health in enumerate(healths) if kind in _kinds(health)]
-        mark = finding_mark(kind, look)
+        mark = finding_mark(kind, theme)
         inch_text(
             figure, MARGIN, top - 0.06, f"{finding_sign(kind)} {kind} in {len(layers)}", 8.5, mark.color
         )
-        axes = _strip_axes(figure, top - 0.04, _ROW - 0.04, len(healths), look)
+        axes = _strip_axes(figure, top - 0.04, _ROW - 0.04, len(healths), theme)
         axes.set_axis_off()
         axes.scatter(
             layers, [0] * len(layers), s=14, marker=mark.marker, color=mark.color, gid=f"layers {kind}"
         )
         top += _ROW
-    axes = _strip_axes(figure, top - 0.04, 0.1, len(healths), look)
+    axes = _strip_axes(figure, top - 0.04, 0.1, len(healths), theme)
     axes.set_axis_off()
     places = [i for i, health in enumerate(healths) if health.bank.title in drawn]
-    axes.scatter(places, [0] * len(places), s=16, marker="^", color=look.text, gid="drawn", clip_on=False)
+    axes.scatter(places, [0] * len(places), s=16, marker="^", color=theme.text, gid="drawn", clip_on=False)
     words = "layers in the order of the file; ▲ drawn below"
-    inch_text(figure, MARGIN + _LABELS, top + 0.08, words, 7.5, look.muted)
+    inch_text(figure, MARGIN + _LABELS, top + 0.08, words, 7.5, theme.muted)
 
 
 def _kinds(health: LayerHealth) -> list[str]:
@@ -83,10 +85,10 @@ def _rank(health: LayerHealth) -> float:
     return health.rank / health.highest_rank
 
 
-def _strip_axes(figure: Figure, top: float, height: float, count: int, look: Theme) -> Axes:
+def _strip_axes(figure: Figure, top: float, height: float, count: int, theme: Theme) -> Axes:
     axes = inch_axes(figure, MARGIN + _LABELS, top, WIDTH - 2 * MARGIN - _LABELS, height)
     axes.set_xlim(-0.7, count - 0.3)
-    axes.set_facecolor(look.panel)
+    axes.set_facecolor(theme.panel)
     axes.set(xticks=[], yticks=[])
     return axes
 
@@ -97,7 +99,7 @@ def _draw_bars(
     colors: Sequence[str],
     base: float,
     reference: float | None,
-    look: Theme,
+    theme: Theme,
     name: str,
 ) -> None:
     """Draws bars from ``base``, a line at ``reference``, and the highest number at the axis' end."""
@@ -122,9 +124,9 @@ def _draw_bars(
         gid=name,
     )
     if reference is not None:
-        axes.axhline(reference, color=look.edge, linewidth=0.7)
+        axes.axhline(reference, color=theme.edge, linewidth=0.7)
     ticks = [0.0, 1.0] if base == 0 else [1.0, ends[1]]
     axes.set_yticks(ticks, [f"{tick:.3g}" for tick in ticks])
-    axes.tick_params(axis="y", colors=look.muted, labelsize=7, length=0, pad=2)
+    axes.tick_params(axis="y", colors=theme.muted, labelsize=7, length=0, pad=2)
     for spine in axes.spines.values():
         spine.set_visible(False)
