@@ -7,13 +7,15 @@ import click
 from cnnviz.cli._options import dpi_option, style_option
 from cnnviz.cli._progress import say
 
+SECTION = "Look"
+
 
 @click.command()
 @click.argument("out")
 @style_option
 @dpi_option
 def command(out: str, style: str, dpi: int) -> None:
-    """Draw the table of activation functions into OUT.
+    """Draw a table of activation functions.
 
     Each panel shows the curve, its derivative and both formulas. OUT ends in .png, .svg, .pdf or another
     picture format.

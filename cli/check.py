@@ -7,6 +7,8 @@ import click
 from cnnviz.cli._options import device_option, phase_option
 from cnnviz.cli._progress import say
 
+SECTION = "Run and train"
+
 
 @click.command()
 @click.argument("net", metavar="NET")
@@ -18,7 +20,7 @@ from cnnviz.cli._progress import say
 @device_option
 def command(net: str, layer: str | None, phase: str | None, samples: int, overfit: bool,
             device: str | None) -> None:  # fmt: skip
-    """Check every gradient of a net against differences, and the loss it starts with.
+    """Check the gradients and the initial loss of a net.
 
     NET is a prototxt; default phase: TRAIN. Backward is compared with (f(x + h) - f(x - h)) / 2h for every
     layer that has one, in double precision where the device has it. The initial loss of a softmax should be

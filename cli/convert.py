@@ -6,13 +6,15 @@ import click
 
 from cnnviz.cli._progress import say
 
+SECTION = "Files"
+
 
 @click.command()
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
 @click.option("--net", metavar="FILE", help="The net's prototxt: gives a .caffemodel or .h5 its layers.")
 def command(source: str, target: str, net: str | None) -> None:
-    """Convert weights between .caffemodel, .h5, .npz, .safetensors and .mat, or a mean.
+    """Convert weights or a mean to another file format.
 
     The endings of IN and OUT say which. Outside of Caffe's files an array is named LAYER/NUMBER, e.g.
     conv1/0 (weight) and conv1/1 (bias); in .mat it is weights(k).blobs{1}. All are float32 in the

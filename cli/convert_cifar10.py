@@ -7,6 +7,8 @@ import click
 from cnnviz.cli._options import backend_option, db_type_argument
 from cnnviz.cli._progress import bar, say
 
+SECTION = "Data"
+
 
 @click.command()
 @click.argument("in_folder")
@@ -14,7 +16,7 @@ from cnnviz.cli._progress import bar, say
 @db_type_argument
 @backend_option
 def command(in_folder: str, out_folder: str, db_type: str | None, backend: str) -> None:
-    """Make training and test databases of CIFAR-10's binaries.
+    """Convert CIFAR-10's files to databases.
 
     IN_FOLDER holds data_batch_1.bin to data_batch_5.bin and test_batch.bin; cifar10_train_lmdb and
     cifar10_test_lmdb are written into OUT_FOLDER. The kind of database may also stand last,

@@ -7,6 +7,8 @@ import click
 from cnnviz.cli._options import backend_option
 from cnnviz.cli._progress import bar, report_skipped, say
 
+SECTION = "Data"
+
 
 @click.command()
 @click.argument("root")
@@ -26,7 +28,7 @@ from cnnviz.cli._progress import bar, report_skipped, say
 def command(root: str, list_file: str, database: str, gray: bool, shuffle: bool, seed: int | None,
             backend: str, resize_width: int, resize_height: int, check_size: bool, encoded: bool,
             encode_type: str) -> None:  # fmt: skip
-    """Make the database DB of the pictures that LIST names.
+    """Convert a list of images to a database.
 
     LIST has a line "path label" for each picture; paths count from the folder ROOT. Pictures that
     cannot be read are left out and named.

@@ -7,6 +7,8 @@ import click
 from cnnviz.cli._options import backend_option
 from cnnviz.cli._progress import bar, say
 
+SECTION = "Data"
+
 
 @click.command()
 @click.argument("images")
@@ -14,7 +16,7 @@ from cnnviz.cli._progress import bar, say
 @click.argument("database", metavar="DB")
 @backend_option
 def command(images: str, labels: str, database: str, backend: str) -> None:
-    """Make the database DB of MNIST's idx files, gzipped or not.
+    """Convert MNIST's files to a database.
 
     \b
     Example:

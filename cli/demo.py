@@ -7,12 +7,14 @@ import click
 from cnnviz.cli._options import device_option
 from cnnviz.cli._progress import announce, clear, say, show
 
+SECTION = "Run and train"
+
 
 @click.command()
 @click.argument("folder", default="cnnviz-demo", type=click.Path(file_okay=False))
 @device_option
 def command(folder: str, device: str | None) -> None:
-    """Train LeNet on real digits and make a page of pictures of it.
+    """Train LeNet on real digits and write a page about it.
 
     FOLDER (default: cnnviz-demo) gets the digits, the prototxts, the snapshots, the training log and
     the page index.html, so that every other command can be tried on them.

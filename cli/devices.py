@@ -6,10 +6,12 @@ import click
 
 from cnnviz.cli._progress import say
 
+SECTION = "Run and train"
+
 
 @click.command()
 def command() -> None:
-    """Show the OpenCL devices and whether they work.
+    """List the OpenCL devices and whether they work.
 
     The first that works is used, unless --device or CNNVIZ_DEVICE names another by its number or a
     part of its name.

@@ -7,6 +7,8 @@ import click
 from cnnviz.cli._options import dpi_option, level_option, phase_option, stage_option, style_option
 from cnnviz.cli._progress import say
 
+SECTION = "Look"
+
 
 @click.command()
 @click.argument("model")
@@ -47,7 +49,7 @@ from cnnviz.cli._progress import say
 def command(
     model: str, out: str, unfold: bool, every_layer: bool, times: str | None, columns: str, **options
 ) -> None:
-    """Draw the graph of MODEL into OUT.
+    """Draw the graph of a net.
 
     MODEL is a net's prototxt, a solver's, or a caffemodel; nothing is run and no OpenCL is needed. OUT
     ends in .svg, .png, .pdf, .eps, .jpg, .webp, .html (interactive), .dot (for Graphviz) or .txt (the table

@@ -15,6 +15,8 @@ from cnnviz.cli._options import (
 )
 from cnnviz.cli._progress import bar, say
 
+SECTION = "Run and train"
+
 
 @click.command()
 @click.argument("weights")
@@ -34,7 +36,7 @@ from cnnviz.cli._progress import bar, say
 def command(weights: str, model: str, blobs: str, outs: str, batches: int, db_type: str | None,
             mode: str | None, device_id: str | None, backend: str, phase: str | None, level: int,
             stages: tuple[str, ...], device: str | None) -> None:  # fmt: skip
-    """Run a net over N batches of its data and write the values of blobs.
+    """Write blobs of a net to files, over batches of data.
 
     BLOBS and OUTS are names separated by commas, one output for each blob: a file .npz or .h5, or
     else a new database of float Datums, whose kind may also stand last, then CPU or GPU and the number

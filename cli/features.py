@@ -9,6 +9,8 @@ import click
 from cnnviz.cli._options import device_option, dpi_option, image_options, style_option
 from cnnviz.cli._progress import announce, bar, clear, report_skipped, say, steps
 
+SECTION = "Look"
+
 METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integrated"]
 
 
@@ -45,7 +47,7 @@ METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integ
 def command(model, weights, images, out, layers, top, by, normalize, limit, overlay, methods, target, wishes,
             ranked, classes, mean, scale, train_model, rgb, stretch, size, inputs, level, stages, npz, blobs,
             suffix, style, dpi, device) -> None:  # fmt: skip
-    """Show what a net makes of images: maps of every layer, predictions, attributions.
+    """Draw feature maps, predictions and attributions.
 
     MODEL is a prototxt, in deploy form or the one for training, a solver's, or a caffemodel that holds
     its net; IMAGE is a picture, a folder, or an .npy array (a signal, a volume, an image of many channels)

@@ -7,6 +7,8 @@ import click
 from cnnviz.cli._options import device_option, image_options
 from cnnviz.cli._progress import announce, clear, say
 
+SECTION = "Look"
+
 
 @click.command()
 @click.argument("model", required=False)
@@ -22,7 +24,7 @@ from cnnviz.cli._progress import announce, clear, say
 @device_option
 def command(model, weights, images, logs, out, index, classes, mean, scale, train_model, rgb, stretch, size,
             inputs, level, stages, device) -> None:  # fmt: skip
-    """Make one self-contained HTML page: graph, filters, feature maps, training curves.
+    """Write one HTML page about a net and its training.
 
     MODEL is a prototxt of a net or a solver; or a caffemodel, which gives net and weights.
 

@@ -6,6 +6,8 @@ import click
 
 from cnnviz.cli._progress import bar, say
 
+SECTION = "Data"
+
 
 @click.command()
 @click.argument("database", metavar="DB")
@@ -13,7 +15,7 @@ from cnnviz.cli._progress import bar, say
 @click.option("--backend", type=click.Choice(["lmdb", "leveldb"], case_sensitive=False),
               help="The kind of database; default: what it is.")  # fmt: skip
 def command(database: str, out: str | None, backend: str | None) -> None:
-    """Compute the mean picture of a database and the mean of each channel.
+    """Compute the mean image of a database.
 
     OUT is the mean file to write, .binaryproto, .npy or .mat; without it only the channels are printed.
 

@@ -1,9 +1,9 @@
 """Entry point of the ``cnnviz`` command: finds the commands by walking this folder.
 
-A command is a module with a click command called ``command``; the file's name is the command's
-name, with dashes for underscores. Names that begin with an underscore are those of helpers. Modules
-import click only; heavy imports stand inside the function, so that ``cnnviz --help`` is fast and works
-where no OpenCL is installed.
+A command is a module with a click command called ``command`` and with its ``SECTION`` of the first
+screen; the file's name is the command's name, with dashes for underscores. Names that begin with an
+underscore are those of helpers. Modules import click only; heavy imports stand inside the function, so
+that ``cnnviz --help`` is fast and works where no OpenCL is installed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pkgutil
 import re
 import sys
 import warnings
+from types import ModuleType
 from typing import IO, NoReturn
 
 import click
@@ -25,6 +26,7 @@ import cnnviz
 from cnnviz.cli._flags import command_name, rewritten
 from cnnviz.errors import CnnvizError, did_you_mean
 
+SECTIONS = ("Look", "Run and train", "Data", "Files")
 _NOT_FOR_USERS = (
     RuntimeWarning,
     DeprecationWarning,
@@ -46,9 +48,20 @@ class CommandFolder(click.Group):
         return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in self.list_commands(ctx):
-            return None
-        return importlib.import_module(f"{__package__}.{name.replace('-', '_')}").command
+        return _module(name).command if name in self.list_commands(ctx) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands by section, in columns that are as wide in each of them."""
+        names = self.list_commands(ctx)
+        width = max(map(len, names))
+        rows: dict[str, list[tuple[str, str]]] = {section: [] for section in SECTIONS}
+        for name in names:
+            module = _module(name)
+            line = module.command.get_short_help_str(formatter.width - width - 6)
+            rows[module.SECTION].append((name.ljust(width), line))
+        for section in SECTIONS:
+            with formatter.section(section):
+                formatter.write_dl(rows[section])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -63,6 +76,10 @@ class CommandFolder(click.Group):
         return name, command, rewritten(name, command, rest) if command else rest
 
 
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{__package__}.{name.replace('-', '_')}")
+
+
 @click.group(cls=CommandFolder, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(cnnviz.__version__, prog_name="cnnviz")
 def cnnviz_command() -> None:
@@ -70,7 +87,7 @@ def cnnviz_command() -> None:
 
     \b
     Example:
-      cnnviz demo           train LeNet on real digits and look at a page of pictures
+      cnnviz demo           train LeNet on real digits and write a page about it
       cnnviz draw deploy.prototxt net.svg
     """
 

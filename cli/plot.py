@@ -10,6 +10,8 @@ import click
 from cnnviz.cli._options import chosen_form, dpi_option, style_option
 from cnnviz.cli._progress import say
 
+SECTION = "Look"
+
 
 @click.command()
 @click.argument("chart_type")
@@ -39,7 +41,7 @@ def command(
     outputs: tuple,
     **options,
 ) -> None:
-    """Draw a chart of training logs into OUT.
+    """Draw a chart of training logs.
 
     CHART_TYPE is a number or a name: 0 test-accuracy, 2 test-loss, 4 train-learning-rate, 6 train-loss,
     each over iterations, and 1, 3, 5, 7 (the name with -seconds at its end) over seconds. OUT ends in

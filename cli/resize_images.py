@@ -6,6 +6,8 @@ import click
 
 from cnnviz.cli._progress import bar, report_skipped, say
 
+SECTION = "Data"
+
 
 @click.command()
 @click.argument("in_folder")
@@ -18,7 +20,7 @@ from cnnviz.cli._progress import bar, report_skipped, say
               help="Pixels: resize without a crop.")  # fmt: skip
 def command(in_folder: str, out_folder: str, output_side_length: int, resize_width: int,
             resize_height: int) -> None:  # fmt: skip
-    """Resize the pictures of a folder and its subfolders.
+    """Resize the images of a folder and its subfolders.
 
     The shorter side is brought to --output_side_length and the centre square cut out; with
     --resize_width and --resize_height pictures are resized to that, whatever their proportions.

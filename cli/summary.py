@@ -7,6 +7,8 @@ import click
 from cnnviz.cli._options import chosen_form, level_option, phase_option, stage_option
 from cnnviz.cli._progress import say
 
+SECTION = "Look"
+
 
 @click.command()
 @click.argument("model")
@@ -17,7 +19,7 @@ from cnnviz.cli._progress import say
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per layer.")
 def command(model: str, phase: str | None, level: int, stages: tuple[str, ...],
             as_json: bool, as_csv: bool) -> None:  # fmt: skip
-    """Print the layers of MODEL with shapes, parameters, MACs, memory and receptive fields.
+    """Print the layers of a net with shapes and costs.
 
     MODEL is a net's prototxt, a solver's, or a caffemodel; nothing is run and no OpenCL is needed. MACs
     (multiply-accumulates) and memory are those of one forward pass of the whole batch.

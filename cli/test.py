@@ -7,6 +7,8 @@ import click
 from cnnviz.cli._options import device_option, level_option, stage_option
 from cnnviz.cli._progress import say
 
+SECTION = "Run and train"
+
 
 @click.command()
 @click.option("--model", required=True, metavar="FILE", help="Prototxt of the net, or of a solver.")
@@ -17,7 +19,7 @@ from cnnviz.cli._progress import say
 @device_option
 def command(model: str, weights: str, iterations: int, level: int, stages: tuple[str, ...],
             device: str | None) -> None:  # fmt: skip
-    """Score a net: the mean of its outputs over many batches.
+    """Score a net: the mean of its outputs over batches.
 
     \b
     Example:

@@ -7,6 +7,8 @@ import click
 from cnnviz.cli._options import device_option, level_option, phase_option, stage_option
 from cnnviz.cli._progress import say
 
+SECTION = "Run and train"
+
 
 @click.command()
 @click.option("--model", required=True, metavar="FILE", help="Prototxt of the net, or of a solver.")
@@ -21,7 +23,7 @@ from cnnviz.cli._progress import say
 @device_option
 def command(model: str, weights: str | None, iterations: int, path: str | None, phase: str | None, level: int,
             stages: tuple[str, ...], device: str | None) -> None:  # fmt: skip
-    """Time each layer, forward and backward (TEST phase: forward only where no loss is reached).
+    """Time each layer of a net, forward and backward.
 
     Where the net's data is elsewhere, zeros of its shape stand in for it, as far as the prototxt tells it.
 

@@ -6,6 +6,8 @@ import click
 
 from cnnviz.cli._options import device_option, stage_option
 
+SECTION = "Run and train"
+
 _EFFECTS = click.Choice(["stop", "snapshot", "none"])
 
 
@@ -24,7 +26,7 @@ _EFFECTS = click.Choice(["stop", "snapshot", "none"])
 def command(solver_file: str, snapshot: str | None, weights: str | None, level: int | None,
             stages: tuple[str, ...], sigint_effect: str, sighup_effect: str,
             device: str | None) -> None:  # fmt: skip
-    """Train a net as its solver file says.
+    """Train a net, or resume its training.
 
     The log goes to the error stream in Caffe's own format. Ctrl-C ends after the iteration at hand
     and takes a snapshot; a hang-up signal (SIGHUP) takes a snapshot and goes on. Resumed training

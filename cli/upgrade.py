@@ -6,12 +6,14 @@ import click
 
 from cnnviz.cli._progress import say
 
+SECTION = "Files"
+
 
 @click.command()
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
 def command(source: str, target: str) -> None:
-    """Write a net, solver or caffemodel of any age in today's form.
+    """Update an old net, solver or caffemodel.
 
     IN is a prototxt of a net or a solver, or a binary caffemodel; OUT is the same kind of file, or for
     a caffemodel a .prototxt, which then gets the net that it was trained as. Fields that are unknown

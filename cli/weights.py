@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cnnviz.analysis.drift import Comparison, SnapshotSeries
     from cnnviz.analysis.filters import Report
 
+SECTION = "Look"
+
 
 @click.command()
 @click.argument("model")
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
 @dpi_option
 def command(model, weights, out, layers, order, normalize, rgb, limit, no_marks, compare, filmstrip, report,
             style, dpi) -> None:  # fmt: skip
-    """Draw the filters of the net MODEL with the weights WEIGHTS into the picture OUT.
+    """Draw the filters of a net, or report their health.
 
     MODEL is a prototxt, or "-" for the net that the weights' file itself holds.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from unittest.mock import Mock
 import pytest
 from click.testing import CliRunner
 
-from cnnviz.cli.main import cnnviz_command, main
+from cnnviz.cli.main import SECTIONS, cnnviz_command, main
 from cnnviz.errors import CnnvizError
 
 COMMANDS = cnnviz_command.list_commands(None)
@@ -29,6 +30,42 @@ def test_help_ends_with_an_example(name):
     assert result.exit_code == 0
     example = result.output.split("Example:")
     assert len(example) == 2 and f"cnnviz {name}" in example[1], result.output
+
+
+def first_screen() -> dict[str, list[str]]:
+    """Returns the lines of each section of the first screen, on a terminal of 80 columns."""
+    output = CliRunner().invoke(cnnviz_command, ["--help"], terminal_width=80).output
+    parts = re.split(r"^(\S.*):\n", output, flags=re.MULTILINE)
+    return {title: lines.splitlines() for title, lines in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def test_the_first_screen_shows_every_command_once_in_its_section():
+    screen = first_screen()
+    shown = [line.split()[0] for section in SECTIONS for line in screen[section] if line]
+    assert list(screen) == ["Options", *SECTIONS] and sorted(shown) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_first_line_of_each_help_is_short_enough_for_the_first_screen(name):
+    first = cnnviz_command.get_command(None, name).help.splitlines()[0]
+    assert len(first) <= 55 and first.endswith(".")
+    lines = [line for section in SECTIONS for line in first_screen()[section]]
+    assert f"  {name:16}  {first}" in lines
+
+
+def modules_after(code: str) -> set[str]:
+    code += "\nimport sys; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(result.stdout.splitlines()[-1].split())
+
+
+def test_the_first_screen_imports_nothing_but_click_and_the_commands():
+    help = "from cnnviz.cli.main import cnnviz_command\n"
+    help += "cnnviz_command.main(['--help'], standalone_mode=False)"
+    imported = modules_after(help) - modules_after("import click")
+    own = {name for name in imported if name.partition(".")[0] not in sys.stdlib_module_names}
+    others = {name for name in own if not name.startswith(("click.", "cnnviz.cli."))}
+    assert others == {"cnnviz", "cnnviz.cli", "cnnviz.errors"}
 
 
 NET = 'layer { name: "a" type: "Input" top: "a" input_param { shape { dim: 2 } } }'
