@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import functools
 import importlib
+import math
 import pkgutil
 import traceback
 from collections.abc import Callable, Sequence
@@ -213,6 +214,15 @@ def legacy_shape(shape: Shape) -> tuple[int, int, int, int]:
         )
     num, channels, height, width = (*shape, 1, 1, 1, 1)[:4]
     return num, channels, height, width
+
+
+def axis_sizes(axis: int, shape: Shape) -> tuple[int, int, int]:
+    """Returns how many elements of ``shape`` stand before an axis, along it, and after it.
+
+    Raises NetError if the shape has no such axis.
+    """
+    axis = positive_axis(axis, shape)
+    return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
 
 
 @functools.cache

@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layer import Layer, positive_axis
-from cnnviz.engine.ops.kept import Kept
+from cnnviz.engine.layer import Layer, axis_sizes
 from cnnviz.engine.ops.ranges import row_range
 from cnnviz.engine.ops.reduction import row_sums
 
@@ -43,16 +42,13 @@ class Accuracy(Layer):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         x, labels = bottom
         options = self.param.accuracy_param
-        axis = positive_axis(options.axis, x)
-        self.sizes = math.prod(x[:axis]), x[axis], math.prod(x[axis + 1 :])
-        outer, classes, inner = self.sizes
+        self.sizes = outer, classes, inner = axis_sizes(options.axis, x)
         self.label_classes = classes
         self.ignored_label = options.ignore_label if options.HasField("ignore_label") else None
         if math.prod(labels) != outer * inner:
             self.complain(f"has labels {labels} for predictions {x}; give one label per item and position")
         if options.top_k > classes:
             self.complain(f"top_k {options.top_k} is greater than the number of classes, {classes}")
-        self._kept = Kept(self)
         return [(), (classes,)][: max(1, len(self.param.top))]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -60,13 +56,11 @@ class Accuracy(Layer):
         options = self.param.accuracy_param
         items = outer * inner
         scores, labels = bottom[0].device_data, bottom[1].device_data
-        flags = self.device.scratch(2 * items, "flags")
-        totals = self._kept.get("totals", 2)
+        flags, totals = self.device.scratch(2 * items, "flags"), self.device.scratch(2, "totals")
         size, work = row_range(inner, outer)
-        ignoring = options.HasField("ignore_label"), options.ignore_label
-        self.launch(
-            "accuracy_items", size, *self.sizes, *ignoring, options.top_k, scores, labels, flags, **work
-        )
+        ignore = options.HasField("ignore_label"), options.ignore_label
+        args = (*self.sizes, *ignore, options.top_k, scores, labels, flags)
+        self.launch("accuracy_items", size, *args, **work)
         row_sums(self.device, 2, items, flags, totals)
         self.launch("accuracy_mean", 1, totals, top[0].mutable_device_data)
         if len(top) > 1:

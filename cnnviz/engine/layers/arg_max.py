@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layer import Layer, positive_axis
+from cnnviz.engine.layer import Layer, axis_sizes, positive_axis
 from cnnviz.engine.ops.ranges import row_range
 from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
@@ -39,7 +39,7 @@ class ArgMax(Layer):
         x, options = bottom[0], self.param.argmax_param
         if options.HasField("axis"):
             axis = positive_axis(options.axis, x)
-            self.sizes = math.prod(x[:axis]), x[axis], math.prod(x[axis + 1 :])
+            self.sizes = axis_sizes(axis, x)
             top = (*x[:axis], options.top_k, *x[axis + 1 :])
         elif not x:
             raise NetError("wants a bottom with at least one axis")

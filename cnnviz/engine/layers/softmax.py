@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layer import Layer, positive_axis
+from cnnviz.engine.layer import Layer, axis_sizes
 from cnnviz.engine.ops.softmax import softmax_backward, softmax_forward
 from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes, is_spatial
 
@@ -31,10 +30,8 @@ class Softmax(Layer):
     pointwise = True
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        shape = bottom[0]
-        axis = positive_axis(self.param.softmax_param.axis, shape)
-        self.sizes = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
-        return [shape]
+        self.sizes = axis_sizes(self.param.softmax_param.axis, bottom[0])
+        return [bottom[0]]
 
     def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         return None if is_spatial(self.param.softmax_param.axis) else fields[0]
