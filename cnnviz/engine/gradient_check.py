@@ -422,7 +422,7 @@ def check_initial_loss(
         _fill_inputs(fresh, np.random.default_rng(seed))
         fresh.run_forward()
         return [
-            InitialLoss(node.name, float(fresh.blobs[node.tops[0]].read_data()), math.log(layer.classes))
+            InitialLoss(node.name, float(fresh.blobs[node.tops[0]].read_data()), math.log(layer.sizes[1]))
             for node, layer in zip(fresh.graph.layers, fresh.layers, strict=True)
             if isinstance(layer, SoftmaxWithLoss)
         ]

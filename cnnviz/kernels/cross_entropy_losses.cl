@@ -23,13 +23,13 @@ __kernel void sigmoid_forward(const int count, const int has_ignore, const int i
 
 // dx = (sigmoid(x) - t) dloss / divisor
 __kernel void sigmoid_backward(const int count, const int has_ignore, const int ignore,
-                               __global const Dtype *x, __global const Dtype *t, __global const Dtype *totals,
+                               __global const Dtype *x, __global const Dtype *t, __global const Dtype *divisor,
                                __global const Dtype *dloss, __global Dtype *dx)
 {
     const size_t i = get_global_id(0);
     if (i >= count) return;
     const int ignored = has_ignore && (int)t[i] == ignore;
-    dx[i] = ignored ? 0 : dloss[0] / totals[1] * (1 / (1 + exp(-x[i])) - t[i]);
+    dx[i] = ignored ? 0 : dloss[0] / divisor[0] * (1 / (1 + exp(-x[i])) - t[i]);
 }
 
 // loss = -log(max(p[n, label], LEAST)). Item: n.
@@ -72,12 +72,12 @@ __kernel void infogain_forward(LABEL_SIZES, __global const Dtype *p,
 // dx[c] = (p[c] sum over c' of H[label, c'] - H[label, c]) dloss / divisor
 __kernel void infogain_backward(LABEL_SIZES, __global const Dtype *p,
                                 __global const Dtype *labels, __global const Dtype *matrix,
-                                __global const Dtype *row_sums, __global const Dtype *totals,
+                                __global const Dtype *row_sums, __global const Dtype *divisor,
                                 __global const Dtype *dloss, __global Dtype *dx)
 {
     ITEM(classes)
     LABEL
-    const Dtype scale = dloss[0] / totals[1];
+    const Dtype scale = dloss[0] / divisor[0];
     for (int c = 0; c < classes; ++c)
         dx[C(c)] = known && !ignored ? scale * (p[C(c)] * row_sums[label] - matrix[label * classes + c]) : 0;
 }
@@ -95,12 +95,12 @@ __kernel void soft_target_forward(SIZES, __global const Dtype *p, __global const
 
 // dx[c] = (p[c] sum over c' of t[c'] - t[c]) dloss / divisor
 __kernel void soft_target_backward(SIZES, __global const Dtype *p, __global const Dtype *t,
-                                   __global const Dtype *totals, __global const Dtype *dloss,
+                                   __global const Dtype *divisor, __global const Dtype *dloss,
                                    __global Dtype *dx)
 {
     ITEM(classes)
     Dtype sum = 0;
     for (int c = 0; c < classes; ++c) sum += t[C(c)];
-    const Dtype scale = dloss[0] / totals[1];
+    const Dtype scale = dloss[0] / divisor[0];
     for (int c = 0; c < classes; ++c) dx[C(c)] = scale * (p[C(c)] * sum - t[C(c)]);
 }

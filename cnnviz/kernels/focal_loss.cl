@@ -27,13 +27,13 @@ __kernel void focal_forward(SIZES, __global const Dtype *p, __global const Dtype
 }
 
 __kernel void focal_backward(SIZES, __global const Dtype *p, __global const Dtype *labels,
-                             __global const Dtype *totals, __global const Dtype *dloss, __global Dtype *dx)
+                             __global const Dtype *divisor, __global const Dtype *dloss, __global Dtype *dx)
 {
     ITEM(classes)
     LABEL
     CHANCE
     const Dtype power = alpha * pow(1 - chance, gamma), rest = fmax(1 - chance, (Dtype)1e-10);
     const Dtype slope = power - gamma * power / rest * chance * log_chance;
-    const Dtype scale = ignored ? 0 : slope * dloss[0] / totals[1];
+    const Dtype scale = ignored ? 0 : slope * dloss[0] / divisor[0];
     for (int c = 0; c < classes; ++c) dx[C(c)] = ignored ? 0 : scale * (p[C(c)] - (c == label));
 }

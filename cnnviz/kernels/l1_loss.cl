@@ -1,8 +1,7 @@
 // d = a - b, 0 where that is NaN (b is 0 where it is null)
 // loss = 1/D sum over places of the sum over c of |d|; -DPER_LOCATION: of sqrt(factor sum of d^2 + epsilon)
 // Below the plateau |d|, or the square root without epsilon, is 0. Host: engine/layers/l1_loss.py. One work
-// item per (i, n). totals: sum of losses and number of d that are not NaN, after l1_mean the divisor D.
-// da or db may be null.
+// item per (i, n). totals: the sum of the losses, and the number of d that are not NaN. da or db may be null.
 
 #include "items.h"
 
@@ -46,19 +45,20 @@ __kernel void l1_forward(ARGS, __global Dtype *losses)
     losses[outer * inner + item] = known;
 }
 
-// divisor 0: the number of d that are not NaN, by channels.
-__kernel void l1_mean(const Dtype divisor, const int channels, __global Dtype *totals, __global Dtype *top)
+// One work item. D is fixed, or where that is 0 the number of d that are not NaN, by channels.
+__kernel void l1_mean(const Dtype fixed, const int channels, __global const Dtype *totals,
+                      __global Dtype *divisor, __global Dtype *top)
 {
     if (get_global_id(0) > 0) return;
-    totals[1] = divisor > 0 ? divisor : totals[1] / channels;
-    top[0] = totals[1] > 0 ? totals[0] / totals[1] : 0;
+    divisor[0] = fixed > 0 ? fixed : totals[1] / channels;
+    top[0] = divisor[0] > 0 ? totals[0] / divisor[0] : 0;
 }
 
-__kernel void l1_backward(ARGS, __global const Dtype *totals, __global const Dtype *dloss,
+__kernel void l1_backward(ARGS, __global const Dtype *divisor, __global const Dtype *dloss,
                           __global Dtype *da, __global Dtype *db)
 {
     ITEM(channels)
-    Dtype scale = totals[1] > 0 ? dloss[0] / totals[1] : 0;
+    Dtype scale = divisor[0] > 0 ? dloss[0] / divisor[0] : 0;
 #ifdef PER_LOCATION
     const Dtype sum = length(at, channels, inner, plateau, factor, a, b);
     scale *= sum > 0 ? factor / sqrt(sum + epsilon) : 0;

@@ -28,12 +28,12 @@ __kernel void softmax_loss_forward(LABEL_SIZES, __global const Dtype *p, __globa
 }
 
 __kernel void softmax_loss_backward(LABEL_SIZES, __global const Dtype *p, __global const Dtype *labels,
-                                    __global const Dtype *weights, __global const Dtype *totals,
+                                    __global const Dtype *weights, __global const Dtype *divisor,
                                     __global const Dtype *dloss, __global Dtype *dx)
 {
     ITEM(classes)
     LABEL
     WEIGHT
-    const Dtype scale = ignored ? 0 : weight * dloss[0] / totals[1];
+    const Dtype scale = ignored ? 0 : weight * dloss[0] / divisor[0];
     for (int c = 0; c < classes; ++c) dx[C(c)] = ignored ? 0 : scale * (p[C(c)] - (c == label));
 }

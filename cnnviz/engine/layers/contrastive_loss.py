@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import legacy_shape
-from cnnviz.engine.layers._loss import Loss, wanted_diffs
+from cnnviz.engine.layers._loss import Loss, requested_diffs
 from cnnviz.engine.ops.reduction import row_sums
 
 
@@ -64,6 +64,6 @@ class ContrastiveLoss(Loss):
             return
         count = bottom[0].count
         difference, squares = self.kept.get("difference", count), self.kept.get("distances", self.num)
-        diffs = wanted_diffs(bottom, propagate_down, 2)
+        diffs = requested_diffs(bottom, propagate_down, 2)
         args = (self.scale, difference, squares, bottom[2].device_data, top[0].device_diff, *diffs)
         self.launch("contrastive_backward", count, count, self.channels, *self._margin, *args)

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import LabelLoss, RowLoss, SoftmaxLoss
+from cnnviz.engine.layer import axis_sizes
+from cnnviz.engine.layers._label_loss import LabelLoss
+from cnnviz.engine.layers._row_loss import RowLoss
+from cnnviz.engine.layers._softmax_loss import SoftmaxLoss
 from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.engine.ops.softmax import softmax_forward
 from cnnviz.errors import NetError
 from cnnviz.formats.binaryproto import read_mean
 from cnnviz.formats.schema import LayerParameter, LossParameter
@@ -35,21 +39,21 @@ class SigmoidCrossEntropyLoss(LabelLoss):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         top = super().shapes(bottom)
         x, target = bottom
-        self.set_sizes(x[0], 1, math.prod(x[1:]), target)
+        self.sizes = x[0], 1, math.prod(x[1:])
+        self.check_label_count(target)
         return top
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        x, target = bottom[0].device_data, bottom[1].device_data
-        count = self.items
-        self.launch("sigmoid_forward", count, count, *self.ignoring, x, target, self.item_losses)
-        self.mean_to_top(count, top[0])
+        x, target, count = bottom[0].device_data, bottom[1].device_data, self.items
+        losses = self.new_losses()
+        self.launch("sigmoid_forward", count, count, *self.ignore, x, target, losses)
+        self.normalize(losses, self.divisor, top[0])
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            x, target, dx = bottom[0].device_data, bottom[1].device_data, bottom[0].mutable_device_diff
-            count = self.items
-            args = (*self.ignoring, x, target, self.totals, top[0].device_diff, dx)
-            self.launch("sigmoid_backward", count, count, *args)
+            x, target, count = bottom[0].device_data, bottom[1].device_data, self.items
+            data = (x, target, self.divisor, top[0].device_diff, bottom[0].mutable_device_diff)
+            self.launch("sigmoid_backward", count, count, *self.ignore, *data)
 
 
 class MultinomialLogisticLoss(RowLoss):
@@ -67,18 +71,16 @@ class MultinomialLogisticLoss(RowLoss):
     type = "MultinomialLogisticLoss"
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        num = bottom[1].count
+        p, labels, num = bottom[0].device_data, bottom[1].device_data, bottom[1].count
         losses = self.device.scratch(num, "losses")
-        data = (bottom[0].device_data, bottom[1].device_data)
-        self.launch("multinomial_forward", num, num, self.classes, *data, losses)
+        self.launch("multinomial_forward", num, num, self.classes, p, labels, losses)
         self.sum_to_top(losses, num, self.scale, top[0])
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            count = bottom[0].count
-            data = (bottom[0].device_data, bottom[1].device_data)
-            args = (self.scale, *data, top[0].device_diff, bottom[0].mutable_device_diff)
-            self.launch("multinomial_backward", count, count, self.classes, *args)
+            p, labels, count = bottom[0].device_data, bottom[1].device_data, bottom[0].count
+            dloss, dp = top[0].device_diff, bottom[0].mutable_device_diff
+            self.launch("multinomial_backward", count, count, self.classes, self.scale, p, labels, dloss, dp)
 
 
 class InfogainLoss(SoftmaxLoss):
@@ -115,23 +117,24 @@ class InfogainLoss(SoftmaxLoss):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         top = super().shapes(bottom)
         x, labels = bottom[:2]
-        self.find_labels(self.param.infogain_loss_param.axis, x, labels)
+        self.sizes = axis_sizes(self.param.infogain_loss_param.axis, x)
+        self.set_labels(labels)
+        classes = self.sizes[1]
         if len(bottom) < 3:
-            self._load_matrix()
-        elif math.prod(bottom[2]) != self.classes**2:
-            self.complain(f"bottom 2 is {bottom[2]}, wanted is a matrix {self.classes} x {self.classes}")
+            self._load_matrix(classes)
+        elif math.prod(bottom[2]) != classes**2:
+            self.complain(f"bottom 2 is {bottom[2]}, expected a matrix {classes} x {classes}")
         return top + ([x] if len(self.param.top) > 1 else [])
 
-    def _load_matrix(self) -> None:
+    def _load_matrix(self, classes: int) -> None:
         source = self.param.infogain_loss_param.source
         if not source:
             raise NetError("has no matrix; give infogain_loss_param.source or a third bottom")
         if self._matrix is None:
             self._matrix = read_mean(self.resolve(source))
-        if self._matrix.size != self.classes**2:
+        if self._matrix.size != classes**2:
             raise NetError(
-                f"{source} holds {self._matrix.size} numbers, wanted is a matrix "
-                f"{self.classes} x {self.classes}"
+                f"{source} holds {self._matrix.size} numbers, expected a matrix {classes} x {classes}"
             )
 
     def setup(self) -> None:
@@ -142,19 +145,23 @@ class InfogainLoss(SoftmaxLoss):
         return bottom[2].device_data if len(bottom) > 2 else self._uploaded
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.compute_prob(bottom, top)
-        data = (self.prob, bottom[1].device_data, self._matrix_buffer(bottom))
-        self.launch_items("infogain_forward", *self.ignoring, *data, self.item_losses)
-        self.mean_to_top(self.items, top[0])
+        x, labels = bottom[0].device_data, bottom[1].device_data
+        prob, losses = self.prob, self.new_losses()
+        softmax_forward(self.device, *self.sizes, x, prob)
+        data = (prob, labels, self._matrix_buffer(bottom), losses)
+        self.launch_items("infogain_forward", *self.ignore, *data)
+        self.normalize(losses, self.divisor, top[0])
+        self.copy_to_tops(top[1:], prob)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
-        matrix, sums = self._matrix_buffer(bottom), self.device.scratch(self.classes, "rows")
-        row_sums(self.device, self.classes, self.classes, matrix, sums)
-        data = (self.prob, bottom[1].device_data, matrix, sums, self.totals)
-        dx = bottom[0].mutable_device_diff
-        self.launch_items("infogain_backward", *self.ignoring, *data, top[0].device_diff, dx)
+        classes, matrix = self.sizes[1], self._matrix_buffer(bottom)
+        sums = self.device.scratch(classes, "row sums")
+        row_sums(self.device, classes, classes, matrix, sums)
+        data = (self.prob, bottom[1].device_data, matrix, sums)
+        dloss, dx = top[0].device_diff, bottom[0].mutable_device_diff
+        self.launch_items("infogain_backward", *self.ignore, *data, self.divisor, dloss, dx)
 
 
 class SoftmaxCrossEntropyLoss(SoftmaxLoss):
@@ -181,23 +188,26 @@ class SoftmaxCrossEntropyLoss(SoftmaxLoss):
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
-        if self.has_ignore_label:
+        if param.loss_param.HasField("ignore_label"):
             self.complain("takes no ignore_label: its targets are distributions")
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         top = super().shapes(bottom)
         x, target = bottom
         if x != target:
-            self.complain(f"bottom 1 is {target}, wanted is the shape of bottom 0, {x}")
-        self.find_axis(self.param.softmax_param.axis, x)
+            self.complain(f"bottom 1 is {target}, expected the shape of bottom 0, {x}")
+        self.sizes = axis_sizes(self.param.softmax_param.axis, x)
         return top + ([x] if len(self.param.top) > 1 else [])
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.compute_prob(bottom, top)
-        self.launch_items("soft_target_forward", self.prob, bottom[1].device_data, self.item_losses)
-        self.mean_to_top(self.items, top[0])
+        x, target = bottom[0].device_data, bottom[1].device_data
+        prob, losses = self.prob, self.new_losses()
+        softmax_forward(self.device, *self.sizes, x, prob)
+        self.launch_items("soft_target_forward", prob, target, losses)
+        self.normalize(losses, self.divisor, top[0])
+        self.copy_to_tops(top[1:], prob)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            args = (self.prob, bottom[1].device_data, self.totals, top[0].device_diff)
-            self.launch_items("soft_target_backward", *args, bottom[0].mutable_device_diff)
+            target, dloss, dx = bottom[1].device_data, top[0].device_diff, bottom[0].mutable_device_diff
+            self.launch_items("soft_target_backward", self.prob, target, self.divisor, dloss, dx)

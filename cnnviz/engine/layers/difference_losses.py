@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import Loss, loss_divisor, normalization_mode, wanted_diffs
+from cnnviz.engine.layer import legacy_shape
+from cnnviz.engine.layers._loss import Loss, requested_diffs
+from cnnviz.engine.layers._normalization import Normalization
 from cnnviz.formats.schema import LayerParameter
 
 
@@ -35,14 +37,17 @@ class DifferenceLoss(Loss):
         return 1.0
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        count = bottom[0].count
-        losses = self.device.scratch(count, "losses")
+        self.sum_to_top(self.element_losses(bottom), bottom[0].count, self.scale, top[0])
+
+    def element_losses(self, bottom: Sequence[Blob]) -> Any:
+        """Returns a work buffer with v f(d) of each element."""
+        losses = self.device.scratch(bottom[0].count, "losses")
         self._launch("difference_forward", bottom, losses)
-        self.sum_to_top(losses, count, self.scale, top[0])
+        return losses
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if any(propagate_down[:2]):
-            diffs = wanted_diffs(bottom, propagate_down, 2)
+            diffs = requested_diffs(bottom, propagate_down, 2)
             self._launch("difference_backward", bottom, self.scale, top[0].device_diff, *diffs)
 
     def _launch(self, kernel: str, bottom: Sequence[Blob], *args: Any) -> None:
@@ -109,24 +114,24 @@ class SmoothL1Loss(DifferenceLoss):
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         top = super().shapes(bottom)
-        num, *rest = bottom[0]
-        height, width = ([*rest[1:], 1, 1])[:2] if len(rest) < 4 else (math.prod(rest[1:]), 1)
+        num, channels, height, width = _as_maps(bottom[0])
+        places = num * height * width
         if self._of_rfcn:
-            self.scale = 1 / self._divisor(num, height * width)
-        self._item_sizes = num, math.prod(rest[:1]), height * width
+            divisor = Normalization(self.param.loss_param).divisor(valid=places, full=places, num=num)
+            self.scale = 1 / max(1.0, divisor)
+        self._sizes = num, channels, height * width
         return [*top, (num, 1, height, width)][: max(1, len(self.param.top))]
 
-    def _divisor(self, num: int, places: int) -> float:
-        options, every = self.param.loss_param, num * places
-        return max(1.0, loss_divisor(options, normalization_mode(options), every, every, num))
-
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        super().forward(bottom, top)
+        losses = self.element_losses(bottom)
+        self.sum_to_top(losses, bottom[0].count, self.scale, top[0])
         if len(top) > 1:
-            num, channels, places = self._item_sizes
-            losses = self.device.scratch(bottom[0].count, "losses")
-            target = top[1].mutable_device_data
-            self.launch("difference_items", num * places, num, channels, places, losses, target)
+            self.launch("difference_items", top[1].count, *self._sizes, losses, top[1].mutable_device_data)
+
+
+def _as_maps(shape: Shape) -> Shape:
+    """Returns ``shape`` as (N, C, H, W), axes beyond the fourth taken into H."""
+    return legacy_shape(shape if len(shape) <= 4 else (*shape[:2], math.prod(shape[2:])))
 
 
 class SmoothL1LossOHEM(SmoothL1Loss):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import SoftmaxLoss
+from cnnviz.engine.layer import axis_sizes
+from cnnviz.engine.layers._softmax_loss import SoftmaxLoss
+from cnnviz.engine.ops.softmax import softmax_forward
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
@@ -48,19 +50,24 @@ class FocalLoss(SoftmaxLoss):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         loss = super().shapes(bottom)
         x, labels = bottom
-        self.find_labels(self.param.softmax_param.axis, x, labels)
+        self.sizes = axis_sizes(self.param.softmax_param.axis, x)
+        self.set_labels(labels)
         return loss + ([x] if len(self.param.top) > 1 else [])
 
+    @property
+    def _curve(self) -> tuple[float, float]:
+        return self.param.focal_loss_param.alpha, self.param.focal_loss_param.gamma
+
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.compute_prob(bottom, top)
-        self._launch("focal_forward", self.prob, bottom[1].device_data, self.item_losses)
-        self.mean_to_top(self.items, top[0])
+        x, labels = bottom[0].device_data, bottom[1].device_data
+        prob, losses = self.prob, self.new_losses()
+        softmax_forward(self.device, *self.sizes, x, prob)
+        self.launch_items("focal_forward", *self.ignore, *self._curve, prob, labels, losses)
+        self.normalize(losses, self.divisor, top[0])
+        self.copy_to_tops(top[1:], prob)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            data = (self.prob, bottom[1].device_data, self.totals, top[0].device_diff)
-            self._launch("focal_backward", *data, bottom[0].mutable_device_diff)
-
-    def _launch(self, kernel: str, *buffers: object) -> None:
-        given = self.param.focal_loss_param
-        self.launch_items(kernel, *self.ignoring, given.alpha, given.gamma, *buffers)
+            data = (self.prob, bottom[1].device_data, self.divisor)
+            dloss, dx = top[0].device_diff, bottom[0].mutable_device_diff
+            self.launch_items("focal_backward", *self.ignore, *self._curve, *data, dloss, dx)

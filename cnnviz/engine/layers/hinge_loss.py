@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob
-from cnnviz.engine.layers._loss import RowLoss
+from cnnviz.engine.layers._row_loss import RowLoss
 from cnnviz.formats.schema import HingeLossParameter
 
 
@@ -28,15 +28,14 @@ class HingeLoss(RowLoss):
         return self.param.hinge_loss_param.norm == HingeLossParameter.L2
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        count = bottom[0].count
+        x, labels, count = bottom[0].device_data, bottom[1].device_data, bottom[0].count
         losses = self.device.scratch(count, "losses")
-        data = (bottom[0].device_data, bottom[1].device_data)
-        self.launch("hinge_forward", count, count, self.classes, self._squared, *data, losses)
+        self.launch("hinge_forward", count, count, self.classes, self._squared, x, labels, losses)
         self.sum_to_top(losses, count, self.scale, top[0])
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            count = bottom[0].count
-            data = (bottom[0].device_data, bottom[1].device_data)
-            args = (self._squared, self.scale, *data, top[0].device_diff, bottom[0].mutable_device_diff)
-            self.launch("hinge_backward", count, count, self.classes, *args)
+            count, sizes = bottom[0].count, (self.classes, self._squared, self.scale)
+            x, labels = bottom[0].device_data, bottom[1].device_data
+            dloss, dx = top[0].device_diff, bottom[0].mutable_device_diff
+            self.launch("hinge_backward", count, count, *sizes, x, labels, dloss, dx)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import Loss, wanted_diffs
+from cnnviz.engine.layers._loss import Loss, requested_diffs
 from cnnviz.engine.ops.ranges import row_range
 from cnnviz.engine.ops.reduction import row_sums
 from cnnviz.errors import NetError
@@ -55,20 +56,25 @@ class L1Loss(Loss):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         places = self.num * self.inner
-        items = self.device.scratch(2 * places, "losses")
-        self._launch("l1_forward", bottom, items)
-        totals = self.kept.get("totals", 2)
-        row_sums(self.device, 2, places, items, totals)
-        divisor = 0.0 if self.param.l1_loss_param.normalize_by_num_entries else float(self.num)
-        self.launch("l1_mean", 1, divisor, max(1, self.channels), totals, top[0].mutable_device_data)
+        losses, totals = self.device.scratch(2 * places, "losses"), self.device.scratch(2, "totals")
+        self._launch("l1_forward", bottom, losses)
+        row_sums(self.device, 2, places, losses, totals)
+        # 0: the kernel takes the number of elements that are not NaN.
+        fixed = 0.0 if self.param.l1_loss_param.normalize_by_num_entries else float(self.num)
+        channels, y = max(1, self.channels), top[0].mutable_device_data
+        self.launch("l1_mean", 1, fixed, channels, totals, self._divisor, y)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if not any(propagate_down):
-            return
-        data = (self.kept.get("totals", 2), top[0].device_diff)
-        self._launch("l1_backward", bottom, *data, *wanted_diffs(bottom, propagate_down, 2))
+        if any(propagate_down):
+            diffs = requested_diffs(bottom, propagate_down, 2)
+            self._launch("l1_backward", bottom, self._divisor, top[0].device_diff, *diffs)
 
-    def _launch(self, kernel: str, bottom: Sequence[Blob], *args: object) -> None:
+    @property
+    def _divisor(self) -> Any:
+        """The buffer of D, which forward leaves to backward."""
+        return self.kept.get("divisor", 1)
+
+    def _launch(self, kernel: str, bottom: Sequence[Blob], *args: Any) -> None:
         given = self.param.l1_loss_param
         factor = 1 / max(1, self.channels) if given.l2_prescale_by_channels else 1.0
         sizes = (self.num, self.channels, self.inner, given.epsilon, given.plateau, factor)

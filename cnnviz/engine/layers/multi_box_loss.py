@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import Loss, loss_divisor, normalization_mode
+from cnnviz.engine.layers._loss import Loss
+from cnnviz.engine.layers._normalization import Normalization
 from cnnviz.engine.layers._priors import count_priors
 from cnnviz.engine.ops.boxes import areas, decode, encode, greedy, match
 from cnnviz.errors import NetError
@@ -121,7 +122,8 @@ class MultiBoxLoss(Loss):
             loss += self._add_code_loss(item, boxes, matched, codes[item])
             loss += self._add_score_loss(item, boxes, matched, chosen, scores[item])
             matches += int((matched >= 0).sum())
-        self._divisor = self._find_divisor(matches)
+        normalization, every = Normalization(self.param.loss_param), self.num * self.priors
+        self._divisor = max(1.0, normalization.divisor(valid=matches, full=every, num=self.num))
         top[0].data[...] = loss / self._divisor
 
     # Matching
@@ -275,10 +277,6 @@ class MultiBoxLoss(Loss):
         power = np.exp(shifted)
         total = power.sum(axis=1, keepdims=True)
         return np.minimum((np.log(total) - shifted)[target], _MOST_LOSS), power / total - target
-
-    def _find_divisor(self, matches: int) -> float:
-        options, full = self.param.loss_param, self.num * self.priors
-        return max(1.0, loss_divisor(options, normalization_mode(options), matches, full, self.num))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         scale = float(top[0].read_diff()) / self._divisor

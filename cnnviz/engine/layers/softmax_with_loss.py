@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._loss import SoftmaxLoss
+from cnnviz.engine.layer import axis_sizes
+from cnnviz.engine.layers._softmax_loss import SoftmaxLoss
+from cnnviz.engine.ops.softmax import softmax_forward
 from cnnviz.errors import NetError
 
 
@@ -47,47 +49,41 @@ class SoftmaxWithLoss(SoftmaxLoss):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         loss = super().shapes(bottom)
         x, labels = bottom
-        self.find_labels(self.param.softmax_param.axis, x, labels)
+        self.sizes = axis_sizes(self.param.softmax_param.axis, x)
+        self.set_labels(labels)
         self._class_weights = self._given_weights()
         return [*loss, x, labels][: max(1, len(self.param.top))]
 
     def _given_weights(self) -> np.ndarray | None:
-        options = self.param.loss_param
+        options, classes = self.param.loss_param, self.sizes[1]
         if not options.weight_by_label_freqs:
             return None
-        if len(options.class_weighting) != self.classes:
+        if len(options.class_weighting) != classes:
             raise NetError(
-                f"has {len(options.class_weighting)} numbers of class_weighting for {self.classes} classes; "
+                f"has {len(options.class_weighting)} numbers of class_weighting for {classes} classes; "
                 "give one for each"
             )
         return np.array(options.class_weighting)
 
     def setup(self) -> None:
-        self._weights: Blob | None = None
+        self._weights: Any = None
         if self._class_weights is not None:
-            label = f"class weights of layer {self.name!r}"
-            self._weights = Blob(self.device, self._class_weights.shape, label)
-            self._weights.data[...] = self._class_weights
-
-    @property
-    def _weights_data(self) -> Any:
-        return self._weights.device_data if self._weights else None
+            weights = self._class_weights.astype(self.device.dtype)
+            self._weights = self.device.upload(weights, "class weights")
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.compute_prob(bottom, top)
-        losses = self.item_losses
-        data = (self.prob, bottom[1].device_data, self._weights_data, losses)
-        self.launch_items("softmax_loss_forward", *self.ignoring, *data)
-        if len(top) > 2:
-            nbytes = self.items * self.device.dtype.itemsize
-            self.device.copy(top[2].mutable_device_data, losses, nbytes)
-        self.mean_to_top(self.items, top[0])
+        x, labels = bottom[0].device_data, bottom[1].device_data
+        prob, losses = self.prob, self.new_losses()
+        softmax_forward(self.device, *self.sizes, x, prob)
+        self.launch_items("softmax_loss_forward", *self.ignore, prob, labels, self._weights, losses)
+        self.normalize(losses, self.divisor, top[0])
+        self.copy_to_tops(top[1:], prob, losses)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            data = (self.prob, bottom[1].device_data, self._weights_data, self.totals, top[0].device_diff)
-            dx = bottom[0].mutable_device_diff
-            self.launch_items("softmax_loss_backward", *self.ignoring, *data, dx)
+            data = (self.prob, bottom[1].device_data, self._weights)
+            dloss, dx = top[0].device_diff, bottom[0].mutable_device_diff
+            self.launch_items("softmax_loss_backward", *self.ignore, *data, self.divisor, dloss, dx)
 
 
 class SoftmaxWithLossOHEM(SoftmaxWithLoss):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import legacy_shape
-from cnnviz.engine.layers._loss import Loss, wanted_diffs
+from cnnviz.engine.layers._loss import Loss, requested_diffs
 from cnnviz.engine.ops.reduction import row_sums
 from cnnviz.errors import NetError
 
@@ -57,6 +57,6 @@ class TripletLoss(Loss):
         count = bottom[0].count
         sizes = (count, self.channels, self.param.triplet_loss_param.margin, 1 / max(1, self.num))
         data = [blob.device_data for blob in bottom]
-        diffs = wanted_diffs(bottom, propagate_down, 3)
+        diffs = requested_diffs(bottom, propagate_down, 3)
         gaps, dloss = self.kept.get("gaps", self.num), top[0].device_diff
         self.launch("triplet_backward", count, *sizes, *data, gaps, dloss, *diffs)
