@@ -3,22 +3,20 @@
 // Host: engine/layers/accuracy.py. Ties count against the label, and a NaN is never right. A label outside
 // of [0, classes) is wrong.
 
-#include "items.h"
+#include "labels.h"
 
 #ifndef Dtype
 #define Dtype float
 #endif
 
 // One work item per (i, o). flags: 1 where right, then 1 where the label counts.
-__kernel void accuracy_items(const int outer, const int classes, const int inner, const int has_ignore,
-                             const int ignore, const int top_k, __global const Dtype *x,
+__kernel void accuracy_items(LABEL_SIZES, const int top_k, __global const Dtype *x,
                              __global const Dtype *labels, __global Dtype *flags)
 {
     ITEM(classes)
-    const int label = (int)labels[item];
-    const int ignored = has_ignore && label == ignore;
+    LABEL
     int right = 0;
-    if (!ignored && label >= 0 && label < classes) {
+    if (!ignored && known) {
         const Dtype score = x[C(label)];
         int better = 0;
         for (int c = 0; c < classes; ++c) better += c != label && !(x[C(c)] < score);

@@ -23,8 +23,8 @@ __kernel void sigmoid_forward(const int count, const int has_ignore, const int i
 
 // dx = (sigmoid(x) - t) dloss / divisor
 __kernel void sigmoid_backward(const int count, const int has_ignore, const int ignore,
-                               __global const Dtype *x, __global const Dtype *t, __global const Dtype *divisor,
-                               __global const Dtype *dloss, __global Dtype *dx)
+                               __global const Dtype *x, __global const Dtype *t,
+                               __global const Dtype *divisor, __global const Dtype *dloss, __global Dtype *dx)
 {
     const size_t i = get_global_id(0);
     if (i >= count) return;
@@ -62,11 +62,10 @@ __kernel void infogain_forward(LABEL_SIZES, __global const Dtype *p,
 {
     ITEM(classes)
     LABEL
-    Dtype sum = ignored || known ? 0 : NAN;
+    Dtype sum = known ? 0 : NAN;
     if (!ignored && known)
         for (int c = 0; c < classes; ++c) sum -= matrix[label * classes + c] * log(fmax(p[C(c)], LEAST));
-    losses[item] = sum;
-    losses[outer * inner + item] = !ignored;
+    WRITE_LOSS(sum)
 }
 
 // dx[c] = (p[c] sum over c' of H[label, c'] - H[label, c]) dloss / divisor

@@ -1,18 +1,14 @@
 // loss[o, i] = -alpha (1 - p)^gamma log p,  p that of the label; 0 and not counted where the label is ignored
-// dx[o, c, i] = alpha ((1 - p)^gamma - gamma p (1 - p)^(gamma - 1) log p) (p[o, c, i] - (c == label)) scale,
-// scale = dloss / divisor, 0 where ignored
+// dx[o, c, i] = alpha ((1 - p)^gamma - gamma p (1 - p)^(gamma - 1) log p) (p[o, c, i] - (c == label))
+//               dloss / divisor, 0 where ignored
 // Host: engine/layers/focal_loss.py. One work item per (i, o). A label outside of [0, classes) gives a loss of
 // NaN and reads nothing.
 
-#include "labels.h"
+#include "softmax_loss.h"
 
 #ifndef Dtype
 #define Dtype float
 #endif
-
-#define CHANCE \
-    const Dtype chance = known ? p[C(label)] : NAN; \
-    const Dtype log_chance = log(chance < FLT_MIN ? (Dtype)FLT_MIN : chance);
 
 #define SIZES LABEL_SIZES, const Dtype alpha, const Dtype gamma
 
@@ -22,8 +18,7 @@ __kernel void focal_forward(SIZES, __global const Dtype *p, __global const Dtype
     ITEM(classes)
     LABEL
     CHANCE
-    losses[item] = ignored ? 0 : -alpha * pow(1 - chance, gamma) * log_chance;
-    losses[outer * inner + item] = !ignored;
+    WRITE_LOSS(-alpha * pow(1 - chance, gamma) * log_chance)
 }
 
 __kernel void focal_backward(SIZES, __global const Dtype *p, __global const Dtype *labels,
@@ -34,6 +29,5 @@ __kernel void focal_backward(SIZES, __global const Dtype *p, __global const Dtyp
     CHANCE
     const Dtype power = alpha * pow(1 - chance, gamma), rest = fmax(1 - chance, (Dtype)1e-10);
     const Dtype slope = power - gamma * power / rest * chance * log_chance;
-    const Dtype scale = ignored ? 0 : slope * dloss[0] / divisor[0];
-    for (int c = 0; c < classes; ++c) dx[C(c)] = ignored ? 0 : scale * (p[C(c)] - (c == label));
+    WRITE_GRADIENT(slope)
 }

@@ -8,3 +8,8 @@
 #define LABEL \
     const int label = (int)labels[item], ignored = has_ignore && label == ignore; \
     const int known = label >= 0 && label < classes;
+
+// Writes the item's loss, 0 where its label is ignored, and whether it counts.
+#define WRITE_LOSS(loss) \
+    losses[item] = ignored ? 0 : (loss); \
+    losses[outer * inner + item] = !ignored;

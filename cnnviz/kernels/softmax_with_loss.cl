@@ -1,10 +1,10 @@
 // loss[o, i] = -w[label] log(max(p[o, label, i], FLT_MIN)), 0 and not counted where the label is ignored
-// dx[o, c, i] = w[label] (p[o, c, i] - (c == label)) scale, 0 where ignored;  scale = dloss / divisor
+// dx[o, c, i] = w[label] (p[o, c, i] - (c == label)) dloss / divisor, 0 where ignored
 // w may be null: all weights are 1.
 // Host: engine/layers/softmax_with_loss.py. One work item per (i, o). A label outside of [0, classes) gives a
 // loss of NaN and reads nothing (its gradient has weight 1). In place: dx is a buffer of its own.
 
-#include "labels.h"
+#include "softmax_loss.h"
 
 #ifndef Dtype
 #define Dtype float
@@ -17,14 +17,9 @@ __kernel void softmax_loss_forward(LABEL_SIZES, __global const Dtype *p, __globa
 {
     ITEM(classes)
     LABEL
+    CHANCE
     WEIGHT
-    Dtype loss = 0;
-    if (!ignored) {
-        const Dtype chance = known ? p[C(label)] : NAN;
-        loss = weight * (chance < FLT_MIN ? -log((Dtype)FLT_MIN) : -log(chance));
-    }
-    losses[item] = loss;
-    losses[outer * inner + item] = !ignored;
+    WRITE_LOSS(-weight * log_chance)
 }
 
 __kernel void softmax_loss_backward(LABEL_SIZES, __global const Dtype *p, __global const Dtype *labels,
@@ -34,6 +29,5 @@ __kernel void softmax_loss_backward(LABEL_SIZES, __global const Dtype *p, __glob
     ITEM(classes)
     LABEL
     WEIGHT
-    const Dtype scale = ignored ? 0 : weight * dloss[0] / divisor[0];
-    for (int c = 0; c < classes; ++c) dx[C(c)] = ignored ? 0 : scale * (p[C(c)] - (c == label));
+    WRITE_GRADIENT(weight)
 }
