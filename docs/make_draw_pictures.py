@@ -26,7 +26,7 @@ DOCS = Path(__file__).resolve().parent
 PICTURES = DOCS / "pictures"
 sys.path.insert(0, str(DOCS.parent / "tests"))
 
-import big_nets  # noqa: E402
+from support import big_nets  # noqa: E402
 
 BODY = """
 layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"

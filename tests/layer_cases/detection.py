@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from layer_harness import Case, apart, given, uniform
+
+from support.layer_harness import Case, apart, given, uniform
 
 
 def normalize(across, eps=1e-10):

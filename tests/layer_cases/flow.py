@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from layer_harness import Case, apart, given, uniform
+
+from support.layer_harness import Case, apart, given, uniform
 
 
 def correlation(window, reach, pad, stride, columns, rows=None, subtracts=False):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from layer_harness import Case, given, integers, uniform
+
+from support.layer_harness import Case, given, integers, uniform
 
 
 def softmax_loss(divisor, ignore=None):
@@ -107,7 +108,7 @@ def triplet(margin):
 
 
 def ctc(rows_of, blank):
-    """The mean of -log P over sequences, P a sum over all ways; more in tests/test_ctc.py."""
+    """The mean of -log P over sequences, P a sum over all ways; more in tests/engine/test_ctc.py."""
 
     def reference(x, *others):
         p, total = np.exp(x) / np.exp(x).sum(axis=2, keepdims=True), 0.0

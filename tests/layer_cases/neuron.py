@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from layer_harness import Case, uniform
 
 from cnnviz.analysis.activations import activations
+from support.layer_harness import Case, uniform
 
 ODD = (2, 3, 5, 7)
 TABLE = {row.name.split(",")[0]: row.f for row in activations()}

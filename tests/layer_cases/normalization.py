@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from layer_harness import Case, given, uniform
+
+from support.layer_harness import Case, given, uniform
 
 ODD = (2, 3, 5, 7)
 STATISTICS = {0: uniform(), 1: uniform(0.5, 2), 2: given([2.0])}

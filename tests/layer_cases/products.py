@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from layer_harness import Case, integers
+
+from support.layer_harness import Case, integers
 
 
 def columns(kernel, stride=(1, 1), pad=(0, 0), dilation=(1, 1)):
@@ -103,7 +104,7 @@ CASES = [
          reference=lambda x, w: x @ w),
     Case("InnerProduct", "axis", [(2, 3, 5)], "inner_product_param { num_output: 4 axis: 2 }",
          reference=lambda x, w, b: x @ w.T + b),
-    # The gradient, which is no derivative, is in tests/test_margin_inner_product.py.
+    # The gradient, which is no derivative, is in tests/engine/test_margin_inner_product.py.
     Case("MarginInnerProduct", "single", [(5, 3, 2), (5,)], "margin_inner_product_param { num_output: 4 }",
          fills={1: integers(0, 4)}, gradient=False,
          reference=lambda x, t, w: x.reshape(5, -1) @ (w / np.linalg.norm(w, axis=1, keepdims=True)).T),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from layer_harness import Case, given
+
+from support.layer_harness import Case, given
 
 STEPS, NUM = 4, 3
 CONT = given([[0, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1]])

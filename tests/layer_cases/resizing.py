@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from layer_harness import Case, given, uniform
+
+from support.layer_harness import Case, given, uniform
 
 
 def bilinear(rows, columns):

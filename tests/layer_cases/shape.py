@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from layer_harness import Case, given, integers
+
+from support.layer_harness import Case, given, integers
 
 ODD = (2, 3, 5, 7)
 

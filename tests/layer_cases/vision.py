@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from layer_harness import Case, apart, given, integers, uniform
+
+from support.layer_harness import Case, apart, given, integers, uniform
 
 
 def pool(method, kernel, stride, pad=(0, 0), ceil=True):

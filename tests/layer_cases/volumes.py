@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from layer_harness import Case, apart
+
+from support.layer_harness import Case, apart
 
 
 def convolution(stride=(1, 1), pad=(0, 0)):
