@@ -23,6 +23,7 @@ from cnnviz.analysis.summary import (
 )
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.graph import build_graph
+from cnnviz.engine.layer import layer_types
 from cnnviz.engine.layers._neuron import Neuron
 from cnnviz.engine.net import Net
 from cnnviz.engine.scoring import LayerTimes
@@ -295,10 +296,9 @@ def test_fields_behind_a_correlation_cover_both_images_and_all_displacements():
     assert fields[-1].stride == (4, 4) and fields[-1].offset == (4, 4)
 
 
-def neurons(base=Neuron) -> set[str]:
+def neurons() -> set[str]:
     """The names of all elementwise layers."""
-    own = {base.type} if base.type else set()
-    return own.union(*(neurons(cls) for cls in base.__subclasses__()))
+    return {name for name, layer in layer_types().items() if issubclass(layer, Neuron)}
 
 
 @pytest.mark.parametrize("type", sorted(neurons() | {"EltwiseAffine", "Dropout", "PReLU", "BN"}))

@@ -34,7 +34,8 @@ from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.log_curves import Curve, TrainingLog
 from cnnviz.formats.training_log import LogReader, read_log
 from cnnviz.plots.common.figure import new_figure, save_figure
-from cnnviz.plots.common.theme import FORMATS, KIND_COLORS, get_theme, kind_of
+from cnnviz.plots.common.kinds import kind_of
+from cnnviz.plots.common.theme import FORMATS, KIND_COLORS, get_theme
 from cnnviz.plots.training.chart import _SIGNS, plot_training_log
 from cnnviz.plots.training.to_html import training_page, training_svg
 
