@@ -120,7 +120,7 @@ class Ours:
                 best[i, 0] = min(best[i, 0], _timed(net.forward_layer, i, wait))
             for i in reversed(range(len(net.layers))):
                 best[i, 1] = min(best[i, 1], _timed(net.backward_layer, i, wait))
-        for name, layer, times in zip(net._layer_names, net.layers, best * 1e3, strict=True):
+        for name, layer, times in zip(net.layer_names, net.layers, best * 1e3, strict=True):
             print(f"    {name:12}{layer.type:18}{times[0]:9.3f}{times[1]:9.3f}")
         print(f"    {'sum':30}{best[:, 0].sum() * 1e3:9.3f}{best[:, 1].sum() * 1e3:9.3f}")
 

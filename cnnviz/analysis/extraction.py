@@ -115,7 +115,7 @@ def extract_features(
             f"{len(blobs)} blobs and {len(targets)} outputs were given; give one output for each blob."
         )
     for name in blobs:
-        net.check_blob(name)
+        net.blob(name)
     if net.inputs:
         raise NetError(
             f"{net.graph.path}: nothing feeds the inputs {', '.join(net.inputs)}; give the net with its data "
@@ -148,7 +148,7 @@ def _running(net: Any, blobs: Sequence[str]) -> Any:
         except LayerFailure as failure:
             net = net.rest(failure)
             for name in blobs:
-                net.check_blob(name)
+                net.blob(name)
 
 
 def _writer(target: str | os.PathLike, blob: str, backend: str) -> _FeatureWriter:

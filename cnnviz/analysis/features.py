@@ -390,7 +390,7 @@ class Looker:
         return traits.joins or traits.kind in _ENDS or node.type == "Softmax"
 
     def _matching(self, pattern: str) -> list[int]:
-        names = self.net._layer_names
+        names = self.net.layer_names
         if pattern in names:
             return [names.index(pattern)]
         found = [

@@ -89,7 +89,7 @@ class FeatureWriter:
         self.theme, self.dpi, self.suffix, self.npz = get_theme(style), dpi, suffix.lstrip("."), npz
         self.blobs = blobs
         for name in blobs:
-            self.looker.net.check_blob(name)
+            self.looker.net.blob(name)
         self._stems: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -124,10 +124,8 @@ class FeatureWriter:
         if self.npz:
             self._write_numbers(stem, features)
         for name in self.blobs:
-            self.looker.net.check_blob(name)
-            self._write_array(
-                self.folder / f"{stem}_{_plain(name)}.npy", self.looker.net.blobs[name].read_data()
-            )
+            values = self.looker.net.blob(name).read_data()
+            self._write_array(self.folder / f"{stem}_{_plain(name)}.npy", values)
         if self.methods:
             found = []
             for method in self.methods:
@@ -163,7 +161,7 @@ class FeatureWriter:
 
     def _channels(self, wish: str) -> tuple[str | None, list[int]]:
         """The layer (None for classes) and the channels of "7", "conv2:7" or "conv2"."""
-        names = self.looker.net._layer_names
+        names = self.looker.net.layer_names
         head, _, tail = wish.rpartition(":")
         if wish not in names and wish.isdigit():
             return None, [int(wish)]

@@ -145,7 +145,7 @@ class _Rules:
 
 
 def _check_net(net: Net, layer: str | None, rules: _Rules, seed: int) -> GradientReport:
-    names = net._layer_names
+    names = net.layer_names
     if layer is not None and layer not in names:
         raise NetError(f"{net.graph.path}: the net has no layer {layer!r}{did_you_mean(layer, names)}")
     report = GradientReport(rules.tolerance, "double" if net.device.dtype == np.float64 else "single")
@@ -238,7 +238,7 @@ class _LayerProbe:
         self.index = index
         self.node = net.graph.layers[index]
         self.layer: Layer = net.layers[index]
-        self.bottoms, self.tops = net._bottoms[index], net._tops[index]
+        self.bottoms, self.tops = net.bottom_blobs[index], net.top_blobs[index]
         self.wanted = [self.layer.allow_force_backward(i) for i in range(len(self.bottoms))]
         self.random = random
         self.start = [b.read_data() for b in self.bottoms]
@@ -255,7 +255,7 @@ class _LayerProbe:
         layer = net.layers[index]
         if not layer.has_backward:
             return "it has no gradient"
-        if not net._bottoms[index] and not layer.blobs:
+        if not net.bottom_blobs[index] and not layer.blobs:
             return "it has neither bottoms nor parameters"
         return cls(net, index, random)
 

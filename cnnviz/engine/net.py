@@ -61,7 +61,9 @@ class Net:
         params: parameter blobs by layer name.
         layers: the layers in order, each with ``type`` and ``blobs``.
         inputs, outputs: blob names; outputs are sorted by name, as in Caffe.
+        layer_names: in the order of ``layers``.
         bottom_names, top_names: blob names by layer name.
+        bottom_blobs, top_blobs: for each of ``layers`` the blobs that it reads and writes.
         graph: the graph behind the net.
         left_out: the layers that a partial net lacks, each with its reason.
         unfilled: layers with parameters that the weights copied last lack: they keep their values.
@@ -108,8 +110,8 @@ class Net:
         self.params: OrderedDict[str, list[Blob]] = OrderedDict()
         self.layers: list[Layer] = []
         self._nodes = self.graph.layers
-        self._bottoms: list[list[Blob]] = []
-        self._tops: list[list[Blob]] = []
+        self.bottom_blobs: list[list[Blob]] = []
+        self.top_blobs: list[list[Blob]] = []
         self._seen_shapes: list[list[tuple[int, ...]]] = []
         self._has_run: set[int] = set()  # forward in its present shapes
         self.debug_info: bool = definition.proto.debug_info
@@ -139,8 +141,8 @@ class Net:
         self.layers.append(layer)
         for i in range(len(node.params)):  # one by one: a later one may share an earlier one's memory
             layer.blobs.append(self._param_blob(node, i))
-        self._bottoms.append(bottom)
-        self._tops.append(top)
+        self.bottom_blobs.append(bottom)
+        self.top_blobs.append(top)
         self._seen_shapes.append([b.shape for b in bottom])
         if layer.blobs:
             self.params[node.name] = layer.blobs
@@ -181,12 +183,12 @@ class Net:
         return self.graph.outputs
 
     @property
-    def _layer_names(self) -> list[str]:
+    def layer_names(self) -> list[str]:
         return [node.name for node in self._nodes]
 
     @property
     def layer_dict(self) -> OrderedDict[str, Layer]:
-        return OrderedDict(zip(self._layer_names, self.layers, strict=True))
+        return OrderedDict(zip(self.layer_names, self.layers, strict=True))
 
     @property
     def bottom_names(self) -> OrderedDict[str, list[str]]:
@@ -204,7 +206,7 @@ class Net:
             self._reshape_layer(index)
 
     def _reshape_layer(self, index: int) -> None:
-        shapes = [blob.shape for blob in self._bottoms[index]]
+        shapes = [blob.shape for blob in self.bottom_blobs[index]]
         if shapes == self._seen_shapes[index]:
             return
         node = self._nodes[index]
@@ -218,7 +220,7 @@ class Net:
                 f"{node.title}: with bottoms of shape {shapes} its parameters would be {wanted}, "
                 f"they are {node.param_shapes}. Reshape the input to fit them."
             )
-        for blob, shape in zip(self._tops[index], tops, strict=True):
+        for blob, shape in zip(self.top_blobs[index], tops, strict=True):
             blob.reshape(*shape)
         self._seen_shapes[index] = shapes
         self._has_run.discard(index)
@@ -248,7 +250,7 @@ class Net:
         self.run_forward(first, last)
         names = list(self._nodes[last].tops if end is not None else self.outputs)
         names += [name for name in blobs or () if name not in names]
-        return {name: self._blob(name).read_data() for name in names}
+        return {name: self.blob(name).read_data() for name in names}
 
     def run_forward(self, first: int = 0, last: int | None = None) -> None:
         """Runs the layers from index ``first`` to ``last`` and copies nothing back."""
@@ -260,12 +262,12 @@ class Net:
         """Runs one layer, after bringing its shapes in line with its bottoms'."""
         with self._watch(index):
             self._reshape_layer(index)
-            self.layers[index].forward(self._bottoms[index], self._tops[index])
+            self.layers[index].forward(self.bottom_blobs[index], self.top_blobs[index])
         if index not in self._has_run:
             self._set_loss_diffs(index)
             self._has_run.add(index)
         if self.debug_info:
-            debug_info.log_forward(self._nodes[index], self.layers[index], self._tops[index])
+            debug_info.log_forward(self._nodes[index], self.layers[index], self.top_blobs[index])
 
     def _watch(self, index: int) -> AbstractContextManager[None]:
         return failures(self._nodes[index]) if self._is_partial else nullcontext()
@@ -291,14 +293,14 @@ class Net:
 
     def _set_loss_diffs(self, index: int) -> None:
         """The gradient of a loss top is its weight."""
-        for blob, weight in zip(self._tops[index], self.layers[index].loss_weights, strict=True):
+        for blob, weight in zip(self.top_blobs[index], self.layers[index].loss_weights, strict=True):
             if weight:
                 blob.fill_diff(weight)
 
     def loss(self) -> float:
         """Returns the weighted sum of all loss tops after a forward pass."""
         total = 0.0
-        for layer, tops in zip(self.layers, self._tops, strict=True):
+        for layer, tops in zip(self.layers, self.top_blobs, strict=True):
             for blob, weight in zip(tops, layer.loss_weights, strict=True):
                 if weight:
                     total += weight * float(blob.read_data().sum())
@@ -332,7 +334,7 @@ class Net:
         self.run_backward(first, last)
         names = list(self._nodes[last].bottoms if end is not None else self.inputs)
         names += [name for name in diffs or () if name not in names]
-        return {name: self._blob(name).read_diff() for name in names}
+        return {name: self.blob(name).read_diff() for name in names}
 
     def run_backward(self, first: int | None = None, last: int = 0) -> None:
         """Runs the layers backward from index ``first`` down to ``last``; copies nothing back."""
@@ -357,9 +359,9 @@ class Net:
                 "was made or reshaped. Run it first."
             )
         with self._watch(index):
-            layer.backward(self._tops[index], node.propagate_down, self._bottoms[index])
+            layer.backward(self.top_blobs[index], node.propagate_down, self.bottom_blobs[index])
         if self.debug_info:
-            debug_info.log_backward(node, layer, self._bottoms[index])
+            debug_info.log_backward(node, layer, self.bottom_blobs[index])
 
     def forward_all(self, blobs: Iterable[str] | None = None, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Runs as many batches as ``inputs`` hold and returns the outputs and ``blobs`` of all, joined.
@@ -397,7 +399,7 @@ class Net:
         if not arrays:
             raise NetError(f"The net needs arrays for its inputs {self.inputs}.")
         count = len(next(iter(arrays.values())))
-        size = self._blob(next(iter(arrays))).shape[0]
+        size = self.blob(next(iter(arrays))).shape[0]
         for start in range(0, count, size):
             for name, array in arrays.items():
                 set_array = self._set_diff if name in self.outputs else self._set_input
@@ -433,35 +435,34 @@ class Net:
 
         Raises NetError, with the closest name or why it was left out, if there is none.
         """
-        names = self._layer_names
+        names = self.layer_names
         if name not in names:
             for left in self.left_out:
                 if name in left.names:
                     raise NetError(f"layer {name!r} does not run: {left.reason}")
-            raise NetError(f"the net has no layer {name!r}{did_you_mean(name, names)}.")
+            raise NetError(f"{self.graph.path}: the net has no layer {name!r}{did_you_mean(name, names)}.")
         return names.index(name)
 
-    def _blob(self, name: str) -> Blob:
-        self.check_blob(name)
-        return self.blobs[name]
+    def blob(self, name: str) -> Blob:
+        """Returns a blob by its name.
 
-    def check_blob(self, name: str) -> None:
-        """Raises NetError, with the closest name or why it was left out, if there is no blob ``name``."""
+        Raises NetError, with the closest name or why it was left out, if there is none.
+        """
         if name in self.blobs:
-            return
+            return self.blobs[name]
         for left in self.left_out:
             if name in left.blobs:
                 raise NetError(f"blob {name!r} is not computed: {left.reason}")
-        raise NetError(f"the net has no blob {name!r}{did_you_mean(name, self.blobs)}.")
+        raise NetError(f"{self.graph.path}: the net has no blob {name!r}{did_you_mean(name, self.blobs)}.")
 
     def _set_input(self, name: str, array: np.ndarray) -> None:
         if name not in self.inputs:
-            raise NetError(f"the net has no input {name!r}; its inputs are {self.inputs}.")
+            raise NetError(f"{self.graph.path}: the net has no input {name!r}; its inputs are {self.inputs}.")
         self._check_shape(name, array, self.blobs[name])
         self.blobs[name].data[...] = array
 
     def _set_diff(self, name: str, array: np.ndarray) -> None:
-        blob = self._blob(name)
+        blob = self.blob(name)
         self._check_shape(name, array, blob)
         blob.diff[...] = array
 
@@ -532,7 +533,7 @@ class Net:
 
     def set_weights(self, weights: Mapping[str, list[np.ndarray]], origin: str) -> None:
         """Copies arrays by layer name; ``origin`` names their source in errors."""
-        known = set(self._layer_names)
+        known = set(self.layer_names)
         for name in weights:
             if name not in known:
                 log.info("Ignoring source layer %s", name)

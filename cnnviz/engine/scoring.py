@@ -120,7 +120,7 @@ def time_layers(net: Net, iterations: int) -> LayerTimes:
     scale = 1000 / iterations
     types = [layer.type or "" for layer in net.layers]
     return LayerTimes(
-        net.device.info.title, net._layer_names, types, forward * scale, backward * scale, total * scale
+        net.device.info.title, net.layer_names, types, forward * scale, backward * scale, total * scale
     )
 
 

@@ -83,6 +83,10 @@ class Net(EngineNet):
     # Names of pycaffe that its programs read.
 
     @property
+    def _layer_names(self) -> list[str]:
+        return self.layer_names
+
+    @property
     def _blob_names(self) -> list[str]:
         return list(self.blobs)
 
@@ -99,10 +103,10 @@ class Net(EngineNet):
         return [self._blob_names.index(name) for name in self.outputs]
 
     def _bottom_ids(self, layer: int) -> list[int]:
-        return [self._blob_names.index(name) for name in self.bottom_names[self._layer_names[layer]]]
+        return [self._blob_names.index(name) for name in self.bottom_names[self.layer_names[layer]]]
 
     def _top_ids(self, layer: int) -> list[int]:
-        return [self._blob_names.index(name) for name in self.top_names[self._layer_names[layer]]]
+        return [self._blob_names.index(name) for name in self.top_names[self.layer_names[layer]]]
 
     @property
     def blob_loss_weights(self) -> OrderedDict[str, float]:
@@ -114,7 +118,7 @@ class Net(EngineNet):
 
     def _batch(self, blobs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
         """Yields the arrays in pieces of the net's batch size, the last one padded with zeros."""
-        size = self._blob(next(iter(blobs))).shape[0]
+        size = self.blob(next(iter(blobs))).shape[0]
         for start in range(0, len(next(iter(blobs.values()))), size):
             yield {
                 name: padded(np.asarray(array[start : start + size]), size) for name, array in blobs.items()
@@ -209,9 +213,9 @@ class Net(EngineNet):
         except NetError as error:
             raise UnknownLayerError(str(error)) from None
 
-    def _blob(self, name: str) -> Blob:
+    def blob(self, name: str) -> Blob:
         try:
-            return super()._blob(name)
+            return super().blob(name)
         except NetError as error:
             raise UnknownBlobError(str(error)) from None
 

@@ -98,15 +98,14 @@ def test_every_reason_is_told():
 def test_in_place_layers_take_what_follows_with_them():
     text = INPUT + CONV + 'layer { name: "odd" type: "Odd" bottom: "conv" top: "conv" }\n' + IP + PROB
     net = cnnviz.Net(parse_net(text), partial=True)
-    assert net._layer_names == ["input", "conv"]
+    assert net.layer_names == ["input", "conv"]
     assert net.left_out[0].needed_by == ["ip", "prob"]
 
 
 def test_a_net_without_faults_is_the_same_graph():
     fan_out = WHOLE + 'layer { name: "r" type: "ReLU" bottom: "conv" top: "r" }\n'
     assert (
-        cnnviz.Net(parse_net(fan_out), partial=True)._layer_names
-        == cnnviz.Net(parse_net(fan_out))._layer_names
+        cnnviz.Net(parse_net(fan_out), partial=True).layer_names == cnnviz.Net(parse_net(fan_out)).layer_names
     )
 
 
@@ -455,7 +454,7 @@ def test_an_unknown_bottom_tells_its_makers_and_their_rules():
     assert str(error.value).endswith(
         "layer 'd' makes it from level 2: give --stage a or --phase TRAIN --stage b or --level 2."
     )
-    assert cnnviz.Net(parse_net(STAGED), stages=["a"])._layer_names[-1] == "out"
+    assert cnnviz.Net(parse_net(STAGED), stages=["a"]).layer_names[-1] == "out"
 
 
 def test_a_maker_further_down_is_told():

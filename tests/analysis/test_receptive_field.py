@@ -219,7 +219,7 @@ def compare_fields(net: Net) -> int:
         row, column = top.shape[2] // 2, top.shape[3] // 2
         top.diff[...] = 0
         top.diff[0, :, row, column] = 1
-        for blob in net._tops[index][1:]:
+        for blob in net.top_blobs[index][1:]:
             blob.diff[...] = 0
         clear_other_readers(net, index)
         net.run_backward(index)
@@ -243,7 +243,7 @@ def clear_other_readers(net: Net, index: int) -> None:
     """Of blobs with several readers those behind ``index`` have no part in the gradient."""
     for layer_index, node in enumerate(net.graph.layers[: index + 1]):
         if node.type == "Split":
-            for blob in net._tops[layer_index]:
+            for blob in net.top_blobs[layer_index]:
                 blob.diff[...] = 0
 
 

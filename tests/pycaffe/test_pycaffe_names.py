@@ -171,7 +171,7 @@ def test_errors_are_those_that_programs_catch(net, tmp_path):
         net.forward(end="nothing")
     with pytest.raises(KeyError) as caught:
         net.forward(["nothing"])
-    assert str(caught.value) == "the net has no blob 'nothing'."
+    assert str(caught.value) == f"{net.graph.path}: the net has no blob 'nothing'."
     for make in (
         lambda: caffe.Net(str(tmp_path / "no.prototxt"), caffe.TEST),
         lambda: net.copy_from("no.caffemodel"),

@@ -131,7 +131,7 @@ class Case:
                 continue
             # Every copy of the layer gets the same diffs.
             random = np.random.default_rng(4)
-            for blob, weight in zip(net._tops[index], net.layers[index].loss_weights, strict=True):
+            for blob, weight in zip(net.top_blobs[index], net.layers[index].loss_weights, strict=True):
                 values = random.standard_normal(blob.shape)
                 if not weight:
                     blob.diff[...] = values
