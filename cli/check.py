@@ -31,8 +31,9 @@ def command(net: str, layer: str | None, phase: str | None, samples: int, overfi
       cnnviz check lenet_train.prototxt
       cnnviz check lenet_train.prototxt --layer conv2 --samples 200
     """
+    from cnnviz.analysis.gradient_check import check_gradients
+    from cnnviz.analysis.learning_check import check_initial_loss, overfit_small_sample
     from cnnviz.engine.device import get_device
-    from cnnviz.engine.gradient_check import check_gradients, check_initial_loss, overfit_small_sample
 
     chosen = get_device(device)
     state = phase or "TRAIN"

@@ -7,13 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 import cnnviz
+from cnnviz.analysis.gradient_check import check_gradients
+from cnnviz.analysis.learning_check import check_initial_loss, overfit_small_sample
 from cnnviz.cli.check import command
 from cnnviz.engine.device import get_device
-from cnnviz.engine.gradient_check import (
-    check_gradients,
-    check_initial_loss,
-    overfit_small_sample,
-)
 from cnnviz.engine.layers.relu import ReLU
 from cnnviz.engine.net import Net
 from cnnviz.errors import NetError

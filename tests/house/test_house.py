@@ -30,7 +30,6 @@ ENGINE = [
     {"net", "debug_info", "partial", "stand_ins", "weights_check"},
     {"labels", "scoring"},
     {"solver", "update_rules"},
-    {"gradient_check"},
 ]
 FAMILY = re.compile(r"cnnviz\.plots\.(common|graph|weights|features|training)\.")
 FOLDERS = {"cnnviz": ROOT / "cnnviz", "cnnviz.gallery": ROOT / "gallery", "cnnviz.cli": ROOT / "cli"}

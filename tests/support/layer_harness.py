@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from cnnviz.engine import gradient_check
+from cnnviz.analysis.gradient_check import GradientRules, check_net, default_step
 from cnnviz.engine.device import Device, get_device
 from cnnviz.engine.net import Net
 from cnnviz.errors import DeviceError
@@ -181,8 +181,8 @@ def check_values(case: Case) -> None:
 def check_gradient(case: Case, device: Device, slack: float) -> None:
     """Backward agrees with central differences to the relative error ``slack``."""
     net = case.net(device)
-    rules = gradient_check._Rules(case.samples, gradient_check.default_step(device), slack)
-    report = gradient_check._check_net(net, "l", rules, seed=2)
+    rules = GradientRules(case.samples, default_step(device), slack)
+    report = check_net(net, "l", rules, seed=2)
     assert report.gradients, "the layer has no gradient to check"
     assert report.passed, report.to_text()
     assert sum(g.checked for g in report.gradients) >= sum(g.kinks for g in report.gradients), (

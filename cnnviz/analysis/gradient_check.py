@@ -1,4 +1,4 @@
-"""Checks that a net learns as it should: gradients by central differences, and a fresh net's loss.
+"""Checks every layer's gradient by central differences.
 
 Each layer is checked alone. Its tops are weighted with random numbers r and summed to one number
 f = sum r y (a loss keeps its own weight); backward gives df/dx, and (f(x + h) - f(x - h)) / 2h must agree,
@@ -14,15 +14,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cnnviz.analysis.random_inputs import fill_inputs, vary_weights
 from cnnviz.engine.blob import Blob
 from cnnviz.engine.device import Device, get_device
 from cnnviz.engine.layer import Layer
-from cnnviz.engine.layers.softmax_with_loss import SoftmaxWithLoss
 from cnnviz.engine.net import Net
-from cnnviz.engine.update_rules import Adam
-from cnnviz.errors import NetError, did_you_mean, escaped
+from cnnviz.errors import escaped
 from cnnviz.formats.prototxt import NetDefinition
-from cnnviz.formats.schema import SolverParameter
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,8 @@ def check_gradients(
     """
     copy = _copy_of(net, phase, device, seed)
     try:
-        return _check_net(copy, layer, _Rules(samples, step or default_step(copy.device), tolerance), seed)
+        rules = GradientRules(samples, step or default_step(copy.device), tolerance)
+        return check_net(copy, layer, rules, seed)
     finally:
         copy.close()
 
@@ -136,7 +135,7 @@ def default_step(device: Device) -> float:
 
 
 @dataclass(frozen=True)
-class _Rules:
+class GradientRules:
     """How blobs are compared; see ``check_gradients``."""
 
     samples: int
@@ -144,14 +143,14 @@ class _Rules:
     tolerance: float
 
 
-def _check_net(net: Net, layer: str | None, rules: _Rules, seed: int) -> GradientReport:
-    names = net.layer_names
-    if layer is not None and layer not in names:
-        raise NetError(f"{net.graph.path}: the net has no layer {layer!r}{did_you_mean(layer, names)}")
+def check_net(net: Net, layer: str | None, rules: GradientRules, seed: int) -> GradientReport:
+    """As ``check_gradients``, of a net that is filled and may be changed."""
+    if layer is not None:
+        net.layer_index(layer)
     report = GradientReport(rules.tolerance, "double" if net.device.dtype == np.float64 else "single")
     random = np.random.default_rng(seed)
     # One layer after the other runs forward, so that each is checked with what it will see in the net.
-    for index, name in enumerate(names):
+    for index, name in enumerate(net.layer_names):
         probe = None
         if layer in (None, name):
             probe = _LayerProbe.of(net, index, random)
@@ -171,8 +170,8 @@ def _copy_of(
     if not isinstance(net, Net):
         copy = Net(net, phase, device=_most_precise(device or get_device()), seed=seed)  # type: ignore[arg-type]
         random = np.random.default_rng(seed)
-        _fill_inputs(copy, random)
-        _vary_weights(copy, random)
+        fill_inputs(copy, random)
+        vary_weights(copy, random)
         return copy
     state = net.graph.state
     copy = Net(net.definition, state=state, device=_most_precise(device or net.device), seed=seed)
@@ -186,44 +185,6 @@ def _copy_of(
 
 def _most_precise(device: Device) -> Device:
     return device.with_dtype(np.float64) if device.has_double else device
-
-
-def _vary_weights(net: Net, random: np.random.Generator) -> None:
-    """Gives weights that were filled with one number (the default filler's 0) normal numbers instead.
-
-    Equal numbers everywhere would put every maximum and ReLU on its corner.
-    """
-    for blob in net.learnable_params:
-        if len(blob.shape) > 1 and np.ptp(blob.data) == 0:
-            blob.data[...] = random.normal(0, math.sqrt(2 / blob.count_from(1)), blob.shape)
-
-
-def _fill_inputs(net: Net, random: np.random.Generator) -> None:
-    """Normal numbers; what a layer without a gradient for it reads (labels) gets integers."""
-    for name in net.inputs:
-        blob = net.blobs[name]
-        classes = _classes_for(net, name)
-        if classes:
-            blob.data[...] = random.integers(0, classes, blob.shape)
-        else:
-            blob.data[...] = random.standard_normal(blob.shape)
-
-
-def _classes_for(net: Net, blob: str) -> int:
-    """Returns the number of classes if the blob, or a Split of it, is a label; else 0."""
-    for node in net.graph.layers:
-        if blob not in node.bottoms or node.layer is None:
-            continue
-        if node.type == "Split":
-            found = max(_classes_for(net, top) for top in node.tops)
-        else:
-            index = node.bottoms.index(blob)
-            shape = node.bottom_shapes[0] or ()
-            is_label = index > 0 and not (node.layer.has_backward and node.layer.allow_force_backward(index))
-            found = shape[1] if is_label and len(shape) > 1 else 0
-        if found:
-            return found
-    return 0
 
 
 def _root_mean_square(blob: Blob) -> float:
@@ -305,7 +266,7 @@ class _LayerProbe:
         ]
         return found
 
-    def check(self, rules: _Rules) -> list[BlobGradient]:
+    def check(self, rules: GradientRules) -> list[BlobGradient]:
         results = []
         for name, blob, bottom, gradient in self.gradients():
             if blob.count:
@@ -320,7 +281,7 @@ class _LayerProbe:
         blob: Blob,
         bottom: int | None,
         gradient: np.ndarray,
-        rules: _Rules,
+        rules: GradientRules,
     ) -> BlobGradient:
         indices = self.random.permutation(blob.count)[: rules.samples]
         step = rules.step * max(1.0, _root_mean_square(blob))
@@ -382,122 +343,3 @@ class _LayerProbe:
             values.append(self.value())
         blob.data.flat[flat] = original
         return (values[1] - values[0]) / size, (values[2] - values[1]) / size
-
-
-# --- A fresh net --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class InitialLoss:
-    """The loss of a softmax loss layer before any training.
-
-    Attributes:
-        layer: its name.
-        loss: what it is; expected: log(classes), the loss of a net that knows nothing yet.
-    """
-
-    layer: str
-    loss: float
-    expected: float
-
-    @property
-    def ok(self) -> bool:
-        """Whether the loss is within a half of what is expected."""
-        return abs(self.loss - self.expected) <= 0.5 * self.expected
-
-    def to_text(self) -> str:
-        verdict = "as expected" if self.ok else "check the fillers, the input's scale and the labels"
-        return f"{self.layer}: initial loss {self.loss:.4g}, log(classes) {self.expected:.4g}: {verdict}"
-
-
-def check_initial_loss(
-    net: NetDefinition | str | os.PathLike,
-    phase: int | str = "TRAIN",
-    device: Device | None = None,
-    seed: int = 1,
-) -> list[InitialLoss]:
-    """Returns, for each softmax loss of a freshly filled net, its loss on the first batch."""
-    fresh = Net(net, phase, device=device, seed=seed)
-    try:
-        _fill_inputs(fresh, np.random.default_rng(seed))
-        fresh.run_forward()
-        return [
-            InitialLoss(node.name, float(fresh.blobs[node.tops[0]].read_data()), math.log(layer.sizes[1]))
-            for node, layer in zip(fresh.graph.layers, fresh.layers, strict=True)
-            if isinstance(layer, SoftmaxWithLoss)
-        ]
-    finally:
-        fresh.close()
-
-
-@dataclass(frozen=True)
-class Overfit:
-    """How the loss fell when one batch was trained on again and again.
-
-    Attributes:
-        first, last: the loss before the first and after the last update.
-        iterations: updates done.
-    """
-
-    first: float
-    last: float
-    iterations: int
-
-    @property
-    def ok(self) -> bool:
-        """Whether a tenth of the loss at most is left."""
-        return self.last <= 0.1 * self.first
-
-    def to_text(self) -> str:
-        verdict = "the net can learn" if self.ok else "it should come near 0; check the net and the labels"
-        return f"one batch, {self.iterations} updates: loss {self.first:.4g} -> {self.last:.4g}: {verdict}"
-
-
-def overfit_small_sample(
-    net: NetDefinition | str | os.PathLike,
-    *,
-    iterations: int = 200,
-    rate: float = 1e-3,
-    phase: int | str = "TRAIN",
-    device: Device | None = None,
-    seed: int = 1,
-) -> Overfit:
-    """Trains a fresh net with Adam on its first batch alone: a net that works learns it by heart.
-
-    Args:
-        net: a definition or path; Input layers get normal numbers and random labels.
-        iterations: updates at most; it ends early once a hundredth of the loss is left.
-        rate: Adam's learning rate.
-
-    Raises:
-        NetError: the net has no loss, or nothing to learn.
-    """
-    fresh = Net(net, phase, device=device, seed=seed)
-    try:
-        _fill_inputs(fresh, np.random.default_rng(seed))
-        return _overfit(fresh, iterations, rate)
-    finally:
-        fresh.close()
-
-
-def _overfit(net: Net, iterations: int, rate: float) -> Overfit:
-    params = [(blob, spec) for blob, spec in net.learnable_params_with_specs() if spec.lr_mult]
-    if not params or not any(w for layer in net.layers for w in layer.loss_weights):
-        raise NetError(f"{net.graph.path}: the net has no loss or no parameters to learn in this phase.")
-    rule = Adam(SolverParameter(type="Adam", momentum=0.9))
-    histories = [[Blob(net.device, blob.shape, "history") for _ in range(2)] for blob, _ in params]
-    net.run_forward()
-    first = last = net.loss()
-    # The layers that bring data keep their first batch.
-    moving = [i for i, node in enumerate(net.graph.layers) if node.bottoms]
-    done = 0
-    while done < iterations and not last <= 0.01 * first:
-        net.clear_param_diffs()
-        net.backward()
-        for (blob, spec), history in zip(params, histories, strict=True):
-            rule.apply(blob, history, 1.0, 0.0, False, rule.rate(rate * spec.lr_mult, done))
-        for index in moving:
-            net.forward_layer(index)
-        last = net.loss()
-        done += 1
-    return Overfit(first, last, done)
