@@ -124,6 +124,62 @@ def test_no_modules_import_each_other():
     assert circles(graph) == CIRCLES
 
 
+PUBLIC_IN_NAMEDTUPLE = {"_replace", "_fields", "_asdict", "_make"}
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name not in PUBLIC_IN_NAMEDTUPLE
+
+
+def own_names(tree: ast.Module) -> set[str]:
+    """What a module defines: functions, classes, variables and attributes of its objects."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.attr)
+    return names
+
+
+def is_own_object(node: ast.expr) -> bool:
+    """Whether ``node`` is self, cls or super()."""
+    called = node.func if isinstance(node, ast.Call) else node
+    return isinstance(called, ast.Name) and called.id in ("self", "cls", "super")
+
+
+def borrowed_names(module: str, path: Path) -> list[str]:
+    """The private names of other modules that a module uses; private modules of its own package are none."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    own, package, found = own_names(tree), module.rpartition(".")[0], []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in own:
+            found += [] if is_own_object(node.value) else [ast.unparse(node)]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("cnnviz"):
+            names = [alias.name for alias in node.names] if node.module != package else []
+            private_room = node.module.rpartition(".")[0] != package and "._" in node.module
+            found += [f"{node.module}.{name}" for name in names if is_private(name) or private_room]
+    return found
+
+
+@pytest.mark.parametrize("module, path", modules(), ids=str)
+def test_private_names_stay_in_their_module(module, path):
+    assert borrowed_names(module, path) == []
+
+
+def test_a_borrowed_private_name_is_found(tmp_path):
+    (tmp_path / "a.py").write_text(
+        "from cnnviz.engine.net import _collect\nfrom cnnviz.engine.layers._shape import View\n"
+        "class A:\n    def f(self, net, other):\n        self._mine = net._nodes\n"
+        "        return other._mine, self._inherited, super()._index(0), net.graph._replace()\n"
+    )
+    expected = ["cnnviz.engine.net._collect", "cnnviz.engine.layers._shape.View", "net._nodes"]
+    assert borrowed_names("cnnviz.engine.a", tmp_path / "a.py") == expected
+    assert borrowed_names("cnnviz.engine.layers.a", tmp_path / "a.py") == [expected[0], expected[2]]
+
+
 def test_only_device_and_blob_know_pyopencl():
     knowing = [m for m, path in modules() if any(n.split(".")[0] == "pyopencl" for n in imports(path))]
     assert set(knowing) <= {"cnnviz.engine.device", "cnnviz.engine.blob"}
