@@ -19,6 +19,7 @@ from cnnviz.formats.prototxt import parse_net
 from cnnviz.gallery.html import Anchors, averaged, mosaic
 from cnnviz.gallery.index import ModelCard, build_index, card_data
 from cnnviz.gallery.page import build_gallery
+from cnnviz.gallery.section import all_sections
 from cnnviz.plots.common.mosaic import color_scale
 from cnnviz.plots.common.theme import get_theme
 from support.browser import Page, needs_browser, title_after
@@ -196,3 +197,10 @@ def test_the_maps_are_real_pngs(page):
     found = re.findall(r'<img class="pixels" src="data:image/png;base64,([^"]+)"', page)
     sizes = [Image.open(io.BytesIO(base64.b64decode(data))).size for data in found]
     assert len(found) > 12 and all(width > 20 for width, _ in sizes)
+
+
+def test_sections_are_those_of_the_folder_in_the_order_of_the_page():
+    sections = all_sections()
+    assert [section.key for section in sections] == ["graph", "filters", "features", "training"]
+    assert len({section.rank for section in sections}) == len(sections)
+    assert all(section.__doc__ and section.title for section in sections)

@@ -201,7 +201,7 @@ REFUSED = [
     ("net.prototxt --log words.log --out page.html", "words.log"),
     ("net.prototxt --log nowhere.log --out page.html", "nowhere.log"),
     ("net.prototxt --out nowhere/page.html", "there is no folder 'nowhere'; make it first."),
-    ("net.prototxt --out page.png", "page.png: is to be a page; let its name end in .html."),
+    ("net.prototxt --out page.png", "page.png: the output must be an .html file."),
     ("net.prototxt --out empty", "empty"),
     ("--index nowhere", "is no folder"),
     ("--index page.html", "is no folder"),
