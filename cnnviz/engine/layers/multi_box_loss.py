@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,29 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layers._loss import Loss
 from cnnviz.engine.layers._normalization import Normalization
 from cnnviz.engine.layers._priors import count_priors
+from cnnviz.engine.ops.box_losses import Losses, half_square, logistic_loss, smooth_l1, softmax_loss
 from cnnviz.engine.ops.boxes import areas, decode, encode, greedy, match
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, MultiBoxLossParameter
 
-_LEAST_AREA = 1e-5  # smaller boxes are no examples
-_MOST_LOSS = -math.log(np.finfo(np.float32).tiny)
+_MIN_AREA = 1e-5  # smaller boxes are not examples
+
+
+@dataclass(frozen=True)
+class _Item:
+    """What is known of one item.
+
+    Attributes:
+        truth: its true boxes, rows (G, 8) of bottom 3.
+        labels: their classes (G).
+        codes: (P, code classes, 4).
+        scores: (P, classes).
+    """
+
+    truth: np.ndarray
+    labels: np.ndarray
+    codes: np.ndarray
+    scores: np.ndarray
 
 
 class MultiBoxLoss(Loss):
@@ -84,6 +101,9 @@ class MultiBoxLoss(Loss):
         if options.num_classes < 1:
             raise NetError("has no num_classes; give it in multibox_loss_param")
         self.logistic = options.conf_loss_type == MultiBoxLossParameter.LOGISTIC
+        self._score_curve = logistic_loss if self.logistic else softmax_loss
+        by_square = options.loc_loss_type == MultiBoxLossParameter.L2
+        self._code_curve = half_square if by_square else smooth_l1
         if not self.logistic and not 0 <= options.background_label_id < options.num_classes:
             raise NetError("background_label_id must be one of the classes for conf_loss_type SOFTMAX")
         off = options.HasField("do_neg_mining") and not options.do_neg_mining
@@ -111,68 +131,77 @@ class MultiBoxLoss(Loss):
         scores = bottom[1].read_data().reshape(self.num, self.priors, self.classes).astype(float)
         self._priors, self._variances = bottom[2].read_data().reshape(2, self.priors, 4).astype(float)
         truth = bottom[3].read_data().reshape(-1, 8).astype(float)
-        self._code_slope, self._score_slope = np.zeros_like(codes), np.zeros_like(scores)
+        self._code_slopes, self._score_slopes = np.zeros_like(codes), np.zeros_like(scores)
         loss, matches = 0.0, 0
-        for item in range(self.num):
-            boxes = self._true_boxes(truth, item)
-            matched, best = self._find_matches(boxes, codes[item])
-            chosen = np.ones(self.priors, bool)
+        for n in range(self.num):
+            item = _Item(*self._true_boxes(truth, n), codes[n], scores[n])
+            matched, best = self._find_matches(item)
+            chosen: np.ndarray = np.ones(self.priors, bool)
             if self.mining != MultiBoxLossParameter.NONE:
-                matched, chosen = self._mine(boxes, matched, best, codes[item], scores[item])
-            loss += self._add_code_loss(item, boxes, matched, codes[item])
-            loss += self._add_score_loss(item, boxes, matched, chosen, scores[item])
+                matched, chosen = self._mine(item, matched, best)
+            code_loss, self._code_slopes[n] = self._code_loss(item, matched)
+            score_loss, self._score_slopes[n] = self._score_loss(item, matched, chosen)
+            loss = loss + code_loss + score_loss
             matches += int((matched >= 0).sum())
         normalization, every = Normalization(self.param.loss_param), self.num * self.priors
         self._divisor = max(1.0, normalization.divisor(valid=matches, full=every, num=self.num))
         top[0].data[...] = loss / self._divisor
 
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        scale = float(top[0].read_diff()) / self._divisor
+        slopes = (self._code_slopes, self._score_slopes)
+        for blob, slope, down in zip(bottom, slopes, propagate_down, strict=False):
+            if down:
+                blob.diff[...] = scale * slope.reshape(blob.shape)
+
     # Matching
 
-    def _true_boxes(self, truth: np.ndarray, item: int) -> np.ndarray:
-        rows = truth[truth[:, 0] == item]
+    def _true_boxes(self, truth: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the rows of item ``n``, and their labels."""
+        rows = truth[truth[:, 0] == n]
         if not self.options.use_difficult_gt:
             rows = rows[rows[:, 7] == 0]
         labels = self._labels(rows)
         background = self.options.background_label_id
         if ((labels < 0) | (labels >= self.classes) | (labels == background)).any():
             raise NetError(
-                f"layer {self.name!r} (MultiBoxLoss): a true box has class {labels.tolist()}, expected is "
+                f"layer {self.name!r} (MultiBoxLoss): a true box has class {labels.tolist()}, expected "
                 f"one of {self.classes} but the background."
             )
-        return rows
+        return rows, labels
 
     def _labels(self, rows: np.ndarray) -> np.ndarray:
         if self.options.map_object_to_agnostic:
             return np.full(len(rows), self.options.background_label_id + 1)
         return rows[:, 1].astype(int)
 
-    def _find_matches(self, boxes: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _find_matches(self, item: _Item) -> tuple[np.ndarray, np.ndarray]:
         """Returns for each class of codes and each prior its true box, and its largest overlap with any.
 
         Without a true box: -1, or -2 if it leaves the image and takes no part.
         """
         matched = np.full((self.code_classes, self.priors), -1)
         best = np.zeros(matched.shape)
-        classes = boxes[:, 1].astype(int)
+        classes, by_class = item.truth[:, 1].astype(int), self.code_classes > 1
         if self.options.use_prior_for_matching:
-            found, best[:] = self._match(boxes, self._priors)
+            found, best[:] = self._match(item.truth, self._priors)
             for c in range(self.code_classes):
-                mine = (found < 0) | (classes[found] == c) if self.code_classes > 1 and len(boxes) else True
+                mine = (found < 0) | (classes[found] == c) if by_class and len(classes) else True
                 matched[c] = np.where(mine, found, -1)
             return matched, best
         for c in range(self.code_classes):
-            mine = np.flatnonzero(classes == c) if self.code_classes > 1 else np.arange(len(boxes))
-            found, best[c] = self._match(boxes[mine], self._decoded(codes[:, c]))
+            mine = np.flatnonzero(classes == c) if by_class else np.arange(len(classes))
+            found, best[c] = self._match(item.truth[mine], self._decoded(item.codes[:, c]))
             matched[c] = np.where(found >= 0, np.append(mine, 0)[found], found)
         return matched, best
 
-    def _match(self, boxes: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _match(self, truth: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         usable: np.ndarray = np.ones(len(candidates), bool)
-        if self.options.ignore_cross_boundary_bbox and len(boxes):
+        if self.options.ignore_cross_boundary_bbox and len(truth):
             usable = np.asarray(((candidates >= 0) & (candidates <= 1)).all(axis=1))
         every = self.options.match_type == MultiBoxLossParameter.PER_PREDICTION
         threshold = self.options.overlap_threshold if every else None
-        matched, best = match(boxes[:, 3:7], candidates, threshold, usable)
+        matched, best = match(truth[:, 3:7], candidates, threshold, usable)
         return np.where(usable, matched, -2), best
 
     def _factors(self) -> np.ndarray:
@@ -184,68 +213,65 @@ class MultiBoxLoss(Loss):
 
     # Mining
 
-    def _mine(
-        self, boxes: np.ndarray, matched: np.ndarray, best: np.ndarray, codes: np.ndarray, scores: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _mine(self, item: _Item, matched: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the matches that remain, and which priors count in the second sum."""
-        if not len(boxes):
+        if not len(item.truth):
             return matched, np.zeros(self.priors, bool)
         hard = self.mining == MultiBoxLossParameter.HARD_EXAMPLE
-        losses = self._score_losses(scores, self._targets(self._labels(boxes), matched))[0]
+        losses, _ = self._score_curve(item.scores, self._targets(item.labels, matched))
         if hard:
-            positive, values, _ = self._code_losses(boxes, matched[0], codes[:, 0])
-            losses[positive] += values.sum(axis=1)
+            positive = matched[0] >= 0
+            losses[positive] += self._matched_code_losses(item, 0, matched[0])[0].sum(axis=1)
             candidates, count = np.arange(self.priors), self.options.sample_size
         else:
             candidates = np.flatnonzero((matched[0] == -1) & (best[0] < self.options.neg_overlap))
             count = int((matched[0] >= 0).sum() * self.options.neg_pos_ratio)
         order = candidates[np.argsort(-losses[candidates], kind="stable")]
         picked: np.ndarray = np.zeros(self.priors, bool)
-        picked[self._without_overlaps(order, codes)[:count]] = True
+        picked[self._without_overlaps(order, item.codes)[:count]] = True
         remaining = np.where(picked | (matched < 0), matched, -1) if hard else matched
         return remaining, (remaining[0] >= 0) | (picked & (matched[0] == -1))
 
     def _without_overlaps(self, order: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Returns the priors ``order``, those with the largest losses first, without those beside better."""
+        """Returns the priors ``order``, the largest loss first, less those that overlap an earlier one."""
         nms = self.options.nms_param
         if not self.options.HasField("nms_param") or nms.nms_threshold <= 0:
             return order
         if nms.top_k > -1:
             order = order[: nms.top_k]
         boxes = self._priors if self.options.use_prior_for_nms else self._decoded(codes[:, 0])
-        order = order[areas(boxes[order]) >= _LEAST_AREA]
+        order = order[areas(boxes[order]) >= _MIN_AREA]
         return order[greedy(boxes[order], nms.nms_threshold)]
 
     # The two sums
 
-    def _code_losses(
-        self, boxes: np.ndarray, matched: np.ndarray, codes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns which priors are matched, f of the differences of their codes, and the slopes."""
-        positive, factors = matched >= 0, self._factors()
-        target = encode(
-            boxes[matched[positive], 3:7], self._priors[positive], factors[positive], self.options.code_type
-        )
-        difference = codes[positive] - target
+    def _code_loss(self, item: _Item, matched: np.ndarray) -> tuple[float, np.ndarray]:
+        """Returns the first sum of an item, and its slopes."""
+        total, slopes, weight = 0.0, np.zeros_like(item.codes), self.options.loc_weight
+        for c, row in enumerate(matched):
+            losses, slope = self._matched_code_losses(item, c, row)
+            slopes[row >= 0, c] = weight * slope
+            total += weight * float(losses.sum())
+        return total, slopes
+
+    def _matched_code_losses(self, item: _Item, c: int, matched: np.ndarray) -> Losses:
+        """Returns f of code - true code, for the codes of class ``c`` of the priors with a true box."""
+        positive, factors, codes = matched >= 0, self._factors(), item.codes[:, c]
+        boxes = item.truth[matched[positive], 3:7]
+        true = encode(boxes, self._priors[positive], factors[positive], self.options.code_type)
+        difference = codes[positive] - true
         if self.options.bp_inside:
             place = self._priors if self.options.use_prior_for_matching else self._decoded(codes)
             difference[(place[positive] < 0) | (place[positive] > 1)] = 0
         scale = 1 / self._variances[positive] if self.options.encode_variance_in_target else 1.0
-        difference = difference * scale
-        if self.options.loc_loss_type == MultiBoxLossParameter.L2:
-            return positive, difference**2 / 2, difference * scale
-        size = np.abs(difference)
-        values = np.where(size < 1, difference**2 / 2, size - 0.5)
-        return positive, values, np.clip(difference, -1, 1) * scale
+        losses, slopes = self._code_curve(difference * scale)
+        return losses, slopes * scale
 
-    def _add_code_loss(self, item: int, boxes: np.ndarray, matched: np.ndarray, codes: np.ndarray) -> float:
-        """Returns the first sum of an item and keeps its slopes."""
-        total, weight = 0.0, self.options.loc_weight
-        for c, row in enumerate(matched):
-            positive, values, slopes = self._code_losses(boxes, row, codes[:, c])
-            self._code_slope[item, positive, c] = weight * slopes
-            total += weight * float(values.sum())
-        return total
+    def _score_loss(self, item: _Item, matched: np.ndarray, chosen: np.ndarray) -> tuple[float, np.ndarray]:
+        """Returns the second sum of an item, over the ``chosen`` priors, and its slopes."""
+        losses, slopes = self._score_curve(item.scores, self._targets(item.labels, matched))
+        slopes[~chosen] = 0
+        return float(losses[chosen].sum()), slopes
 
     def _targets(self, labels: np.ndarray, matched: np.ndarray) -> np.ndarray:
         """Returns which classes each prior is of (P, classes), as the true boxes have ``labels``."""
@@ -259,29 +285,3 @@ class MultiBoxLoss(Loss):
                 target[positive] = False
             target[positive, labels[row[positive]]] = True
         return target
-
-    def _add_score_loss(
-        self, item: int, boxes: np.ndarray, matched: np.ndarray, chosen: np.ndarray, scores: np.ndarray
-    ) -> float:
-        """Returns the second sum of an item and keeps its slopes."""
-        losses, slopes = self._score_losses(scores, self._targets(self._labels(boxes), matched))
-        self._score_slope[item][chosen] = slopes[chosen]
-        return float(losses[chosen].sum())
-
-    def _score_losses(self, scores: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the loss (P) of each prior for these classes, and its slopes (P, classes)."""
-        if self.logistic:
-            values = np.maximum(scores, 0) - scores * target + np.log1p(np.exp(-np.abs(scores)))
-            return values.sum(axis=1), 1 / (1 + np.exp(-scores)) - target
-        shifted = scores - scores.max(axis=1, keepdims=True)
-        power = np.exp(shifted)
-        total = power.sum(axis=1, keepdims=True)
-        return np.minimum((np.log(total) - shifted)[target], _MOST_LOSS), power / total - target
-
-    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        scale = float(top[0].read_diff()) / self._divisor
-        for blob, slopes, down in zip(
-            bottom, (self._code_slope, self._score_slope), propagate_down, strict=False
-        ):
-            if down:
-                blob.diff[...] = scale * slopes.reshape(blob.shape)
