@@ -139,7 +139,7 @@ def test_ctc_loss_of_warpctc_caffe_reads_padded_rows():
         ("CTCLoss", [MARKS, ROWS[:3]], "", "bottom 2 is"),
         ("CTCLoss", [MARKS, ROWS], "blank_index: 4", "there are 4 classes"),
         ("CTCLoss", [MARKS, ROWS], "output_delay: 5", "there are 5 steps"),
-        ("CTCLoss", [MARKS, ROWS], "blank_label: 2", "of another fork's layer"),
+        ("CTCLoss", [MARKS, ROWS], "blank_label: 2", "belongs to another fork's layer"),
         ("WarpCTCLoss", [MARKS, ROWS], "", "has no blank_index"),
         ("WarpCTCLoss", [[5, 4], [3, 2, 1], ROWS], "blank_index: 0", "bottoms 1 to 3"),
         ("CtcLoss", [ROWS[:3]], "alphabet_size: 5 time_step: 4", "expected are 4, and 1 to 5"),
@@ -154,11 +154,11 @@ def test_what_does_not_fit_is_refused(type, inputs, params, message):
     "type, inputs, params, message",
     [
         ("CTCLoss", [MARKS, np.where(ROWS == 2, 9, ROWS)], "", None),
-        ("CTCLoss", [MARKS, np.where(ROWS == 1, 9, ROWS)], "", "label 9 is blank or no class"),
+        ("CTCLoss", [MARKS, np.where(ROWS == 1, 9, ROWS)], "", "label 9 is blank or not one of the"),
         ("CTCLoss", [MARKS, np.full((5, 3), 1)], "", "sequence 1 has 5 labels for 4 steps"),
         ("CTCLoss", [MARKS, np.full((5, 3), -1)], "", "sequence 0 has 5 steps, but no label"),
         ("WarpCTCLoss", [[6, 4, 2], [1, 1, 1], ROWS], "blank_index: 3", "expected are 0 to 5"),
-        ("CtcLoss", [np.full((3, 2), 4)], "alphabet_size: 4 time_step: 4", "label 4 is no class of the 4"),
+        ("CtcLoss", [np.full((3, 2), 4)], "alphabet_size: 4 time_step: 4", "label 4 is not one of"),
     ],
 )
 def test_labels_that_cannot_be_are_refused_in_forward(type, inputs, params, message):
