@@ -1,4 +1,4 @@
-"""Makes docs/pictures/features_*.png and gallery_*.png out of a folder of the demonstration.
+"""Makes docs/pictures/features-*.png and gallery-*.png out of a folder of the demonstration.
 
 python docs/make_feature_pictures.py [FOLDER]
 
@@ -30,23 +30,23 @@ ITERATIONS = 600  # of the recurrent net
 SOME = ["--layer", "conv1", "--limit", "8"]
 # Name of the picture -> the file that the command writes, and its options.
 FEATURES = {
-    "features_lenet": ("digit_3_features", ["--layer", "conv1", "--layer", "conv2", "--layer", "ip2"]),
-    "features_dark": ("digit_3_features", [*SOME, "--style", "dark"]),
-    "features_limit": ("digit_3_features", SOME),
-    "features_top": ("digit_3_features", ["--layer", "conv2", "--top", "8"]),
-    "features_energy": ("digit_3_features", ["--layer", "conv2", "--top", "8", "--by", "energy"]),
-    "features_layer_scale": ("digit_3_features", [*SOME, "--normalize", "layer"]),
-    "features_overlay": ("digit_3_features", [*SOME, "--overlay"]),
-    "features_attribution": ("digit_3_attribution", ["--layer", "ip2", "--attribution", "all"]),
-    "features_class": (
+    "features-lenet": ("digit_3_features", ["--layer", "conv1", "--layer", "conv2", "--layer", "ip2"]),
+    "features-dark": ("digit_3_features", [*SOME, "--style", "dark"]),
+    "features-limit": ("digit_3_features", SOME),
+    "features-top": ("digit_3_features", ["--layer", "conv2", "--top", "8"]),
+    "features-energy": ("digit_3_features", ["--layer", "conv2", "--top", "8", "--by", "energy"]),
+    "features-layer-scale": ("digit_3_features", [*SOME, "--normalize", "layer"]),
+    "features-overlay": ("digit_3_features", [*SOME, "--overlay"]),
+    "features-attribution": ("digit_3_attribution", ["--layer", "ip2", "--attribution", "all"]),
+    "features-class": (
         "digit_3_attribution",
         ["--layer", "ip2", "--attribution", "gradcam", "--attribution", "occlusion", "--class", "5"],
     ),
-    "features_maximize": ("excites_conv2", ["--layer", "ip2", "--maximize", "conv2"]),
-    "features_maximize_class": ("excites_class_3", ["--layer", "ip2", "--maximize", "3"]),
+    "features-maximize": ("excites_conv2", ["--layer", "ip2", "--maximize", "conv2"]),
+    "features-maximize-class": ("excites_class_3", ["--layer", "ip2", "--maximize", "3"]),
 }
 # The same of a picture of three digits, which is wider than the net's input.
-WIDE = {"features_crop": [*SOME], "features_stretch": [*SOME, "--stretch"]}
+WIDE = {"features-crop": [*SOME], "features-stretch": [*SOME, "--stretch"]}
 BROWSER = [
     "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
     "--virtual-time-budget=4000",
@@ -79,7 +79,7 @@ def feature_pictures(model: Path, weights: Path, folder: Path, work: Path) -> No
     options = ["--layer", "ip2", "--dpi", 80, "--top-images", "conv2"]
     run("features", model, weights, pictures, "--out", out, *options)
     found = Image.open(out / "top_images_conv2.png")
-    keep(out / "top_images_conv2.png", "features_top_images", (0, 0, found.width, min(found.height, 640)))
+    keep(out / "top_images_conv2.png", "features-top-images", (0, 0, found.width, min(found.height, 640)))
 
 
 def wide_pictures(model: Path, weights: Path, folder: Path, work: Path) -> None:
@@ -96,7 +96,7 @@ def recurrent_picture(folder: Path, work: Path) -> None:
     net, weights = train_rows(work, ITERATIONS)
     digit, out = folder / "digits" / "digit_3.png", work / "recurrent"
     run("features", net, weights, digit, "--scale", 1 / 256, "--out", out, "--dpi", 80)
-    keep(out / "digit_3_features.png", "features_recurrent")
+    keep(out / "digit_3_features.png", "features-recurrent")
 
 
 def page_pictures(folder: Path, work: Path) -> None:
@@ -112,7 +112,7 @@ def page_pictures(folder: Path, work: Path) -> None:
     text = (pages / "lenet.html").read_text(encoding="utf-8")
     hidden = "<style>#graph, #filters, #training { display: none }</style></head>"
     (pages / "features.html").write_text(text.replace("</head>", hidden, 1), encoding="utf-8")
-    for name, page in (("gallery_page", "features.html"), ("gallery_index", "index.html")):
+    for name, page in (("gallery-page", "features.html"), ("gallery-index", "index.html")):
         shot = work / f"{name}.png"
         command = [browser, *BROWSER, f"--user-data-dir={work / 'profile'}", f"--screenshot={shot}"]
         command += ["--window-size=900,860", f"{pages.as_uri()}/{page}"]

@@ -23,7 +23,7 @@ In the formulas x is the bottom, y the top; N is the number of items, C of chann
 
 `cnnviz activations` draws the activation functions among them:
 
-![Curves, derivatives and formulas of the activation functions](images/activations.png)
+![Curves, derivatives and formulas of the activation functions](pictures/activations.png)
 """
 _TITLES = {
     "Bottom": "Bottom",

@@ -1,4 +1,4 @@
-"""Makes docs/images/overview.png out of a folder of the demonstration.
+"""Makes docs/pictures/overview.png out of a folder of the demonstration.
 
 python docs/make_overview.py [FOLDER]
 """
@@ -134,7 +134,7 @@ def overview(folder: Path) -> Image.Image:
 
 
 def main() -> None:
-    out = Path(__file__).parent / "images" / "overview.png"
+    out = Path(__file__).parent / "pictures" / "overview.png"
     out.parent.mkdir(exist_ok=True)
     if len(sys.argv) > 1:
         page = overview(Path(sys.argv[1]))

@@ -51,7 +51,7 @@ def main() -> None:
         lenet = demo.log.rename(folder / "lenet.log")
 
         def draw(picture: str, chart: int | str, *read: Path, **options) -> None:
-            plot_training_log(chart, read, PICTURES / f"plot_{picture}.png", dpi=90, **options)
+            plot_training_log(chart, read, PICTURES / f"plot-{picture}.png", dpi=90, **options)
 
         draw("loss", 6, logs["steps"], smooth=0.8)
         draw("accuracy", 0, lenet, logs["steps"], logs["slow"], style="dark")

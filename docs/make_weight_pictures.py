@@ -104,7 +104,7 @@ def with_faults(weights: Path) -> dict[str, list[np.ndarray]]:
 
 
 def out(picture: str) -> Path:
-    return PICTURES / f"weights_{picture}.png"
+    return PICTURES / f"weights-{picture}.png"
 
 
 def lenet_pictures(folder: Path) -> None:
@@ -137,7 +137,7 @@ def main() -> None:
         plot_weights(net, weights, out("recurrent"), layers=["lstm"], dpi=90)
         weights = train(folder, "deep", deep_net(write_rows(folder)), 400, ADAM)[-1]
         plot_weights(None, weights, out("overview"), dpi=90)
-    for picture in PICTURES.glob("weights_*.png"):
+    for picture in PICTURES.glob("weights-*.png"):
         # Noise does not compress, and a palette makes a third of it; elsewhere it would spoil the marks.
         if picture.stat().st_size > 100_000:
             Image.open(picture).convert("RGB").quantize(256).save(picture, optimize=True)

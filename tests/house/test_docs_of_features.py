@@ -33,19 +33,19 @@ def test_every_option_is_told():
 
 
 def test_captions_are_the_options_of_their_pictures(pictures):
-    captions = re.findall(r"^`(--[^`]+)`[^\n]*:[^\n]*\n\n!\[[^\]]*\]\(pictures/(\w+)\.png\)", PAGE, re.M)
+    captions = re.findall(r"^`(--[^`]+)`[^\n]*:[^\n]*\n\n!\[[^\]]*\]\(pictures/([\w-]+)\.png\)", PAGE, re.M)
     assert len(captions) >= 6
     for options, name in captions:
         # The script adds a layer where the caption is not about maps, to keep the other picture small.
         made = [*pictures[name]]
-        assert made[-len(shlex.split(options)) :] == shlex.split(options) or name == "features_class", name
+        assert made[-len(shlex.split(options)) :] == shlex.split(options) or name == "features-class", name
 
 
 def test_every_picture_is_made_by_the_script_and_shown(pictures):
-    shown = set(re.findall(r"pictures/(features_\w+)\.png", PAGE))
-    others = {"features_recurrent", "features_top_images"}
+    shown = set(re.findall(r"pictures/(features-[\w-]+)\.png", PAGE))
+    others = {"features-recurrent", "features-top-images"}
     assert shown == set(pictures) | others
-    assert shown == {path.stem for path in (ROOT / "docs" / "pictures").glob("features_*.png")}
+    assert shown == {path.stem for path in (ROOT / "docs" / "pictures").glob("features-*.png")}
 
 
 def test_every_method_is_explained():
