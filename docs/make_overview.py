@@ -17,7 +17,7 @@ from PIL import Image
 
 import cnnviz
 from cnnviz.analysis.attribution import attribute
-from cnnviz.analysis.features import FeatureMaps, Looker
+from cnnviz.analysis.features import FeatureMaps, Inspector
 from cnnviz.analysis.preprocessing import load_picture, preprocessing_of
 from cnnviz.analysis.training import as_logs, chart_lines
 from cnnviz.gallery.demo import run_demo
@@ -89,12 +89,12 @@ def draw_filters(figure: Figure, filters: np.ndarray, top: float) -> None:
     place_tiles(figure, filters, 10, left, top + 0.9, COLUMN)
 
 
-def draw_reasons(figure: Figure, looker: Looker, seen: np.ndarray, top: float) -> None:
+def draw_reasons(figure: Figure, inspector: Inspector, seen: np.ndarray, top: float) -> None:
     left = heading(figure, 1, top, "Attribution", "which pixels speak for a 3, and which against")
     methods = ("saliency", "guided", "gradcam", "integrated", "occlusion", "deconvolution")
     width = (COLUMN - 0.5) / 3
     for number, method in enumerate(methods):
-        _, pixels = attribution_overlay(attribute(looker, method), seen, THEME)
+        _, pixels = attribution_overlay(attribute(inspector, method), seen, THEME)
         across, down = left + number % 3 * (width + 0.25), top + 0.85 + number // 3 * (width + 0.4)
         place_image(figure, pixels, across, down, width)
         name = METHOD_TITLES[method].replace("propagation", "prop")
@@ -120,15 +120,15 @@ def overview(folder: Path) -> Image.Image:
     """Returns graph, maps, filters, reasons and curve of the demonstration's net in one picture."""
     model = folder / "lenet_train_test.prototxt"
     weights = max(folder.glob("*.caffemodel"), key=lambda path: int(path.stem.rpartition("_")[2]))
-    looker = Looker(model, weights, preprocessing_of(cnnviz.read_net(model)), gradients=True)
-    features = looker.look(load_picture(str(folder / "digits" / "digit_3.png")))
+    inspector = Inspector(model, weights, preprocessing_of(cnnviz.read_net(model)), gradients=True)
+    features = inspector.run(load_picture(str(folder / "digits" / "digit_3.png")))
     figure = new_figure(WIDTH, HEIGHT, THEME)
     heading(figure, 0, 0.3, "The net", "")
     draw_net(figure, model, folder)
     top = 2.65
     draw_maps(figure, {m.layer: m for m in features.maps}, features.seen, top)
     draw_filters(figure, cnnviz.read_weights(weights)["conv1"][0][:, 0], top)
-    draw_reasons(figure, looker, features.seen, top + 2.35)
+    draw_reasons(figure, inspector, features.seen, top + 2.35)
     draw_curves(figure, folder / "train.log", top)
     return Image.open(io.BytesIO(render(figure, "png", DPI))).convert("RGB")
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnviz.analysis.attribution import attribute
 from cnnviz.analysis.detections import Detections
-from cnnviz.analysis.features import FeatureMaps, ImageFeatures, Looker
+from cnnviz.analysis.features import FeatureMaps, ImageFeatures, Inspector
 from cnnviz.errors import CnnvizError
 from cnnviz.gallery.html import Anchors, averaged, counted, legend, links, matrix, mosaic, photo, picture
 from cnnviz.plots.common.html import text
@@ -63,10 +63,10 @@ class MapSection:
         self.layers: dict[str, _Layer] = {}
         self.heads: list[str] = []
 
-    def add(self, looker: Looker, features: ImageFeatures) -> None:
-        """Takes what ``looker``, which has just looked at the next image, found."""
+    def add(self, inspector: Inspector, features: ImageFeatures) -> None:
+        """Takes what ``inspector``, which has just looked at the next image, found."""
         number = len(self.heads)
-        self.heads.append(self._head(looker, features, number))
+        self.heads.append(self._head(inspector, features, number))
         limit = _map_limit(features.maps, len(self.names))
         for maps in features.maps:
             layer = self.layers.setdefault(maps.layer, _Layer(maps.layer, maps.layer.split(" + ")))
@@ -106,7 +106,7 @@ class MapSection:
             f"<span>all</span></label>{choices}</fieldset>"
         )
 
-    def _head(self, looker: Looker, features: ImageFeatures, number: int) -> str:
+    def _head(self, inspector: Inspector, features: ImageFeatures, number: int) -> str:
         """What is found in one image."""
         name = Path(features.path).name
         height, width = features.seen.shape[:2]
@@ -117,7 +117,7 @@ class MapSection:
             f'<small>{text(_best(features))}</small></h3><div class="body"><div class="head">'
             f'<div class="seen big seen-{number}" role="img" aria-label="{text(alt)}" '
             f'style="aspect-ratio:{width}/{height}">{_boxes(features)}</div>'
-            f"{_findings(features)}</div>{_attributions(looker, features)}</div></article>\n"
+            f"{_findings(features)}</div>{_attributions(inspector, features)}</div></article>\n"
         )
 
     def _layer(self, layer: _Layer, elsewhere: Links) -> str:
@@ -212,13 +212,13 @@ def _box_color(number: int, detections: Detections) -> str:
     return SERIES[classes.index(detections.found[number].target) % len(SERIES)]
 
 
-def _attributions(looker: Looker, features: ImageFeatures) -> str:
+def _attributions(inspector: Inspector, features: ImageFeatures) -> str:
     if not features.predictions:
         return ""
     found = []
     for method in ATTRIBUTIONS:
         try:
-            found.append(attribute(looker, method))
+            found.append(attribute(inspector, method))
         except CnnvizError:  # such as Grad-CAM of a net without convolutions
             continue
     if not found:

@@ -54,7 +54,7 @@ def build_gallery(
             attributions of the first MOST_IMAGES. This part alone needs an OpenCL device.
         logs: training logs, or one: adds the charts.
         path: the .html file to write.
-        preprocessing, class_names, size, inputs, level, stages, device: see Looker.
+        preprocessing, class_names, size, inputs, level, stages, device: see Inspector.
         progress: called with what is being done.
 
     Raises:

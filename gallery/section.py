@@ -32,7 +32,7 @@ class Material:
 
     Attributes:
         images: paths of those that are shown; omitted: how many more were given.
-        preprocessing ... device: of the net that looks at the images, see Looker.
+        preprocessing ... device: of the net that looks at the images, see Inspector.
         progress: called with what is being done.
     """
 

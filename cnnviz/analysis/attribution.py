@@ -1,6 +1,6 @@
 """Attributions: which pixels make a net say what it says.
 
-Each function takes a ``Looker`` made with ``gradients=True`` that has been shown a picture, and a class
+Each function takes an ``Inspector`` made with ``gradients=True`` that has been shown a picture, and a class
 (default: the most probable), and returns an ``Attribution``. Gradients are those of the class score
 before the softmax, as the sources recommend: after it, a confident net's gradient vanishes.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.analysis.features import Looker
+from cnnviz.analysis.features import Inspector
 from cnnviz.engine.layer import traits_of
 from cnnviz.errors import CnnvizError, NetError, did_you_mean
 
@@ -43,33 +43,35 @@ class Attribution:
     note: str = ""
 
 
-def score_blob(looker: Looker) -> tuple[str, int]:
+def score_blob(inspector: Inspector) -> tuple[str, int]:
     """Returns the blob of class scores (what the last Softmax reads, else the last output that is
     flat) and the index of the layer that wrote it.
 
     Raises CnnvizError if the net does not classify.
     """
-    name = looker.score_blob()
+    name = inspector.score_blob()
     if name is None:
         raise CnnvizError("The net gives no class scores, so nothing can be attributed to a class.")
-    shape = looker.net.blobs[looker.input].shape
+    shape = inspector.net.blobs[inspector.input].shape
     if len(shape) not in (4, 5):
         raise CnnvizError(
-            f"The input {looker.input!r} has the shape {shape}; attributions explain nets that read images."
+            f"The input {inspector.input!r} has the shape {shape}; attributions explain nets that read "
+            "images."
         )
-    if looker.frames > 1:
+    if inspector.frames > 1:
         raise CnnvizError(
-            f"The net reads {looker.frames} frames at once; attributions explain nets that read one picture."
+            f"The net reads {inspector.frames} frames at once; attributions explain nets that read one "
+            "picture."
         )
-    return name, _writer(looker, name)
+    return name, _writer(inspector, name)
 
 
-def _writer(looker: Looker, blob: str) -> int:
-    return max(i for i, node in enumerate(looker.net.graph.layers) if blob in node.tops)
+def _writer(inspector: Inspector, blob: str) -> int:
+    return max(i for i, node in enumerate(inspector.net.graph.layers) if blob in node.tops)
 
 
-def _target(looker: Looker, target: int | None) -> int:
-    scores = _scores(looker)[0]
+def _target(inspector: Inspector, target: int | None) -> int:
+    scores = _scores(inspector)[0]
     if target is None:
         return int(scores.argmax())
     if not 0 <= target < scores.size:
@@ -77,26 +79,26 @@ def _target(looker: Looker, target: int | None) -> int:
     return target
 
 
-def _scores(looker: Looker) -> np.ndarray:
+def _scores(inspector: Inspector) -> np.ndarray:
     """(N, classes) of the last forward pass."""
-    return looker.class_scores(score_blob(looker)[0])
+    return inspector.class_scores(score_blob(inspector)[0])
 
 
-def input_gradient(looker: Looker, target: int, change: Change | None = None) -> np.ndarray:
+def input_gradient(inspector: Inspector, target: int, change: Change | None = None) -> np.ndarray:
     """Returns d score / d input, (N, C, H, W), after a forward pass; each picture's by itself.
 
     Args:
-        looker: has run forward on the picture.
+        inspector: has run forward on the picture.
         target: the class.
         change: called at each rectifier with (gradient above, gradient below); its result goes on.
     """
-    blob, last = score_blob(looker)
-    _seed_gradient(looker, blob, target)
-    return _gradient_from(looker, last, change)
+    blob, last = score_blob(inspector)
+    _seed_gradient(inspector, blob, target)
+    return _gradient_from(inspector, last, change)
 
 
-def _gradient_from(looker: Looker, last: int, change: Change | None = None) -> np.ndarray:
-    net = looker.net
+def _gradient_from(inspector: Inspector, last: int, change: Change | None = None) -> np.ndarray:
+    net = inspector.net
     for index in range(last, -1, -1):
         node = net.graph.layers[index]
         if change is None or not traits_of(node.type).is_rectifier:
@@ -106,14 +108,14 @@ def _gradient_from(looker: Looker, last: int, change: Change | None = None) -> n
         net.backward_layer(index)
         below = net.blobs[node.bottoms[0]]
         below.diff[...] = change(above, below.read_diff())
-    return net.blobs[looker.input].read_diff()
+    return net.blobs[inspector.input].read_diff()
 
 
-def _seed_gradient(looker: Looker, blob: str, channel: int) -> None:
+def _seed_gradient(inspector: Inspector, blob: str, channel: int) -> None:
     """Makes the mean of a channel of each picture what the gradient is of; all other diffs become 0."""
-    for other in looker.net.blobs.values():
+    for other in inspector.net.blobs.values():
         other.clear_diff()
-    diff = looker.by_item(blob, looker.net.blobs[blob].diff)
+    diff = inspector.by_item(blob, inspector.net.blobs[blob].diff)
     diff[:, channel] = 1 / np.prod(diff.shape[2:])
 
 
@@ -123,80 +125,82 @@ def _reduce(gradient: np.ndarray) -> np.ndarray:
 
 
 def _backpropagated(
-    looker: Looker, method: str, target: int | None, change: Change | None = None
+    inspector: Inspector, method: str, target: int | None, change: Change | None = None
 ) -> Attribution:
-    looker.net.run_forward()
-    chosen = _target(looker, target)
-    values = _reduce(input_gradient(looker, chosen, change)[0])
-    note = "" if values.any() else f"no gradient is left below {_lowest_reached(looker)}; {_INSTEAD[method]}"
-    return _made(looker, method, values, chosen, note=note)
+    inspector.net.run_forward()
+    chosen = _target(inspector, target)
+    values = _reduce(input_gradient(inspector, chosen, change)[0])
+    note = ""
+    if not values.any():
+        note = f"no gradient is left below {_lowest_reached(inspector)}; {_INSTEAD[method]}"
+    return _made(inspector, method, values, chosen, note=note)
 
 
-def _lowest_reached(looker: Looker) -> str:
+def _lowest_reached(inspector: Inspector) -> str:
     """The lowest layer whose top has a gradient that is not zero, after a backward pass."""
-    net = looker.net
+    net = inspector.net
     for node in net.graph.layers:
         if node.type != "Split" and any(net.blobs[top].read_diff().any() for top in node.tops):
             return node.name
     return "the scores"
 
 
-def saliency(looker: Looker, target: int | None = None) -> Attribution:
+def saliency(inspector: Inspector, target: int | None = None) -> Attribution:
     """|d score / d pixel|, the greatest over the colours. Source: Simonyan et al. 2013."""
-    return _backpropagated(looker, "saliency", target)
+    return _backpropagated(inspector, "saliency", target)
 
 
-def guided_backpropagation(looker: Looker, target: int | None = None) -> Attribution:
+def guided_backpropagation(inspector: Inspector, target: int | None = None) -> Attribution:
     """The gradient with only what is positive passed down through rectifiers.
 
     Source: Springenberg et al. 2014.
     """
-    return _backpropagated(looker, "guided", target, lambda above, below: np.where(above > 0, below, 0))
+    return _backpropagated(inspector, "guided", target, lambda above, below: np.where(above > 0, below, 0))
 
 
-def deconvolution(looker: Looker, target: int | None = None) -> Attribution:
+def deconvolution(inspector: Inspector, target: int | None = None) -> Attribution:
     """As guided backpropagation, but rectifiers look at the gradient only, not at the activation.
 
     In deep nets it may die out: where the weights below a layer speak on the whole against it, nothing
     positive is left to pass down.
     Source: Zeiler and Fergus 2014.
     """
-    return _backpropagated(looker, "deconvolution", target, lambda above, below: np.maximum(above, 0))
+    return _backpropagated(inspector, "deconvolution", target, lambda above, below: np.maximum(above, 0))
 
 
-def integrated_gradients(looker: Looker, target: int | None = None, steps: int = 32) -> Attribution:
+def integrated_gradients(inspector: Inspector, target: int | None = None, steps: int = 32) -> Attribution:
     """(x - x0) times the mean gradient on the line from x0 (zero input) to x, summed over colours.
 
     Its sum is the score at x minus the score at x0, up to the error of ``steps`` midpoints; the note
     says both.
     Source: Sundararajan et al. 2017.
     """
-    blob = looker.net.blobs[looker.input]
-    looker.net.run_forward()
-    chosen = _target(looker, target)
+    blob = inspector.net.blobs[inspector.input]
+    inspector.net.run_forward()
+    chosen = _target(inspector, target)
     picture = blob.read_data()
     shares = (np.arange(steps, dtype=np.float32) + 0.5) / steps
     total = np.zeros(picture.shape[1:], np.float64)
-    with looker.batch(min(steps, looker.most_at_once())) as size:
+    with inspector.batch(min(steps, inspector.most_at_once())) as size:
         for start in range(0, steps, size):
             part = shares[start : start + size]
             blob.data[: len(part)] = picture * part[:, None, None, None]
-            looker.net.run_forward()
-            total += input_gradient(looker, chosen)[: len(part)].sum(axis=0)
+            inspector.net.run_forward()
+            total += input_gradient(inspector, chosen)[: len(part)].sum(axis=0)
     values = (picture[0] * total / steps).sum(axis=0)
-    at_zero, at_picture = (_score_of(looker, share * picture, chosen) for share in (0, 1))
+    at_zero, at_picture = (_score_of(inspector, share * picture, chosen) for share in (0, 1))
     note = f"sums to {values.sum():.4g}, the score rises by {at_picture - at_zero:.4g}"
-    return _made(looker, "integrated", values, chosen, signed=True, note=note)
+    return _made(inspector, "integrated", values, chosen, signed=True, note=note)
 
 
-def _score_of(looker: Looker, values: np.ndarray, target: int) -> float:
+def _score_of(inspector: Inspector, values: np.ndarray, target: int) -> float:
     """The score of a class for an input, which is left there, with what the net makes of it."""
-    looker.net.blobs[looker.input].data[...] = values
-    looker.net.run_forward()
-    return float(_scores(looker)[0, target])
+    inspector.net.blobs[inspector.input].data[...] = values
+    inspector.net.run_forward()
+    return float(_scores(inspector)[0, target])
 
 
-def grad_cam(looker: Looker, target: int | None = None, layer: str | None = None) -> Attribution:
+def grad_cam(inspector: Inspector, target: int | None = None, layer: str | None = None) -> Attribution:
     """max(0, sum over channels of mean gradient times map), of ``layer``, enlarged to the image.
 
     Args:
@@ -205,23 +209,23 @@ def grad_cam(looker: Looker, target: int | None = None, layer: str | None = None
 
     Source: Selvaraju et al. 2017.
     """
-    looker.net.run_forward()
-    chosen = _target(looker, target)
-    index = _map_layer(looker, layer)
-    blob = looker.net.blobs[looker.net.graph.layers[index].tops[0]]
-    scores, last = score_blob(looker)
-    _seed_gradient(looker, scores, chosen)
+    inspector.net.run_forward()
+    chosen = _target(inspector, target)
+    index = _map_layer(inspector, layer)
+    blob = inspector.net.blobs[inspector.net.graph.layers[index].tops[0]]
+    scores, last = score_blob(inspector)
+    _seed_gradient(inspector, scores, chosen)
     for i in range(last, index, -1):
-        looker.net.backward_layer(i)
+        inspector.net.backward_layer(i)
     maps, gradient = blob.read_data()[0], blob.read_diff()[0]
     cam = np.maximum((gradient.mean(axis=(1, 2), keepdims=True) * maps).sum(axis=0), 0)
-    name = looker.net.graph.layers[index].name
+    name = inspector.net.graph.layers[index].name
     note = f"of {name}" if cam.any() else f"no map of {name} speaks for the class; try occlusion"
-    return _made(looker, "gradcam", _enlarge(cam, looker.shape[1:]), chosen, note=note)
+    return _made(inspector, "gradcam", _enlarge(cam, inspector.shape[1:]), chosen, note=note)
 
 
-def _map_layer(looker: Looker, layer: str | None) -> int:
-    net = looker.net
+def _map_layer(inspector: Inspector, layer: str | None) -> int:
+    net = inspector.net
     maps = [
         i
         for i, node in enumerate(net.graph.layers)
@@ -232,7 +236,7 @@ def _map_layer(looker: Looker, layer: str | None) -> int:
         if layer not in names:
             raise NetError(f"the net has no layer {layer!r} with maps{did_you_mean(layer, names)}.")
         return maps[names.index(layer)]
-    _, last = score_blob(looker)
+    _, last = score_blob(inspector)
     convolutions = [i for i in maps if i < last and net.graph.layers[i].type.endswith("Convolution")]
     if not convolutions:
         raise CnnvizError("The net has no convolution with maps; Grad-CAM needs one.")
@@ -242,7 +246,7 @@ def _map_layer(looker: Looker, layer: str | None) -> int:
 
 
 def occlusion(
-    looker: Looker, target: int | None = None, window: int | None = None, stride: int | None = None
+    inspector: Inspector, target: int | None = None, window: int | None = None, stride: int | None = None
 ) -> Attribution:
     """How much the class's score falls when a grey window hides each place, averaged over windows.
 
@@ -253,11 +257,11 @@ def occlusion(
 
     Source: Zeiler and Fergus 2014.
     """
-    blob = looker.net.blobs[looker.input]
-    _, last = score_blob(looker)
-    looker.net.run_forward(0, last)
-    chosen = _target(looker, target)
-    whole = float(_scores(looker)[0, chosen])
+    blob = inspector.net.blobs[inspector.input]
+    _, last = score_blob(inspector)
+    inspector.net.run_forward(0, last)
+    chosen = _target(inspector, target)
+    whole = float(_scores(inspector)[0, chosen])
     picture = blob.read_data()
     height, width = picture.shape[2:]
     window = window or max(2, min(height, width) // 8)
@@ -268,19 +272,19 @@ def occlusion(
         for left in _starts(width, window, stride)
     ]
     total, hidden = np.zeros((height, width)), np.zeros((height, width))
-    with looker.batch(min(len(places), looker.most_at_once())) as size:
+    with inspector.batch(min(len(places), inspector.most_at_once())) as size:
         for start in range(0, len(places), size):
             part = places[start : start + size]
             blob.data[...] = picture
             for k, (rows, columns) in enumerate(part):
                 blob.data[k, :, rows, columns] = 0
-            looker.net.run_forward(0, last)
-            for place, score in zip(part, _scores(looker)[:, chosen], strict=False):
+            inspector.net.run_forward(0, last)
+            for place, score in zip(part, _scores(inspector)[:, chosen], strict=False):
                 total[place] += whole - float(score)
                 hidden[place] += 1
-    looker.net.run_forward()
+    inspector.net.run_forward()
     note = f"windows of {window} × {window} pixels"
-    return _made(looker, "occlusion", total / np.maximum(hidden, 1), chosen, signed=True, note=note)
+    return _made(inspector, "occlusion", total / np.maximum(hidden, 1), chosen, signed=True, note=note)
 
 
 def _starts(size: int, window: int, stride: int) -> Sequence[int]:
@@ -308,7 +312,7 @@ class Excitation:
 
 
 def maximize_activation(
-    looker: Looker,
+    inspector: Inspector,
     channel: int,
     layer: str | None = None,
     steps: int = 64,
@@ -322,7 +326,7 @@ def maximize_activation(
     fro, and every fourth step blurs a little, without which only high frequencies grow.
 
     Args:
-        looker: made with gradients=True; what is in its input is left there.
+        inspector: made with gradients=True; what is in its input is left there.
         channel: the class, or the channel of ``layer``, whose mean is raised.
         layer: default: the class scores.
         steps: forward and backward passes.
@@ -335,53 +339,53 @@ def maximize_activation(
 
     Sources: Simonyan et al. 2013; Yosinski et al. 2015; Olah et al. 2017 for the moves.
     """
-    blob_name, last = score_blob(looker) if layer is None else _blob_of(looker, layer)
-    check_channel(looker, blob_name, channel, layer)
-    blob = looker.net.blobs[looker.input]
+    blob_name, last = score_blob(inspector) if layer is None else _blob_of(inspector, layer)
+    check_channel(inspector, blob_name, channel, layer)
+    blob = inspector.net.blobs[inspector.input]
     picture = blob.read_data()
     random = np.random.default_rng(seed)
-    scale = looker.preprocessing.scale
+    scale = inspector.preprocessing.scale
     values = random.normal(0, 4 * scale, blob.shape[1:]).astype(np.float32)
     reach = max(1, min(blob.shape[2:]) // 32)
     results = []
     for step in range(steps):
         move = random.integers(-reach, reach + 1, 2)
         blob.data[0] = np.roll(values, move, (1, 2))
-        results.append(_channel_mean(looker, blob_name, last, channel))
-        _seed_gradient(looker, blob_name, channel)
-        gradient = np.roll(_gradient_from(looker, last)[0], -move, (1, 2))
+        results.append(_channel_mean(inspector, blob_name, last, channel))
+        _seed_gradient(inspector, blob_name, channel)
+        gradient = np.roll(_gradient_from(inspector, last)[0], -move, (1, 2))
         size = float(np.abs(gradient).mean())
         if size == 0:  # a dead channel: no step leads up
             break
         values = values + rate * scale * gradient / size
         values = _blurred(values, blur) if step % 4 == 3 else values
     blob.data[0] = values
-    after = _channel_mean(looker, blob_name, last, channel)
+    after = _channel_mean(inspector, blob_name, last, channel)
     blob.data[...] = picture
     return Excitation(layer, channel, np.asarray(values, np.float32), results[0], after)
 
 
-def _blob_of(looker: Looker, layer: str) -> tuple[str, int]:
+def _blob_of(inspector: Inspector, layer: str) -> tuple[str, int]:
     """The blob that a layer writes, and the last layer that changes it in place."""
-    index = looker.net.layer_index(layer)
-    node = looker.net.graph.layers[index]
+    index = inspector.net.layer_index(layer)
+    node = inspector.net.graph.layers[index]
     if not node.tops:
         raise NetError(f"the layer {layer!r} writes no blob.")
     return node.tops[0], index
 
 
-def check_channel(looker: Looker, blob: str, channel: int, layer: str | None) -> None:
+def check_channel(inspector: Inspector, blob: str, channel: int, layer: str | None) -> None:
     """Raises CnnvizError if a blob has no such channel."""
-    count = looker.channel_count(blob)
+    count = inspector.channel_count(blob)
     if not 0 <= channel < count:
         what, where = ("Class", "the net") if layer is None else ("Channel", f"layer {layer!r}")
         kinds = "classes" if layer is None else "channels"
         raise CnnvizError(f"{what} {channel} is out of range: {where} has {count} {kinds}.")
 
 
-def _channel_mean(looker: Looker, blob: str, last: int, channel: int) -> float:
-    looker.net.run_forward(0, last)
-    return float(looker.by_item(blob, looker.net.blobs[blob].read_data())[0, channel].mean())
+def _channel_mean(inspector: Inspector, blob: str, last: int, channel: int) -> float:
+    inspector.net.run_forward(0, last)
+    return float(inspector.by_item(blob, inspector.net.blobs[blob].read_data())[0, channel].mean())
 
 
 def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
@@ -415,10 +419,10 @@ def _positions(old: int, new: int) -> np.ndarray:
 
 
 def _made(
-    looker: Looker, method: str, values: np.ndarray, target: int, signed: bool = False, note: str = ""
+    inspector: Inspector, method: str, values: np.ndarray, target: int, signed: bool = False, note: str = ""
 ) -> Attribution:
     return Attribution(
-        method, np.asarray(values, np.float32), target, looker.class_name(target), signed, note
+        method, np.asarray(values, np.float32), target, inspector.class_name(target), signed, note
     )
 
 
@@ -432,7 +436,7 @@ METHODS: dict[str, Callable[..., Attribution]] = {
 }
 
 
-def attribute(looker: Looker, method: str, target: int | None = None) -> Attribution:
+def attribute(inspector: Inspector, method: str, target: int | None = None) -> Attribution:
     """Returns the attribution by a method of METHODS.
 
     Raises CnnvizError if there is no such method.
@@ -441,4 +445,4 @@ def attribute(looker: Looker, method: str, target: int | None = None) -> Attribu
         raise CnnvizError(
             f"Unknown attribution {method!r}{did_you_mean(method, METHODS)}; known: {', '.join(METHODS)}."
         )
-    return METHODS[method](looker, target)
+    return METHODS[method](inspector, target)

@@ -98,7 +98,7 @@ class ImageFeatures:
         are_probabilities: whether the scores come from a softmax.
         omitted: layers that change the maps but are too many to show unasked.
         detections: the objects found; None for nets that are no detectors.
-        notes: see Looker.
+        notes: see Inspector.
         origin: what ``seen`` is drawn from; "" if it is the picture itself.
         cut_short: the first layer that could not run; "" if all did.
     """
@@ -137,7 +137,7 @@ def class_text(index: int, name: str) -> str:
     return f"class {index}" if name == str(index) else f"{name} ({index})"
 
 
-class Looker:
+class Inspector:
     """A net made ready to look at images, one at a time.
 
     Args:
@@ -307,7 +307,7 @@ class Looker:
                 f"cannot run with another size: {error}"
             ) from None
 
-    def look(
+    def run(
         self, image: np.ndarray | InputArray, path: str = "", layers: Sequence[str] | None = None
     ) -> ImageFeatures:
         """Runs the net on a picture and keeps the maps of ``layers``.
@@ -325,12 +325,12 @@ class Looker:
         """
         while True:
             try:
-                return self._looked(image, path, layers)
+                return self._run_once(image, path, layers)
             except LayerFailure as failure:
                 self.net = self.net.rest(failure)
                 self._net_changed()
 
-    def _looked(
+    def _run_once(
         self, image: np.ndarray | InputArray, path: str, layers: Sequence[str] | None
     ) -> ImageFeatures:
         result = ImageFeatures(path, self.show(image), notes=self.notes)

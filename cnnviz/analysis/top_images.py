@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.analysis.features import Looker
+from cnnviz.analysis.features import Inspector
 from cnnviz.analysis.preprocessing import load_input
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.images import resize_image
@@ -52,7 +52,7 @@ class TopImages:
 
 
 def top_images(
-    looker: Looker,
+    inspector: Inspector,
     layer: str,
     paths: Sequence[str],
     count: int = 9,
@@ -65,7 +65,7 @@ def top_images(
     Pictures are read one at a time, twice: once to compare, once (the winners) to cut out.
 
     Args:
-        looker: the net.
+        inspector: the net.
         layer: its name.
         paths: files.
         channels: default: the first ``most``.
@@ -74,16 +74,16 @@ def top_images(
     Raises:
         NetError: unknown layer. CnnvizError: a channel that the layer lacks. FileError: no picture.
     """
-    last = looker.net.layer_index(layer)
-    field = looker.fields[last]
-    blob = looker.net.graph.layers[last].tops[0]
+    last = inspector.net.layer_index(layer)
+    field = inspector.fields[last]
+    blob = inspector.net.graph.layers[last].tops[0]
     best: list[list[tuple[float, str, tuple[int, int]]]] = []
     chosen: list[int] = []
     total = 0
     for path in track(paths):
-        looker.show(load_input(path))
-        looker.net.run_forward(0, last)
-        values = looker.by_item(blob, looker.net.blobs[blob].read_data())[0]
+        inspector.show(load_input(path))
+        inspector.net.run_forward(0, last)
+        values = inspector.by_item(blob, inspector.net.blobs[blob].read_data())[0]
         maps = values.reshape(len(values), -1)
         if not best:
             total = len(maps)
@@ -95,7 +95,7 @@ def top_images(
             ranking.append((float(maps[channel, place]), path, unit))
             ranking.sort(key=lambda entry: -entry[0])
             del ranking[count:]
-    patches = _cut_out(looker, best, field)
+    patches = _cut_out(inspector, best, field)
     size = field.size if field is not None else None
     return TopImages(layer, size, chosen, patches, total, len(paths))
 
@@ -109,7 +109,7 @@ def _checked(channels: Sequence[int] | None, total: int, layer: str, most: int) 
     return list(channels)
 
 
-def _cut_out(looker: Looker, best, field) -> list[list[Patch]]:
+def _cut_out(inspector: Inspector, best, field) -> list[list[Patch]]:
     """Reads every winner once more and cuts out what its units see."""
     wanted: dict[str, list[tuple[int, int]]] = {}
     for row, ranking in enumerate(best):
@@ -117,7 +117,7 @@ def _cut_out(looker: Looker, best, field) -> list[list[Patch]]:
             wanted.setdefault(path, []).append((row, column))
     found: dict[tuple[int, int], Patch] = {}
     for path, places in wanted.items():
-        seen = looker.show(load_input(path))
+        seen = inspector.show(load_input(path))
         for row, column in places:
             value, _, unit = best[row][column]
             box = (0.0, 0.0, *seen.shape[:2]) if field is None else field.box(*unit)

@@ -19,7 +19,7 @@ from cnnviz.analysis.attribution import (
     maximize_activation,
     score_blob,
 )
-from cnnviz.analysis.features import ImageFeatures, Looker, class_text
+from cnnviz.analysis.features import ImageFeatures, Inspector, class_text
 from cnnviz.analysis.inputs import Value
 from cnnviz.analysis.preprocessing import Preprocessing
 from cnnviz.analysis.top_images import top_images
@@ -42,7 +42,7 @@ class FeatureWriter:
     """Writes NAME_features, NAME_attribution and NAME.npz into a folder, for one image after another.
 
     Args:
-        definition, weights, preprocessing, class_names, size, device, inputs, level, stages: see Looker.
+        definition, weights, preprocessing, class_names, size, device, inputs, level, stages: see Inspector.
         folder: is made.
         methods: attributions to draw; target: the class they explain, default the most probable.
         layers, figure_options: what features_figure shows, and how.
@@ -51,7 +51,7 @@ class FeatureWriter:
 
     Raises:
         FileError: the folder cannot be made, or the format is none.
-        CnnvizError: unknown blob; see Looker for more.
+        CnnvizError: unknown blob; see Inspector for more.
     """
 
     def __init__(
@@ -78,18 +78,18 @@ class FeatureWriter:
         stages: Sequence[str] = (),
     ):
         picture_format(f"--format .{suffix.lstrip('.')}")
-        self.looker = Looker(
+        self.inspector = Inspector(
             definition, weights, preprocessing, class_names, size, device, True, inputs, level, stages
         )
         if methods:  # said before the work rather than after it
-            blob, _ = score_blob(self.looker)
-            check_channel(self.looker, blob, target or 0, None)
+            blob, _ = score_blob(self.inspector)
+            check_channel(self.inspector, blob, target or 0, None)
         self.folder, self.layers, self.methods, self.target = folder, layers, methods, target
         self.figure_options = dict(figure_options or {})
         self.theme, self.dpi, self.suffix, self.npz = get_theme(style), dpi, suffix.lstrip("."), npz
         self.blobs = blobs
         for name in blobs:
-            self.looker.net.blob(name)
+            self.inspector.net.blob(name)
         self._stems: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -99,14 +99,14 @@ class FeatureWriter:
     def check(self, ranked: Sequence[str], wishes: Sequence[str]) -> None:
         """Raises CnnvizError if ``write_top_images`` or ``write_maximized`` would for one of these."""
         for name in ranked:
-            self.looker.net.layer_index(name)
+            self.inspector.net.layer_index(name)
         for wish in wishes:
             layer, channels = self._channels(wish)
             if layer is None:
-                blob, _ = score_blob(self.looker)
+                blob, _ = score_blob(self.inspector)
             else:
-                blob = self.looker.net.graph.layers[self.looker.net.layer_index(layer)].tops[0]
-            check_channel(self.looker, blob, channels[-1], layer)
+                blob = self.inspector.net.graph.layers[self.inspector.net.layer_index(layer)].tops[0]
+            check_channel(self.inspector, blob, channels[-1], layer)
 
     def write(
         self, path: str, picture: np.ndarray | InputArray, announce: Callable[[str], None] = lambda what: None
@@ -117,20 +117,20 @@ class FeatureWriter:
             announce: called with what is being done, such as "occlusion of cat.jpg".
         """
         announce(f"maps of {Path(path).name}")
-        features = self.looker.look(picture, path, self.layers)
+        features = self.inspector.run(picture, path, self.layers)
         stem = self._stem(path)
         figure = features_figure(features, theme=self.theme, **self.figure_options)
         save_figure(figure, self._path(stem, "features"), self.dpi)
         if self.npz:
             self._write_numbers(stem, features)
         for name in self.blobs:
-            values = self.looker.net.blob(name).read_data()
+            values = self.inspector.net.blob(name).read_data()
             self._write_array(self.folder / f"{stem}_{_plain(name)}.npy", values)
         if self.methods:
             found = []
             for method in self.methods:
                 announce(f"{method} of {Path(path).name}")
-                found.append(attribute(self.looker, method, self.target))
+                found.append(attribute(self.inspector, method, self.target))
             figure = attribution_figure(features.seen, found, theme=self.theme, name=Path(path).name)
             save_figure(figure, self._path(stem, "attribution"), self.dpi)
         return features
@@ -145,10 +145,10 @@ class FeatureWriter:
         layer, channels = self._channels(wish)
         found: list[Excitation] = []
         for channel in track(channels):
-            found.append(maximize_activation(self.looker, channel, layer))
-        order = self.looker.preprocessing.channel_order
+            found.append(maximize_activation(self.inspector, channel, layer))
+        order = self.inspector.preprocessing.channel_order
         labels = [
-            f"channel {e.channel}" if layer else class_text(e.channel, self.looker.class_name(e.channel))
+            f"channel {e.channel}" if layer else class_text(e.channel, self.inspector.class_name(e.channel))
             for e in found
         ]
         figure = excitation_figure(
@@ -161,20 +161,20 @@ class FeatureWriter:
 
     def _channels(self, wish: str) -> tuple[str | None, list[int]]:
         """The layer (None for classes) and the channels of "7", "conv2:7" or "conv2"."""
-        names = self.looker.net.layer_names
+        names = self.inspector.net.layer_names
         head, _, tail = wish.rpartition(":")
         if wish not in names and wish.isdigit():
             return None, [int(wish)]
         if wish not in names and head and tail.isdigit():
             return head, [int(tail)]
-        index = self.looker.net.layer_index(wish)
-        blob = self.looker.net.graph.layers[index].tops[0]
-        check_channel(self.looker, blob, 0, wish)
-        return wish, list(range(min(MOST_EXCITATIONS, self.looker.channel_count(blob))))
+        index = self.inspector.net.layer_index(wish)
+        blob = self.inspector.net.graph.layers[index].tops[0]
+        check_channel(self.inspector, blob, 0, wish)
+        return wish, list(range(min(MOST_EXCITATIONS, self.inspector.channel_count(blob))))
 
     def write_top_images(self, layer: str, paths: Sequence[str], track: Track = iter) -> Path:
         """Writes the patches of the pictures that excite the channels of a layer; returns the path."""
-        found = top_images(self.looker, layer, paths, track=track)
+        found = top_images(self.inspector, layer, paths, track=track)
         path = self.folder / f"top_images_{_plain(layer)}.{self.suffix}"
         save_figure(top_images_figure(found, theme=self.theme), path, self.dpi)
         return path

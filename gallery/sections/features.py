@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from cnnviz.analysis.features import Looker
+from cnnviz.analysis.features import Inspector
 from cnnviz.analysis.preprocessing import load_input, preprocessing_of
 from cnnviz.gallery.html import Anchors
 from cnnviz.gallery.maps import MapSection
@@ -20,7 +20,7 @@ class FeatureSection(Section):
     def __init__(self, material: Material, anchors: Anchors) -> None:
         self.shown, self.omitted = len(material.images), material.omitted
         self.maps = MapSection([Path(path).name for path in material.images], anchors)
-        looker = Looker(
+        inspector = Inspector(
             material.definition,
             material.weights_path,
             material.preprocessing or preprocessing_of(material.definition),
@@ -34,7 +34,7 @@ class FeatureSection(Section):
         )
         for path in material.images:
             material.progress(f"feature maps of {Path(path).name}")
-            self.maps.add(looker, looker.look(load_input(path), path))
+            self.maps.add(inspector, inspector.run(load_input(path), path))
 
     @staticmethod
     def has(material: Material) -> bool:

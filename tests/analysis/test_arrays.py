@@ -15,7 +15,7 @@ from cnnviz.formats.images import encode_image
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.maps import features_figure
-from support.features import make_looker
+from support.features import make_inspector
 
 SCORES = """layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
   inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
@@ -40,10 +40,10 @@ def net_text(shape: tuple[int, ...]) -> str:
     ],
 )
 def test_arrays_go_in_as_they_are(tmp_path, shape, given):
-    looker = make_looker(tmp_path, net_text(shape))
+    inspector = make_inspector(tmp_path, net_text(shape))
     values = np.random.default_rng(0).normal(size=given).astype(np.float32)
-    features = looker.look(InputArray(values), "x.npy")
-    assert np.array_equal(looker.net.blobs["data"].data, values.reshape(1, *shape[1:]))
+    features = inspector.run(InputArray(values), "x.npy")
+    assert np.array_equal(inspector.net.blobs["data"].data, values.reshape(1, *shape[1:]))
     assert len(features.predictions) == 3 and features.seen.dtype == np.uint8
     assert features.origin == "array of " + "×".join(map(str, given))
     texts = [text.get_text() for text in features_figure(features, theme=get_theme("light")).texts]
@@ -51,14 +51,14 @@ def test_arrays_go_in_as_they_are(tmp_path, shape, given):
 
 
 def test_what_does_not_fit_is_one_sentence(tmp_path):
-    looker = make_looker(tmp_path, net_text((1, 2, 64)))
+    inspector = make_inspector(tmp_path, net_text((1, 2, 64)))
     with pytest.raises(CnnvizError, match=r"The array is \(64,\); input 'data' expects \(2, 64\), or"):
-        looker.look(InputArray(np.zeros(64)))
+        inspector.run(InputArray(np.zeros(64)))
     with pytest.raises(CnnvizError, match=r"takes no image; give an \.npy array of the shape \(2, 64\)"):
-        looker.look(np.zeros((4, 4), np.uint8))
-    looker.look(InputArray(np.zeros((2, 64))))
+        inspector.run(np.zeros((4, 4), np.uint8))
+    inspector.run(InputArray(np.zeros((2, 64))))
     with pytest.raises(CnnvizError, match="attributions explain nets that read images"):
-        attribute(looker, "saliency")
+        attribute(inspector, "saliency")
 
 
 def test_pictures_of_arrays():
@@ -85,7 +85,7 @@ def run(*arguments: str):
 
 def test_the_command_and_the_page_take_arrays(folder, caplog):
     (folder / "n.prototxt").write_text(net_text((1, 1, 4, 6, 5)))
-    make_looker(folder, net_text((1, 1, 4, 6, 5)))
+    make_inspector(folder, net_text((1, 1, 4, 6, 5)))
     np.save(folder / "x.npy", np.random.default_rng(0).normal(size=(4, 6, 5)))
     assert "class" in run("features", "n.prototxt", "net.caffemodel", "x.npy", "--out", "maps").output
     run("gallery", "n.prototxt", "net.caffemodel", "--image", "x.npy", "--out", "p.html")
@@ -99,7 +99,7 @@ def test_the_second_image_of_a_pair(folder):
     text += 'layer { name: "cat" type: "Concat" bottom: "a" bottom: "b" top: "cat" }\n'
     text += SCORES.replace('"data"', '"cat"')
     (folder / "n.prototxt").write_text(text)
-    make_looker(folder, text)
+    make_inspector(folder, text)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3)).astype(np.uint8)
     for k in range(2):
         (folder / f"{k}.png").write_bytes(encode_image(pixels[k], "png"))
@@ -121,21 +121,21 @@ layer { name: "prob" type: "Softmax" bottom: "pool" top: "prob" }"""
 @pytest.mark.parametrize("shape", [(1, 2, 20), (1, 2, 9, 12), (1, 1, 5, 6, 7)])
 def test_the_net_takes_the_length_of_an_array_where_it_can(tmp_path, shape):
     text = net_text(shape).replace(SCORES, POOLED)
-    looker = make_looker(tmp_path, text)
+    inspector = make_inspector(tmp_path, text)
     for sides in ([side + 3 for side in shape[2:]], [side - 1 for side in shape[2:]], list(shape[2:])):
         values = np.random.default_rng(0).normal(size=(shape[1], *sides)).astype(np.float32)
         given = values[0] if shape[1] == 1 else values
-        features = looker.look(InputArray(given), "x.npy")
+        features = inspector.run(InputArray(given), "x.npy")
         other = cnnviz.Net(parse_net(text), weights=tmp_path / "net.caffemodel")
         other.blobs["data"].reshape(1, *values.shape)
-        assert np.array_equal(looker.net.blobs["prob"].data, other.forward(data=values[None])["prob"])
+        assert np.array_equal(inspector.net.blobs["prob"].data, other.forward(data=values[None])["prob"])
         assert features.maps[0].values.shape[1:] == tuple(side - 2 for side in sides)
 
 
 def test_a_net_of_fixed_size_tells_why_an_array_does_not_fit(tmp_path):
-    looker = make_looker(tmp_path, net_text((1, 2, 20)))
+    inspector = make_inspector(tmp_path, net_text((1, 2, 20)))
     with pytest.raises(
         CnnvizError, match=r"expects \(2, 20\), and the net cannot run with another size: .*'ip'"
     ):
-        looker.look(InputArray(np.zeros((2, 24))))
-    looker.look(InputArray(np.zeros((2, 20))))
+        inspector.run(InputArray(np.zeros((2, 24))))
+    inspector.run(InputArray(np.zeros((2, 20))))

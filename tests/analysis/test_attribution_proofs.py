@@ -10,7 +10,7 @@ import pytest
 import cnnviz
 from cnnviz.analysis import attribution
 from cnnviz.analysis.attribution import attribute, grad_cam, integrated_gradients, occlusion, score_blob
-from cnnviz.analysis.features import Looker
+from cnnviz.analysis.features import Inspector
 from cnnviz.analysis.preprocessing import Preprocessing, load_picture
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.prototxt import parse_net, read_net
@@ -30,38 +30,38 @@ NETS = {
 
 
 @functools.cache
-def looked(folder, name: str) -> tuple[Looker, NumpyNet, int]:
-    """A looker that has seen the cat, the same net in NumPy, and the class that the looker finds."""
+def looked(folder, name: str) -> tuple[Inspector, NumpyNet, int]:
+    """An inspector that has seen the cat, the same net in NumPy, and the class that the inspector finds."""
     model, weights, mean, scale = NETS[name]
     definition = read_net(folder / "caffemodels" / f"{model}.prototxt")
     path = folder / "caffemodels" / f"{weights}.caffemodel"
-    looker = Looker(definition, path, Preprocessing(np.array([mean]), scale), gradients=True)
-    looker.look(load_picture(folder / "images" / "bvlc_cat.jpg"))
+    inspector = Inspector(definition, path, Preprocessing(np.array([mean]), scale), gradients=True)
+    inspector.run(load_picture(folder / "images" / "bvlc_cat.jpg"))
     other = NumpyNet(list(definition.proto.layer), read_weights(path))
-    other.forward(looker.input, looker.net.blobs[looker.input].read_data()[0])
-    target = int(looker.class_scores(score_blob(looker)[0])[0].argmax())
-    return looker, other, target
+    other.forward(inspector.input, inspector.net.blobs[inspector.input].read_data()[0])
+    target = int(inspector.class_scores(score_blob(inspector)[0])[0].argmax())
+    return inspector, other, target
 
 
-def by_numpy(other: NumpyNet, looker: Looker, target: int, rule: str) -> np.ndarray:
-    return other.backward(looker.input, score_blob(looker)[0], target, rule)
+def by_numpy(other: NumpyNet, inspector: Inspector, target: int, rule: str) -> np.ndarray:
+    return other.backward(inspector.input, score_blob(inspector)[0], target, rule)
 
 
 @pytest.mark.parametrize("name", NETS)
 def test_scores_agree(real, name):
-    looker, other, target = looked(real, name)
-    blob = score_blob(looker)[0]
+    inspector, other, target = looked(real, name)
+    blob = score_blob(inspector)[0]
     scores = other.blobs[blob].reshape(len(other.blobs[blob]), -1).mean(axis=1)
-    assert looker.class_scores(blob)[0] == pytest.approx(scores, rel=1e-3, abs=1e-3)
+    assert inspector.class_scores(blob)[0] == pytest.approx(scores, rel=1e-3, abs=1e-3)
     assert target == scores.argmax()
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("name", NETS)
 def test_gradients_agree_with_plain_numpy(real, name, rule):
-    looker, other, target = looked(real, name)
-    wanted = np.abs(by_numpy(other, looker, target, rule)).max(axis=0)
-    found = attribute(looker, METHODS[rule], target).values
+    inspector, other, target = looked(real, name)
+    wanted = np.abs(by_numpy(other, inspector, target, rule)).max(axis=0)
+    found = attribute(inspector, METHODS[rule], target).values
     # Where two values of a pooling window are almost equal, rounding may choose the other one.
     differs = np.abs(found - wanted) > 1e-3 * wanted.max()
     assert differs.mean() < 0.005
@@ -70,26 +70,26 @@ def test_gradients_agree_with_plain_numpy(real, name, rule):
 
 def test_rules_differ(real):
     """Otherwise the comparison above would show nothing."""
-    looker, other, target = looked(real, "cifar10")
-    found = [by_numpy(other, looker, target, rule) for rule in RULES]
+    inspector, other, target = looked(real, "cifar10")
+    found = [by_numpy(other, inspector, target, rule) for rule in RULES]
     for k in range(3):
         assert np.abs(found[k] - found[k - 1]).max() > 0.1 * np.abs(found[k]).max()
 
 
 def test_deconvolution_of_squeezenet_is_truly_zero(real):
     """Its weights pass nothing positive below a layer in the middle, whatever the picture."""
-    looker, other, target = looked(real, "squeezenet")
-    assert not by_numpy(other, looker, target, "deconvolution").any()
-    found = attribute(looker, "deconvolution", target)
+    inspector, other, target = looked(real, "squeezenet")
+    assert not by_numpy(other, inspector, target, "deconvolution").any()
+    found = attribute(inspector, "deconvolution", target)
     assert not found.values.any()
     assert other.lowest == "fire7/relu_conv1x1_1"  # what conv1x1_2 hands down to it is nowhere positive
     assert found.note == "no gradient is left below fire7/conv1x1_2; try guided"
-    assert attribute(looker, "guided", target).values.any()
+    assert attribute(inspector, "guided", target).values.any()
 
 
 def test_the_picture_says_why_it_is_zero(real):
-    looker, _, target = looked(real, "squeezenet")
-    found = attribute(looker, "deconvolution", target)
+    inspector, _, target = looked(real, "squeezenet")
+    found = attribute(inspector, "deconvolution", target)
     seen = np.zeros((227, 227, 3), np.uint8)
     figure = attribution_figure(seen, [found], theme=get_theme("light"))
     said = " ".join(t.get_text() for t in figure.texts)
@@ -121,11 +121,11 @@ layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" }
 def small(tmp_path):
     definition = parse_net(NET)
     cnnviz.Net(definition, "TEST", seed=3).save(tmp_path / "net.caffemodel")
-    looker = Looker(
+    inspector = Inspector(
         definition, tmp_path / "net.caffemodel", Preprocessing(np.array([128]), 1 / 64), gradients=True
     )
-    looker.look(np.random.default_rng(0).integers(0, 256, (12, 12, 3)).astype(np.uint8))
-    return looker
+    inspector.run(np.random.default_rng(0).integers(0, 256, (12, 12, 3)).astype(np.uint8))
+    return inspector
 
 
 @pytest.mark.parametrize("target", range(4))
@@ -221,9 +221,11 @@ def test_grad_cam_takes_what_joins_the_last_block(tmp_path):
     text = NET.replace('layer { name: "gap"', branch)
     definition = parse_net(text.replace('bottom: "c2" top: "gap"', 'bottom: "sum" top: "gap"'))
     cnnviz.Net(definition, "TEST", seed=3).save(tmp_path / "net.caffemodel")
-    looker = Looker(definition, tmp_path / "net.caffemodel", Preprocessing(scale=1 / 64), gradients=True)
-    looker.look(np.random.default_rng(0).integers(0, 256, (12, 12, 3)).astype(np.uint8))
-    assert grad_cam(looker).note == "of r3"
+    inspector = Inspector(
+        definition, tmp_path / "net.caffemodel", Preprocessing(scale=1 / 64), gradients=True
+    )
+    inspector.run(np.random.default_rng(0).integers(0, 256, (12, 12, 3)).astype(np.uint8))
+    assert grad_cam(inspector).note == "of r3"
 
 
 def test_notes_say_how_it_was_made(small):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnnviz.analysis.attribution import check_channel, maximize_activation
-from cnnviz.analysis.features import Looker
+from cnnviz.analysis.features import Inspector
 from cnnviz.analysis.preprocessing import Preprocessing, find_pictures, load_picture, preprocessing_of
 from cnnviz.analysis.top_images import PATCH, top_images
 from cnnviz.api.feature_files import FeatureWriter
@@ -18,10 +18,10 @@ from cnnviz.plots.features.excitation import as_picture, excitation_figure, top_
 
 
 @pytest.fixture(scope="module")
-def looker(demo):
+def inspector(demo):
     folder, result = demo
     definition = read_net(folder / "lenet_train_test.prototxt")
-    return Looker(definition, result.weights, preprocessing_of(definition), gradients=True)
+    return Inspector(definition, result.weights, preprocessing_of(definition), gradients=True)
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ def paths(demo):
     return find_pictures([demo[0] / "digits"])
 
 
-def test_top_images_are_the_largest_activations(looker, paths):
-    found = top_images(looker, "conv2", paths, count=2, channels=[3, 11])
+def test_top_images_are_the_largest_activations(inspector, paths):
+    found = top_images(inspector, "conv2", paths, count=2, channels=[3, 11])
     for channel, patches in zip(found.channels, found.patches, strict=True):
-        largest = {p: looker.look(load_picture(p), layers=["conv2"]).maps[0].values[channel] for p in paths}
+        largest = {p: inspector.run(load_picture(p), layers=["conv2"]).maps[0].values[channel] for p in paths}
         best = sorted(paths, key=lambda p: -largest[p].max())[:2]
         assert [patch.path for patch in patches] == best
         for patch in patches:
@@ -41,16 +41,16 @@ def test_top_images_are_the_largest_activations(looker, paths):
     assert found.total == 50 and found.images == 3 and found.size == (14, 14)
 
 
-def test_patches_are_what_the_unit_sees(looker, paths):
-    (patch,) = top_images(looker, "conv1", paths, count=1, channels=[0]).patches[0]
+def test_patches_are_what_the_unit_sees(inspector, paths):
+    (patch,) = top_images(inspector, "conv1", paths, count=1, channels=[0]).patches[0]
     row, column = patch.unit
     cut = load_picture(patch.path)[row : row + 5, column : column + 5]
     want = np.repeat(cut[..., None], 3, axis=2).repeat(PATCH // 5, axis=0).repeat(PATCH // 5, axis=1)
     assert np.array_equal(patch.pixels, resize_image(want, PATCH, PATCH))
 
 
-def test_fully_connected_layers_see_the_whole_picture(looker, paths):
-    found = top_images(looker, "ip2", paths, count=3)
+def test_fully_connected_layers_see_the_whole_picture(inspector, paths):
+    found = top_images(inspector, "ip2", paths, count=3)
     assert found.size is None and len(found.channels) == 10
     assert found.patches[5][0].path.endswith("digit_5.png")
     figure = top_images_figure(found, theme=get_theme("light"))
@@ -59,28 +59,28 @@ def test_fully_connected_layers_see_the_whole_picture(looker, paths):
     assert len(figure.axes[0].texts) == 30
 
 
-def test_the_rest_of_the_channels_is_said(looker, paths):
-    figure = top_images_figure(top_images(looker, "conv2", paths, most=4), theme=get_theme("dark"))
+def test_the_rest_of_the_channels_is_said(inspector, paths):
+    figure = top_images_figure(top_images(inspector, "conv2", paths, most=4), theme=get_theme("dark"))
     assert any("4 of 50 channels" in t.get_text() for t in figure.texts)
 
 
-def test_an_input_for_a_channel_excites_it(looker):
-    before = looker.net.blobs["data"].read_data()
-    made = maximize_activation(looker, 7, "conv2", steps=16)
+def test_an_input_for_a_channel_excites_it(inspector):
+    before = inspector.net.blobs["data"].read_data()
+    made = maximize_activation(inspector, 7, "conv2", steps=16)
     assert made.after > made.before + 0.2
-    assert np.array_equal(looker.net.blobs["data"].read_data(), before)
-    looker.net.blobs["data"].data[0] = made.values
-    looker.net.run_forward()
-    assert looker.net.blobs["conv2"].read_data()[0, 7].mean() == pytest.approx(made.after, rel=1e-4)
-    looker.net.blobs["data"].data[...] = before
+    assert np.array_equal(inspector.net.blobs["data"].read_data(), before)
+    inspector.net.blobs["data"].data[0] = made.values
+    inspector.net.run_forward()
+    assert inspector.net.blobs["conv2"].read_data()[0, 7].mean() == pytest.approx(made.after, rel=1e-4)
+    inspector.net.blobs["data"].data[...] = before
 
 
-def test_channels_that_are_not_there(looker):
+def test_channels_that_are_not_there(inspector):
     with pytest.raises(CnnvizError, match="Channel 50 is out of range: layer 'conv2' has 50 channels"):
-        maximize_activation(looker, 50, "conv2")
+        maximize_activation(inspector, 50, "conv2")
     with pytest.raises(NetError, match="no layer 'conv3'; did you mean 'conv"):
-        maximize_activation(looker, 0, "conv3")
-    check_channel(looker, "conv2", 49, "conv2")
+        maximize_activation(inspector, 0, "conv3")
+    check_channel(inspector, "conv2", 49, "conv2")
 
 
 def test_pictures_of_inputs_are_rgb_around_grey():
@@ -91,8 +91,8 @@ def test_pictures_of_inputs_are_rgb_around_grey():
     assert as_picture(values[:1], "bgr").shape == (2, 2)
 
 
-def test_inputs_are_labelled_with_their_activations(looker):
-    made = [maximize_activation(looker, k, steps=2) for k in (3, 5)]
+def test_inputs_are_labelled_with_their_activations(inspector):
+    made = [maximize_activation(inspector, k, steps=2) for k in (3, 5)]
     images = [as_picture(e.values, "bgr") for e in made]
     figure = excitation_figure(images, made, ["class 3", "class 5"], theme=get_theme("light"))
     labels = [t.get_text() for t in figure.axes[0].texts]

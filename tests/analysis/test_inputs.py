@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import cnnviz
 from cnnviz.analysis.attribution import attribute, maximize_activation
-from cnnviz.analysis.features import Looker
+from cnnviz.analysis.features import Inspector
 from cnnviz.analysis.inputs import parse_inputs
 from cnnviz.analysis.preprocessing import Preprocessing
 from cnnviz.analysis.sequences import continuations, time_major_blobs
@@ -46,23 +46,23 @@ def weights_of(text: str, path) -> str:
     return str(path / "net.caffemodel")
 
 
-def make_looker(tmp_path, text: str, **options) -> Looker:
-    return Looker(
+def make_inspector(tmp_path, text: str, **options) -> Inspector:
+    return Inspector(
         parse_net(text), weights_of(text, tmp_path), Preprocessing(scale=1 / 255), gradients=True, **options
     )
 
 
 @pytest.fixture
-def looker(tmp_path):
-    return make_looker(tmp_path, DATA + CONT + ROWS + CLASSES)
+def inspector(tmp_path):
+    return make_inspector(tmp_path, DATA + CONT + ROWS + CLASSES)
 
 
-def test_sequences_begin_at_the_first_step(looker, caplog):
-    assert looker.net.blobs["cont"].data.ravel().tolist() == BEGIN.tolist()
+def test_sequences_begin_at_the_first_step(inspector, caplog):
+    assert inspector.net.blobs["cont"].data.ravel().tolist() == BEGIN.tolist()
 
 
 def test_what_was_fed_is_said_once(tmp_path, caplog):
-    make_looker(tmp_path, DATA + CONT + ROWS + CLASSES)
+    make_inspector(tmp_path, DATA + CONT + ROWS + CLASSES)
     said = "Inputs of the net: cont: 0 at the first step, 1 after (for lstm)."
     assert [r.getMessage() for r in caplog.records] == [said]
 
@@ -81,10 +81,10 @@ def test_continuation_is_followed_to_the_input(tmp_path, reshaping, shape):
     text += f'layer {{ name: "c" bottom: "marks" top: "cont" {reshaping} }}\n' + ROWS
     # A second reader makes a Split.
     text += ROWS.replace('"lstm"', '"second"').replace('"rows"', '"rows2"')
-    looker = make_looker(tmp_path, text)
-    assert looker.net.blobs["marks"].data.shape == shape
-    looker.look(IMAGE)
-    assert looker.net.blobs["cont"].data.ravel().tolist() == BEGIN.tolist()
+    inspector = make_inspector(tmp_path, text)
+    assert inspector.net.blobs["marks"].data.shape == shape
+    inspector.run(IMAGE)
+    assert inspector.net.blobs["cont"].data.ravel().tolist() == BEGIN.tolist()
 
 
 def test_several_sequences_each_begin(tmp_path):
@@ -98,22 +98,22 @@ def test_several_sequences_each_begin(tmp_path):
     assert values.tolist() == [[0, 1, 1], [0, 1, 1]] and layers == ["r"]
 
 
-def test_the_state_is_carried_from_step_to_step(looker):
+def test_the_state_is_carried_from_step_to_step(inspector):
     """With a cont of zeros each step would forget: equal rows would give equal outputs."""
     even = np.full((6, 5), 200, np.uint8)
-    maps = looker.look(even, layers=["lstm"]).maps[0]
+    maps = inspector.run(even, layers=["lstm"]).maps[0]
     assert maps.is_sequence and maps.values.shape == (6, 4)
     assert np.abs(np.diff(maps.values, axis=0)).min() > 0
     forgetful = np.zeros((6, 1), np.float32)
-    looker.net.blobs["cont"].data[...] = forgetful
-    assert np.allclose(np.diff(looker.look(even, layers=["lstm"]).maps[0].values, axis=0), 0, atol=1e-6)
+    inspector.net.blobs["cont"].data[...] = forgetful
+    assert np.allclose(np.diff(inspector.run(even, layers=["lstm"]).maps[0].values, axis=0), 0, atol=1e-6)
 
 
 def test_given_values_are_fed(tmp_path, caplog):
-    looker = make_looker(tmp_path, DATA + CONT + ROWS + CLASSES, inputs={"cont": np.arange(6)})
-    assert looker.net.blobs["cont"].data.ravel().tolist() == [0, 1, 2, 3, 4, 5] and not caplog.records
-    looker = make_looker(tmp_path, DATA + CONT + ROWS + CLASSES, inputs={"cont": 0.5})
-    assert set(looker.net.blobs["cont"].data.ravel()) == {0.5}
+    inspector = make_inspector(tmp_path, DATA + CONT + ROWS + CLASSES, inputs={"cont": np.arange(6)})
+    assert inspector.net.blobs["cont"].data.ravel().tolist() == [0, 1, 2, 3, 4, 5] and not caplog.records
+    inspector = make_inspector(tmp_path, DATA + CONT + ROWS + CLASSES, inputs={"cont": 0.5})
+    assert set(inspector.net.blobs["cont"].data.ravel()) == {0.5}
 
 
 def test_wrong_values_are_refused(tmp_path):
@@ -121,11 +121,11 @@ def test_wrong_values_are_refused(tmp_path):
     with pytest.raises(
         CnnvizError, match=r"no input 'count'; did you mean 'cont'\?; those beside the image are 'cont'\."
     ):
-        make_looker(tmp_path, text, inputs={"count": 1})
+        make_inspector(tmp_path, text, inputs={"count": 1})
     with pytest.raises(CnnvizError, match="the input 'data' takes the image; it cannot be given"):
-        make_looker(tmp_path, text, inputs={"data": 1})
+        make_inspector(tmp_path, text, inputs={"data": 1})
     with pytest.raises(CnnvizError, match=r"Input 'cont' is \(6, 1\); the values given for it are \(4,\)"):
-        make_looker(tmp_path, text, inputs={"cont": np.zeros(4)})
+        make_inspector(tmp_path, text, inputs={"cont": np.zeros(4)})
 
 
 def test_inputs_are_written_as_numbers_or_files(tmp_path):
@@ -154,9 +154,9 @@ def test_the_training_net_keeps_what_marks_sequences(tmp_path):
     text += f'source: "{tmp_path}/d.txt" batch_size: 4 }} }}\n'
     text += 'layer { name: "c" type: "Permute" bottom: "marks" top: "cont" permute_param '
     text += "{ order: 1 order: 0 } }\n" + ROWS
-    looker = Looker(parse_net(text), weights_of(text, tmp_path))
-    assert looker.net.inputs == ["data", "marks"] and looker.net.blobs["lstm"].shape == (6, 1, 4)
-    assert looker.net.blobs["marks"].data.ravel().tolist() == BEGIN.tolist()
+    inspector = Inspector(parse_net(text), weights_of(text, tmp_path))
+    assert inspector.net.inputs == ["data", "marks"] and inspector.net.blobs["lstm"].shape == (6, 1, 4)
+    assert inspector.net.blobs["marks"].data.ravel().tolist() == BEGIN.tolist()
 
 
 def test_proposals_learn_the_size_of_the_image(tmp_path, monkeypatch):
@@ -176,11 +176,11 @@ def test_proposals_learn_the_size_of_the_image(tmp_path, monkeypatch):
     text = DATA + 'input: "im_info" input_shape { dim: 1 dim: 3 } input: "rest" input_shape { dim: 2 }\n'
     text += 'layer { name: "p" type: "Python" bottom: "data" bottom: "data" bottom: "im_info" top: "rois" '
     text += 'python_param { module: "rpn_proposal_layer" layer: "ProposalLayer" } }'
-    looker = make_looker(tmp_path, text)
-    looker.net.blobs["rest"].data[...] = 7
-    looker = make_looker(tmp_path, text)
-    assert looker.net.blobs["im_info"].data.tolist() == [[6, 5, 1]]
-    assert looker.net.blobs["rest"].data.tolist() == [0, 0]
+    inspector = make_inspector(tmp_path, text)
+    inspector.net.blobs["rest"].data[...] = 7
+    inspector = make_inspector(tmp_path, text)
+    assert inspector.net.blobs["im_info"].data.tolist() == [[6, 5, 1]]
+    assert inspector.net.blobs["rest"].data.tolist() == [0, 0]
 
 
 # Sequences in pictures and attributions
@@ -191,46 +191,46 @@ def test_time_is_told_from_channels():
     assert time_major_blobs(graph) == {"rows", "lstm", "ip", "prob"}
 
 
-def test_a_sequence_is_drawn_with_time_along_the_page(looker):
-    features = looker.look(IMAGE, layers=["lstm"])
+def test_a_sequence_is_drawn_with_time_along_the_page(inspector):
+    features = inspector.run(IMAGE, layers=["lstm"])
     figure = features_figure(features, theme=get_theme("light"))
     axes = next(axes for axes in figure.axes if axes.get_xlabel() == "time step")
     assert axes.get_ylabel() == "channel" and axes.images[0].get_array().shape[:2] == (4, 6)
     assert any(t.get_text() == "LSTM · 6 time steps × 4 channels" for t in figure.texts)
 
 
-def test_predictions_are_the_mean_over_time(looker):
-    features = looker.look(IMAGE)
-    values = looker.net.blobs["prob"].data
+def test_predictions_are_the_mean_over_time(inspector):
+    features = inspector.run(IMAGE)
+    values = inspector.net.blobs["prob"].data
     assert values.shape == (6, 1, 3) and features.are_probabilities
     assert {k: s for k, _, s in features.predictions} == pytest.approx(dict(enumerate(values[:, 0].mean(0))))
 
 
-def test_saliency_of_a_sequence_agrees_with_finite_differences(looker):
-    looker.show(IMAGE)
-    found = attribute(looker, "saliency", 1).values
-    blob = looker.net.blobs["data"]
+def test_saliency_of_a_sequence_agrees_with_finite_differences(inspector):
+    inspector.show(IMAGE)
+    found = attribute(inspector, "saliency", 1).values
+    blob = inspector.net.blobs["data"]
     picture = blob.read_data()
     for row, column in ((0, 0), (3, 2), (5, 4)):
         scores = []
         for sign in (1, -1):
             blob.data[...] = picture
             blob.data[0, 0, row, column] += sign * 0.02
-            looker.net.run_forward()
-            scores.append(looker.net.blobs["ip"].read_data()[:, 0, 1].mean())
+            inspector.net.run_forward()
+            scores.append(inspector.net.blobs["ip"].read_data()[:, 0, 1].mean())
         assert found[row, column] == pytest.approx(abs(scores[0] - scores[1]) / 0.04, rel=0.02, abs=1e-4)
 
 
-def test_channels_of_a_sequence(looker, tmp_path):
-    looker.show(IMAGE)
-    looker.net.run_forward()
-    assert looker.channel_count("lstm") == 4
-    excitation = maximize_activation(looker, 2, "lstm", steps=8)
+def test_channels_of_a_sequence(inspector, tmp_path):
+    inspector.show(IMAGE)
+    inspector.net.run_forward()
+    assert inspector.channel_count("lstm") == 4
+    excitation = maximize_activation(inspector, 2, "lstm", steps=8)
     assert excitation.after > excitation.before
     (tmp_path / "a.png").write_bytes(encode_image(IMAGE, "png"))
-    best = top_images(looker, "lstm", [str(tmp_path / "a.png")])
+    best = top_images(inspector, "lstm", [str(tmp_path / "a.png")])
     assert best.total == 4
-    values = looker.net.blobs["lstm"].read_data()
+    values = inspector.net.blobs["lstm"].read_data()
     assert [row[0].value for row in best.patches] == pytest.approx(values[:, 0].max(axis=0).tolist())
 
 
@@ -248,26 +248,26 @@ layer { name: "lstm" type: "LSTM" bottom: "x" bottom: "cont" top: "lstm" recurre
 
 def test_a_net_of_frames_sees_the_image_in_each(tmp_path, caplog):
     """T x N frames in the batch cannot be one picture."""
-    looker = make_looker(tmp_path, FRAMES)
-    looker.look(IMAGE[:1])
-    assert looker.frames == 6
-    data = looker.net.blobs["data"].data
+    inspector = make_inspector(tmp_path, FRAMES)
+    inspector.run(IMAGE[:1])
+    assert inspector.frames == 6
+    data = inspector.net.blobs["data"].data
     assert data.shape == (6, 1, 1, 5) and np.array_equal(data, np.repeat(data[:1], 6, axis=0)) and data.any()
-    assert looker.net.blobs["clip"].data.tolist() == [0, 0, 1, 1, 1, 1]
+    assert inspector.net.blobs["clip"].data.tolist() == [0, 0, 1, 1, 1, 1]
     assert "data: the image in each of its 6 frames; clip: 0 at the first step" in caplog.text
     with pytest.raises(CnnvizError, match="reads 6 frames at once; attributions explain nets that read one"):
-        attribute(looker, "saliency")
+        attribute(inspector, "saliency")
 
 
 def test_a_video_net_sees_the_image_in_each_frame(tmp_path):
     text = """input: "clip" input_shape { dim: 1 dim: 3 dim: 4 dim: 6 dim: 6 }
     layer { name: "conv" type: "Convolution" bottom: "clip" top: "conv"
       convolution_param { num_output: 2 kernel_size: 3 weight_filler { type: "xavier" } } }"""
-    looker = make_looker(tmp_path, text)
+    inspector = make_inspector(tmp_path, text)
     image = np.random.default_rng(1).integers(0, 256, (6, 6, 3)).astype(np.uint8)
-    maps = looker.look(image).maps[0]
-    assert looker.frames == 4 and maps.values.shape == (2, 2, 4, 4)
-    data = looker.net.blobs["clip"].data
+    maps = inspector.run(image).maps[0]
+    assert inspector.frames == 4 and maps.values.shape == (2, 2, 4, 4)
+    data = inspector.net.blobs["clip"].data
     assert np.array_equal(data[0, :, 0], data[0, :, 3])
     assert maps.values[:, 0] == pytest.approx(maps.values[:, 1], abs=1e-4)
 

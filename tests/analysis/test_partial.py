@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import cnnviz
 from cnnviz.analysis.deploy import deploy
-from cnnviz.analysis.features import Looker
+from cnnviz.analysis.features import Inspector
 from cnnviz.analysis.summary import graph_to_show
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.solver import Solver
@@ -141,9 +141,9 @@ def test_features_show_what_runs(folder, caplog):
 
 def test_scores_before_an_unknown_layer_are_no_classes(folder):
     text = INPUT + CONV + IP + 'layer { name: "out" type: "Odd" bottom: "ip" top: "out" }\n'
-    features = Looker(parse_net(text), "net.caffemodel").look(np.zeros((8, 8, 3), np.uint8))
+    features = Inspector(parse_net(text), "net.caffemodel").run(np.zeros((8, 8, 3), np.uint8))
     assert features.summary() == "no class scores, as layer 'out' cannot run"
-    figure = plot_features(Looker(parse_net(text), "net.caffemodel"), None, np.zeros((8, 8, 3), np.uint8))
+    figure = plot_features(Inspector(parse_net(text), "net.caffemodel"), None, np.zeros((8, 8, 3), np.uint8))
     assert any("unknown type 'Odd'" in shown.get_text() for shown in figure.texts)
 
 
@@ -305,9 +305,9 @@ def failing(folder, monkeypatch):
 @pytest.mark.parametrize("kind", [*RAISES, "Embed"])
 def test_what_does_not_need_a_failing_layer_is_shown(failing, folder, caplog, kind):
     failing(kind)
-    shown = Looker("net.prototxt", "net.caffemodel").look(np.full((8, 8, 3), 9, np.uint8)).predictions
-    looker = Looker("odd.prototxt", "net.caffemodel")
-    features = looker.look(np.full((8, 8, 3), 9, np.uint8))
+    shown = Inspector("net.prototxt", "net.caffemodel").run(np.full((8, 8, 3), 9, np.uint8)).predictions
+    inspector = Inspector("odd.prototxt", "net.caffemodel")
+    features = inspector.run(np.full((8, 8, 3), 9, np.uint8))
     assert features.predictions == shown
     assert {maps.layer for maps in features.maps} - {"seven"} == {"conv", "ip", "prob"}
     (note,) = features.notes
@@ -339,17 +339,17 @@ def test_time_and_extract_features_go_on_without_a_failing_layer(failing, folder
 
 def test_faults_that_are_no_layers_pass(failing, monkeypatch):
     failing("Interrupt")
-    looker = Looker("odd.prototxt", "net.caffemodel")
+    inspector = Inspector("odd.prototxt", "net.caffemodel")
     with pytest.raises(KeyboardInterrupt):
-        looker.look(np.zeros((8, 8, 3), np.uint8))
-    whole = Looker("net.prototxt", "net.caffemodel")
+        inspector.run(np.zeros((8, 8, 3), np.uint8))
+    whole = Inspector("net.prototxt", "net.caffemodel")
 
     def wrong(bottom, top):
         raise ValueError("a fault of ours")
 
     monkeypatch.setattr(whole.net.layers[1], "forward", wrong)
     with pytest.raises(ValueError, match="a fault of ours"):
-        whole.look(np.zeros((8, 8, 3), np.uint8))
+        whole.run(np.zeros((8, 8, 3), np.uint8))
 
 
 # Weights that lack layers
@@ -379,8 +379,8 @@ def test_layers_left_at_their_filler_are_named(folder, caplog):
     said = "part.caffemodel: has no weights for the layer 'ip': it keeps untrained initial values."
     assert run("features", "net.prototxt", "part.caffemodel", "a.png", "--out", "maps").exit_code == 0
     assert [record.getMessage() for record in caplog.records].count(said) == 1
-    looker = Looker("net.prototxt", "part.caffemodel")
-    figure = plot_features(looker, None, np.zeros((8, 8, 3), np.uint8))
+    inspector = Inspector("net.prototxt", "part.caffemodel")
+    figure = plot_features(inspector, None, np.zeros((8, 8, 3), np.uint8))
     assert said.split(":")[0] in " ".join(text.get_text() for text in figure.texts)
     for images in (["--image", "a.png"], []):
         caplog.clear()
@@ -501,11 +501,11 @@ def test_features_take_stages(folder):
 def test_refused_fields_of_a_layer_are_refused_in_features_too(folder):
     text = WHOLE.replace("kernel_size: 3", "kernel_size: 3 odd_rule: 2")
     with pytest.raises(NetError, match="odd_rule"):
-        Looker(parse_net(text), "net.caffemodel")
+        Inspector(parse_net(text), "net.caffemodel")
 
 
 @pytest.mark.parametrize("names, said", [(["a", "b"], True), (["a", "b", "c"], False), (list("abcd"), True)])
 def test_a_wrong_number_of_class_names_is_told(folder, caplog, names, said):
-    looker = Looker("net.prototxt", "net.caffemodel", class_names=names)
+    inspector = Inspector("net.prototxt", "net.caffemodel", class_names=names)
     message = f"{len(names)} class names are given for the net's 3 classes."
-    assert (message in caplog.text) == said and (message in looker.notes) == said
+    assert (message in caplog.text) == said and (message in inspector.notes) == said

@@ -63,18 +63,18 @@ def test_cifar10_nets(real, prototxt, weights, want):
     [("skimage_chelsea.png", [285, 282, 281], 3), ("bvlc_fish-bike.jpg", [671], 5)],
 )
 def test_squeezenet_knows_cats_and_bicycles(real, picture, best, among):
-    from cnnviz.analysis.features import Looker
+    from cnnviz.analysis.features import Inspector
     from cnnviz.analysis.preprocessing import Preprocessing
     from cnnviz.formats.images import load_image
 
     path = real / "caffemodels" / "squeezenet_v1.0"
-    looker = Looker(
+    inspector = Inspector(
         path / "SqueezeNet_deploy.prototxt",
         path / "decompressed_SqueezeNet.caffemodel",
         Preprocessing(np.array([104, 117, 123.0])),
     )
-    looker.look(load_image(real / "images" / picture))
-    scores = looker.net.blobs["pool_final"].read_data().reshape(-1)
+    inspector.run(load_image(real / "images" / picture))
+    scores = inspector.net.blobs["pool_final"].read_data().reshape(-1)
     found = list(np.argsort(-scores)[:among])
     assert [k for k in found if k in best] == best
 

@@ -10,7 +10,7 @@ from cnnviz.errors import CnnvizError
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.maps import features_figure
-from support.features import make_looker
+from support.features import make_inspector
 
 # Two priors; boxes and scores are inputs, so that what must be found is known.
 NET = """input: "data" input_shape { dim: 1 dim: 3 dim: 40 dim: 80 }
@@ -30,8 +30,8 @@ IMAGE = np.zeros((40, 80, 3), np.uint8)
 
 def look(tmp_path, settings: str = "", scores: np.ndarray = SCORES):
     given = {"boxes": 0.0, "priors": PRIORS, "scores": scores}
-    looker = make_looker(tmp_path, NET % settings, class_names=["none", "cat", "dog"], inputs=given)
-    return looker.look(IMAGE, "a.png")
+    inspector = make_inspector(tmp_path, NET % settings, class_names=["none", "cat", "dog"], inputs=given)
+    return inspector.run(IMAGE, "a.png")
 
 
 def test_objects_are_boxes_in_pixels(tmp_path):
@@ -83,7 +83,7 @@ def test_nothing_of_the_head_overlaps(tmp_path, shape):
 
 def test_other_nets_have_no_detections(tmp_path):
     text = NET.partition("layer")[0] + "layer" + NET.rpartition("layer")[2]
-    features = make_looker(tmp_path, text).look(IMAGE)
+    features = make_inspector(tmp_path, text).run(IMAGE)
     assert features.detections is None and features.summary() == "no class scores"
 
 
@@ -121,7 +121,7 @@ def test_boxes_of_yolo_are_drawn_with_their_names(tmp_path, names):
     values = np.zeros((1, 7, 1, 2))
     values[0, 4] = -9, 9  # sure of the second position only
     values[0, 6, 0, 1] = 9
-    found = make_looker(tmp_path, YOLO, class_names=names, inputs={"x": values}).look(IMAGE)
+    found = make_inspector(tmp_path, YOLO, class_names=names, inputs={"x": values}).run(IMAGE)
     (only,) = found.detections.found
     assert (only.target, only.name) == (2, "dog") and only.score > 0.99
     assert only.box == pytest.approx((40, 10, 80, 30))

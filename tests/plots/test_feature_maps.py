@@ -9,7 +9,7 @@ from PIL import Image
 
 import cnnviz
 from cnnviz.analysis.deploy import deploy
-from cnnviz.analysis.features import Looker
+from cnnviz.analysis.features import Inspector
 from cnnviz.analysis.preprocessing import (
     Preprocessing,
     load_picture,
@@ -27,14 +27,14 @@ from cnnviz.plots.common.mosaic import number_label
 from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.attributions import attribution_figure
 from cnnviz.plots.features.maps import features_figure, plot_features
-from support.features import make_looker
+from support.features import make_inspector
 
 
 @pytest.fixture(scope="module")
-def looker(demo):
+def inspector(demo):
     folder, result = demo
     definition = read_net(folder / "lenet_train_test.prototxt")
-    return Looker(definition, result.weights, preprocessing_of(definition), gradients=True)
+    return Inspector(definition, result.weights, preprocessing_of(definition), gradients=True)
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def test_a_training_net_is_deployed(demo):
     assert list(deployed.proto.layer[0].input_param.shape[0].dim) == [1, 1, 28, 28]
 
 
-def test_each_layer_that_changes_has_its_maps(looker, digit):
-    features = looker.look(digit, "digit_3.png")
+def test_each_layer_that_changes_has_its_maps(inspector, digit):
+    features = inspector.run(digit, "digit_3.png")
     assert [(m.layer, m.values.shape) for m in features.maps] == [
         ("conv1", (20, 24, 24)),
         ("pool1", (20, 12, 12)),
@@ -65,25 +65,25 @@ def test_each_layer_that_changes_has_its_maps(looker, digit):
     ]
     assert features.maps[0].field.size == (5, 5) and features.maps[2].field.size == (14, 14)
     assert features.predictions[0][0] == 3
-    assert sum(share for _, _, share in looker.predictions(10)) == pytest.approx(1, abs=1e-5)
+    assert sum(share for _, _, share in inspector.predictions(10)) == pytest.approx(1, abs=1e-5)
 
 
-def test_maps_are_those_of_a_plain_convolution(looker, digit):
-    maps = looker.look(digit).maps[0].values
-    weight, bias = (b.read_data() for b in looker.net.params["conv1"])
+def test_maps_are_those_of_a_plain_convolution(inspector, digit):
+    maps = inspector.run(digit).maps[0].values
+    weight, bias = (b.read_data() for b in inspector.net.params["conv1"])
     x = digit.astype(np.float32) / 256
     want = (x[3:8, 5:10] * weight[7, 0]).sum() + bias[7]
     assert maps[7, 3, 5] == pytest.approx(want, rel=1e-4)
 
 
-def test_single_layers(looker, digit):
-    assert [m.layer for m in looker.look(digit, layers=["conv2"]).maps] == ["conv2"]
+def test_single_layers(inspector, digit):
+    assert [m.layer for m in inspector.run(digit, layers=["conv2"]).maps] == ["conv2"]
     with pytest.raises(NetError, match="no layer 'conv3'; did you mean 'conv"):
-        looker.look(digit, layers=["conv3"])
+        inspector.run(digit, layers=["conv3"])
 
 
-def test_the_figure_shows_what_the_numbers_are(looker, digit):
-    features = looker.look(digit, "digit_3.png")
+def test_the_figure_shows_what_the_numbers_are(inspector, digit):
+    features = inspector.run(digit, "digit_3.png")
     figure = features_figure(features, theme=get_theme("light"))
     texts = [t.get_text() for t in figure.texts]
     assert "conv1" in texts and "ip1 + relu1" in texts and "digit_3.png" in texts
@@ -100,30 +100,30 @@ def test_the_figure_shows_what_the_numbers_are(looker, digit):
 
 @pytest.mark.parametrize("style", ["light", "dark"])
 @pytest.mark.parametrize("options", [{}, {"overlay": True}, {"top": 6}, {"normalize": "layer", "limit": 7}])
-def test_no_text_is_clipped(looker, digit, style, options):
-    figure = features_figure(looker.look(digit, "digit.png"), theme=get_theme(style), **options)
+def test_no_text_is_clipped(inspector, digit, style, options):
+    figure = features_figure(inspector.run(digit, "digit.png"), theme=get_theme(style), **options)
     renderer = figure.canvas.get_renderer()
     for text in figure.texts:
         box = text.get_window_extent(renderer)
         assert box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y0 >= 0 and box.y1 <= figure.bbox.height
 
 
-def test_what_is_left_out_is_said(looker, digit):
-    figure = features_figure(looker.look(digit), theme=get_theme("light"), limit=7)
+def test_what_is_left_out_is_said(inspector, digit):
+    figure = features_figure(inspector.run(digit), theme=get_theme("light"), limit=7)
     assert any("7 of 20 maps" in t.get_text() for t in figure.texts)
-    figure = features_figure(looker.look(digit), theme=get_theme("light"), top=3)
+    figure = features_figure(inspector.run(digit), theme=get_theme("light"), top=3)
     assert any("3 most active of 20 maps" in t.get_text() for t in figure.texts)
 
 
-def test_maps_left_out_are_spread_evenly(looker, digit):
+def test_maps_left_out_are_spread_evenly(inspector, digit):
     """Of a Concat the first maps alone would be those of one branch."""
-    figure = features_figure(looker.look(digit, layers=["conv1"]), theme=get_theme("light"), limit=7)
+    figure = features_figure(inspector.run(digit, layers=["conv1"]), theme=get_theme("light"), limit=7)
     labels = [t.get_text() for axes in figure.axes for t in axes.texts]
     assert labels == ["0", "2", "5", "8", "11", "14", "17"]
 
 
-def test_one_colour_bar_serves_all_maps(looker, digit):
-    features = looker.look(digit)
+def test_one_colour_bar_serves_all_maps(inspector, digit):
+    features = inspector.run(digit)
     note = "share of each map's largest value"
     for options, bars in (({}, [[-1, 0, 1]]), ({"normalize": "layer"}, [])):
         figure = features_figure(features, theme=get_theme("light"), **options)
@@ -132,15 +132,15 @@ def test_one_colour_bar_serves_all_maps(looker, digit):
         assert [t for t in ticks if t == [-1, 0, 1]] == bars
 
 
-def test_a_field_that_is_the_whole_image_is_not_drawn(looker, digit):
-    features = looker.look(digit, layers=["conv1", "pool2"])
+def test_a_field_that_is_the_whole_image_is_not_drawn(inspector, digit):
+    features = inspector.run(digit, layers=["conv1", "pool2"])
     features.maps[1].field = ReceptiveField((99, 99), (1, 1), (0, 0))
     figure = features_figure(features, theme=get_theme("light"))
     assert sum(bool(axes.patches) for axes in figure.axes if axes.images) == 1
 
 
-def test_top_channels_are_the_most_active(looker, digit):
-    maps = looker.look(digit).maps[0]
+def test_top_channels_are_the_most_active(inspector, digit):
+    maps = inspector.run(digit).maps[0]
     means = maps.values.mean(axis=(1, 2))
     assert list(maps.top_channels(3)) == list(np.argsort(-means, kind="stable")[:3])
     energy = np.square(maps.values).mean(axis=(1, 2))
@@ -157,11 +157,11 @@ def test_plot_features_writes_a_picture(demo, tmp_path):
     assert out.stat().st_size > 1000 and figure.axes
 
 
-def test_attribution_figure_names_its_methods(looker, digit):
+def test_attribution_figure_names_its_methods(inspector, digit):
     from cnnviz.analysis.attribution import attribute
 
-    features = looker.look(digit)
-    found = [attribute(looker, method) for method in ("saliency", "gradcam")]
+    features = inspector.run(digit)
+    found = [attribute(inspector, method) for method in ("saliency", "gradcam")]
     figure = attribution_figure(features.seen, found, theme=get_theme("dark"), name="digit.png")
     texts = [t.get_text() for t in figure.texts]
     assert {"image", "saliency", "Grad-CAM", "digit.png: what speaks for class 3?"} <= set(texts)
@@ -271,10 +271,10 @@ def test_a_damaged_picture_of_a_folder_is_left_out(demo, tmp_path):
         (np.full((9, 7), 80, np.uint8), "P", "gif"),
     ],
 )
-def test_pictures_of_any_kind_are_seen(looker, tmp_path, pixels, mode, suffix):
+def test_pictures_of_any_kind_are_seen(inspector, tmp_path, pixels, mode, suffix):
     image = Image.fromarray(pixels)
     (image.convert(mode) if mode else image).save(tmp_path / f"a.{suffix}")
-    seen = looker.look(load_picture(tmp_path / f"a.{suffix}")).seen
+    seen = inspector.run(load_picture(tmp_path / f"a.{suffix}")).seen
     assert seen.shape == (28, 28) and (abs(seen.astype(int) - 80) <= 3).all()
 
 
@@ -336,7 +336,7 @@ def test_pixels_without_mean_and_scale_are_told_once(tmp_path, caplog, options, 
     text = f"""input: "data" input_shape {{ dim: 1 dim: 1 dim: 4 dim: 4 }} {first}
     layer {{ name: "ip" type: "InnerProduct" bottom: "{"n" if 'top: "n"' in first else "data"}" top: "ip"
       inner_product_param {{ num_output: 2 }} }}"""
-    looker = make_looker(tmp_path, text, preprocessing=Preprocessing(**options))
+    inspector = make_inspector(tmp_path, text, preprocessing=Preprocessing(**options))
     for _ in range(2):
-        looker.look(np.zeros((4, 4), np.uint8))
+        inspector.run(np.zeros((4, 4), np.uint8))
     assert caplog.text.count("pixels go in as 0 to 255 and nothing is subtracted") == said

@@ -14,7 +14,7 @@ from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.maps import default_limit, features_figure
 from cnnviz.plots.features.rows import layer_facts, short_title
-from support.features import make_looker
+from support.features import make_inspector
 
 CONVOLUTION = """layer {{ name: "{name}" type: "Convolution" bottom: "{bottom}" top: "{name}"
   convolution_param {{ num_output: {count} kernel_size: 3 pad: 1 weight_filler {{ type: "xavier" }} }} }}
@@ -31,9 +31,11 @@ def convolution(name: str, bottom: str, count: int = 4) -> str:
 
 
 def test_scores_without_a_softmax(tmp_path):
-    looker = make_looker(tmp_path, DATA + convolution("conv", "data") + POOL, class_names=["cat", "dog"])
-    features = looker.look(IMAGE)
-    values = looker.net.blobs["pool"].read_data().reshape(-1)
+    inspector = make_inspector(
+        tmp_path, DATA + convolution("conv", "data") + POOL, class_names=["cat", "dog"]
+    )
+    features = inspector.run(IMAGE)
+    values = inspector.net.blobs["pool"].read_data().reshape(-1)
     assert not features.are_probabilities
     assert [k for k, _, _ in features.predictions] == list(np.argsort(-values))
     best = int(values.argmax())
@@ -44,8 +46,8 @@ def test_scores_without_a_softmax(tmp_path):
 
 
 def test_maps_of_one_unit_are_values(tmp_path):
-    looker = make_looker(tmp_path, DATA + convolution("conv", "data") + POOL)
-    maps = looker.look(IMAGE).maps
+    inspector = make_inspector(tmp_path, DATA + convolution("conv", "data") + POOL)
+    maps = inspector.run(IMAGE).maps
     assert [m.layer for m in maps] == ["conv", "pool"]
     assert maps[1].is_flat and not maps[0].is_flat and maps[1].values.shape == (4,)
 
@@ -53,7 +55,7 @@ def test_maps_of_one_unit_are_values(tmp_path):
 def test_the_input_with_colours_is_the_image(tmp_path):
     text = 'input: "other" input_dim: 1 input_dim: 5 input_dim: 8 input_dim: 8\n' + DATA
     text += convolution("side", "other") + convolution("conv", "data") + POOL
-    assert make_looker(tmp_path, text).input == "data"
+    assert make_inspector(tmp_path, text).input == "data"
 
 
 def test_layers_by_pattern(tmp_path):
@@ -64,11 +66,11 @@ def test_layers_by_pattern(tmp_path):
         + convolution("conv", "a/two")
         + POOL
     )
-    looker = make_looker(tmp_path, text)
-    assert [m.layer for m in looker.look(IMAGE, layers=["a/*"]).maps] == ["a/one", "a/two"]
-    assert len(looker.look(IMAGE, layers=["*"]).maps) == 4
+    inspector = make_inspector(tmp_path, text)
+    assert [m.layer for m in inspector.run(IMAGE, layers=["a/*"]).maps] == ["a/one", "a/two"]
+    assert len(inspector.run(IMAGE, layers=["*"]).maps) == 4
     with pytest.raises(NetError, match=r"no layer 'b/\*'"):
-        looker.look(IMAGE, layers=["b/*"])
+        inspector.run(IMAGE, layers=["b/*"])
 
 
 def test_deep_nets_show_their_joints(tmp_path, monkeypatch):
@@ -78,7 +80,7 @@ def test_deep_nets_show_their_joints(tmp_path, monkeypatch):
         text += convolution(f"c{k}", bottom, 3)
         text += f'layer {{ name: "j{k}" type: "Eltwise" bottom: "{bottom}" bottom: "c{k}" top: "j{k}" }}\n'
         bottom = f"j{k}"
-    features = make_looker(tmp_path, text).look(IMAGE)
+    features = make_inspector(tmp_path, text).run(IMAGE)
     assert [m.layer for m in features.maps] == ["c0", *(f"j{k}" for k in range(8))]
     assert features.omitted == 7
     figure = features_figure(features, theme=get_theme("light"))
@@ -96,7 +98,7 @@ def test_rows_and_columns_are_a_table():
 
 
 def test_a_long_table_is_averaged_along_its_long_side(tmp_path):
-    features = make_looker(tmp_path, DATA + convolution("conv", "data") + POOL).look(IMAGE)
+    features = make_inspector(tmp_path, DATA + convolution("conv", "data") + POOL).run(IMAGE)
     table = np.arange(8000, dtype=np.float32).reshape(2000, 4)
     features.maps = [FeatureMaps("boxes", "Concat", "boxes", table)]
     figure = features_figure(features, theme=get_theme("light"))
@@ -112,8 +114,8 @@ def test_more_axes_become_more_maps():
 
 
 def test_tiles_carry_the_numbers_of_their_channels(tmp_path):
-    looker = make_looker(tmp_path, DATA + convolution("conv", "data", 20) + POOL)
-    features = looker.look(IMAGE)
+    inspector = make_inspector(tmp_path, DATA + convolution("conv", "data", 20) + POOL)
+    features = inspector.run(IMAGE)
     figure = features_figure(features, theme=get_theme("light"), top=5)
     labels = [[t.get_text() for t in axes.texts] for axes in figure.axes if axes.texts]
     assert labels == [[str(k) for k in features.maps[0].top_channels(5)]]
@@ -122,7 +124,7 @@ def test_tiles_carry_the_numbers_of_their_channels(tmp_path):
 @pytest.mark.parametrize("style", ["light", "dark"])
 def test_long_names_neither_overlap_nor_leave_the_page(tmp_path, style):
     name = "block_of_a_very_long_name/" * 6
-    features = make_looker(tmp_path, DATA + convolution(name, "data") + POOL.replace("conv", name)).look(
+    features = make_inspector(tmp_path, DATA + convolution(name, "data") + POOL.replace("conv", name)).run(
         IMAGE, "picture" * 40 + ".png"
     )
     figure = features_figure(features, theme=get_theme(style))
@@ -149,7 +151,7 @@ def test_very_deep_nets_show_some_of_every_map_size(tmp_path, monkeypatch):
         text += convolution(f"c{k}", bottom, 3)
         text += f'layer {{ name: "j{k}" type: "Eltwise" bottom: "{bottom}" bottom: "c{k}" top: "j{k}" }}\n'
         bottom = f"j{k}"
-    features = make_looker(tmp_path, text).look(IMAGE)
+    features = make_inspector(tmp_path, text).run(IMAGE)
     names = [m.layer for m in features.maps]
     assert len(names) <= 10 and names[-3:] == ["p", "j20", "j21"]
     assert "j19" in names and features.omitted == 45 - len(names)
@@ -174,7 +176,7 @@ def test_long_thin_maps_of_a_convolution_are_maps():
 
 
 def test_very_many_values_are_joined_to_few_bars(tmp_path):
-    features = make_looker(tmp_path, DATA + convolution("conv", "data") + POOL).look(IMAGE)
+    features = make_inspector(tmp_path, DATA + convolution("conv", "data") + POOL).run(IMAGE)
     values = np.zeros(200_000, np.float32)
     values[777], values[123_456] = 5, -3
     features.maps = [FeatureMaps("scores", "Concat", "scores", values)]
@@ -230,28 +232,28 @@ def test_a_net_that_fixes_its_batch_runs_one_at_a_time(tmp_path):
       reshape_param { shape { dim: 1 dim: 256 } } }
     layer { name: "ip" type: "InnerProduct" bottom: "flat" top: "ip" inner_product_param { num_output: 3 } }
     """
-    looker = make_looker(tmp_path, DATA + convolution("conv", "data") + reshape)
-    looker.look(IMAGE)
-    picture = looker.net.blobs["data"].read_data()
-    with looker.batch(4) as size:
+    inspector = make_inspector(tmp_path, DATA + convolution("conv", "data") + reshape)
+    inspector.run(IMAGE)
+    picture = inspector.net.blobs["data"].read_data()
+    with inspector.batch(4) as size:
         assert size == 1
-    assert np.array_equal(looker.net.blobs["data"].read_data(), picture)
-    looker = make_looker(tmp_path, DATA + convolution("conv", "data") + POOL)
-    with looker.batch(4) as size:
-        assert size == 4 and looker.net.blobs["pool"].shape == (4, 4, 1, 1)
-    assert looker.net.blobs["pool"].shape == (1, 4, 1, 1)
+    assert np.array_equal(inspector.net.blobs["data"].read_data(), picture)
+    inspector = make_inspector(tmp_path, DATA + convolution("conv", "data") + POOL)
+    with inspector.batch(4) as size:
+        assert size == 4 and inspector.net.blobs["pool"].shape == (4, 4, 1, 1)
+    assert inspector.net.blobs["pool"].shape == (1, 4, 1, 1)
 
 
 def test_an_unknown_channel(tmp_path):
     from cnnviz.analysis.top_images import top_images
 
-    looker = make_looker(tmp_path, DATA + convolution("conv", "data") + POOL)
+    inspector = make_inspector(tmp_path, DATA + convolution("conv", "data") + POOL)
     from cnnviz.formats.files import write_bytes
     from cnnviz.formats.images import encode_image
 
     write_bytes(tmp_path / "a.png", encode_image(IMAGE, "png"))
     with pytest.raises(CnnvizError, match="Channel 4 is out of range: layer 'conv' has 4 channels"):
-        top_images(looker, "conv", [str(tmp_path / "a.png")], channels=[4])
+        top_images(inspector, "conv", [str(tmp_path / "a.png")], channels=[4])
 
 
 def test_more_notes_than_the_figure_shows_are_counted():

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from cnnviz.analysis.arrays import InputArray
 from cnnviz.analysis.detections import Detections
-from cnnviz.analysis.features import ImageFeatures, Looker, class_text
+from cnnviz.analysis.features import ImageFeatures, Inspector, class_text
 from cnnviz.analysis.preprocessing import GREY, load_input
 from cnnviz.errors import CnnvizError
 from cnnviz.plots.common.figure import new_figure, save_figure
@@ -40,7 +40,7 @@ _MOST_HIGH = 400.0  # inches; a picture higher than this helps nobody
 
 
 def plot_features(
-    model: str | os.PathLike | Looker,
+    model: str | os.PathLike | Inspector,
     weights: str | os.PathLike | None,
     image: str | os.PathLike | np.ndarray | InputArray,
     path: str | os.PathLike | None = None,
@@ -53,17 +53,17 @@ def plot_features(
     overlay: bool = False,
     style: str = "light",
     dpi: float = 150,
-    **looker_options: Any,
+    **inspector_options: Any,
 ) -> Figure:
     """Draws the feature maps of every layer for an image, with the predictions.
 
     Args:
-        model: path of a prototxt in deploy or training form, or a Looker (then weights are not read).
+        model: path of a prototxt in deploy or training form, or an Inspector (then weights are not read).
         weights: path of a .caffemodel.
         image: path of a picture or of an .npy array that goes in as it is, an InputArray, or the picture as
             an array (H, W) or (H, W, 3), RGB, 0 to 255.
         path: where to write the picture; its suffix gives the format.
-        layers: names or patterns of those to show; default: see Looker.look.
+        layers: names or patterns of those to show; default: see Inspector.run.
         top: show only so many channels, the most active ones.
         by: what active means: "mean" or "energy" (mean square).
         normalize: "tile" scales each map by itself, "layer" all maps of a layer together.
@@ -71,21 +71,21 @@ def plot_features(
             nets with more than 10 layers to show 32, with more than 30 16.
         overlay: whether maps are laid over the image.
         style: "light" or "dark".
-        looker_options: preprocessing, class_names, size, device, inputs, level, stages: see Looker.
+        inspector_options: preprocessing, class_names, size, device, inputs, level, stages: see Inspector.
 
     Raises:
         CnnvizError: unreadable files, an unknown layer or option.
     """
-    if isinstance(model, Looker):
-        looker = model
+    if isinstance(model, Inspector):
+        inspector = model
     elif weights is None:
         raise CnnvizError("Feature maps need weights: give a .caffemodel.")
     else:
-        looker = Looker(model, weights, **looker_options)
+        inspector = Inspector(model, weights, **inspector_options)
     if isinstance(image, np.ndarray | InputArray):
-        features = looker.look(image, "", layers)
+        features = inspector.run(image, "", layers)
     else:
-        features = looker.look(load_input(image), str(image), layers)
+        features = inspector.run(load_input(image), str(image), layers)
     figure = features_figure(features, top=top, by=by, normalize=normalize, limit=limit, overlay=overlay,
                              theme=get_theme(style))  # fmt: skip
     if path is not None:
