@@ -26,9 +26,19 @@ COMMANDS = {
 _FLAG = re.compile(r"--?[A-Za-z][\w-]*(=.*)?", re.DOTALL)
 # glog's, which say what is done anyway: the log goes to the error stream.
 _WITHOUT_EFFECT = {
-    "logtostderr", "alsologtostderr", "colorlogtostderr", "stderrthreshold", "minloglevel", "v", "vmodule",
-    "logbufsecs", "logbuflevel", "max-log-size", "stop-logging-if-full-disk", "log-prefix",
-}  # fmt: skip
+    "logtostderr",
+    "alsologtostderr",
+    "colorlogtostderr",
+    "stderrthreshold",
+    "minloglevel",
+    "v",
+    "vmodule",
+    "logbufsecs",
+    "logbuflevel",
+    "max-log-size",
+    "stop-logging-if-full-disk",
+    "log-prefix",
+}
 _SWITCHES = {"logtostderr", "alsologtostderr", "colorlogtostderr", "log-prefix", "stop-logging-if-full-disk"}
 _INSTEAD = {
     "log-dir": "the log goes to the error stream; write it into a file by the shell: 2> train.log",

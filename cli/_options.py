@@ -25,8 +25,13 @@ def _split(ctx: click.Context, option: click.Parameter, values: tuple[str, ...])
     return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
 
 
-stage_option = click.option("--stage", "stages", multiple=True, callback=_split,
-                            help="A stage of the net, or several with commas; may be repeated.")  # fmt: skip
+stage_option = click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    callback=_split,
+    help="A stage of the net, or several with commas; may be repeated.",
+)
 
 style_option = click.option(
     "--style",
@@ -35,8 +40,13 @@ style_option = click.option(
     show_default=True,
     help="Colours of the picture.",
 )
-dpi_option = click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True,
-                          help="Dots per inch of PNG and JPEG.")  # fmt: skip
+dpi_option = click.option(
+    "--dpi",
+    type=click.IntRange(10, 1200),
+    default=150,
+    show_default=True,
+    help="Dots per inch of PNG and JPEG.",
+)
 
 
 def chosen_form(as_json: bool, as_csv: bool) -> str | None:
@@ -51,19 +61,33 @@ def chosen_form(as_json: bool, as_csv: bool) -> str | None:
 
 _IMAGE_OPTIONS = (
     click.option("--classes", metavar="FILE", help="Names of the classes, one per line."),
-    click.option("--mean", metavar="B,G,R|FILE", help="Mean to take away: numbers, .binaryproto, .npy or "
-                 ".mat. Default: what the net's data layer says."),
-    click.option("--scale", type=float, help="Factor after the mean. Default: what the data layer says, "
-                 "or 1."),
-    click.option("--train-model", metavar="FILE", help="Prototxt of the training net: its data layer tells "
-                 "mean and scale."),
+    click.option(
+        "--mean",
+        metavar="B,G,R|FILE",
+        help="Mean to take away: numbers, .binaryproto, .npy or "
+        ".mat. Default: what the net's data layer says.",
+    ),
+    click.option(
+        "--scale", type=float, help="Factor after the mean. Default: what the data layer says, or 1."
+    ),
+    click.option(
+        "--train-model",
+        metavar="FILE",
+        help="Prototxt of the training net: its data layer tells mean and scale.",
+    ),
     click.option("--rgb", is_flag=True, help="The net wants R, G, B; Caffe's habit is B, G, R."),
     click.option("--stretch", is_flag=True, help="Use the whole image; default: cut the middle out."),
     click.option("--size", metavar="H,W", help="Height and width of the net's input."),
-    click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE|FILE", help="Feed another input "
-                 "than the image's: a number, numbers, an .npy file or an image; may be repeated. "
-                 "Default: 0 at the first step and 1 after for the cont of recurrent layers, else 0."),
-)  # fmt: skip
+    click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="NAME=VALUE|FILE",
+        help="Feed another input "
+        "than the image's: a number, numbers, an .npy file or an image; may be repeated. "
+        "Default: 0 at the first step and 1 after for the cont of recurrent layers, else 0.",
+    ),
+)
 
 
 def image_options(command: Callable) -> Callable:
@@ -74,9 +98,11 @@ def image_options(command: Callable) -> Callable:
 
 
 db_type_argument = click.argument(
-    "db_type", metavar="[lmdb|leveldb]", required=False,
+    "db_type",
+    metavar="[lmdb|leveldb]",
+    required=False,
     type=click.Choice(["lmdb", "leveldb"], case_sensitive=False),
-)  # fmt: skip
+)
 
 backend_option = click.option(
     "--backend",

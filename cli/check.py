@@ -14,12 +14,18 @@ SECTION = "Run and train"
 @click.argument("net", metavar="NET")
 @click.option("--layer", metavar="NAME", help="Check this layer only.")
 @phase_option
-@click.option("--samples", type=click.IntRange(1), default=20, show_default=True,
-              help="Elements of each blob to compare.")  # fmt: skip
+@click.option(
+    "--samples",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Elements of each blob to compare.",
+)
 @click.option("--overfit", is_flag=True, help="Also try whether the net learns one batch by heart.")
 @device_option
-def command(net: str, layer: str | None, phase: str | None, samples: int, overfit: bool,
-            device: str | None) -> None:  # fmt: skip
+def command(
+    net: str, layer: str | None, phase: str | None, samples: int, overfit: bool, device: str | None
+) -> None:
     """Check the gradients and the initial loss of a net.
 
     NET is a prototxt; default phase: TRAIN. Backward is compared with (f(x + h) - f(x - h)) / 2h for every

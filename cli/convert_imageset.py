@@ -25,9 +25,20 @@ SECTION = "Data"
 @click.option("--check_size", "--check-size", is_flag=True, help="Stop if pictures differ in size.")
 @click.option("--encoded", is_flag=True, help="Store PNG or JPEG files, not pixels.")
 @click.option("--encode_type", "--encode-type", default="", help="png, jpg, ...; default: as each file is.")
-def command(root: str, list_file: str, database: str, gray: bool, shuffle: bool, seed: int | None,
-            backend: str, resize_width: int, resize_height: int, check_size: bool, encoded: bool,
-            encode_type: str) -> None:  # fmt: skip
+def command(
+    root: str,
+    list_file: str,
+    database: str,
+    gray: bool,
+    shuffle: bool,
+    seed: int | None,
+    backend: str,
+    resize_width: int,
+    resize_height: int,
+    check_size: bool,
+    encoded: bool,
+    encode_type: str,
+) -> None:
     """Convert a list of images to a database.
 
     LIST has a line "path label" for each picture; paths count from the folder ROOT. Pictures that
@@ -42,8 +53,14 @@ def command(root: str, list_file: str, database: str, gray: bool, shuffle: bool,
     encoded = encoded or bool(encode_type)
     options = ImageOptions(gray, resize_height, resize_width, check_size, encoded, encode_type)
     done = convert_imageset(
-        root, list_file, database, options,
-        backend=backend, shuffle=shuffle, seed=seed, track=bar("Converting"),
-    )  # fmt: skip
+        root,
+        list_file,
+        database,
+        options,
+        backend=backend,
+        shuffle=shuffle,
+        seed=seed,
+        track=bar("Converting"),
+    )
     report_skipped(done.skipped)
     say(f"{database}: {done.count} pictures.")

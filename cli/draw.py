@@ -42,8 +42,13 @@ SECTION = "Look"
     show_default=True,
     help="Who finds the places: cnnviz, or an installed Graphviz.",
 )
-@click.option("--columns", metavar="N", default="1", show_default=True,
-              help="Break a long net into N columns; auto makes it as wide as a slide.")  # fmt: skip
+@click.option(
+    "--columns",
+    metavar="N",
+    default="1",
+    show_default=True,
+    help="Break a long net into N columns; auto makes it as wide as a slide.",
+)
 @style_option
 @dpi_option
 def command(

@@ -25,17 +25,30 @@ SECTION = "Run and train"
 @click.argument("outs")
 @click.argument("batches", metavar="N", type=click.IntRange(1))
 @db_type_argument
-@click.argument("mode", metavar="[CPU|GPU]", required=False,
-                type=click.Choice(["CPU", "GPU"], case_sensitive=False))  # fmt: skip
+@click.argument(
+    "mode", metavar="[CPU|GPU]", required=False, type=click.Choice(["CPU", "GPU"], case_sensitive=False)
+)
 @click.argument("device_id", metavar="[DEVICE_ID=N]", required=False)
 @backend_option
 @phase_option
 @level_option
 @stage_option
 @device_option
-def command(weights: str, model: str, blobs: str, outs: str, batches: int, db_type: str | None,
-            mode: str | None, device_id: str | None, backend: str, phase: str | None, level: int,
-            stages: tuple[str, ...], device: str | None) -> None:  # fmt: skip
+def command(
+    weights: str,
+    model: str,
+    blobs: str,
+    outs: str,
+    batches: int,
+    db_type: str | None,
+    mode: str | None,
+    device_id: str | None,
+    backend: str,
+    phase: str | None,
+    level: int,
+    stages: tuple[str, ...],
+    device: str | None,
+) -> None:
     """Write blobs of a net to files, over batches of data.
 
     BLOBS and OUTS are names separated by commas, one output for each blob: a file .npz or .h5, or

@@ -19,34 +19,103 @@ METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integ
 @click.argument("weights")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--out", required=True, metavar="DIR", help="Folder for the pictures; it is made.")
-@click.option("--layer", "layers", multiple=True, metavar="NAME", help="Show this layer, or those of a "
-              "pattern like 'fire*/concat'; may be repeated. Default: each that changes maps.")  # fmt: skip
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    metavar="NAME",
+    help="Show this layer, or those of a "
+    "pattern like 'fire*/concat'; may be repeated. Default: each that changes maps.",
+)
 @click.option("--top", type=click.IntRange(1), metavar="K", help="Show the K most active maps only.")
-@click.option("--by", type=click.Choice(["mean", "energy"]), default="mean", show_default=True,
-              help="What --top calls active.")  # fmt: skip
-@click.option("--normalize", type=click.Choice(["tile", "layer"]), default="tile", show_default=True,
-              help="Scale each map by itself, or all of a layer together.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Most maps of a layer. Default: 64, "
-              "fewer for deep nets.")  # fmt: skip
+@click.option(
+    "--by",
+    type=click.Choice(["mean", "energy"]),
+    default="mean",
+    show_default=True,
+    help="What --top calls active.",
+)
+@click.option(
+    "--normalize",
+    type=click.Choice(["tile", "layer"]),
+    default="tile",
+    show_default=True,
+    help="Scale each map by itself, or all of a layer together.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Most maps of a layer. Default: 64, fewer for deep nets.",
+)
 @click.option("--overlay", is_flag=True, help="Lay the maps over the image.")
-@click.option("--attribution", "methods", multiple=True, type=click.Choice([*METHODS, "all"]),
-              help="Also show which pixels speak for the class; may be repeated.")  # fmt: skip
+@click.option(
+    "--attribution",
+    "methods",
+    multiple=True,
+    type=click.Choice([*METHODS, "all"]),
+    help="Also show which pixels speak for the class; may be repeated.",
+)
 @click.option("--class", "target", type=int, metavar="N", help="The class to explain; default: the best.")
-@click.option("--maximize", "wishes", multiple=True, metavar="N|LAYER[:CHANNEL]", help="Also make an input "
-              "that excites class N, a channel or the channels of a layer; may be repeated.")  # fmt: skip
-@click.option("--top-images", "ranked", multiple=True, metavar="LAYER", help="Also show which patches of the "
-              "images excite the channels of a layer most; may be repeated.")  # fmt: skip
+@click.option(
+    "--maximize",
+    "wishes",
+    multiple=True,
+    metavar="N|LAYER[:CHANNEL]",
+    help="Also make an input that excites class N, a channel or the channels of a layer; may be repeated.",
+)
+@click.option(
+    "--top-images",
+    "ranked",
+    multiple=True,
+    metavar="LAYER",
+    help="Also show which patches of the images excite the channels of a layer most; may be repeated.",
+)
 @image_options
 @click.option("--npz", is_flag=True, help="Also write the numbers, as NAME.npz.")
-@click.option("--npy", "blobs", multiple=True, metavar="BLOB", help="Also write this blob, as NAME_BLOB.npy; "
-              "may be repeated.")  # fmt: skip
+@click.option(
+    "--npy",
+    "blobs",
+    multiple=True,
+    metavar="BLOB",
+    help="Also write this blob, as NAME_BLOB.npy; may be repeated.",
+)
 @click.option("--format", "suffix", default="png", show_default=True, help="Format of the pictures.")
 @style_option
 @dpi_option
 @device_option
-def command(model, weights, images, out, layers, top, by, normalize, limit, overlay, methods, target, wishes,
-            ranked, classes, mean, scale, train_model, rgb, stretch, size, inputs, level, stages, npz, blobs,
-            suffix, style, dpi, device) -> None:  # fmt: skip
+def command(
+    model,
+    weights,
+    images,
+    out,
+    layers,
+    top,
+    by,
+    normalize,
+    limit,
+    overlay,
+    methods,
+    target,
+    wishes,
+    ranked,
+    classes,
+    mean,
+    scale,
+    train_model,
+    rgb,
+    stretch,
+    size,
+    inputs,
+    level,
+    stages,
+    npz,
+    blobs,
+    suffix,
+    style,
+    dpi,
+    device,
+) -> None:
     """Draw feature maps, predictions and attributions.
 
     MODEL is a prototxt, in deploy form or the one for training, a solver's, or a caffemodel that holds
@@ -88,7 +157,11 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
         methods=METHODS if "all" in methods else list(methods),
         target=target,
         figure_options={
-            "top": top, "by": by, "normalize": normalize, "limit": limit, "overlay": overlay,
+            "top": top,
+            "by": by,
+            "normalize": normalize,
+            "limit": limit,
+            "overlay": overlay,
         },
         layers=list(layers) or None,
         style=style,
@@ -99,7 +172,7 @@ def command(model, weights, images, out, layers, top, by, normalize, limit, over
         inputs=parse_inputs(inputs),
         level=level,
         stages=stages,
-    )  # fmt: skip
+    )
     writer.check(ranked, wishes)
     paths, left_out = [], []
     for path in steps(pictures, "images"):

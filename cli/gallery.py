@@ -18,12 +18,32 @@ SECTION = "Look"
 )
 @click.option("--log", "logs", multiple=True, metavar="LOG", help="A training log; may be repeated.")
 @click.option("--out", metavar="PAGE.html", help="The page to write.")
-@click.option("--index", metavar="DIR", help="Instead write DIR/index.html, a page over the pages in "
-              "DIR and the folders in it.")  # fmt: skip
+@click.option(
+    "--index",
+    metavar="DIR",
+    help="Instead write DIR/index.html, a page over the pages in DIR and the folders in it.",
+)
 @image_options
 @device_option
-def command(model, weights, images, logs, out, index, classes, mean, scale, train_model, rgb, stretch, size,
-            inputs, level, stages, device) -> None:  # fmt: skip
+def command(
+    model,
+    weights,
+    images,
+    logs,
+    out,
+    index,
+    classes,
+    mean,
+    scale,
+    train_model,
+    rgb,
+    stretch,
+    size,
+    inputs,
+    level,
+    stages,
+    device,
+) -> None:
     """Write one HTML page about a net and its training.
 
     MODEL is a prototxt of a net or a solver; or a caffemodel, which gives net and weights.

@@ -12,8 +12,11 @@ SECTION = "Data"
 @click.command()
 @click.argument("database", metavar="DB")
 @click.argument("out", required=False)
-@click.option("--backend", type=click.Choice(["lmdb", "leveldb"], case_sensitive=False),
-              help="The kind of database; default: what it is.")  # fmt: skip
+@click.option(
+    "--backend",
+    type=click.Choice(["lmdb", "leveldb"], case_sensitive=False),
+    help="The kind of database; default: what it is.",
+)
 def command(database: str, out: str | None, backend: str | None) -> None:
     """Compute the mean image of a database.
 

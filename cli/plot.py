@@ -19,14 +19,27 @@ SECTION = "Look"
 @click.argument("logs", nargs=-1, required=True, metavar="LOG...")
 @style_option
 @dpi_option
-@click.option("--smooth", type=float, default=0.0, show_default=True,
-              help="Weight of the past in the moving average, 0 to below 1.")  # fmt: skip
-@click.option("--log-axis/--linear-axis", "log_scale", default=None,
-              help="The y axis; if not said, what spans much gets a logarithmic one.")  # fmt: skip
-@click.option("--full-range", is_flag=True,
-              help="Show every point, also a few that are far from all others.")  # fmt: skip
-@click.option("--output", "outputs", multiple=True, metavar="NAME",
-              help="A net output to show instead of those that fit; may be repeated.")  # fmt: skip
+@click.option(
+    "--smooth",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Weight of the past in the moving average, 0 to below 1.",
+)
+@click.option(
+    "--log-axis/--linear-axis",
+    "log_scale",
+    default=None,
+    help="The y axis; if not said, what spans much gets a logarithmic one.",
+)
+@click.option("--full-range", is_flag=True, help="Show every point, also a few that are far from all others.")
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="NAME",
+    help="A net output to show instead of those that fit; may be repeated.",
+)
 @click.option("--title", help="Heading instead of the chart type's name.")
 @click.option("--json", "as_json", is_flag=True, help="Also print each curve's log, name, x and y as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Also print the points of the curves as CSV.")

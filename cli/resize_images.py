@@ -12,14 +12,31 @@ SECTION = "Data"
 @click.command()
 @click.argument("in_folder")
 @click.argument("out_folder")
-@click.option("--output_side_length", "--output-side-length", type=click.IntRange(1), default=256,
-              show_default=True, help="Pixels of the square.")  # fmt: skip
-@click.option("--resize_width", "--resize-width", type=click.IntRange(0), default=0,
-              help="Pixels: resize without a crop.")  # fmt: skip
-@click.option("--resize_height", "--resize-height", type=click.IntRange(0), default=0,
-              help="Pixels: resize without a crop.")  # fmt: skip
-def command(in_folder: str, out_folder: str, output_side_length: int, resize_width: int,
-            resize_height: int) -> None:  # fmt: skip
+@click.option(
+    "--output_side_length",
+    "--output-side-length",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="Pixels of the square.",
+)
+@click.option(
+    "--resize_width",
+    "--resize-width",
+    type=click.IntRange(0),
+    default=0,
+    help="Pixels: resize without a crop.",
+)
+@click.option(
+    "--resize_height",
+    "--resize-height",
+    type=click.IntRange(0),
+    default=0,
+    help="Pixels: resize without a crop.",
+)
+def command(
+    in_folder: str, out_folder: str, output_side_length: int, resize_width: int, resize_height: int
+) -> None:
     """Resize the images of a folder and its subfolders.
 
     The shorter side is brought to --output_side_length and the centre square cut out; with

@@ -17,8 +17,9 @@ SECTION = "Look"
 @stage_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per layer.")
-def command(model: str, phase: str | None, level: int, stages: tuple[str, ...],
-            as_json: bool, as_csv: bool) -> None:  # fmt: skip
+def command(
+    model: str, phase: str | None, level: int, stages: tuple[str, ...], as_json: bool, as_csv: bool
+) -> None:
     """Print the layers of a net with shapes and costs.
 
     MODEL is a net's prototxt, a solver's, or a caffemodel; nothing is run and no OpenCL is needed. MACs

@@ -17,8 +17,9 @@ SECTION = "Run and train"
 @level_option
 @stage_option
 @device_option
-def command(model: str, weights: str, iterations: int, level: int, stages: tuple[str, ...],
-            device: str | None) -> None:  # fmt: skip
+def command(
+    model: str, weights: str, iterations: int, level: int, stages: tuple[str, ...], device: str | None
+) -> None:
     """Score a net: the mean of its outputs over batches.
 
     \b

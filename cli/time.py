@@ -21,8 +21,16 @@ SECTION = "Run and train"
 @level_option
 @stage_option
 @device_option
-def command(model: str, weights: str | None, iterations: int, path: str | None, phase: str | None, level: int,
-            stages: tuple[str, ...], device: str | None) -> None:  # fmt: skip
+def command(
+    model: str,
+    weights: str | None,
+    iterations: int,
+    path: str | None,
+    phase: str | None,
+    level: int,
+    stages: tuple[str, ...],
+    device: str | None,
+) -> None:
     """Time each layer of a net, forward and backward.
 
     Where the net's data is elsewhere, zeros of its shape stand in for it, as far as the prototxt tells it.

@@ -14,18 +14,40 @@ _EFFECTS = click.Choice(["stop", "snapshot", "none"])
 @click.command()
 @click.option("--solver", "solver_file", required=True, metavar="FILE", help="The solver's prototxt.")
 @click.option("--snapshot", metavar="STATE", help="Go on from this .solverstate.")
-@click.option("--weights", metavar="FILE", help="Start from these .caffemodel weights (fine-tuning); "
-              "several are separated by commas.")  # fmt: skip
+@click.option(
+    "--weights",
+    metavar="FILE",
+    help="Start from these .caffemodel weights (fine-tuning); several are separated by commas.",
+)
 @click.option("--level", type=int, help="The training net's level, instead of the solver file's.")
 @stage_option
-@click.option("--sigint_effect", "--sigint-effect", type=_EFFECTS, default="stop", show_default=True,
-              help="What Ctrl-C does; stop takes a snapshot, too.")  # fmt: skip
-@click.option("--sighup_effect", "--sighup-effect", type=_EFFECTS, default="snapshot", show_default=True,
-              help="What a hang-up signal does.")  # fmt: skip
+@click.option(
+    "--sigint_effect",
+    "--sigint-effect",
+    type=_EFFECTS,
+    default="stop",
+    show_default=True,
+    help="What Ctrl-C does; stop takes a snapshot, too.",
+)
+@click.option(
+    "--sighup_effect",
+    "--sighup-effect",
+    type=_EFFECTS,
+    default="snapshot",
+    show_default=True,
+    help="What a hang-up signal does.",
+)
 @device_option
-def command(solver_file: str, snapshot: str | None, weights: str | None, level: int | None,
-            stages: tuple[str, ...], sigint_effect: str, sighup_effect: str,
-            device: str | None) -> None:  # fmt: skip
+def command(
+    solver_file: str,
+    snapshot: str | None,
+    weights: str | None,
+    level: int | None,
+    stages: tuple[str, ...],
+    sigint_effect: str,
+    sighup_effect: str,
+    device: str | None,
+) -> None:
     """Train a net, or resume its training.
 
     The log goes to the error stream in Caffe's own format. Ctrl-C ends after the iteration at hand

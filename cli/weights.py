@@ -56,8 +56,22 @@ SECTION = "Look"
 )
 @style_option
 @dpi_option
-def command(model, weights, out, layers, order, normalize, rgb, limit, no_marks, compare, filmstrip, report,
-            style, dpi) -> None:  # fmt: skip
+def command(
+    model,
+    weights,
+    out,
+    layers,
+    order,
+    normalize,
+    rgb,
+    limit,
+    no_marks,
+    compare,
+    filmstrip,
+    report,
+    style,
+    dpi,
+) -> None:
     """Draw the filters of a net, or report their health.
 
     MODEL is a prototxt, or "-" for the net that the weights' file itself holds.
