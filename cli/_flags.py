@@ -1,7 +1,7 @@
 """Flags as Caffe's tools take them, for every command: -solver x, --solver=x, -gpu 0, --resize_width 256.
 
-Whatever is spelled in a way of Caffe's is rewritten before click parses it: one dash or two, underscores or
-dashes, --flag=true. What Caffe has and cnnviz does not need is left out, or answered with what to do instead.
+Whatever is spelled in Caffe's way is rewritten before click parses it: one dash or two, underscores or
+dashes, --flag=true. What Caffe has and cnnviz does not need is dropped, or answered with what to do instead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COMMANDS = {
     "upgrade-solver-proto-text": "upgrade",
 }
 _FLAG = re.compile(r"--?[A-Za-z][\w-]*(=.*)?", re.DOTALL)
-# glog's, which say what is done anyway: the log goes to the error stream.
+# glog's, for what is done anyway: the log goes to stderr.
 _WITHOUT_EFFECT = {
     "logtostderr",
     "alsologtostderr",
@@ -41,13 +41,13 @@ _WITHOUT_EFFECT = {
 }
 _SWITCHES = {"logtostderr", "alsologtostderr", "colorlogtostderr", "log-prefix", "stop-logging-if-full-disk"}
 _INSTEAD = {
-    "log-dir": "the log goes to the error stream; write it into a file by the shell: 2> train.log",
-    "solver": "the file of the net or the solver is given without a flag here, or as --model",
-    "iterations": "how long to train stands in the solver file: max_iter",
-    "model": "the file of the net is given without a flag here; for training the solver file names it: net",
-    "phase": "training is in phase TRAIN and tests in phase TEST",
-    "snapshot": "a solver state goes on with a training; weights are given as --weights, or without a flag",
-    "gpu": "this command runs no net, so it needs no device",
+    "log-dir": "the log goes to stderr; redirect it to a file: 2> train.log",
+    "solver": "give the prototxt of the net or the solver as an argument",
+    "iterations": "the solver file determines how long to train: max_iter",
+    "model": "give the prototxt of the net as an argument; for training, the solver file names it: net",
+    "phase": "train runs in phase TRAIN, test in phase TEST",
+    "snapshot": "a solver state resumes training; give weights as --weights or as an argument",
+    "gpu": "this command does not run the net, so it needs no device",
 }
 
 
@@ -65,7 +65,7 @@ def spelling(name: str) -> str:
 def rewritten(own_name: str | None, command: click.Command, args: list[str]) -> list[str]:
     """Returns ``args`` with flags as ``command``, which is called ``own_name``, declares them.
 
-    Raises UsageError for a flag of Caffe's that has another cure here.
+    Raises UsageError for a flag of Caffe's in whose place something else is needed here.
     """
     known = {
         spelling(name): (name, param)
@@ -86,7 +86,7 @@ def rewritten(own_name: str | None, command: click.Command, args: list[str]) -> 
         if name in known:
             kept += _known(*known[name], value if equals else None, rest)
         elif name.startswith("no") and name[2:] in known and known[name[2:]][1].is_flag:
-            kept += _known(*known[name[2:]], "false", rest)  # gflags' way to say that a switch is off
+            kept += _known(*known[name[2:]], "false", rest)  # gflags' way to turn a switch off
         else:
             kept += _foreign(own_name, name, value if equals else None, rest, known)
     return kept
@@ -122,18 +122,18 @@ def _foreign(
     return [f"--{name}" if value is None else f"--{name}={value}"]
 
 
-def gpu_device(wish: str) -> str | None:
+def gpu_device(numbers: str) -> str | None:
     """Returns the --device for Caffe's -gpu 0: of several, or all, the first; None where there is no GPU."""
     from cnnviz.engine.device import list_devices
 
-    first = wish.split(",")[0]
+    first = numbers.split(",")[0]
     number = int(first) if first.isdigit() else 0
     gpus = [device for device in list_devices() if device.kind.lower() == "gpu"]
     if not gpus:
-        click.echo("--gpu: there is no GPU with OpenCL here, so it is left out.", err=True)
+        click.echo("--gpu: no OpenCL GPU found; the flag is ignored.", err=True)
         return None
     if number >= len(gpus):
-        raise click.UsageError(f"--gpu {wish}: there are {len(gpus)} GPUs, from 0 on; see: cnnviz devices")
-    if not wish.isdigit():
-        click.echo(f"--gpu {wish}: cnnviz runs on one device, GPU {number}.", err=True)
+        raise click.UsageError(f"--gpu {numbers}: expected 0 to {len(gpus) - 1}; see: cnnviz devices")
+    if not numbers.isdigit():
+        click.echo(f"--gpu {numbers}: cnnviz uses one device, GPU {number}.", err=True)
     return str(gpus[number].index)

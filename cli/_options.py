@@ -8,17 +8,17 @@ import click
 
 device_option = click.option(
     "--device",
-    metavar="WISH",
+    metavar="DEVICE",
     envvar="CNNVIZ_DEVICE",
-    help="What to run on: a number of `cnnviz devices`, gpu, cpu or a part of a name.",
+    help="Device to run on: index (see `cnnviz devices`), gpu, cpu, or part of its name.",
 )
 
 phase_option = click.option(
     "--phase",
     type=click.Choice(["TRAIN", "TEST"], case_sensitive=False),
-    help="The net's phase.",
+    help="Phase of the net.",
 )
-level_option = click.option("--level", type=int, default=0, show_default=True, help="The net's level.")
+level_option = click.option("--level", type=int, default=0, show_default=True, help="Level of the net.")
 
 
 def _split(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ stage_option = click.option(
     "stages",
     multiple=True,
     callback=_split,
-    help="A stage of the net, or several with commas; may be repeated.",
+    help="Stage of the net, or several separated by commas; may be repeated.",
 )
 
 style_option = click.option(
@@ -38,21 +38,21 @@ style_option = click.option(
     type=click.Choice(["light", "dark"]),
     default="light",
     show_default=True,
-    help="Colours of the picture.",
+    help="Theme of the figure.",
 )
 dpi_option = click.option(
     "--dpi",
     type=click.IntRange(10, 1200),
     default=150,
     show_default=True,
-    help="Dots per inch of PNG and JPEG.",
+    help="Pixels per inch of PNG and JPEG.",
 )
 
 
 def chosen_form(as_json: bool, as_csv: bool) -> str | None:
-    """Returns which form the flags --json and --csv ask for, "json", "csv" or None.
+    """Returns the form that the flags --json and --csv select: "json", "csv" or None.
 
-    Raises UsageError if both do.
+    Raises UsageError if both are given.
     """
     if as_json and as_csv:
         raise click.UsageError("Give --json or --csv, not both.")
@@ -60,38 +60,36 @@ def chosen_form(as_json: bool, as_csv: bool) -> str | None:
 
 
 _IMAGE_OPTIONS = (
-    click.option("--classes", metavar="FILE", help="Names of the classes, one per line."),
+    click.option("--classes", metavar="FILE", help="Class names, one per line."),
     click.option(
         "--mean",
         metavar="B,G,R|FILE",
-        help="Mean to take away: numbers, .binaryproto, .npy or "
-        ".mat. Default: what the net's data layer says.",
+        help="Mean to subtract: values, .binaryproto, .npy or .mat. Default: the data layer's.",
     ),
     click.option(
-        "--scale", type=float, help="Factor after the mean. Default: what the data layer says, or 1."
+        "--scale", type=float, help="Factor applied after the mean. Default: the data layer's, or 1."
     ),
     click.option(
         "--train-model",
         metavar="FILE",
-        help="Prototxt of the training net: its data layer tells mean and scale.",
+        help="Prototxt of the training net, whose data layer determines mean and scale.",
     ),
-    click.option("--rgb", is_flag=True, help="The net wants R, G, B; Caffe's habit is B, G, R."),
-    click.option("--stretch", is_flag=True, help="Use the whole image; default: cut the middle out."),
+    click.option("--rgb", is_flag=True, help="The net expects RGB channel order instead of Caffe's BGR."),
+    click.option("--stretch", is_flag=True, help="Resize the whole image. Default: center crop."),
     click.option("--size", metavar="H,W", help="Height and width of the net's input."),
     click.option(
         "--input",
         "inputs",
         multiple=True,
         metavar="NAME=VALUE|FILE",
-        help="Feed another input "
-        "than the image's: a number, numbers, an .npy file or an image; may be repeated. "
-        "Default: 0 at the first step and 1 after for the cont of recurrent layers, else 0.",
+        help="Value of an input other than the image: a number, numbers, an .npy file or an image; may be "
+        "repeated. Default: 0; for the cont input of recurrent layers, 0 at the first step and 1 after it.",
     ),
 )
 
 
 def image_options(command: Callable) -> Callable:
-    """Adds the options that say how a picture becomes a net's input and what its classes are called."""
+    """Adds the options for turning an image into a net's input, and for the names of its classes."""
     for option in reversed((*_IMAGE_OPTIONS, level_option, stage_option)):
         command = option(command)
     return command
@@ -109,5 +107,5 @@ backend_option = click.option(
     type=click.Choice(["lmdb", "leveldb"], case_sensitive=False),
     default="lmdb",
     show_default=True,
-    help="The kind of database.",
+    help="Kind of database.",
 )

@@ -1,4 +1,4 @@
-"""Progress of long work: a line on the error stream that rewrites itself, on terminals only."""
+"""Progress of long work: a line on stderr that rewrites itself, on terminals only."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def say(text: object) -> None:
 
 
 def show(done: int, total: int, noun: str) -> None:
-    """Writes "3 of 10 images" over the line before; quiet when the error stream is no terminal."""
+    """Writes "3 of 10 images" over the previous line; silent when stderr is not a terminal."""
     if sys.stderr.isatty():
         click.echo(f"\r{done} of {total} {noun}", nl=done == total, err=True)
 
 
 def steps(items: Sequence[Item], noun: str) -> Iterator[Item]:
-    """Yields ``items``, showing how many are done; says nothing of a single one."""
+    """Yields ``items``, showing how many are done; silent for a single one."""
     for done, item in enumerate(items, 1):
         yield item
         if len(items) > 1:
@@ -33,13 +33,13 @@ def steps(items: Sequence[Item], noun: str) -> Iterator[Item]:
 
 
 def announce(what: str) -> None:
-    """Writes what is being done over the line before; quiet when the error stream is no terminal."""
+    """Writes what is being done over the previous line; silent when stderr is not a terminal."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{escaped(what)} ...", nl=False, err=True)
 
 
 def clear() -> None:
-    """Takes away what ``announce`` wrote last."""
+    """Erases what ``announce`` wrote last."""
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", nl=False, err=True)
 
@@ -58,8 +58,8 @@ def bar(label: str) -> Callable[[Iterable], Iterable]:
 
 
 def report_skipped(skipped: Sequence[str]) -> None:
-    """Prints on stderr why pictures were left out: the first few, and how many."""
+    """Prints on stderr why images were skipped: the first few, and how many."""
     for reason in skipped[:5]:
-        click.echo(f"Left out: {escaped(reason)}", err=True)
+        click.echo(f"Skipped: {escaped(reason)}", err=True)
     if len(skipped) > 5:
-        click.echo(f"Left out: {len(skipped) - 5} more.", err=True)
+        click.echo(f"Skipped: {len(skipped) - 5} more.", err=True)

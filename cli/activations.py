@@ -17,8 +17,8 @@ SECTION = "Look"
 def command(out: str, style: str, dpi: int) -> None:
     """Draw a table of activation functions.
 
-    Each panel shows the curve, its derivative and both formulas. OUT ends in .png, .svg, .pdf or another
-    picture format.
+    Each panel shows the curve, its derivative and both formulas. The extension of OUT selects the format:
+    .png, .svg, .pdf, .eps, .jpg or .webp.
 
     \b
     Example:

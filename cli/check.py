@@ -12,25 +12,25 @@ SECTION = "Run and train"
 
 @click.command()
 @click.argument("net", metavar="NET")
-@click.option("--layer", metavar="NAME", help="Check this layer only.")
+@click.option("--layer", metavar="NAME", help="Check only this layer.")
 @phase_option
 @click.option(
     "--samples",
     type=click.IntRange(1),
     default=20,
     show_default=True,
-    help="Elements of each blob to compare.",
+    help="Number of elements to compare per blob.",
 )
-@click.option("--overfit", is_flag=True, help="Also try whether the net learns one batch by heart.")
+@click.option("--overfit", is_flag=True, help="Also test whether the net can overfit a single batch.")
 @device_option
 def command(
     net: str, layer: str | None, phase: str | None, samples: int, overfit: bool, device: str | None
 ) -> None:
     """Check the gradients and the initial loss of a net.
 
-    NET is a prototxt; default phase: TRAIN. Backward is compared with (f(x + h) - f(x - h)) / 2h for every
-    layer that has one, in double precision where the device has it. The initial loss of a softmax should be
-    near log(classes). Exit status 1 if a gradient is wrong.
+    NET is a prototxt; the default phase is TRAIN. The gradients of every layer are compared with central
+    differences, (f(x + h) - f(x - h)) / 2h, in double precision where the device supports it. The initial
+    loss of a softmax should be near log(classes). The exit status is 1 if a gradient is wrong.
 
     \b
     Example:

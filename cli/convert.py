@@ -12,14 +12,14 @@ SECTION = "Files"
 @click.command()
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
-@click.option("--net", metavar="FILE", help="The net's prototxt: gives a .caffemodel or .h5 its layers.")
+@click.option("--net", metavar="FILE", help="Prototxt of the net: gives a .caffemodel or .h5 its layers.")
 def command(source: str, target: str, net: str | None) -> None:
     """Convert weights or a mean to another file format.
 
-    The endings of IN and OUT say which. Outside of Caffe's files an array is named LAYER/NUMBER, e.g.
-    conv1/0 (weight) and conv1/1 (bias); in .mat it is weights(k).blobs{1}. All are float32 in the
-    order (num, channels, height, width). A mean goes between .binaryproto, .npy (channels, height,
-    width) and .mat (mean_data: width, height, channels).
+    The extensions of IN and OUT select the formats. Outside of Caffe's own formats, an array is named
+    LAYER/INDEX, e.g. conv1/0 (weights) and conv1/1 (bias); in .mat, it is weights(k).blobs{1}. All are
+    float32 with axes (num, channels, height, width). A mean is converted between .binaryproto, .npy
+    (channels, height, width) and .mat (mean_data: width, height, channels).
 
     \b
     Example:
@@ -32,7 +32,7 @@ def command(source: str, target: str, net: str | None) -> None:
 
     if is_mean(source, target):
         if net:
-            raise click.UsageError("--net says which layers weights belong to; a mean has none.")
+            raise click.UsageError("--net assigns weights to layers; a mean has none. Omit --net.")
         mean = convert_mean(source, target)
         say(f"{target}: a mean of shape {mean.shape}.")
         return

@@ -18,9 +18,9 @@ SECTION = "Data"
 def command(in_folder: str, out_folder: str, db_type: str | None, backend: str) -> None:
     """Convert CIFAR-10's files to databases.
 
-    IN_FOLDER holds data_batch_1.bin to data_batch_5.bin and test_batch.bin; cifar10_train_lmdb and
-    cifar10_test_lmdb are written into OUT_FOLDER. The kind of database may also stand last,
-    as in Caffe's tool.
+    IN_FOLDER holds data_batch_1.bin to data_batch_5.bin and test_batch.bin; the databases cifar10_train_lmdb
+    and cifar10_test_lmdb are written to OUT_FOLDER. The kind of database may also be given last, as in
+    Caffe's tool.
 
     \b
     Example:
@@ -29,4 +29,4 @@ def command(in_folder: str, out_folder: str, db_type: str | None, backend: str) 
     from cnnviz.engine.data.convert import convert_cifar10
 
     train, test = convert_cifar10(in_folder, out_folder, db_type or backend, bar("Converting"))
-    say(f"{out_folder}: {train.count} training and {test.count} test pictures.")
+    say(f"{out_folder}: {train.count} training and {test.count} test images.")

@@ -14,17 +14,29 @@ SECTION = "Data"
 @click.argument("root")
 @click.argument("list_file", metavar="LIST")
 @click.argument("database", metavar="DB")
-@click.option("--gray", is_flag=True, help="Store grey pictures.")
-@click.option("--shuffle", is_flag=True, help="Shuffle the order.")
-@click.option("--seed", type=int, help="Makes the shuffle repeatable.")
+@click.option("--gray", is_flag=True, help="Store grayscale images.")
+@click.option("--shuffle", is_flag=True, help="Shuffle the images.")
+@click.option("--seed", type=int, help="Seed of the shuffle, to repeat it.")
 @backend_option
-@click.option("--resize_width", "--resize-width", type=click.IntRange(0), default=0, help="Pixels; 0: as is.")
 @click.option(
-    "--resize_height", "--resize-height", type=click.IntRange(0), default=0, help="Pixels; 0: as is."
+    "--resize_width",
+    "--resize-width",
+    type=click.IntRange(0),
+    default=0,
+    help="Width in pixels; 0: unchanged.",
 )
-@click.option("--check_size", "--check-size", is_flag=True, help="Stop if pictures differ in size.")
-@click.option("--encoded", is_flag=True, help="Store PNG or JPEG files, not pixels.")
-@click.option("--encode_type", "--encode-type", default="", help="png, jpg, ...; default: as each file is.")
+@click.option(
+    "--resize_height",
+    "--resize-height",
+    type=click.IntRange(0),
+    default=0,
+    help="Height in pixels; 0: unchanged.",
+)
+@click.option("--check_size", "--check-size", is_flag=True, help="Stop if images differ in size.")
+@click.option("--encoded", is_flag=True, help="Store encoded images (PNG or JPEG) instead of pixels.")
+@click.option(
+    "--encode_type", "--encode-type", default="", help="Encoding: png, jpg, ... Default: that of each file."
+)
 def command(
     root: str,
     list_file: str,
@@ -41,8 +53,8 @@ def command(
 ) -> None:
     """Convert a list of images to a database.
 
-    LIST has a line "path label" for each picture; paths count from the folder ROOT. Pictures that
-    cannot be read are left out and named.
+    LIST has a line "path label" for each image; paths are relative to the folder ROOT. DB is the database to
+    write. Images that cannot be read are skipped and reported.
 
     \b
     Example:
@@ -63,4 +75,4 @@ def command(
         track=bar("Converting"),
     )
     report_skipped(done.skipped)
-    say(f"{database}: {done.count} pictures.")
+    say(f"{database}: {done.count} images.")

@@ -18,6 +18,8 @@ SECTION = "Data"
 def command(images: str, labels: str, database: str, backend: str) -> None:
     """Convert MNIST's files to a database.
 
+    IMAGES and LABELS are idx files, gzipped or not; DB is the database to write.
+
     \b
     Example:
       cnnviz convert-mnist train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz mnist_train_lmdb
@@ -25,4 +27,4 @@ def command(images: str, labels: str, database: str, backend: str) -> None:
     from cnnviz.engine.data.convert import convert_mnist
 
     done = convert_mnist(images, labels, database, backend, bar("Converting"))
-    say(f"{database}: {done.count} pictures.")
+    say(f"{database}: {done.count} images.")

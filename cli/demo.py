@@ -16,8 +16,8 @@ SECTION = "Run and train"
 def command(folder: str, device: str | None) -> None:
     """Train LeNet on real digits and write a page about it.
 
-    FOLDER (default: cnnviz-demo) gets the digits, the prototxts, the snapshots, the training log and
-    the page index.html, so that every other command can be tried on them.
+    FOLDER (default: cnnviz-demo) receives the digits, the prototxts, the snapshots, the training log and the
+    page index.html, so that every other command can be tried on them.
 
     \b
     Example:
@@ -39,7 +39,7 @@ def command(folder: str, device: str | None) -> None:
     start = time.perf_counter()
     result = run_demo(folder, chosen, progress, announce)
     clear()
-    say(f"Accuracy on 1,000 other digits: {result.accuracy:.4f}, after {time.perf_counter() - start:.0f} s")
+    say(f"Accuracy on 1,000 test digits: {result.accuracy:.4f}, after {time.perf_counter() - start:.0f} s")
     say(f"Weights: {result.weights}")
     say(f"Log:     {result.log}")
     say(f"Page:    {result.page}")

@@ -18,8 +18,8 @@ SECTION = "Run and train"
 def command() -> None:
     """List the OpenCL devices and whether they work.
 
-    The first that works is used, unless --device or CNNVIZ_DEVICE names another by its number or a
-    part of its name.
+    The first one that works is used, unless --device or CNNVIZ_DEVICE selects another by its index or by part
+    of its name.
 
     \b
     Example:

@@ -16,38 +16,44 @@ SECTION = "Look"
 @phase_option
 @level_option
 @stage_option
-@click.option("--both-phases", is_flag=True, help="Draw TRAIN and TEST side by side and mark what differs.")
+@click.option(
+    "--both-phases", is_flag=True, help="Draw TRAIN and TEST side by side and mark the differences."
+)
 @click.option(
     "--rankdir",
     type=click.Choice(["TB", "BT", "LR", "RL"], case_sensitive=False),
     default="TB",
     show_default=True,
-    help="Where lines run: TB is from top to bottom.",
+    help="Direction of the graph: TB is from top to bottom.",
 )
 @click.option("--unfold", is_flag=True, help="Draw every copy of repeated blocks.")
-@click.option("--every-layer", is_flag=True, help="Draw ReLU, BatchNorm and the like as boxes of their own.")
+@click.option(
+    "--every-layer", is_flag=True, help="Draw ReLU, BatchNorm and similar layers as separate boxes."
+)
 @click.option(
     "--color-by",
     type=click.Choice(["parameters", "macs", "memory", "time"]),
-    help="Colour by cost instead of by the kind of layer.",
+    help="Colour boxes by cost instead of kind of layer.",
 )
-@click.option("--times", metavar="FILE", help="What `cnnviz time --json` wrote, for --color-by time.")
-@click.option("--weights", metavar="FILE", help="For .html: show filters and statistics of these weights.")
-@click.option("--costs/--no-costs", default=True, help="The line with MACs, memory and receptive field.")
-@click.option("--rates", is_flag=True, help="The learning-rate multipliers of weights and biases.")
+@click.option("--times", metavar="FILE", help="Times written by `cnnviz time --json`, for --color-by time.")
+@click.option(
+    "--weights", metavar="FILE", help="With .html: show the filters and statistics of these weights."
+)
+@click.option("--costs/--no-costs", default=True, help="Show or hide MACs, memory and receptive fields.")
+@click.option("--rates", is_flag=True, help="Show the learning-rate multipliers of weights and biases.")
 @click.option(
     "--layout",
     type=click.Choice(["own", "dot"]),
     default="own",
     show_default=True,
-    help="Who finds the places: cnnviz, or an installed Graphviz.",
+    help="Layout engine: cnnviz's own, or Graphviz `dot`.",
 )
 @click.option(
     "--columns",
     metavar="N",
     default="1",
     show_default=True,
-    help="Break a long net into N columns; auto makes it as wide as a slide.",
+    help="Break a long net into N columns; auto fits a slide.",
 )
 @style_option
 @dpi_option
@@ -56,9 +62,9 @@ def command(
 ) -> None:
     """Draw the graph of a net.
 
-    MODEL is a net's prototxt, a solver's, or a caffemodel; nothing is run and no OpenCL is needed. OUT
-    ends in .svg, .png, .pdf, .eps, .jpg, .webp, .html (interactive), .dot (for Graphviz) or .txt (the table
-    of the layers).
+    MODEL is the prototxt of a net or a solver, or a caffemodel; nothing is run, and OpenCL is not needed. The
+    extension of OUT selects the format: .svg, .png, .pdf, .eps, .jpg, .webp, .html (interactive), .dot (for
+    Graphviz) or .txt (a table of the layers).
 
     \b
     Example:

@@ -51,9 +51,9 @@ def command(
 ) -> None:
     """Write blobs of a net to files, over batches of data.
 
-    BLOBS and OUTS are names separated by commas, one output for each blob: a file .npz or .h5, or
-    else a new database of float Datums, whose kind may also stand last, then CPU or GPU and the number
-    of the GPU, as in Caffe's tool.
+    BLOBS and OUTS are names separated by commas, one output per blob: an .npz or .h5 file, otherwise a new
+    database of float Datums. As in Caffe's tool, the kind of database may also be given last, followed by CPU
+    or GPU and the index of the GPU.
 
     \b
     Example:

@@ -18,45 +18,46 @@ METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integ
 @click.argument("model")
 @click.argument("weights")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--out", required=True, metavar="DIR", help="Folder for the pictures; it is made.")
+@click.option("--out", required=True, metavar="DIR", help="Output directory, created if missing.")
 @click.option(
     "--layer",
     "layers",
     multiple=True,
     metavar="NAME",
-    help="Show this layer, or those of a "
-    "pattern like 'fire*/concat'; may be repeated. Default: each that changes maps.",
+    help="Layer to show, or a pattern like 'fire*/concat'; may be repeated. Default: those that change maps.",
 )
-@click.option("--top", type=click.IntRange(1), metavar="K", help="Show the K most active maps only.")
+@click.option("--top", type=click.IntRange(1), metavar="K", help="Show only the K most active maps.")
 @click.option(
     "--by",
     type=click.Choice(["mean", "energy"]),
     default="mean",
     show_default=True,
-    help="What --top calls active.",
+    help="Measure of activity for --top.",
 )
 @click.option(
     "--normalize",
     type=click.Choice(["tile", "layer"]),
     default="tile",
     show_default=True,
-    help="Scale each map by itself, or all of a layer together.",
+    help="Share the colour scale per map or per layer.",
 )
 @click.option(
     "--limit",
     type=click.IntRange(1),
     metavar="N",
-    help="Most maps of a layer. Default: 64, fewer for deep nets.",
+    help="Maximum number of maps per layer. Default: 64, fewer for deep nets.",
 )
-@click.option("--overlay", is_flag=True, help="Lay the maps over the image.")
+@click.option("--overlay", is_flag=True, help="Overlay the maps on the image.")
 @click.option(
     "--attribution",
     "methods",
     multiple=True,
     type=click.Choice([*METHODS, "all"]),
-    help="Also show which pixels speak for the class; may be repeated.",
+    help="Also show which pixels support the class; may be repeated.",
 )
-@click.option("--class", "target", type=int, metavar="N", help="The class to explain; default: the best.")
+@click.option(
+    "--class", "target", type=int, metavar="N", help="Class to explain. Default: the top prediction."
+)
 @click.option(
     "--maximize",
     "wishes",
@@ -72,7 +73,7 @@ METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integ
     help="Also show which patches of the images excite the channels of a layer most; may be repeated.",
 )
 @image_options
-@click.option("--npz", is_flag=True, help="Also write the numbers, as NAME.npz.")
+@click.option("--npz", is_flag=True, help="Also write the values to NAME.npz.")
 @click.option(
     "--npy",
     "blobs",
@@ -80,7 +81,7 @@ METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integ
     metavar="BLOB",
     help="Also write this blob, as NAME_BLOB.npy; may be repeated.",
 )
-@click.option("--format", "suffix", default="png", show_default=True, help="Format of the pictures.")
+@click.option("--format", "suffix", default="png", show_default=True, help="Format of the figures.")
 @style_option
 @dpi_option
 @device_option
@@ -118,18 +119,18 @@ def command(
 ) -> None:
     """Draw feature maps, predictions and attributions.
 
-    MODEL is a prototxt, in deploy form or the one for training, a solver's, or a caffemodel that holds
-    its net; IMAGE is a picture, a folder, or an .npy array (a signal, a volume, an image of many channels)
-    that goes in as it is.
+    MODEL is the prototxt of a net (in its form for deployment or training) or of a solver, or a caffemodel.
+    IMAGE is an image, a folder of images, or an .npy array (a signal, a volume, an image of many channels),
+    which is used unchanged.
 
     \b
     Example:
       cnnviz features deploy.prototxt net.caffemodel cat.jpg --mean 104,117,123 --out maps
       cnnviz features deploy.prototxt net.caffemodel cat.jpg --attribution gradcam --out maps
-      cnnviz features deploy.prototxt net.caffemodel pictures/ --top-images conv2 --out maps
+      cnnviz features deploy.prototxt net.caffemodel photos/ --top-images conv2 --out maps
     """
     if target is not None and not methods:
-        raise click.UsageError("--class says what --attribution explains; give that too.")
+        raise click.UsageError("--class selects what --attribution explains; give --attribution too.")
     from cnnviz.analysis.inputs import parse_inputs
     from cnnviz.analysis.preprocessing import (
         find_pictures,
@@ -174,22 +175,22 @@ def command(
         stages=stages,
     )
     writer.check(ranked, wishes)
-    paths, left_out = [], []
+    paths, skipped = [], []
     for path in steps(pictures, "images"):
         try:
             picture = load_input(path)
         except FileError as error:
             if path in images:  # asked for by name, not found in a folder
                 raise
-            left_out.append(str(error))
+            skipped.append(str(error))
             continue
         result = writer.write(path, picture, announce)
         clear()
         say(f"{path}: {result.summary()}")
         paths.append(path)
-    report_skipped(left_out)
+    report_skipped(skipped)
     if not paths:
-        raise FileError(f"{', '.join(images)}: holds no picture that can be read.")
+        raise FileError(f"{', '.join(images)}: holds no image that can be read.")
     for layer in ranked:
         say(writer.write_top_images(layer, paths, bar(f"images for {layer}")))
     for wish in wishes:

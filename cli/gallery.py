@@ -14,10 +14,10 @@ SECTION = "Look"
 @click.argument("model", required=False)
 @click.argument("weights", required=False)
 @click.option(
-    "--image", "images", multiple=True, metavar="IMG", help="A picture or a folder; may be repeated."
+    "--image", "images", multiple=True, metavar="IMG", help="Image or folder of images; may be repeated."
 )
-@click.option("--log", "logs", multiple=True, metavar="LOG", help="A training log; may be repeated.")
-@click.option("--out", metavar="PAGE.html", help="The page to write.")
+@click.option("--log", "logs", multiple=True, metavar="LOG", help="Training log; may be repeated.")
+@click.option("--out", metavar="PAGE.html", help="Page to write.")
 @click.option(
     "--index",
     metavar="DIR",
@@ -46,7 +46,8 @@ def command(
 ) -> None:
     """Write one HTML page about a net and its training.
 
-    MODEL is a prototxt of a net or a solver; or a caffemodel, which gives net and weights.
+    MODEL is the prototxt of a net or a solver, or a caffemodel, which provides both net and weights. The page
+    is self-contained: graph, filters, feature maps of images, training curves.
 
     \b
     Example:

@@ -15,12 +15,13 @@ SECTION = "Data"
 @click.option(
     "--backend",
     type=click.Choice(["lmdb", "leveldb"], case_sensitive=False),
-    help="The kind of database; default: what it is.",
+    help="Kind of database. Default: detected.",
 )
 def command(database: str, out: str | None, backend: str | None) -> None:
     """Compute the mean image of a database.
 
-    OUT is the mean file to write, .binaryproto, .npy or .mat; without it only the channels are printed.
+    OUT is the mean file to write, .binaryproto, .npy or .mat; without it, only the means of the channels are
+    printed.
 
     \b
     Example:

@@ -34,9 +34,9 @@ _NOT_FOR_USERS = (
     FutureWarning,
     ResourceWarning,
 )
-_told: set[str] = set()  # warnings
-_MACHINES_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
-"""What a full or broken disk says, wherever it is met."""
+_printed: set[str] = set()  # warnings
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
+"""Errors of a full or broken disk, wherever they occur."""
 
 
 class CommandFolder(click.Group):
@@ -71,7 +71,7 @@ class CommandFolder(click.Group):
             args = args[1:]
         word = command_name(args[0])
         if word not in known and not args[0].startswith("-"):
-            raise click.UsageError(f"no command {args[0]!r}{did_you_mean(args[0], known)}", ctx)
+            raise click.UsageError(f"unknown command {args[0]!r}{did_you_mean(args[0], known)}", ctx)
         name, command, rest = super().resolve_command(ctx, [word, *args[1:]])
         return name, command, rewritten(name, command, rest) if command else rest
 
@@ -93,11 +93,11 @@ def cnnviz_command() -> None:
 
 
 def main() -> None:
-    """Runs the command line: what the user, a file or the machine is at fault for becomes one line on
-    stderr and exit code 1; a bug keeps its traceback.
+    """Runs the command line: an error of the user, a file or the machine becomes one line on stderr and
+    exit code 1; a bug keeps its traceback.
     """
     _print_any_text()
-    warnings.showwarning = _tell_warning
+    warnings.showwarning = _print_warning
     try:
         cnnviz_command.main(prog_name="cnnviz", standalone_mode=False)
     except CnnvizError as error:
@@ -105,7 +105,7 @@ def main() -> None:
     except MemoryError as error:
         _fail(f"Error: this machine has too little memory left{_in_brackets(error)}.")
     except OSError as error:
-        if error.errno not in _MACHINES_FAULTS:
+        if error.errno not in _DISK_ERRORS:
             raise
         from cnnviz.formats.files import describe_os_error
 
@@ -121,22 +121,22 @@ def main() -> None:
         _fail("Interrupted.", exit_code=130)
 
 
-def _tell_warning(message: Warning | str, category: type[Warning], *place: object) -> None:
-    """Says a library's warning in one plain line, once.
+def _print_warning(message: Warning | str, category: type[Warning], *place: object) -> None:
+    """Prints a library's warning in one plain line, once.
 
-    Those of arithmetic are left out, as values that are not finite are told where they are shown, and so
-    are those that only developers can mend.
+    Those of arithmetic are dropped, as values that are not finite are reported where they are shown, and so
+    are those that only developers can act on.
     """
     text = " ".join(str(message).split())
     if re.match(r"Glyph .* missing from", text):
-        text = "Some letters are in no font of this machine: a box stands for each of them."
-    if not issubclass(category, _NOT_FOR_USERS) and text not in _told:
-        _told.add(text)
+        text = "Some characters are in none of this machine's fonts and are shown as boxes."
+    if not issubclass(category, _NOT_FOR_USERS) and text not in _printed:
+        _printed.add(text)
         click.echo(f"Warning: {text}", err=True)
 
 
 def _print_any_text() -> None:
-    """Has letters that the terminal's encoding lacks printed as escapes."""
+    """Prints characters that the terminal's encoding lacks as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -156,7 +156,7 @@ def _end(exit_code: int) -> NoReturn:
 
 
 def _drop_what_cannot_be_written(stream: IO[str] | None) -> None:
-    """Without, Python would try once more when it ends, and tell its failure in words of its own."""
+    """Keeps Python from trying again at exit, and from reporting its failure in its own words."""
     try:
         if stream is not None:
             stream.flush()

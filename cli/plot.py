@@ -24,26 +24,30 @@ SECTION = "Look"
     type=float,
     default=0.0,
     show_default=True,
-    help="Weight of the past in the moving average, 0 to below 1.",
+    help="Weight of past values in a moving average, from 0 to below 1.",
 )
 @click.option(
     "--log-axis/--linear-axis",
     "log_scale",
     default=None,
-    help="The y axis; if not said, what spans much gets a logarithmic one.",
+    help="Scale of the y axis. Default: logarithmic when values span a wide range.",
 )
-@click.option("--full-range", is_flag=True, help="Show every point, also a few that are far from all others.")
+@click.option("--full-range", is_flag=True, help="Show every point, outliers too.")
 @click.option(
     "--output",
     "outputs",
     multiple=True,
     metavar="NAME",
-    help="A net output to show instead of those that fit; may be repeated.",
+    help="Net output to show instead of the default ones; may be repeated.",
 )
-@click.option("--title", help="Heading instead of the chart type's name.")
-@click.option("--json", "as_json", is_flag=True, help="Also print each curve's log, name, x and y as JSON.")
+@click.option("--title", help="Title instead of the name of the chart type.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Also print the log, name, x and y of each curve as JSON."
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Also print the points of the curves as CSV.")
-@click.option("--follow", is_flag=True, help="Draw again whenever a log grows, until it is done or Ctrl-C.")
+@click.option(
+    "--follow", is_flag=True, help="Redraw whenever a log grows, until the training ends or Ctrl-C."
+)
 def command(
     chart_type: str,
     out: str,
@@ -56,10 +60,10 @@ def command(
 ) -> None:
     """Draw a chart of training logs.
 
-    CHART_TYPE is a number or a name: 0 test-accuracy, 2 test-loss, 4 train-learning-rate, 6 train-loss,
-    each over iterations, and 1, 3, 5, 7 (the name with -seconds at its end) over seconds. OUT ends in
-    .png, .svg, .pdf, .jpg, .webp, or in .html for a page with a read-out; .csv and .json take every
-    number of the logs. LOG is what the solver of any Caffe prints on stderr; "-" is the standard input.
+    CHART_TYPE is a number or a name: 0 test-accuracy, 2 test-loss, 4 train-learning-rate, 6 train-loss, each
+    over iterations; 1, 3, 5, 7 (the names with -seconds appended) over seconds. The extension of OUT selects
+    the format: .png, .svg, .pdf, .jpg, .webp, .html (interactive), or .csv and .json for all values of the
+    logs. LOG is what the solver of any Caffe prints on stderr; "-" is standard input.
 
     \b
     Example:

@@ -22,8 +22,9 @@ def command(
 ) -> None:
     """Print the layers of a net with shapes and costs.
 
-    MODEL is a net's prototxt, a solver's, or a caffemodel; nothing is run and no OpenCL is needed. MACs
-    (multiply-accumulates) and memory are those of one forward pass of the whole batch.
+    MODEL is the prototxt of a net or a solver, or a caffemodel; nothing is run, and OpenCL is not needed.
+    Shown are shapes, parameters, MACs, memory and receptive fields. MACs (multiply-accumulate operations) and
+    memory are those of one forward pass of the whole batch.
 
     \b
     Example:

@@ -11,9 +11,11 @@ SECTION = "Run and train"
 
 
 @click.command()
-@click.option("--model", required=True, metavar="FILE", help="Prototxt of the net, or of a solver.")
-@click.option("--weights", required=True, metavar="FILE", help="The .caffemodel to test.")
-@click.option("--iterations", type=click.IntRange(1), default=50, show_default=True, help="Batches to run.")
+@click.option("--model", required=True, metavar="FILE", help="Prototxt of the net or a solver.")
+@click.option("--weights", required=True, metavar="FILE", help="Weights to test.")
+@click.option(
+    "--iterations", type=click.IntRange(1), default=50, show_default=True, help="Number of batches to run."
+)
 @level_option
 @stage_option
 @device_option

@@ -11,9 +11,11 @@ SECTION = "Run and train"
 
 
 @click.command()
-@click.option("--model", required=True, metavar="FILE", help="Prototxt of the net, or of a solver.")
-@click.option("--weights", metavar="FILE", help="Weights to run with.")
-@click.option("--iterations", type=click.IntRange(1), default=50, show_default=True, help="Passes to time.")
+@click.option("--model", required=True, metavar="FILE", help="Prototxt of the net or a solver.")
+@click.option("--weights", metavar="FILE", help="Weights to use.")
+@click.option(
+    "--iterations", type=click.IntRange(1), default=50, show_default=True, help="Number of passes to time."
+)
 @click.option(
     "--json", "path", metavar="FILE", help="Also write the times to FILE, for `cnnviz draw --times`."
 )
@@ -33,7 +35,8 @@ def command(
 ) -> None:
     """Time each layer of a net, forward and backward.
 
-    Where the net's data is elsewhere, zeros of its shape stand in for it, as far as the prototxt tells it.
+    In phase TEST, a net without a loss is timed forward only. Where the net's data is missing, zeros are used
+    if the prototxt determines their shape.
 
     \b
     Example:

@@ -12,14 +12,14 @@ _EFFECTS = click.Choice(["stop", "snapshot", "none"])
 
 
 @click.command()
-@click.option("--solver", "solver_file", required=True, metavar="FILE", help="The solver's prototxt.")
-@click.option("--snapshot", metavar="STATE", help="Go on from this .solverstate.")
+@click.option("--solver", "solver_file", required=True, metavar="FILE", help="Prototxt of the solver.")
+@click.option("--snapshot", metavar="STATE", help="Resume from this .solverstate.")
 @click.option(
     "--weights",
     metavar="FILE",
     help="Start from these .caffemodel weights (fine-tuning); several are separated by commas.",
 )
-@click.option("--level", type=int, help="The training net's level, instead of the solver file's.")
+@click.option("--level", type=int, help="Level of the training net, instead of the solver file's.")
 @stage_option
 @click.option(
     "--sigint_effect",
@@ -27,7 +27,7 @@ _EFFECTS = click.Choice(["stop", "snapshot", "none"])
     type=_EFFECTS,
     default="stop",
     show_default=True,
-    help="What Ctrl-C does; stop takes a snapshot, too.",
+    help="Effect of Ctrl-C; stop takes a snapshot, too.",
 )
 @click.option(
     "--sighup_effect",
@@ -35,7 +35,7 @@ _EFFECTS = click.Choice(["stop", "snapshot", "none"])
     type=_EFFECTS,
     default="snapshot",
     show_default=True,
-    help="What a hang-up signal does.",
+    help="Effect of a hang-up signal.",
 )
 @device_option
 def command(
@@ -50,9 +50,9 @@ def command(
 ) -> None:
     """Train a net, or resume its training.
 
-    The log goes to the error stream in Caffe's own format. Ctrl-C ends after the iteration at hand
-    and takes a snapshot; a hang-up signal (SIGHUP) takes a snapshot and goes on. Resumed training
-    starts at the data's first item and with the seed's random numbers, as Caffe's does.
+    The log goes to stderr in Caffe's format. Ctrl-C finishes the current iteration and takes a snapshot; a
+    hang-up signal (SIGHUP) takes a snapshot and training continues. Resumed training starts at the first item
+    of the data and with the random numbers of the seed, as in Caffe.
 
     \b
     Example:

@@ -15,9 +15,9 @@ SECTION = "Files"
 def command(source: str, target: str) -> None:
     """Update an old net, solver or caffemodel.
 
-    IN is a prototxt of a net or a solver, or a binary caffemodel; OUT is the same kind of file, or for
-    a caffemodel a .prototxt, which then gets the net that it was trained as. Fields that are unknown
-    are kept; comments are not.
+    IN is the prototxt of a net or a solver, or a binary caffemodel, of any age. OUT is the same kind of file
+    in today's form, or for a caffemodel a .prototxt, which receives its net. Unknown fields are kept,
+    comments are not.
 
     \b
     Example:

@@ -22,37 +22,39 @@ SECTION = "Look"
 @click.argument("model")
 @click.argument("weights")
 @click.argument("out", required=False)
-@click.option("--layer", "layers", multiple=True, help="A layer to draw; may be repeated.")
+@click.option("--layer", "layers", multiple=True, help="Layer to draw; may be repeated.")
 @click.option(
     "--order",
     type=click.Choice(["file", "norm", "similarity"]),
     default="file",
     show_default=True,
-    help="How the filters are ordered.",
+    help="Order of the filters.",
 )
 @click.option(
     "--normalize",
     type=click.Choice(["filter", "layer"]),
     default="filter",
     show_default=True,
-    help="What has one colour scale.",
+    help="Share the colour scale per filter or per layer.",
 )
 @click.option("--rgb", is_flag=True, help="The net's input channels are RGB, not BGR.")
-@click.option("--limit", type=click.IntRange(1), help="Most tiles of a layer (--filmstrip: most filters).")
+@click.option(
+    "--limit", type=click.IntRange(1), help="Maximum number of tiles per layer (--filmstrip: of filters)."
+)
 @click.option("--no-marks", is_flag=True, help="Do not mark filters with findings.")
 @click.option("--compare", metavar="OTHER", help="Draw the difference to this later snapshot.")
 @click.option(
     "--filmstrip",
     multiple=True,
     metavar="FILE",
-    help="Draw one layer over WEIGHTS and these snapshots; may be repeated, may be a pattern in quotes.",
+    help="Draw one layer across WEIGHTS and these snapshots; may be repeated, or a pattern in quotes.",
 )
 @click.option(
     "--report",
     type=click.Choice(["text", "json"]),
     is_flag=False,
     flag_value="text",
-    help="Print the health of the filters (or the drift); OUT may be left out.",
+    help="Print the health of the filters, or the drift; OUT may be omitted.",
 )
 @style_option
 @dpi_option
@@ -74,7 +76,8 @@ def command(
 ) -> None:
     """Draw the filters of a net, or report their health.
 
-    MODEL is a prototxt, or "-" for the net that the weights' file itself holds.
+    MODEL is the prototxt of a net or a solver, or "-" for the net that WEIGHTS itself holds. The extension of
+    OUT selects the format: .png, .svg, .pdf, .eps, .jpg or .webp.
 
     \b
     Example:
@@ -84,11 +87,11 @@ def command(
       cnnviz weights - lenet_iter_1000.caffemodel film.png --layer conv1 --filmstrip 'lenet_iter_*.caffemodel'
     """
     if out is None and report is None:
-        raise click.UsageError("Missing argument 'OUT'; it may be left out with --report only.")
+        raise click.UsageError("Missing argument 'OUT'; it may be omitted only with --report.")
     if compare and filmstrip:
         raise click.UsageError("Give --compare or --filmstrip, not both.")
     if (compare or filmstrip) and (normalize != "filter" or no_marks):
-        raise click.UsageError("--normalize and --no-marks are for one snapshot; leave them away here.")
+        raise click.UsageError("--normalize and --no-marks apply to one snapshot; omit them here.")
     net = None if model == "-" else model
     snapshots = [weights, *([compare] if compare else _files(filmstrip, weights))]
     measured = _measure(net, snapshots) if report else None
@@ -106,7 +109,7 @@ def command(
         from cnnviz.plots.weights.filmstrip import plot_weight_filmstrip
 
         if len(layers) > 1:
-            raise click.UsageError("A film strip shows one layer: give --layer once.")
+            raise click.UsageError("A filmstrip shows one layer; give --layer once.")
         plot_weight_filmstrip(snapshots, out, layer=layers[0] if layers else None, **options)
     else:
         from cnnviz.analysis.filters import Report

@@ -111,17 +111,17 @@ def test_commands_go_by_caffes_names(word):
     [
         (
             "train -solver solver.prototxt -iterations 5",
-            "--iterations: how long to train stands in",
+            "--iterations: the solver file determines how long to train: max_iter",
         ),
         ("train -solver solver.prototxt -model x", "the solver file names it: net"),
-        ("train -solver solver.prototxt -log_dir logs", "--log_dir: the log goes to the error stream"),
-        ("draw net.prototxt o.svg -gpu 0", "--gpu: this command runs no net"),
-        ("test -model net.prototxt -snapshot x", "weights are given as --weights"),
+        ("train -solver solver.prototxt -log_dir logs", "--log_dir: the log goes to stderr"),
+        ("draw net.prototxt o.svg -gpu 0", "--gpu: this command does not run the net"),
+        ("test -model net.prototxt -snapshot x", "give weights as --weights"),
         ("train -solvr x", "--solvr"),
         ("convert_imageset a b c --gray=maybe", "--gray"),
     ],
 )
-def test_flags_without_a_meaning_tell_the_cure(folder, command, message):
+def test_flags_without_a_meaning_say_what_to_do_instead(folder, command, message):
     assert message in run(*command.split(), code=2)
 
 
@@ -135,7 +135,7 @@ def test_gpu_takes_the_gpus_in_order(monkeypatch):
     )
     assert words("time", "-gpu", "1", "-model", "m") == ["--device", "2", "--model", "m"]
     assert words("train", "--gpu=all") == words("train", "-gpu", "0,1") == ["--device", "0"]
-    assert "there are 2 GPUs" in run("time", "-gpu", "2", code=2)
+    assert "--gpu 2: expected 0 to 1;" in run("time", "-gpu", "2", code=2)
     monkeypatch.setattr(device_module, "list_devices", lambda: [Info(0, "CPU")])
     assert words("time", "-gpu", "0", "-model", "m") == ["--model", "m"]
 

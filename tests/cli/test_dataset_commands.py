@@ -38,7 +38,7 @@ def run(*words) -> str:
 def test_convert_imageset_writes_what_caffe_writes(reference, tmp_path, name, options):
     files = reference / "files"
     out = run("convert-imageset", *options, "--check_size", f"{files}/", files / "list.txt", tmp_path / name)
-    assert out == f"{tmp_path / name}: 50 pictures.\n"
+    assert out == f"{tmp_path / name}: 50 images.\n"
     with open_database(tmp_path / name) as found, open_database(files / name) as expected:
         if "jpg" in name:  # encoders of different releases may differ by a bit
             pairs = zip(found.datums(), expected.datums(), strict=True)
@@ -57,7 +57,7 @@ def test_convert_imageset_leaves_out_what_is_no_picture(tmp_path):
     (tmp_path / "b.png").write_text("none")
     (tmp_path / "list.txt").write_text("a.png 0\nb.png 1\nc.png 2\n")
     arguments = ("convert-imageset", tmp_path, tmp_path / "list.txt", tmp_path / "db")
-    assert "Left out:" in run(*arguments) and "b.png: is not an image" in run(
+    assert "Skipped:" in run(*arguments) and "b.png: is not an image" in run(
         *arguments[:-1], tmp_path / "db2"
     )
     with open_database(tmp_path / "db") as database:
@@ -86,7 +86,7 @@ def test_convert_imageset_shuffles_by_a_seed(reference, tmp_path):
 def test_convert_mnist(reference, tmp_path):
     files = reference / "files"
     assert run("convert-mnist", files / "idx3-images", files / "idx1-labels", tmp_path / "db").endswith(
-        ": 20 pictures.\n"
+        ": 20 images.\n"
     )
     with open_database(tmp_path / "db") as found, open_database(files / "mnist_style_lmdb") as expected:
         assert list(found) == list(expected)
@@ -96,7 +96,7 @@ def test_convert_cifar10(tmp_path):
     for i, name in enumerate([f"data_batch_{k}.bin" for k in range(1, 6)] + ["test_batch.bin"]):
         (tmp_path / name).write_bytes((bytes([i]) + bytes([i * 10]) * 3072) * 2)
     out = run("convert-cifar10", tmp_path, tmp_path / "new" / "folder")
-    assert "10 training and 2 test pictures" in out
+    assert "10 training and 2 test images" in out
     with open_database(tmp_path / "new/folder/cifar10_train_lmdb") as database:
         entries = list(database.datums())
     assert [key for key, _ in entries] == [f"{i:05d}" for i in range(10)]

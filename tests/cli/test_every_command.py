@@ -103,7 +103,7 @@ def test_a_reader_that_goes_away_ends_the_command(tmp_path):
     assert result.stderr == ""
 
 
-def test_letters_that_the_output_lacks_are_escaped(tmp_path):
+def test_characters_that_the_output_lacks_are_escaped(tmp_path):
     (tmp_path / "named.prototxt").write_text('name: "A網" ' + NET, encoding="utf-8")
     result = run("PYTHONIOENCODING=latin-1:strict cnnviz summary named.prototxt", tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
@@ -144,7 +144,7 @@ def test_a_bug_keeps_its_traceback(bug, monkeypatch):
 def test_warnings_of_libraries_are_one_plain_line_each(capsys, monkeypatch):
     from cnnviz.cli import main
 
-    monkeypatch.setattr(main, "_told", set())
+    monkeypatch.setattr(main, "_printed", set())
     for message, category in [
         ("odd\nvalue", UserWarning),
         ("odd value", UserWarning),
@@ -152,8 +152,8 @@ def test_warnings_of_libraries_are_one_plain_line_each(capsys, monkeypatch):
         ("overflow encountered in exp", RuntimeWarning),
         ("will be removed", DeprecationWarning),
     ]:
-        main._tell_warning(message, category, "figure.py", 120)
+        main._print_warning(message, category, "figure.py", 120)
     assert capsys.readouterr().err.splitlines() == [
         "Warning: odd value",
-        "Warning: Some letters are in no font of this machine: a box stands for each of them.",
+        "Warning: Some characters are in none of this machine's fonts and are shown as boxes.",
     ]

@@ -125,8 +125,8 @@ def test_errors_are_one_sentence(folder, arguments, message):
     [
         ([], "Missing argument 'OUT'"),
         (["a.png", "--compare", "b", "--filmstrip", "c"], "not both"),
-        (["a.png", "--compare", "b", "--normalize", "layer"], "are for one snapshot"),
-        (["a.png", "--filmstrip", "b", "--no-marks"], "are for one snapshot"),
+        (["a.png", "--compare", "b", "--normalize", "layer"], "apply to one snapshot"),
+        (["a.png", "--filmstrip", "b", "--no-marks"], "apply to one snapshot"),
         (["a.png", "--report", "xml"], "'xml' is not one of 'text', 'json'"),
         (["a.png", "--limit", "0"], "Invalid value for '--limit'"),
     ],

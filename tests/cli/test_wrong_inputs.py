@@ -57,8 +57,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         ("draw net.prototxt nowhere/o.svg", "nowhere/o.svg: cannot be written: "
          "there is no folder 'nowhere'; make it first."),
         ("draw net.prototxt o.svg --both-phases --phase test", "Give --both-phases or --phase, not both."),
-        ("wieghts net.prototxt", "no command 'wieghts'; did you mean 'weights'?"),
-        ("nonsense", "no command 'nonsense'"),
+        ("wieghts net.prototxt", "unknown command 'wieghts'; did you mean 'weights'?"),
+        ("nonsense", "unknown command 'nonsense'"),
         ("summary net.prototxt --json --csv", "Give --json or --csv, not both."),
         ("plot 6 o.png empty.log --json --csv", "Give --json or --csv, not both."),
         ("time --model type.prototxt", "type.prototxt:3: layer 'conv' (Convolutoin): "
@@ -71,7 +71,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         ("weights net.prototxt net.prototxt o.png", "net.prototxt"),
         ("features net.prototxt net.caffemodel image.png --out maps", "image.png: is not an image"),
         ("features net.prototxt missing.caffemodel image.png --out maps", "missing.caffemodel: "),
-        ("features net.prototxt net.caffemodel fine.png --out maps --class 1", "give that too"),
+        ("features net.prototxt net.caffemodel fine.png --out maps --class 1", "give --attribution too"),
         ("features net.prototxt net.caffemodel fine.png --out maps --classes fine.png",
          "fine.png: holds no class names"),
         ("features net.prototxt net.caffemodel fine.png --out maps --mean nan", "--mean nan: is not finite"),

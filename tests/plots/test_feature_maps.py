@@ -254,10 +254,10 @@ def test_a_damaged_picture_of_a_folder_is_left_out(demo, tmp_path):
         "--out", str(tmp_path / "out"), "--dpi", "40", "--layer", "conv1", "--limit", "4",
     ]  # fmt: skip
     run = CliRunner().invoke(cnnviz_command, arguments)
-    assert "pictures: holds no picture that can be read" in str(run.exception)
+    assert "pictures: holds no image that can be read" in str(run.exception)
     (pictures / "b.png").write_bytes((folder / "digits" / "digit_3.png").read_bytes())
     run = CliRunner().invoke(cnnviz_command, arguments, catch_exceptions=False)
-    assert "b.png: " in run.stdout and "Left out: " in run.stderr and "a.png: is not an image" in run.stderr
+    assert "b.png: " in run.stdout and "Skipped: " in run.stderr and "a.png: is not an image" in run.stderr
 
 
 @pytest.mark.parametrize(
