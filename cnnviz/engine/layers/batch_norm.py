@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cnnviz
 from cnnviz.engine.blob import Blob, Shape
@@ -98,23 +99,27 @@ class BatchNorm(KeepsBottom):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.keep_bottom(bottom[0], top[0])
         channels, dim = self._channels(bottom[0]), self._dim
-        mean, variance = self._mean.mutable_device_data, self._variance.mutable_device_data
-        x = bottom[0].device_data
-        if self._stored and self._learns:
-            for source, target in zip(self.blobs, (mean, variance), strict=False):
-                self.device.copy(target, source.device_data, dim * self.device.dtype.itemsize)
-        elif self._stored:
-            stored = [blob.device_data for blob in self.blobs[:3]]
-            self.launch("batch_norm_stored", dim, dim, *stored, mean, variance)
-        else:
-            channels.moments(x, mean, variance)
-            (self._average if self._learns else self._remember)(channels.size)
+        x, y = bottom[0].device_data, top[0].mutable_device_data
+        mean, variance = self._statistics(channels, x)
         inverse = self._inverse.mutable_device_data
         self.launch("batch_norm_inverse", dim, dim, self._eps, variance, inverse)
-        y = top[0].mutable_device_data
         channels.affine(x, y, shift=mean, factor=inverse)
         if self._learns:
             channels.affine(y, y, factor=self.blobs[3].device_data, bias=self.blobs[4].device_data)
+
+    def _statistics(self, channels: Channels, x: Any) -> tuple[Any, Any]:
+        """Returns mean and variance to use, and takes the batch's into the stored ones in training."""
+        mean, variance = self._mean.mutable_device_data, self._variance.mutable_device_data
+        if self._stored and self._learns:
+            self._mean.copy_data_from(self.blobs[0])
+            self._variance.copy_data_from(self.blobs[1])
+        elif self._stored:
+            sums = [blob.device_data for blob in self.blobs[:3]]
+            self.launch("batch_norm_stored", self._dim, self._dim, *sums, mean, variance)
+        else:
+            channels.moments(x, mean, variance)
+            (self._average if self._learns else self._accumulate)(channels.size)
+        return mean, variance
 
     @property
     def _eps(self) -> float:
@@ -123,7 +128,7 @@ class BatchNorm(KeepsBottom):
 
     def _average(self, size: int) -> None:
         """Takes the batch into NVCaffe's running averages."""
-        if self._seen is None:  # what was loaded is gone on with, so that a resumed training is the same
+        if self._seen is None:  # continues from what was loaded, so that a resumed training is the same
             self._seen = 2 if self.blobs[1].read_data().any() else 0
         fraction = self.param.batch_norm_param.moving_average_fraction if self._seen > 1 else 0.0
         self._seen += 1
@@ -131,7 +136,8 @@ class BatchNorm(KeepsBottom):
         batch = self._mean.device_data, self._variance.device_data
         self.launch("batch_norm_average", self._dim, self._dim, fraction, *batch, *kept)
 
-    def _remember(self, size: int) -> None:
+    def _accumulate(self, size: int) -> None:
+        """Adds the batch to Caffe's sums."""
         fraction = self.param.batch_norm_param.moving_average_fraction
         correction = size / (size - 1) if size > 1 else 1.0
         sums = [blob.mutable_device_data for blob in self.blobs[:3]]
