@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Weight, positive_axis
-from cnnviz.engine.layers._base_convolution import BaseConvolution, window_of
+from cnnviz.engine.layers._base_convolution import BaseConvolution
+from cnnviz.engine.layers._window import window_of
 from cnnviz.engine.ops.im2col import Axes
 from cnnviz.engine.ops.plain_convolution import Geometry
 from cnnviz.errors import NetError
@@ -60,8 +61,8 @@ class Convolution(BaseConvolution):
             self.op.forward(x.device_data, w, bias, y.mutable_device_data)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        dw = self.blobs[0].mutable_device_diff if self._wants(0) else None
-        db = self.blobs[1].mutable_device_diff if self._wants(1) else None
+        dw = self.blobs[0].mutable_device_diff if self._needs_diff(0) else None
+        db = self.blobs[1].mutable_device_diff if self._needs_diff(1) else None
         for x, y, down in zip(bottom, top, propagate_down, strict=True):
             if dw is not None or db is not None:
                 self.op.backward_weights(x.device_data, y.device_diff, dw, db)

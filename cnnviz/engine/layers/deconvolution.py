@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._base_convolution import BaseConvolution, seen_window, window_of
+from cnnviz.engine.layers._base_convolution import BaseConvolution
+from cnnviz.engine.layers._window import seen_window, window_of
 from cnnviz.engine.ops.bias import add_bias, add_bias_gradient
 from cnnviz.engine.ops.im2col import Axes, Window
 from cnnviz.engine.ops.plain_convolution import Geometry
@@ -70,10 +71,10 @@ class Deconvolution(BaseConvolution):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         g = self.geometry
         for x, y, down in zip(bottom, top, propagate_down, strict=True):
-            if self._wants(1):
+            if self._needs_diff(1):
                 db = self.blobs[1].mutable_device_diff
                 add_bias_gradient(self.device, g.num, g.channels, g.window.in_count, y.device_diff, db)
-            if self._wants(0):
+            if self._needs_diff(0):
                 dw = self.blobs[0].mutable_device_diff
                 self.op.backward_weights(y.device_diff, x.device_data, dw, None)
             if down:

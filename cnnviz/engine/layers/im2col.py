@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, positive_axis
-from cnnviz.engine.layers._base_convolution import check_fits, field_of_window, window_of
+from cnnviz.engine.layers._window import check_fits, field_of_window, window_of
 from cnnviz.engine.ops.im2col import Im2col as Im2colOp
 from cnnviz.engine.ops.im2col import Window
 from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
