@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from cnnviz.api.graph import NetPicture
+from cnnviz.api.graph import GraphPicture
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.files import describe_os_error, read_bytes, write_text
 from cnnviz.gallery.html import counted, numbers, whole_page
@@ -43,7 +43,7 @@ class ModelCard:
     boxes: list[Box]
 
 
-def thumbnail(picture: NetPicture) -> list[Box]:
+def thumbnail(picture: GraphPicture) -> list[Box]:
     """Returns the boxes of a graph, its longer side scaled to 1000; a tall graph is laid on its side."""
     scene = picture.scene
     kinds = {detail.box: _KINDS.index(kind_of(detail.row.type)) for detail in reversed(picture.details)}

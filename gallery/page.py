@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cnnviz.analysis.inputs import Value
 from cnnviz.analysis.preprocessing import Preprocessing, find_pictures
-from cnnviz.api.graph import net_picture
+from cnnviz.api.graph import graph_picture
 from cnnviz.engine.device import Device
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.caffemodel import read_weights
@@ -82,7 +82,7 @@ def build_gallery(
         images=found[:MOST_IMAGES],
         omitted=max(len(found) - MOST_IMAGES, 0),
         logs=read,
-        picture=net_picture(definition, level=level, stages=stages, weights=stored),
+        picture=graph_picture(definition, level=level, stages=stages, weights=stored),
         preprocessing=preprocessing,
         class_names=class_names,
         size=size,

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from cnnviz.analysis.inputs import Value
 from cnnviz.analysis.preprocessing import Preprocessing
-from cnnviz.api.graph import NetPicture
+from cnnviz.api.graph import GraphPicture
 from cnnviz.engine.device import Device
 from cnnviz.formats.caffemodel import Weights
 from cnnviz.formats.log_curves import TrainingLog
@@ -42,7 +42,7 @@ class Material:
     images: list[str]
     omitted: int
     logs: list[TrainingLog]
-    picture: NetPicture
+    picture: GraphPicture
     preprocessing: Preprocessing | None
     class_names: str | Sequence[str] | None
     size: tuple[int, int] | None

@@ -22,7 +22,7 @@ from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.plots.common.theme import FORMATS, Theme, get_theme, picture_format
 from cnnviz.plots.graph.assemble import Engine
-from cnnviz.plots.graph.builder import Drawing
+from cnnviz.plots.graph.builder import GraphBuilder
 from cnnviz.plots.graph.layer_detail import LayerDetail
 from cnnviz.plots.graph.layout import DIRECTIONS, layered_layout
 from cnnviz.plots.graph.scene import Scene
@@ -96,7 +96,7 @@ def draw_net(
             "picture's name end in .html, or leave them away."
         )
     theme = get_theme(style)
-    picture = net_picture(
+    picture = graph_picture(
         net, phase=phase, level=level, stages=stages, rankdir=rankdir, fold=fold, color_by=color_by,
         times=times, both_phases=both_phases, layout=layout, columns=columns, costs=costs,
         rates=rates, weights=weights,
@@ -108,7 +108,7 @@ def draw_net(
 
 
 @dataclass(frozen=True)
-class NetPicture:
+class GraphPicture:
     """A drawn net before it is rendered: the scene, and the table that it shows.
 
     Attributes:
@@ -121,7 +121,7 @@ class NetPicture:
     summaries: list[NetSummary]
 
 
-def net_picture(
+def graph_picture(
     net: str | os.PathLike | NetDefinition | Graph,
     *,
     phase: str | int | None = None,
@@ -138,20 +138,20 @@ def net_picture(
     rates: bool = False,
     weights: str | os.PathLike | Mapping[str, Sequence[np.ndarray]] | None = None,
     prefix: str = "net",
-) -> NetPicture:
+) -> GraphPicture:
     """Works out the picture of a net without rendering it; arguments as for ``draw_net``.
 
     Args:
         prefix: begins the keys of all boxes, so that several pictures can stand in one page.
     """
     _check_options(rankdir, fold, color_by, times, layout, columns)
-    drawing = Drawing(fold, color_by, times or {}, costs, rates, prefix)
+    drawing = GraphBuilder(fold, color_by, times or {}, costs, rates, prefix)
     for graph, unknown in _graphs(net, phase, level, stages, both_phases):
         drawing.add(graph, unknown)
     _check_times(times or {}, drawing)
     stored = read_weights(weights) if isinstance(weights, (str, os.PathLike)) else weights or {}
     scene = drawing.scene(rankdir, _engine(layout, columns))
-    return NetPicture(scene, drawing.details(stored), drawing.summaries)
+    return GraphPicture(scene, drawing.details(stored), drawing.summaries)
 
 
 def _check_options(rankdir: str, fold: bool | str, color_by: str | None, times, layout: str, columns) -> None:
@@ -176,7 +176,7 @@ def _check_options(rankdir: str, fold: bool | str, color_by: str | None, times, 
         )
 
 
-def _check_times(times: Mapping[str, float], drawing: Drawing) -> None:
+def _check_times(times: Mapping[str, float], drawing: GraphBuilder) -> None:
     """Raises CnnvizError if no layer has a time: they were measured for another net."""
     names = {row.name for summary in drawing.summaries for row in summary.layers}
     if times and not names & times.keys():
@@ -221,7 +221,7 @@ def _same(definition: NetDefinition, place: int, layer: GraphLayer) -> bool:
     return (param.name, param.type, line) == (layer.name, layer.type, layer.line)
 
 
-def _write(path, suffix: str, picture: NetPicture, svg: str, theme: Theme, dpi: float) -> None:
+def _write(path, suffix: str, picture: GraphPicture, svg: str, theme: Theme, dpi: float) -> None:
     if suffix == "svg":
         write_text(path, svg)
     elif suffix in ("dot", "gv"):

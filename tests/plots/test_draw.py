@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from cnnviz.api.graph import SUFFIXES, draw_net, net_picture
+from cnnviz.api.graph import SUFFIXES, draw_net, graph_picture
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.graph import build_graph
 from cnnviz.errors import CnnvizError, FileError
@@ -70,7 +70,7 @@ def texts(svg: str) -> list[str]:
 
 
 def picture_of(text: str, **options):
-    return net_picture(parse_net(text), **options)
+    return graph_picture(parse_net(text), **options)
 
 
 def box(picture, name: str) -> list[str]:
@@ -326,7 +326,7 @@ HARD = (
 @pytest.mark.parametrize("path", HARD)
 @pytest.mark.parametrize("options", [{}, {"columns": "auto"}, {"rankdir": "LR", "fold": False}])
 def test_real_nets_are_drawn_without_fault(real, path, options):
-    assert not list(scene_faults(net_picture(real / "prototxt" / path, **options).scene))
+    assert not list(scene_faults(graph_picture(real / "prototxt" / path, **options).scene))
 
 
 def test_the_checker_sees_faults():
@@ -385,7 +385,7 @@ def test_blocks_that_differ_are_not_folded():
 
 
 def test_small_nets_show_every_block(reference):
-    picture = net_picture(reference / "nets/resnet18.prototxt")
+    picture = graph_picture(reference / "nets/resnet18.prototxt")
     assert not picture.scene.frames
 
 
@@ -617,7 +617,7 @@ def test_not_wider_than_graphviz_allows(reference):
     for path in sorted((reference / "nets").glob("*.prototxt")):
         widths = []
         for layout in ("own", "dot"):
-            nodes = net_picture(path, layout=layout).scene.nodes
+            nodes = graph_picture(path, layout=layout).scene.nodes
             widths.append(max(n.x + n.width for n in nodes) - min(n.x for n in nodes))
         assert widths[0] <= 1.2 * widths[1], path.name
 
@@ -626,7 +626,7 @@ def test_all_that_the_old_tool_showed_is_shown(reference):
     """Layers, types, windows and number of outputs of every picture that Caffe's own tool drew."""
     for name in ("lenet", "caffenet", "googlenet", "resnet18", "squeezenet_v1.1", "vgg16"):
         old = (reference / f"draw/{name}.dot").read_text(encoding="utf-8")
-        picture = net_picture(reference / f"nets/{name}.prototxt")
+        picture = graph_picture(reference / f"nets/{name}.prototxt")
         new = " ".join(n.title for n in picture.scene.nodes)
         for layer, type in re.findall(r'^"([^"\\]+)\\n\((\w+)', old, re.MULTILINE):
             assert f"{layer} ({type})" in new

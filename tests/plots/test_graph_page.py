@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnviz.api.graph import draw_net, net_picture
+from cnnviz.api.graph import draw_net, graph_picture
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.graph.sheets import LEAST_SCALE, SHEET, paper_pieces
 from cnnviz.plots.graph.weight_facts import weight_facts
@@ -53,7 +53,7 @@ def page(tmp_path_factory) -> str:
 
 
 def test_every_layer_is_in_the_table_and_every_box_leads_to_it(page):
-    picture = net_picture(parse_net(big_nets.resnet()))
+    picture = graph_picture(parse_net(big_nets.resnet()))
     parsed = Page(page)
     assert parsed.rows == len(picture.summaries[0].layers)
     assert len(parsed.ids) == len(set(parsed.ids))
@@ -64,7 +64,7 @@ def test_every_layer_is_in_the_table_and_every_box_leads_to_it(page):
 @pytest.mark.parametrize("rankdir", ["TB", "LR"])
 @pytest.mark.parametrize("net", [big_nets.resnet(), big_nets.ssd()], ids=["residual", "detector"])
 def test_on_paper_every_box_is_whole_and_can_be_read(net, rankdir):
-    scene = net_picture(parse_net(net), rankdir=rankdir).scene
+    scene = graph_picture(parse_net(net), rankdir=rankdir).scene
     pieces = paper_pieces(scene)
     assert len(pieces) > 2
     for piece in pieces:
@@ -80,11 +80,11 @@ def test_on_paper_every_box_is_whole_and_can_be_read(net, rankdir):
 
 
 def test_small_nets_are_printed_in_one_piece_and_narrow_ones_side_by_side(reference):
-    (whole,) = paper_pieces(net_picture(reference / "nets/lenet.prototxt").scene)
+    (whole,) = paper_pieces(graph_picture(reference / "nets/lenet.prototxt").scene)
     assert whole.scale >= LEAST_SCALE
-    pieces = paper_pieces(net_picture(parse_net(big_nets.resnet())).scene)
+    pieces = paper_pieces(graph_picture(parse_net(big_nets.resnet())).scene)
     assert pieces[0].width * pieces[0].scale < SHEET[0] / 2
-    assert paper_pieces(net_picture(parse_net('name: "nothing"')).scene) == []
+    assert paper_pieces(graph_picture(parse_net('name: "nothing"')).scene) == []
 
 
 def test_paper_shows_what_the_page_has(page):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from cnnviz.analysis.summary import graph_to_show, summarize, summary_text
-from cnnviz.api.graph import net_picture
+from cnnviz.api.graph import graph_picture
 from cnnviz.engine.graph import build_graph
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.prototxt import parse_net, to_text
@@ -125,7 +125,7 @@ def work(text: str, **options) -> int:
         to_text(net)
         graph = graph_to_show(net)
         summary_text(summarize(graph))
-        picture = net_picture(net, **options)
+        picture = graph_picture(net, **options)
         svg_text(picture.scene, theme)
         dot_text(picture.scene, theme)
         page_text(picture.scene, picture.details, picture.summaries, theme)
@@ -198,5 +198,5 @@ def test_columns_of_very_many_ranks_need_little_memory():
 
 
 def test_a_picture_of_too_many_sheets_is_printed_on_one():
-    (piece,) = paper_pieces(net_picture(parse_net(chain(2500)), fold=False).scene)
+    (piece,) = paper_pieces(graph_picture(parse_net(chain(2500)), fold=False).scene)
     assert piece.scale < 0.01

@@ -16,11 +16,11 @@ from cnnviz.plots.graph.scene import (
     CARDS,
     PAD_X,
     SWATCH,
-    BoxPlan,
+    Box,
     Frame,
     LegendEntry,
     Link,
-    NodeBox,
+    PlacedBox,
     Primitive,
     Scene,
     Words,
@@ -40,7 +40,7 @@ ENTRY, EXIT = "entry", "exit"
 
 
 @dataclass(frozen=True)
-class PanelPlan:
+class Panel:
     """One net before it has a place.
 
     Attributes:
@@ -50,23 +50,23 @@ class PanelPlan:
         heading: stands above the panel if there are several.
     """
 
-    boxes: dict[int, BoxPlan]
+    boxes: dict[int, Box]
     edges: dict[tuple[int, int], list[str]]
     blocks: list[tuple[Block, tuple[Label, ...], str]]
     heading: str = ""
 
 
 @dataclass
-class _Picture:
+class _Group:
     """Part of a scene in its own coordinates."""
 
     width: float = 0.0
     height: float = 0.0
-    nodes: list[NodeBox] = field(default_factory=list)
+    nodes: list[PlacedBox] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
 
-    def add(self, other: _Picture, dx: float, dy: float) -> None:
+    def add(self, other: _Group, dx: float, dy: float) -> None:
         """Takes over the parts of ``other``, moved by (dx, dy)."""
         self.nodes += [replace(n, x=n.x + dx, y=n.y + dy) for n in other.nodes]
         self.frames += [replace(f, x=f.x + dx, y=f.y + dy) for f in other.frames]
@@ -82,7 +82,7 @@ def compose(
     title: str,
     description: str,
     heading: Sequence[str],
-    panels: Sequence[PanelPlan],
+    panels: Sequence[Panel],
     legend: Sequence[LegendEntry],
     direction: str = "TB",
     engine: Engine = layered_layout,
@@ -100,7 +100,7 @@ def compose(
     scene = Scene(title, description, direction, prefix, plain_lines(heading), legend)
     scene.width = max(body.width, LEAST_WIDTH) + 2 * MARGIN
     top, extras = _heading(title, heading, scene.width - 2 * MARGIN)
-    placed = _Picture()
+    placed = _Group()
     placed.add(body, (scene.width - body.width) / 2, top)
     scene.nodes, scene.links, scene.frames = placed.nodes, placed.links, placed.frames
     below, swatches = _legend(legend, scene.width - 2 * MARGIN, top + body.height + 18)
@@ -112,10 +112,10 @@ def compose(
 # --- one net ------------------------------------------------------------------------------------
 
 
-def _panel(panel: PanelPlan, direction: str, engine: Engine) -> _Picture:
+def _panel(panel: Panel, direction: str, engine: Engine) -> _Group:
     """Lays out one net, each repeated block by itself first."""
     home: dict[int, str] = {}
-    blocks: dict[str, _Picture] = {}
+    blocks: dict[str, _Group] = {}
     pairs, edges_at = list(panel.edges), _edges_at(panel)
     for block, labels, title in panel.blocks:
         key = panel.boxes[block.shown[0]].key + "-block"
@@ -134,7 +134,7 @@ def _panel(panel: PanelPlan, direction: str, engine: Engine) -> _Picture:
     return _laid_out(panel, blocks, engine(sizes, edges, direction), edges, direction)
 
 
-def _edges_at(panel: PanelPlan) -> dict[int, list[int]]:
+def _edges_at(panel: Panel) -> dict[int, list[int]]:
     """Returns the edges, by number, that begin or end at each unit."""
     edges_at: dict[int, list[int]] = defaultdict(list)
     for number, pair in enumerate(panel.edges):
@@ -143,11 +143,9 @@ def _edges_at(panel: PanelPlan) -> dict[int, list[int]]:
     return edges_at
 
 
-def _laid_out(
-    panel: PanelPlan, blocks: dict[str, _Picture], layout: Layout, edges, direction: str
-) -> _Picture:
+def _laid_out(panel: Panel, blocks: dict[str, _Group], layout: Layout, edges, direction: str) -> _Group:
     """Returns the picture of boxes, blocks and lines in the places of ``layout``."""
-    picture = _Picture(layout.width, layout.height)
+    picture = _Group(layout.width, layout.height)
     for node, center in layout.centers.items():
         if node in blocks:
             inner = blocks[node]
@@ -168,14 +166,14 @@ def _told(blobs: Sequence[str]) -> str:
 
 
 def _block_picture(
-    panel: PanelPlan,
+    panel: Panel,
     own_edges: Sequence[tuple[int, int]],
     block: Block,
     labels: Sequence[Label],
     title: str,
     key: str,
     direction: str,
-) -> _Picture:
+) -> _Group:
     """Lays out the first copy of a block, which ``own_edges`` touch, inside a frame that looks like a pile
     of cards.
     """
@@ -207,7 +205,7 @@ def _block_picture(
     return picture
 
 
-def _framed(layout: Layout, labels: Sequence[Label], direction: str) -> tuple[_Picture, tuple[float, float]]:
+def _framed(layout: Layout, labels: Sequence[Label], direction: str) -> tuple[_Group, tuple[float, float]]:
     """Returns an empty picture with room for ``layout`` in a frame, and where in it the layout begins.
 
     Lines enter and leave in the middle of a side; the layout's first box lies there, so they run straight.
@@ -219,13 +217,13 @@ def _framed(layout: Layout, labels: Sequence[Label], direction: str) -> tuple[_P
     if across:
         half = max(header_height + centre[1], layout.height - centre[1] + PAD_X + pile)
         width = max(layout.width, header_width) + 2 * PAD_X
-        return _Picture(width + pile, 2 * half), ((width - layout.width) / 2, half - centre[1])
+        return _Group(width + pile, 2 * half), ((width - layout.width) / 2, half - centre[1])
     # The header keeps to the left half.
     half = max(max(centre[0], layout.width - centre[0] + pile) + PAD_X, header_width)
-    return _Picture(2 * half, layout.height + header_height + pile), (half - centre[0], header_height)
+    return _Group(2 * half, layout.height + header_height + pile), (half - centre[0], header_height)
 
 
-def _port(inner: tuple[float, float], picture: _Picture, direction: str, entry: bool):
+def _port(inner: tuple[float, float], picture: _Group, direction: str, entry: bool):
     """The two points by which a line enters (or leaves) a frame in the middle of its side."""
     along = 1 if direction in ("TB", "BT") else 0
     extent = (picture.width, picture.height)
@@ -240,13 +238,11 @@ def _port(inner: tuple[float, float], picture: _Picture, direction: str, entry: 
 # --- around the nets ----------------------------------------------------------------------------
 
 
-def _side_by_side(
-    pictures: Sequence[_Picture], panels: Sequence[PanelPlan], direction: str, prefix: str
-) -> _Picture:
+def _side_by_side(pictures: Sequence[_Group], panels: Sequence[Panel], direction: str, prefix: str) -> _Group:
     """Returns one picture of all panels, each in a frame with its heading if there are several."""
     if len(pictures) == 1:
         return pictures[0]
-    result, offset = _Picture(), 0.0
+    result, offset = _Group(), 0.0
     across = direction in ("LR", "RL")
     for i, (picture, panel) in enumerate(zip(pictures, panels, strict=True)):
         labels = (Label(panel.heading, 13, bold=True),)

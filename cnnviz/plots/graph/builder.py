@@ -15,11 +15,11 @@ from cnnviz.formats.prototxt import to_text
 from cnnviz.plots.common.kinds import kind_of
 from cnnviz.plots.common.text import NO_BREAK, visible, wrap
 from cnnviz.plots.common.theme import KIND_COLORS
-from cnnviz.plots.graph.assemble import Engine, PanelPlan, compose, plain_lines
+from cnnviz.plots.graph.assemble import Engine, Panel, compose, plain_lines
 from cnnviz.plots.graph.grouping import Block, Folded, fault_of, fold_graph, is_foreign
 from cnnviz.plots.graph.labels import Label, UnitFacts, unit_labels
 from cnnviz.plots.graph.layer_detail import LayerDetail
-from cnnviz.plots.graph.scene import BoxPlan, LegendEntry, Scene
+from cnnviz.plots.graph.scene import Box, LegendEntry, Scene
 from cnnviz.plots.graph.weight_facts import weight_facts
 
 # Where a layer is used; layers of both phases differ in these by nature.
@@ -43,7 +43,7 @@ class _Net:
         return [self.graph.layers[i] for i in self.folded.units[unit].layers]
 
 
-class Drawing:
+class GraphBuilder:
     """Collects graphs and turns them into one scene."""
 
     def __init__(
@@ -102,7 +102,7 @@ class Drawing:
             title, description, heading, panels, self._legend(panels), rankdir, engine, self.prefix
         )
 
-    def _panel(self, index: int) -> PanelPlan:
+    def _panel(self, index: int) -> Panel:
         net = self.nets[index]
         copies: dict[int, list[int]] = {}  # of each unit that is drawn for several, all of these
         hidden: set[int] = set()
@@ -122,9 +122,9 @@ class Drawing:
         }
         blocks = [(block, *_block_labels(net, block)) for block in net.folded.blocks]
         heading = f"{net.summary.phase} phase" if len(self.nets) > 1 else ""
-        return PanelPlan(boxes, net.folded.edges, blocks, heading)
+        return Panel(boxes, net.folded.edges, blocks, heading)
 
-    def _box(self, index: int, unit: int, copies: Sequence[int], others: Mapping[str, GraphLayer]) -> BoxPlan:
+    def _box(self, index: int, unit: int, copies: Sequence[int], others: Mapping[str, GraphLayer]) -> Box:
         net = self.nets[index]
         layers, rows = net.layers(unit), net.rows(unit)
         alike = [net.rows(copy) for copy in copies]
@@ -138,7 +138,7 @@ class Drawing:
         if self.color_by:  # faint words would not be readable on the hottest boxes
             labels = [replace(label, role="text") if label.role == "muted" else label for label in labels]
         fault = fault_of(layers[0])
-        return BoxPlan(
+        return Box(
             key=self._key(index, unit),
             name=visible(rows[0].name),
             title=_tooltip(layers, fault),
@@ -193,7 +193,7 @@ class Drawing:
         more = " …" if len(names) > MOST_DIFFERENCES else ""
         return f"differs: {', '.join(names[:MOST_DIFFERENCES])}{more}" if names else ""
 
-    def _legend(self, panels: Sequence[PanelPlan]) -> list[LegendEntry]:
+    def _legend(self, panels: Sequence[Panel]) -> list[LegendEntry]:
         boxes = [box for panel in panels for box in panel.boxes.values()]
         entries = self._heat_legend() if self.color_by else _kind_legend(boxes)
         if any(box.dash for box in boxes):
@@ -218,7 +218,7 @@ def _heat(value: float, greatest: float) -> float:
     return math.sqrt(value / greatest) if greatest > 0 else 0.0
 
 
-def _kind_legend(boxes: Iterable[BoxPlan]) -> list[LegendEntry]:
+def _kind_legend(boxes: Iterable[Box]) -> list[LegendEntry]:
     kinds = {box.fill.partition(":")[2] for box in boxes if box.fill.startswith("fill:")} - {"fault"}
     return [LegendEntry(kind, f"fill:{kind}", f"kind:{kind}") for kind in KIND_COLORS if kind in kinds]
 

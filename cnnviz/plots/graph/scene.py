@@ -77,7 +77,7 @@ Bounds = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoxPlan:
+class Box:
     """The box of a layer before it has a place.
 
     Attributes:
@@ -94,14 +94,14 @@ class BoxPlan:
     dash: bool = False
     strong: bool = False
 
-    def at(self, center: Point) -> NodeBox:
+    def at(self, center: Point) -> PlacedBox:
         width, height = labels_size(self.labels)
         x, y = center[0] - width / 2, center[1] - height / 2
-        return NodeBox(**vars(self), x=x, y=y, width=width, height=height)
+        return PlacedBox(**vars(self), x=x, y=y, width=width, height=height)
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeBox(BoxPlan):
+class PlacedBox(Box):
     """The box of a layer."""
 
     x: float
@@ -204,14 +204,14 @@ class Scene:
     legend: Sequence[LegendEntry] = ()
     width: float = 0.0
     height: float = 0.0
-    nodes: list[NodeBox] = field(default_factory=list)
+    nodes: list[PlacedBox] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     extras: list[Primitive] = field(default_factory=list)
 
     def primitives(self) -> Iterator[Primitive]:
         """Yields what to paint, from the back to the front."""
-        parts: list[Frame | Link | NodeBox] = [*self.frames, *self.links, *self.nodes]
+        parts: list[Frame | Link | PlacedBox] = [*self.frames, *self.links, *self.nodes]
         for part in parts:
             yield from part.primitives()
         yield from self.extras

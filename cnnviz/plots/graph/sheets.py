@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from cnnviz.plots.graph.scene import Frame, Link, NodeBox, Scene
+from cnnviz.plots.graph.scene import Frame, Link, PlacedBox, Scene
 from cnnviz.plots.graph.to_svg import Paint, number, rect_element, xml
 
 # What A4 and Letter both hold inside margins of 12 mm, less a heading, in pixels of a page.
@@ -23,7 +23,7 @@ COST_OF_LINE = 0.12  # in parts of a sheet, for each line that leads on to the n
 MOST_PIECES = 100  # nobody binds more sheets; what is longer is shrunk to one
 BETWEEN = 12.0  # pieces that stand side by side
 
-Part = NodeBox | Frame | Link
+Part = PlacedBox | Frame | Link
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from cnnviz.plots.common.theme import Theme
 from cnnviz.plots.graph.assemble import HEADING_SIZE, LEGEND_SIZE, TITLE_SIZE
 from cnnviz.plots.graph.labels import Label
-from cnnviz.plots.graph.scene import PAD_X, PAD_Y, Frame, NodeBox, Scene, color_of
+from cnnviz.plots.graph.scene import PAD_X, PAD_Y, Frame, PlacedBox, Scene, color_of
 from cnnviz.plots.graph.to_svg import xml
 
 POINTS_PER_INCH = 72
@@ -25,7 +25,7 @@ def dot_text(scene: Scene, theme: Theme) -> str:
         f'  edge [color="{edge}", arrowsize=0.6];',
     ]
     inside = _frames_of(scene)
-    members: dict[str, list[NodeBox]] = {frame.key: [] for frame in scene.frames}
+    members: dict[str, list[PlacedBox]] = {frame.key: [] for frame in scene.frames}
     for node in scene.nodes:
         if (home := inside[node.key]) is None:
             lines.append("  " + _node(node, scene, theme))
@@ -55,7 +55,7 @@ def _frames_of(scene: Scene) -> dict[str, Frame | None]:
     return found
 
 
-def _centre(node: NodeBox) -> tuple[float, float]:
+def _centre(node: PlacedBox) -> tuple[float, float]:
     return node.x + node.width / 2, node.y + node.height / 2
 
 
@@ -94,7 +94,7 @@ def quote(text: str) -> str:
 # --- boxes --------------------------------------------------------------------------------------
 
 
-def _node(node: NodeBox, scene: Scene, theme: Theme) -> str:
+def _node(node: PlacedBox, scene: Scene, theme: Theme) -> str:
     width, height = node.width / POINTS_PER_INCH, node.height / POINTS_PER_INCH
     place = _place(node.x + node.width / 2, node.y + node.height / 2, scene)
     stroke, fill = color_of(node.stroke, theme), color_of(node.fill, theme)
@@ -110,7 +110,7 @@ def _place(x: float, y: float, scene: Scene) -> str:
     return f'pos="{x:.1f},{scene.height - y:.1f}"'
 
 
-def _cluster(frame: Frame, nodes: Sequence[NodeBox], scene: Scene, theme: Theme) -> Iterator[str]:
+def _cluster(frame: Frame, nodes: Sequence[PlacedBox], scene: Scene, theme: Theme) -> Iterator[str]:
     edge, ground = color_of("edge", theme), color_of("panel", theme)
     yield f"  subgraph {quote('cluster_' + frame.key)} {{"
     yield (

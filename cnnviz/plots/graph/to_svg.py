@@ -11,7 +11,7 @@ from cnnviz.plots.graph.scene import (
     Command,
     Frame,
     Link,
-    NodeBox,
+    PlacedBox,
     Point,
     Primitive,
     Rect,
@@ -74,7 +74,7 @@ def svg_element(
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def _group(tag: str, title: str, part: Frame | Link | NodeBox, paint: Paint) -> str:
+def _group(tag: str, title: str, part: Frame | Link | PlacedBox, paint: Paint) -> str:
     title_text = f"<title>{xml(title)}</title>" if title else ""
     body = "".join(_primitive(item, paint) for item in part.primitives())
     return f"<{tag}>{title_text}{body}</{tag[0]}>"
