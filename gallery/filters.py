@@ -13,7 +13,7 @@ import numpy as np
 from cnnviz.analysis.filter_measures import FilterBank
 from cnnviz.analysis.filters import LayerHealth, Report
 from cnnviz.gallery.html import Anchors, card, counted, legend, links, matrix, mosaic, picture
-from cnnviz.plots.common.html import text
+from cnnviz.plots.common.html import escape
 from cnnviz.plots.common.mosaic import ColorScale, color_scale, largest, number_label
 from cnnviz.plots.common.theme import KIND_COLORS, get_theme
 from cnnviz.plots.weights.forms import (
@@ -80,7 +80,7 @@ def filter_cards(report: Report, anchors: Anchors, elsewhere: Links, progress: C
         found = [health for health in report.layers if health.bank.layer == layer]
         findings = [finding for finding in report.findings if finding.layer in {layer, *_titles(found)}]
         items = "".join(
-            f"<li>{text(f'{finding.layer}: ' if len(found) > 1 else '')}{text(finding.message)}"
+            f"<li>{escape(f'{finding.layer}: ' if len(found) > 1 else '')}{escape(finding.message)}"
             f"{_numbers(finding.filters, found[0].count)}</li>"
             for finding in findings
         )
@@ -88,7 +88,9 @@ def filter_cards(report: Report, anchors: Anchors, elsewhere: Links, progress: C
         body += f'<ul class="findings">{items}</ul>' if items else ""
         for health in found:
             if len(found) > 1:
-                body += f"<h4>{text(health.bank.title)}<small>{text(bank_words(health.bank))}</small></h4>"
+                body += (
+                    f"<h4>{escape(health.bank.title)}<small>{escape(bank_words(health.bank))}</small></h4>"
+                )
             body += _bank(health, health.bank is first)
         remarks = [bank_words(found[0].bank)] if len(found) == 1 else [counted(len(found), "blob")]
         remarks += [counted(len(findings), "finding")] if findings else []
@@ -118,7 +120,7 @@ def _are_few(filters: Sequence[int], count: int) -> bool:
 def _bank(health: LayerHealth, is_first: bool) -> str:
     """One blob of filters: the tiles, and numbers beside them."""
     rows = "".join(
-        f"<div><dt>{text(label)}</dt><dd>{text(value)}</dd></div>"
+        f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>"
         for label, value, _ in statistics_lines(health)
         if value  # what has none stands in the list above
     )
@@ -238,7 +240,7 @@ def _figure(image: str, scale: ColorScale | None, words: Sequence[str], marked: 
     bar = legend(scale) if scale is not None else ""
     parts = [*words, "Each filter is divided by its largest weight."]
     parts += ["Those with a finding are framed."] if marked else []
-    return f"<figure>{image}<figcaption>{bar}{text(' '.join(filter(None, parts)))}</figcaption></figure>"
+    return f"<figure>{image}<figcaption>{bar}{escape(' '.join(filter(None, parts)))}</figcaption></figure>"
 
 
 def _histogram(bank: FilterBank) -> str:
@@ -253,7 +255,7 @@ def _histogram(bank: FilterBank) -> str:
     ends += f'<text x="{zero:.0f}" y="74" text-anchor="middle">0</text>' if low < 0 else ""
     words = f"Histogram of the weights from {number_label(low)} to {number_label(high)}"
     return (
-        f'<svg class="histogram" viewBox="0 0 240 78" role="img" aria-label="{text(words)}">'
+        f'<svg class="histogram" viewBox="0 0 240 78" role="img" aria-label="{escape(words)}">'
         f'<path d="{path}" fill="{KIND_COLORS[bank_kind(bank)]}"/>'
         f'<path class="axis" d="M0 60H240M{zero:.1f} 0V63"/>{ends}</svg>'
     )

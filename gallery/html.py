@@ -6,13 +6,12 @@ import base64
 import io
 import re
 from collections.abc import Iterable, Sequence
-from html import escape
 
 import numpy as np
 from PIL import Image
 
 from cnnviz.formats.images import encode_image
-from cnnviz.plots.common.html import document, template, text
+from cnnviz.plots.common.html import document, escape, template
 from cnnviz.plots.common.mosaic import ColorScale, number_label
 from cnnviz.plots.common.theme import SERIES
 
@@ -45,10 +44,10 @@ class Anchors:
 
 def card(id: str, title: str, remark: str, body: str, *, open: bool = False) -> str:
     """Returns a part of a section that can be folded; ``title`` and ``remark`` are plain text."""
-    small = f"<small>{text(remark)}</small>" if remark else ""
+    small = f"<small>{escape(remark)}</small>" if remark else ""
     return (
         f'<details class="card" id="{id}"{" open" if open else ""}>'
-        f'<summary><h3>{text(title)}{small}</h3></summary><div class="body">{body}</div></details>\n'
+        f'<summary><h3>{escape(title)}{small}</h3></summary><div class="body">{body}</div></details>\n'
     )
 
 
@@ -153,7 +152,7 @@ def averaged(tiles: np.ndarray, most: int) -> tuple[np.ndarray, int]:
 
 def links(found: Sequence[tuple[str, str]]) -> str:
     """Returns links beside a heading: (text, address) each."""
-    return "".join(f' <a class="more" href="{escape(address)}">{text(name)}</a>' for name, address in found)
+    return "".join(f' <a class="more" href="{escape(address)}">{escape(name)}</a>' for name, address in found)
 
 
 def picture(png: bytes, alt: str, width: int = 0, height: int = 0) -> str:
@@ -166,7 +165,7 @@ def picture(png: bytes, alt: str, width: int = 0, height: int = 0) -> str:
     dots = (int.from_bytes(png[start : start + 4], "big") for start in (16, 20))
     width, height = (given or own for given, own in zip((width, height), dots, strict=True))
     return (
-        f'<img class="pixels" src="{data_uri(png)}" alt="{text(alt)}" width="{width}" height="{height}" '
+        f'<img class="pixels" src="{data_uri(png)}" alt="{escape(alt)}" width="{width}" height="{height}" '
         f'style="width:{width}px;aspect-ratio:{width}/{height}">'
     )
 
@@ -185,7 +184,7 @@ def legend(scale: ColorScale) -> str:
 
 def numbers(facts: Sequence[tuple[str, str]]) -> str:
     """Returns facts (name, value) as tiles with large values."""
-    tiles = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in facts)
+    tiles = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
     return f'<dl class="numbers">{tiles}</dl>'
 
 
@@ -202,11 +201,11 @@ def whole_page(
     bar = f'<nav aria-label="Sections"><div>{navigation}</div></nav>\n' if navigation else ""
     body = f"""<a class="skip" href="#main">Skip to the contents</a>
 <header>
-<h1>{text(title)}</h1>
+<h1>{escape(title)}</h1>
 <div class="facts">{below}</div>
 </header>
 {bar}<main id="main">
 {main}
 </main>
-<footer><p>Made by cnnviz. {text(remark)}</p></footer>"""
+<footer><p>Made by cnnviz. {escape(remark)}</p></footer>"""
     return document(title, css + template("page.css", "cnnviz.gallery"), body, script)

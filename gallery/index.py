@@ -6,7 +6,6 @@ import json
 import os
 import re
 from dataclasses import asdict, dataclass
-from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,7 +13,7 @@ from cnnviz.api.graph import GraphPicture
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.files import describe_os_error, read_bytes, write_text
 from cnnviz.gallery.html import counted, numbers, whole_page
-from cnnviz.plots.common.html import GENERATOR, json_element, template, text
+from cnnviz.plots.common.html import GENERATOR, escape, json_element, template
 from cnnviz.plots.common.kinds import kind_of
 from cnnviz.plots.common.theme import KIND_COLORS
 from cnnviz.plots.graph.to_html import graph_css
@@ -143,8 +142,8 @@ def _address(path: Path) -> str:
 
 def _card(path: Path, model: ModelCard) -> str:
     return (
-        f'<li class="card"><a href="{_address(path)}">{_drawing(model)}<h2>{text(model.title)}</h2></a>'
-        f'<p class="files">{text(model.files)}</p>{numbers(model.facts)}</li>\n'
+        f'<li class="card"><a href="{_address(path)}">{_drawing(model)}<h2>{escape(model.title)}</h2></a>'
+        f'<p class="files">{escape(model.files)}</p>{numbers(model.facts)}</li>\n'
     )
 
 
@@ -161,16 +160,16 @@ def _drawing(model: ModelCard) -> str:
 def _table(found: list[tuple[Path, ModelCard]]) -> str:
     """The same facts as a table, a column for each that some model has; the page's script sorts it."""
     names = list(dict.fromkeys(name for _, model in found for name, _ in model.facts))
-    head = "".join(f'<th scope="col" class="n">{text(name)}</th>' for name in names)
+    head = "".join(f'<th scope="col" class="n">{escape(name)}</th>' for name in names)
     rows = ""
     for path, model in found:
         values = dict(model.facts)
         cells = "".join(
-            f'<td class="n" data-order="{_size(values.get(name, ""))}">{text(values.get(name, ""))}</td>'
+            f'<td class="n" data-order="{_size(values.get(name, ""))}">{escape(values.get(name, ""))}</td>'
             for name in names
         )
-        link = f'<a href="{_address(path)}">{text(model.title)}</a>'
-        rows += f'<tr><th scope="row">{link}</th><td class="files">{text(model.files)}</td>{cells}</tr>\n'
+        link = f'<a href="{_address(path)}">{escape(model.title)}</a>'
+        rows += f'<tr><th scope="row">{link}</th><td class="files">{escape(model.files)}</td>{cells}</tr>\n'
     head = f'<th scope="col">model</th><th scope="col" class="files">files</th>{head}'
     return f"<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody>"
 

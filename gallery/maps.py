@@ -16,7 +16,7 @@ from cnnviz.analysis.detections import Detections
 from cnnviz.analysis.features import FeatureMaps, ImageFeatures, Inspector
 from cnnviz.errors import CnnvizError
 from cnnviz.gallery.html import Anchors, averaged, counted, legend, links, matrix, mosaic, photo, picture
-from cnnviz.plots.common.html import text
+from cnnviz.plots.common.html import escape
 from cnnviz.plots.common.mosaic import ColorScale, color_scale, number_label
 from cnnviz.plots.common.theme import SERIES, get_theme
 from cnnviz.plots.features.attributions import METHOD_TITLES, attribution_overlay, attribution_title
@@ -96,8 +96,8 @@ class MapSection:
             f"body:has(#only-{k}:checked) .of:not(.of-{k}){{display:none}}" for k in range(len(self.names))
         )
         choices = "".join(
-            f'<label title="{text(name)}"><input type="radio" name="only" id="only-{k}" autocomplete="off">'
-            f'<span class="seen tiny seen-{k}"></span><span class="name">{text(name)}</span></label>'
+            f'<label title="{escape(name)}"><input type="radio" name="only" id="only-{k}" autocomplete="off">'
+            f'<span class="seen tiny seen-{k}"></span><span class="name">{escape(name)}</span></label>'
             for k, name in enumerate(self.names)
         )
         return (
@@ -113,9 +113,9 @@ class MapSection:
         alt = f"{name} as the net sees it, {features.origin or f'{width} × {height} pixels'}"
         return (
             f"<style>.seen-{number}{{background-image:url({photo(features.seen)})}}</style>"
-            f'<article class="card image of of-{number}" id="image-{number}"><h3>{text(name)}'
-            f'<small>{text(_best(features))}</small></h3><div class="body"><div class="head">'
-            f'<div class="seen big seen-{number}" role="img" aria-label="{text(alt)}" '
+            f'<article class="card image of of-{number}" id="image-{number}"><h3>{escape(name)}'
+            f'<small>{escape(_best(features))}</small></h3><div class="body"><div class="head">'
+            f'<div class="seen big seen-{number}" role="img" aria-label="{escape(alt)}" '
             f'style="aspect-ratio:{width}/{height}">{_boxes(features)}</div>'
             f"{_findings(features)}</div>{_attributions(inspector, features)}</div></article>\n"
         )
@@ -126,13 +126,13 @@ class MapSection:
         rows = ""
         for number, (facts, body) in enumerate(zip(layer.facts, layer.bodies, strict=True)):
             own = " · ".join(fact for fact in facts if fact not in common)
-            name = f"<b>{text(self.names[number])}</b> " if len(self.names) > 1 else ""
-            note = f'<p class="note">{name}{text(own)}</p>' if name or own else ""
+            name = f"<b>{escape(self.names[number])}</b> " if len(self.names) > 1 else ""
+            note = f'<p class="note">{name}{escape(own)}</p>' if name or own else ""
             rows += f'<div class="of of-{number}" id="{self.anchors.id(f"maps-{number}", layer.title)}">'
             rows += f'{note}<div class="maps">{body}</div></div>'
         return (
-            f'<section class="layer" id="{self.place(layer)}"><h4>{text(layer.title)}{links(list(found))}'
-            f"<small>{text(' · '.join(common))}</small></h4>{rows}</section>\n"
+            f'<section class="layer" id="{self.place(layer)}"><h4>{escape(layer.title)}{links(list(found))}'
+            f"<small>{escape(' · '.join(common))}</small></h4>{rows}</section>\n"
         )
 
     def _body(self, maps: FeatureMaps, seen: np.ndarray, number: int, shown: np.ndarray) -> str:
@@ -160,7 +160,7 @@ def _findings(features: ImageFeatures) -> str:
     if found is not None:
         rows = "".join(
             f'<li><span class="tag" style="border-color:{_box_color(k, found)}">{k + 1}</span>'
-            f"<span>{text(words)}</span></li>"
+            f"<span>{escape(words)}</span></li>"
             for k, words in enumerate(features.texts()[:MOST_BOXES])
         )
         if len(found.found) > MOST_BOXES:
@@ -172,14 +172,14 @@ def _findings(features: ImageFeatures) -> str:
     else:
         rows = "".join(
             f'<li><span class="bar"><i style="width:{100 * share:.1f}%"></i></span>'
-            f"<span>{text(words)}</span></li>"
+            f"<span>{escape(words)}</span></li>"
             for share, words in zip(prediction_bars(features), features.texts(), strict=True)
         )
         if rows and not features.are_probabilities:
             notes.append("Scores, as the net ends without a softmax.")
     if features.omitted:
         notes.append(f"{counted(features.omitted, 'layer')} between blocks left out below.")
-    notes += map(text, features.notes)
+    notes += map(escape, features.notes)
     shown = f'<ol class="predictions">{rows}</ol>' if rows else ""
     return f'<div>{shown}<p class="note">{" ".join(notes)}</p></div>' if notes else f"<div>{shown}</div>"
 
@@ -230,11 +230,11 @@ def _attributions(inspector: Inspector, features: ImageFeatures) -> str:
         place = _place(attribution.values)
         signs = "red for, blue against" if attribution.signed else "the brighter, the more"
         figures += (
-            f'<figure><img class="pixels" src="{photo(pixels)}" alt="{text(title)}: strongest {place}" '
-            f'width="{pixels.shape[1]}" height="{pixels.shape[0]}"><figcaption>{text(title)}'
+            f'<figure><img class="pixels" src="{photo(pixels)}" alt="{escape(title)}: strongest {place}" '
+            f'width="{pixels.shape[1]}" height="{pixels.shape[0]}"><figcaption>{escape(title)}'
             f"<small>{signs}; strongest {number_label(scale.high)}</small></figcaption></figure>"
         )
-    heading = text(attribution_title(found))
+    heading = escape(attribution_title(found))
     return f'<section class="layer"><h4>{heading}</h4><div class="attributions">{figures}</div></section>\n'
 
 
@@ -282,7 +282,7 @@ def _tiles(maps: FeatureMaps, shown: np.ndarray) -> str:
     width = min(72, 2 * _WIDEST // columns) * columns
     height = width * int.from_bytes(png[20:24], "big") // int.from_bytes(png[16:20], "big")
     image = picture(png, alt, width, height)
-    return f"<figure>{image}<figcaption>{legend(scale)}{text(note)}</figcaption></figure>"
+    return f"<figure>{image}<figcaption>{legend(scale)}{escape(note)}</figcaption></figure>"
 
 
 def _columns(count: int) -> int:
@@ -314,9 +314,9 @@ def _bars(maps: FeatureMaps) -> str:
     return (
         f'<figure class="wide"><svg class="bars" style="max-width:{max(8, 2 * len(values))}rem" '
         f'viewBox="0 0 {len(values)} 100" preserveAspectRatio="none" role="img" '
-        f'aria-label="{text(f"Values of {maps.layer}. {words}")}">'
+        f'aria-label="{escape(f"Values of {maps.layer}. {words}")}">'
         f'<path d="{path}" stroke-width="{width}"/><path class="axis" d="M0 {zero:.1f}H{len(values)}"/></svg>'
-        f"<figcaption>From 0, left to right. {text(words)}</figcaption></figure>"
+        f"<figcaption>From 0, left to right. {escape(words)}</figcaption></figure>"
     )
 
 
@@ -330,7 +330,7 @@ def _table(maps: FeatureMaps) -> str:
     rows, columns = tiles.shape[1:]
     across, down = max(1, min(12, _WIDEST // columns)), max(1, min(24, 160 // rows))
     image = picture(matrix(tiles[0], scale), f"Values of {maps.layer}", across * columns, down * rows)
-    return f'<figure class="wide">{image}<figcaption>{legend(scale)}{text(note)}</figcaption></figure>'
+    return f'<figure class="wide">{image}<figcaption>{legend(scale)}{escape(note)}</figcaption></figure>'
 
 
 def _thinned(table: np.ndarray) -> tuple[np.ndarray, int]:

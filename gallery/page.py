@@ -22,7 +22,7 @@ from cnnviz.formats.training_log import read_log
 from cnnviz.gallery.html import Anchors, numbers, whole_page
 from cnnviz.gallery.index import ModelCard, card_data, thumbnail
 from cnnviz.gallery.section import Links, Material, Section, all_sections
-from cnnviz.plots.common.html import template, text
+from cnnviz.plots.common.html import escape, template
 from cnnviz.plots.common.text import visible
 from cnnviz.plots.graph.to_html import graph_css, graph_script
 
@@ -114,7 +114,7 @@ def _page(material: Material) -> str:
     model = ModelCard(visible(title), visible(" · ".join(files)), facts, thumbnail(material.picture))
     return whole_page(
         title,
-        text(model.files) + numbers(facts),
+        escape(model.files) + numbers(facts),
         _navigation(sections) if len(sections) > 1 else "",
         f"{parts}\n{card_data(model)}",
         "This page needs no network and can be mailed as it is.",
@@ -135,10 +135,12 @@ def _part(section: Section, elsewhere: Links) -> str:
     key = section.key
     return (
         f'<section class="part" id="{key}" aria-labelledby="{key}-title">'
-        f'<h2 id="{key}-title">{text(section.title)}</h2><p>{text(words)}</p>{html}</section>'
+        f'<h2 id="{key}-title">{escape(section.title)}</h2><p>{escape(words)}</p>{html}</section>'
     )
 
 
 def _navigation(sections: Sequence[Section]) -> str:
-    entries = "".join(f'<li><a href="#{section.key}">{text(section.title)}</a></li>' for section in sections)
+    entries = "".join(
+        f'<li><a href="#{section.key}">{escape(section.title)}</a></li>' for section in sections
+    )
     return f"<ul>{entries}</ul>{''.join(section.switch() for section in sections)}"

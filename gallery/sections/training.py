@@ -9,7 +9,7 @@ from cnnviz.errors import CnnvizError
 from cnnviz.formats.log_curves import TrainingLog
 from cnnviz.gallery.html import Anchors
 from cnnviz.gallery.section import Facts, Links, Material, Section
-from cnnviz.plots.common.html import text
+from cnnviz.plots.common.html import escape
 from cnnviz.plots.training.to_html import training_svg
 
 # Train loss, test loss, test accuracy and learning rate, each against iterations.
@@ -51,12 +51,12 @@ def _lines(kind: int, logs: Sequence[TrainingLog]) -> list[ChartLine]:
 def _card(kind: int, lines: Sequence[ChartLine], logs: Sequence[TrainingLog]) -> str:
     # The figure's own title is its axes; the words for those who do not see it are these.
     svg = training_svg(kind, logs).replace(
-        'role="img"', f'role="img" aria-label="{text(_words(kind, lines))}"', 1
+        'role="img"', f'role="img" aria-label="{escape(_words(kind, lines))}"', 1
     )
     # Charts hold text, which a narrow page would make too small: they scroll sideways there.
     return (
         f'<div class="card"><div class="body scroll" tabindex="0" role="region" '
-        f'aria-label="{text(chart_name(kind))}">{svg}</div></div>'
+        f'aria-label="{escape(chart_name(kind))}">{svg}</div></div>'
     )
 
 

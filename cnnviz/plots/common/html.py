@@ -1,6 +1,6 @@
 """What all our pages share: the head, what the browser may do with them, and safe text and data.
 
-Nothing of a user's file becomes markup, script or an address: names go through ``text``, data through
+Nothing of a user's file becomes markup, script or an address: names go through ``escape``, data through
 ``json_element``, and the page's own policy lets no script run but the one it was made with.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import html
 import json
-from html import escape
 from importlib import resources
 from typing import Any
 
@@ -20,9 +20,9 @@ GENERATOR = '<meta name="generator" content="cnnviz">'
 _POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def text(value: object) -> str:
+def escape(value: object) -> str:
     """Returns a name as harmless text: markup escaped, control and direction marks made visible."""
-    return escape(visible(str(value)))
+    return html.escape(visible(str(value)))
 
 
 def json_element(data: Any, attributes: str = "") -> str:
@@ -45,7 +45,7 @@ def document(title: str, css: str, body: str, script: str = "") -> str:
     Args:
         title: plain text.
         css, script: ours; nothing of a user's file may be in them.
-        body: markup; names in it have gone through ``text``.
+        body: markup; names in it have gone through ``escape``.
     """
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -62,7 +62,7 @@ def document(title: str, css: str, body: str, script: str = "") -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 {GENERATOR}
 <meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{text(title)}</title>
+<title>{escape(title)}</title>
 <style>
 {css}
 </style>

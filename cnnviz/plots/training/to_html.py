@@ -27,7 +27,7 @@ from cnnviz.analysis.training import (
 )
 from cnnviz.formats.log_curves import TrainingLog, readable
 from cnnviz.plots.common.figure import render
-from cnnviz.plots.common.html import document, json_element, template, text
+from cnnviz.plots.common.html import document, escape, json_element, template
 from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.training.chart import draw_chart
 
@@ -70,7 +70,7 @@ def training_page(number: int, lines: list[ChartLine], heading: str, **view: Any
         "series": [_series_data(i, lines) for i in range(len(lines))],
     }
     body = _BODY.format(
-        title=text(heading),
+        title=escape(heading),
         svg=svg,
         buttons="\n".join(_button(i, lines) for i in range(len(lines))),
         rows="\n".join(_row(line) for line in lines),
@@ -165,7 +165,7 @@ def _button(i: int, lines: list[ChartLine]) -> str:
     name, color = _name_and_color(i, lines)
     return (
         f'<button type="button" aria-pressed="true" data-series="{i}">'
-        f'<i style="background:var(--series{color})"></i>{text(name)}</button>'
+        f'<i style="background:var(--series{color})"></i>{escape(name)}</button>'
     )
 
 
@@ -185,7 +185,7 @@ def _row(line: ChartLine) -> str:
     finite = line.y[np.isfinite(line.y)]
     values = [finite[-1], finite.min(), finite.max()] if len(finite) else [math.nan] * 3
     cells = "".join(f"<td>{value:.6g}</td>" for value in values)
-    names = f"<td>{text(line.log)}</td><th scope=row>{text(line.name)}</th>"
+    names = f"<td>{escape(line.log)}</td><th scope=row>{escape(line.name)}</th>"
     return f"<tr>{names}<td>{len(line.y)}</td>{cells}</tr>"
 
 
