@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from cnnviz.cli._options import dpi_option, style_option
 from cnnviz.cli._progress import announce, clear, say
-
-if TYPE_CHECKING:
-    from cnnviz.analysis.drift import Comparison, SnapshotSeries
-    from cnnviz.analysis.filters import Report
 
 SECTION = "Look"
 
@@ -90,34 +85,33 @@ def command(
         raise click.UsageError("Missing argument 'OUT'; it may be omitted only with --report.")
     if compare and filmstrip:
         raise click.UsageError("Give --compare or --filmstrip, not both.")
+    if filmstrip and len(layers) > 1:
+        raise click.UsageError("A filmstrip shows one layer; give --layer once.")
     if (compare or filmstrip) and (normalize != "filter" or no_marks):
         raise click.UsageError("--normalize and --no-marks apply to one snapshot; omit them here.")
+    from cnnviz.analysis.filters import Report
+    from cnnviz.api.compare import plot_weight_difference
+    from cnnviz.api.filmstrip import plot_weight_filmstrip
+    from cnnviz.api.weights import plot_weights, weights_report
+
     net = None if model == "-" else model
-    snapshots = [weights, *([compare] if compare else _files(filmstrip, weights))]
-    measured = _measure(net, snapshots) if report else None
+    later = [compare] if compare else _files(filmstrip, weights)
+    measured = weights_report(net, weights, *later, progress=announce) if report else None
+    clear()
     if measured is not None:
         say((measured.to_json() if report == "json" else measured.to_text()).rstrip("\n"))
     if out is None:
         return
-    options = {"order": order, "channel_order": "rgb" if rgb else "bgr", "style": style, "dpi": dpi}
-    options |= {"model": net} | ({"limit": limit} if limit else {})
+    options = {"model": net, "order": order, "channel_order": "rgb" if rgb else "bgr"}
+    options |= {"style": style, "dpi": dpi} | ({"limit": limit} if limit else {})
     if compare:
-        from cnnviz.plots.weights.compare import plot_weight_difference
-
         plot_weight_difference(weights, compare, out, layers=layers or None, **options)
     elif filmstrip:
-        from cnnviz.plots.weights.filmstrip import plot_weight_filmstrip
-
-        if len(layers) > 1:
-            raise click.UsageError("A filmstrip shows one layer; give --layer once.")
-        plot_weight_filmstrip(snapshots, out, layer=layers[0] if layers else None, **options)
+        plot_weight_filmstrip([weights, *later], out, layer=layers[0] if layers else None, **options)
     else:
-        from cnnviz.analysis.filters import Report
-        from cnnviz.plots.weights.draw import plot_weights
-
+        options |= {"layers": layers or None, "normalize": normalize, "marks": not no_marks}
         known = measured if isinstance(measured, Report) else None
-        shown = {"layers": layers or None, "normalize": normalize, "marks": not no_marks}
-        plot_weights(weights=weights, path=out, report=known, progress=announce, **shown, **options)
+        plot_weights(weights=weights, path=out, report=known, progress=announce, **options)
         clear()
     if report is None:  # a report has the output to itself
         say(f"Wrote {out}")
@@ -136,20 +130,3 @@ def _files(patterns: tuple[str, ...], first: str) -> list[str]:
             raise FileError(f"{pattern}: no such file, and no file matches it as a pattern.")
         found += names
     return [name for name in dict.fromkeys(found) if Path(name).resolve() != Path(first).resolve()]
-
-
-def _measure(model: str | None, snapshots: list[str]) -> Report | Comparison | SnapshotSeries:
-    """Returns the health of one file, the comparison of two, or the series of more."""
-    from cnnviz.analysis.drift import compare_snapshots, compare_weights, in_order
-    from cnnviz.analysis.filters import filter_report
-    from cnnviz.analysis.model import load_graph, load_weights
-
-    loaded = [load_weights(path) for path in snapshots]
-    graphs = [load_graph(model, weights) for weights in loaded]
-    if len(loaded) > 2:
-        return compare_snapshots(in_order(loaded), graphs[0])
-    if len(loaded) == 2:
-        return compare_weights(loaded[0], loaded[1], graphs[0])
-    report = filter_report(loaded[0], graphs[0], announce)
-    clear()
-    return report

@@ -30,7 +30,7 @@ _PUBLIC = {
     "read_weights": "cnnviz.formats.caffemodel",
     "read_log": "cnnviz.formats.training_log",
     "draw_net": "cnnviz.api.graph",
-    "plot_weights": "cnnviz.plots.weights.draw",
+    "plot_weights": "cnnviz.api.weights",
     "plot_features": "cnnviz.plots.features.maps",
     "plot_training_log": "cnnviz.plots.training.chart",
     "build_gallery": "cnnviz.gallery.page",

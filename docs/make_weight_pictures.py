@@ -16,11 +16,11 @@ from PIL import Image
 from rows_net import train_rows, write_rows
 
 from cnnviz import get_solver, read_weights
+from cnnviz.api.compare import plot_weight_difference
+from cnnviz.api.filmstrip import plot_weight_filmstrip
+from cnnviz.api.weights import plot_weights
 from cnnviz.engine.data.digits import load_digits
 from cnnviz.gallery.demo import run_demo
-from cnnviz.plots.weights.compare import plot_weight_difference
-from cnnviz.plots.weights.draw import plot_weights
-from cnnviz.plots.weights.filmstrip import plot_weight_filmstrip
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 SOLVER = """net: "{folder}/{name}.prototxt" snapshot_prefix: "{folder}/{name}" random_seed: 2

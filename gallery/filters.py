@@ -19,9 +19,7 @@ from cnnviz.plots.common.theme import KIND_COLORS, get_theme
 from cnnviz.plots.weights.forms import (
     bank_kind,
     bank_words,
-    first_windows,
     in_color,
-    reads_area,
     statistics_lines,
     tile_form,
     weight_histogram,
@@ -74,7 +72,6 @@ def filter_cards(report: Report, anchors: Anchors, elsewhere: Links, progress: C
         progress: called with what is being done.
     """
     cards: list[str] = []
-    first = first_windows([health.bank for health in report.layers])
     for layer in shown_layers(report):
         progress(f"filters of {layer}")
         found = [health for health in report.layers if health.bank.layer == layer]
@@ -91,7 +88,7 @@ def filter_cards(report: Report, anchors: Anchors, elsewhere: Links, progress: C
                 body += (
                     f"<h4>{escape(health.bank.title)}<small>{escape(bank_words(health.bank))}</small></h4>"
                 )
-            body += _bank(health, health.bank is first)
+            body += _bank(health)
         remarks = [bank_words(found[0].bank)] if len(found) == 1 else [counted(len(found), "blob")]
         remarks += [counted(len(findings), "finding")] if findings else []
         is_open = len(cards) < _OPEN
@@ -117,7 +114,7 @@ def _are_few(filters: Sequence[int], count: int) -> bool:
     return 2 * len(filters) <= count
 
 
-def _bank(health: LayerHealth, is_first: bool) -> str:
+def _bank(health: LayerHealth) -> str:
     """One blob of filters: the tiles, and numbers beside them."""
     rows = "".join(
         f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>"
@@ -125,17 +122,17 @@ def _bank(health: LayerHealth, is_first: bool) -> str:
         if value  # what has none stands in the list above
     )
     return (
-        f'<div class="filters">{_tiles(health, is_first)}'
+        f'<div class="filters">{_tiles(health)}'
         f'<div class="aside"><dl>{rows}</dl>{_histogram(health.bank)}</div></div>'
     )
 
 
-def _tiles(health: LayerHealth, is_first: bool) -> str:
+def _tiles(health: LayerHealth) -> str:
     bank = health.bank
     filters = bank.filters
-    if bank.reads and reads_area(bank) and len(filters) * bank.reads[0] <= _MOST_TILES:
+    if bank.reads and bank.reads_area and len(filters) * bank.reads[0] <= _MOST_TILES:
         filters = filters.reshape(len(filters), *bank.reads)
-    form = tile_form(filters, is_first)
+    form = tile_form(filters, bank.is_first)
     if form == "matrix":
         return _matrix(bank, filters.reshape(len(filters), -1))
     few = [numbers for numbers in health.marks.values() if _are_few(numbers, len(filters))]

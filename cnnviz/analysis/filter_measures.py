@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ class FilterBank:
         shape: the blob's shape in the file.
         role: Caffe's name of a recurrent layer's blob, e.g. "W_hc"; "" for other layers.
         depth: the sides of windows before the last two: (D,) for volumes, () for images.
+        is_first: whether it is the first convolution of the file and reads images, which may have colours.
     """
 
     layer: str
@@ -51,6 +52,7 @@ class FilterBank:
     shape: tuple[int, ...]
     role: str = ""
     depth: tuple[int, ...] = ()
+    is_first: bool = False
 
     @property
     def filter_shape(self) -> tuple[int, ...]:
@@ -65,6 +67,16 @@ class FilterBank:
     @property
     def is_windows(self) -> bool:
         return self.filters.ndim == 4
+
+    @property
+    def has_area(self) -> bool:
+        """Whether filters are windows of more than one weight per channel."""
+        return self.is_windows and math.prod(self.filters.shape[2:]) > 1
+
+    @property
+    def reads_area(self) -> bool:
+        """Whether a row of a matrix is multiplied with something that has height and width."""
+        return self.reads is not None and min(self.reads[1:]) > 1
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -101,6 +113,9 @@ def filter_banks(weights: Weights, graph: Graph | None = None) -> list[FilterBan
             banks.append(
                 FilterBank(layer, index, kind, group, filters, reads, blob.shape, roles[index], depth)
             )
+    first = next((i for i, bank in enumerate(banks) if bank.is_windows), None)
+    if first is not None and not banks[first].depth:
+        banks[first] = replace(banks[first], is_first=True)
     return banks
 
 

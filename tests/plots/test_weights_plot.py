@@ -12,14 +12,14 @@ from matplotlib.text import Text
 import cnnviz
 from cnnviz.analysis.filter_measures import filter_banks
 from cnnviz.analysis.filters import filter_report
+from cnnviz.api.compare import plot_weight_difference
+from cnnviz.api.filmstrip import plot_weight_filmstrip
+from cnnviz.api.weights import plot_weights
 from cnnviz.engine.graph import build_graph
 from cnnviz.errors import CnnvizError, FileError, WeightsError
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.gallery.page import build_gallery
-from cnnviz.plots.weights.compare import plot_weight_difference
-from cnnviz.plots.weights.draw import plot_weights
-from cnnviz.plots.weights.filmstrip import plot_weight_filmstrip
 from cnnviz.plots.weights.forms import tile_form
 
 NET = """
@@ -394,7 +394,7 @@ def test_a_file_is_written(tmp_path):
         ({"order": "size"}, "unknown order 'size'"),
         (
             {"normalize": "filtre"},
-            "normalize is 'filtre', wanted 'filter' or 'layer'; did you mean 'filter'?",
+            "normalize is 'filtre'; expected 'filter' or 'layer'; did you mean 'filter'?",
         ),
         ({"channel_order": "gbr"}, "channel_order is 'gbr'"),
         ({"limit": 0}, "limit is 0"),
@@ -499,7 +499,7 @@ def test_a_film_strip_says_its_limit_and_needs_windows():
         CnnvizError, match="'ip' has no windows to show as a film; layers that have: conv1, conv2"
     ):
         plot_weight_filmstrip(snapshots, layer="ip")
-    with pytest.raises(WeightsError, match="wanted two or more"):
+    with pytest.raises(WeightsError, match="expected two or more"):
         plot_weight_filmstrip(snapshots[:1])
     snapshots[1]["conv1"][0] = np.ones((6, 3, 3, 3))
     with pytest.raises(WeightsError, match="Give snapshots of one net"):

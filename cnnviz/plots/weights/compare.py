@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,12 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.analysis.drift import Comparison, LayerDrift, compare_weights
-from cnnviz.analysis.filter_measures import FilterBank, filter_banks, order_filters
-from cnnviz.analysis.filters import listed, median
-from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
-from cnnviz.errors import WeightsError
-from cnnviz.plots.common.figure import new_figure, save_figure, style_axes
+from cnnviz.analysis.drift import Comparison, LayerDrift
+from cnnviz.analysis.filter_measures import FilterBank, order_filters
+from cnnviz.analysis.filters import median
+from cnnviz.plots.common.figure import new_figure, style_axes
+from cnnviz.plots.common.filters import FilterOptions
 from cnnviz.plots.common.mosaic import (
     ColorScale,
     color_bar,
@@ -40,20 +38,16 @@ from cnnviz.plots.weights.forms import (
     SECTION_GAP,
     WIDTH,
     bank_kind,
-    check_choice,
-    choose_layers,
     draw_counts,
     draw_heading,
     draw_statistics,
     draw_title,
-    first_windows,
     in_color,
     left_out,
     tile_form,
     title_height,
 )
 
-MOST_COMPARED = 256  # tiles of a panel, by default: more could not be compared by eye
 _MOST_SIDE = 16  # filters, and channels of each, where not all fit
 _MATRIX_SHARE = 0.99  # of a matrix's weights within the colour scale
 
@@ -96,9 +90,9 @@ class _Tiles:
         return shown[:, : self.channels].reshape(-1, *shown.shape[2:])
 
 
-def _tiles_for(bank: FilterBank, is_first: bool, order: str, channel_order: str, limit: int) -> _Tiles:
-    kind, numbers = tile_form(bank.filters, is_first), order_filters(bank.filters, order)
-    count, inner = bank.filters.shape[:2]
+def _tiles_for(bank: FilterBank, options: FilterOptions) -> _Tiles:
+    kind, numbers = tile_form(bank.filters, bank.is_first), order_filters(bank.filters, options.order)
+    (count, inner), limit = bank.filters.shape[:2], options.limit
     if kind == "matrix":
         shown, channels = min(count, MATRIX_ROWS), min(inner, MATRIX_COLUMNS)
     elif kind == "rows":
@@ -115,7 +109,7 @@ def _tiles_for(bank: FilterBank, is_first: bool, order: str, channel_order: str,
         note = ", ".join(filter(None, [note, cells]))
         numbers = numbers[::skip]
     columns = {"rows": channels, "matrix": 1}.get(kind)
-    return _Tiles(kind, numbers, channels, columns, step, channel_order, note)
+    return _Tiles(kind, numbers, channels, columns, step, options.channel_order, note)
 
 
 def _matrix_height(rows: int, columns: int) -> float:
@@ -123,60 +117,19 @@ def _matrix_height(rows: int, columns: int) -> float:
     return min(1.9, max(_PANEL * rows / columns, min(rows * 0.14, 1.2)))
 
 
-def plot_weight_difference(
-    before: AnyWeights,
-    after: AnyWeights,
-    path: str | os.PathLike | None = None,
-    *,
-    model: AnyModel = None,
-    layers: Sequence[str] | None = None,
-    order: str = "file",
-    channel_order: str = "bgr",
-    limit: int = MOST_COMPARED,
-    style: str = "light",
-    dpi: float = 150,
+def draw_comparison(
+    comparison: Comparison, chosen: Sequence[LayerDrift], options: FilterOptions, net: str = ""
 ) -> Figure:
-    """Draws two snapshots of a net and their difference side by side, layer by layer, with the drift.
+    """Draws the ``chosen`` layers of two snapshots and their difference side by side, and the drift of all.
 
-    Both snapshots of a layer have one scale, the difference has its own. The filters stand in the
-    order of the second snapshot.
+    Both snapshots of a layer have one scale, the difference has its own.
 
     Args:
-        before, after: paths of caffemodels, or blobs by layer name.
-        path: where to write the picture; its suffix gives the format.
-        model: the net: path of a prototxt, NetDefinition, Graph, or None.
-        limit: most tiles of a panel.
-        layers, order, channel_order, style, dpi: as for ``plot_weights``.
-
-    Raises:
-        WeightsError: the snapshots share no layer of the same shape, or do not fit the net.
-        CnnvizError: an unknown layer or option.
+        net: the net's name.
     """
-    check_choice("channel_order", channel_order, ("bgr", "rgb"))
-    theme = get_theme(style)
-    old, new = load_weights(before), load_weights(after)
-    graph = load_graph(model, new)
-    if model is not None:
-        load_graph(graph, old)
-    comparison = compare_weights(old, new, graph)
-    drifts = {drift.title: drift for drift in comparison.layers}
-    banks = filter_banks(new, graph)
-    chosen = [bank for bank in choose_layers(banks, layers, new, graph) if bank.title in drifts]
-    if not chosen:
-        raise WeightsError(
-            f"{comparison.before} and {comparison.after}: the layers asked for differ in shape or are in "
-            f"one of them only; layers in both: {listed([*drifts], 8)}."
-        )
-    first = first_windows(banks)
-    sections = [
-        _Difference(drifts[b.title], _tiles_for(b, b is first, order, channel_order, limit), theme)
-        for b in chosen
-    ]
-    name = (graph.name if graph else "") or getattr(new, "net_name", "")
-    figure = _draw_differences(sections, comparison, name, theme)
-    if path is not None:
-        save_figure(figure, path, dpi, title=f"{comparison.after} - {comparison.before}")
-    return figure
+    theme = get_theme(options.style)
+    sections = [_Difference(drift, _tiles_for(drift.after.bank, options), theme) for drift in chosen]
+    return _draw_differences(sections, comparison, net, theme)
 
 
 @dataclass

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.analysis.filter_measures import FilterBank, filter_banks, order_filters
-from cnnviz.analysis.filters import (
-    FILTER_FINDINGS,
-    LAYER_FINDINGS,
-    LayerHealth,
-    Report,
-    filter_report,
-    layer_health,
-)
-from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
-from cnnviz.engine.graph import Graph
-from cnnviz.errors import CnnvizError
-from cnnviz.plots.common.figure import new_figure, save_figure
+from cnnviz.analysis.filter_measures import FilterBank, order_filters
+from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth, Report
+from cnnviz.plots.common.figure import new_figure
+from cnnviz.plots.common.filters import FilterOptions
 from cnnviz.plots.common.mosaic import (
     GAP,
     ColorScale,
@@ -49,23 +38,18 @@ from cnnviz.plots.weights.forms import (
     MATRIX_COLUMNS,
     MATRIX_ROWS,
     MOST_CHANNELS,
-    MOST_TILES,
     SECTION_GAP,
     WIDTH,
-    check_choice,
-    choose_layers,
     draw_counts,
     draw_heading,
     draw_legend,
     draw_statistics,
     draw_title,
     finding_mark,
-    first_windows,
     in_color,
     layer_kinds,
     left_out,
     legend_height,
-    reads_area,
     statistics_lines,
     tile_form,
     title_height,
@@ -91,102 +75,33 @@ _ORDER_WORDS = {
 _SCALE_WORDS = {"filter": "each filter on its own scale", "layer": "one scale for each layer"}
 
 
-def plot_weights(
-    model: AnyModel,
-    weights: AnyWeights,
-    path: str | os.PathLike | None = None,
-    *,
-    layers: Sequence[str] | None = None,
-    order: str = "file",
-    normalize: str = "filter",
-    channel_order: str = "bgr",
-    limit: int = MOST_TILES,
-    marks: bool = True,
-    style: str = "light",
-    dpi: float = 150,
-    report: Report | None = None,
-    progress: Callable[[str], None] | None = None,
+def draw_weights(
+    chosen: Sequence[LayerHealth], options: FilterOptions, title: str, file: str, report: Report | None = None
 ) -> Figure:
-    """Draws the filters of a net, a section for each layer.
+    """Draws the filters of layers, a section for each.
 
-    A first convolution on three channels is drawn in colour, one tile a filter; so are windows on one
+    A first convolution on three channels is drawn in colour, one tile per filter; so are windows on one
     channel, in the colours of a scale. Deeper convolutions have a row of tiles for each filter, a tile
     for each channel. A fully connected layer is drawn as tiles of the shape it reads if all of them
-    fit the limit, else as a matrix, a row for each output; so are recurrent layers and 1 x 1 convolutions.
+    fit the limit, otherwise as a matrix, a row for each output; so are recurrent layers and 1 x 1
+    convolutions.
 
     Args:
-        model: the net (path of a prototxt, NetDefinition or Graph), or None for what the file tells.
-        weights: path of a caffemodel, or blobs by layer name.
-        path: where to write the picture; its suffix gives the format.
-        layers: names of the layers to draw; by default all, or a few of all depths where there are more
-            than MOST_LAYERS, below an overview of all.
-        order: of the filters: "file", "norm" (largest first) or "similarity" (like beside like).
-        normalize: "filter": each filter has the whole colour scale; "layer": one scale for the layer.
-        channel_order: what the net's three input channels are: "bgr" or "rgb".
-        limit: most tiles drawn of one layer; what is left out is said in the picture.
-        marks: whether filters with a finding are marked.
-        style: "light" or "dark".
-        dpi: dots per inch of PNG and JPEG.
-        report: of the same weights, if they have been measured already.
-        progress: called with the name of each layer before it is measured.
-
-    Returns:
-        The figure.
-
-    Raises:
-        WeightsError: the weights do not fit the net, or hold no filters.
-        CnnvizError: an unknown layer, order or other option.
-        FileError: a file cannot be read or written.
+        chosen: the layers to draw.
+        title, file: what the figure is called, and the file's name below.
+        report: of all layers: adds its verdict, and an overview where not all of them are drawn.
     """
-    check_choice("normalize", normalize, ("filter", "layer"))
-    check_choice("channel_order", channel_order, ("bgr", "rgb"))
-    if limit < 1:
-        raise CnnvizError(f"limit is {limit}, wanted 1 tile or more.")
-    theme = get_theme(style)
-    source = load_weights(weights)
-    graph = load_graph(model, source)
-    if report is None and layers is None:
-        report = filter_report(source, graph, progress)
-    banks = [health.bank for health in report.layers] if report else filter_banks(source, graph)
-    chosen = choose_layers(banks, layers, source, graph)
-    known = {health.bank.title: health for health in report.layers} if report else {}
-    options = _Options(theme, order, normalize, channel_order, limit, marks)
-    first = first_windows(banks)
-    sections = [
-        _plan(_Section(known.get(bank.title) or layer_health(bank), options, bank is first))
-        for bank in chosen
-    ]
-    subtitle = [_ORDER_WORDS[order], _SCALE_WORDS[normalize]]
+    theme = get_theme(options.style)
+    sections = [_plan(_Section(health, options, theme)) for health in chosen]
+    subtitle = [_ORDER_WORDS[options.order], _SCALE_WORDS[options.normalize]]
     if any(s.kind == "color" for s in sections):
-        subtitle.append(f"input channels read as {channel_order.upper()}")
-    title = _title(source, graph)
-    whole = report if layers is None else None
-    lines = [Path(getattr(source, "path", "")).name, whole.verdict if whole else "", " · ".join(subtitle)]
-    overview = whole.layers if whole and len(chosen) < len(banks) else ()
-    figure = _draw_sections(sections, overview, title, lines, theme)
-    if path is not None:
-        save_figure(figure, path, dpi, title=title)
-    return figure
-
-
-def _title(weights: Mapping, graph: Graph | None) -> str:
-    name = (graph.name if graph else "") or getattr(weights, "net_name", "")
-    return f"Weights of {name}" if name else "Weights"
+        subtitle.append(f"input channels read as {options.channel_order.upper()}")
+    lines = [file, report.verdict if report else "", " · ".join(subtitle)]
+    overview = report.layers if report and len(chosen) < len(report.layers) else ()
+    return _draw_sections(sections, overview, title, lines, theme)
 
 
 # --- planning -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Options:
-    """The wishes of ``plot_weights``."""
-
-    theme: Theme
-    order: str
-    normalize: str
-    channel_order: str
-    limit: int
-    marks: bool
 
 
 @dataclass
@@ -194,7 +109,6 @@ class _Section:
     """One layer of the figure: what is drawn, and how large; sizes in inches.
 
     Attributes:
-        is_first: whether it is the first convolution.
         kind: see ``tile_form``.
         filters: (N, C, H, W), or (N, D) for a matrix, in the order of the file.
         numbers: (N,) their numbers in the order of drawing.
@@ -204,8 +118,8 @@ class _Section:
     """
 
     health: LayerHealth
-    options: _Options
-    is_first: bool
+    options: FilterOptions
+    theme: Theme
     kind: str = ""
     filters: np.ndarray = None  # type: ignore[assignment]
     numbers: np.ndarray = None  # type: ignore[assignment]
@@ -219,10 +133,6 @@ class _Section:
     @property
     def bank(self) -> FilterBank:
         return self.health.bank
-
-    @property
-    def theme(self) -> Theme:
-        return self.options.theme
 
     @property
     def total_height(self) -> float:
@@ -262,9 +172,9 @@ def _plan(section: _Section) -> _Section:
     bank, limit = section.bank, section.options.limit
     section.numbers = order_filters(bank.filters, section.options.order)
     filters = bank.filters
-    if bank.reads and reads_area(bank) and len(filters) * bank.reads[0] <= limit:
+    if bank.reads and bank.reads_area and len(filters) * bank.reads[0] <= limit:
         filters = filters.reshape(len(filters), *bank.reads)
-    section.kind = tile_form(filters, section.is_first)
+    section.kind = tile_form(filters, bank.is_first)
     section.filters = filters.reshape(len(filters), -1) if section.kind == "matrix" else filters
     plan = {"color": _plan_grid, "grid": _plan_grid, "rows": _plan_rows, "matrix": _plan_matrix}
     return plan[section.kind](section, limit)
@@ -275,7 +185,7 @@ def _plan_grid(section: _Section, limit: int) -> _Section:
     count = min(len(section.filters), limit)
     height, width = section.filters.shape[2:]
     across, down = width / max(height, width), height / max(height, width)  # of a tile's longer side
-    tile, most_height = (0.66, 3.3) if section.is_first else (0.46, 2.6)
+    tile, most_height = (0.66, 3.3) if section.bank.is_first else (0.46, 2.6)
     while True:
         strip = _NUMBER / (tile * down) if tile * down >= 0.24 and count <= 256 else 0.0
         room = _LEFT_WIDTH - (0 if strip else _GRID_GUTTER)

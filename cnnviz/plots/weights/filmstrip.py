@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz.analysis.drift import in_order, iterations_of, layer_drift, snapshot_name
-from cnnviz.analysis.filter_measures import FilterBank, filter_banks, order_filters
-from cnnviz.analysis.filters import listed, median
-from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
-from cnnviz.errors import CnnvizError, WeightsError
-from cnnviz.plots.common.figure import new_figure, save_figure, style_axes
+from cnnviz.analysis.drift import layer_drift
+from cnnviz.analysis.filter_measures import FilterBank, order_filters
+from cnnviz.analysis.filters import median
+from cnnviz.errors import WeightsError
+from cnnviz.plots.common.figure import new_figure, style_axes
+from cnnviz.plots.common.filters import FilterOptions
 from cnnviz.plots.common.mosaic import (
     TileGrid,
     color_bar,
@@ -33,8 +32,6 @@ from cnnviz.plots.weights.forms import (
     HEADING,
     MARGIN,
     WIDTH,
-    check_choice,
-    choose_layers,
     draw_heading,
     draw_title,
     in_color,
@@ -42,104 +39,65 @@ from cnnviz.plots.weights.forms import (
     title_height,
 )
 
-MOST_FILTERS = 20  # columns
 _CHART = 1.25  # inches
 _NUMBERS = 0.16  # above the columns
 
 
-def plot_weight_filmstrip(
-    snapshots: Sequence[AnyWeights],
-    path: str | os.PathLike | None = None,
-    *,
-    layer: str | None = None,
-    model: AnyModel = None,
-    order: str = "file",
-    channel_order: str = "bgr",
-    limit: int = MOST_FILTERS,
-    style: str = "light",
-    dpi: float = 150,
+def draw_filmstrip(
+    banks: Sequence[FilterBank],
+    names: Sequence[str],
+    iterations: Sequence[int] | None,
+    options: FilterOptions,
 ) -> Figure:
-    """Draws the filters of one layer over many snapshots: a row for each snapshot, a column a filter.
+    """Draws the filters of one layer over many snapshots: a row per snapshot, a column per filter.
 
     Each filter has one scale over all snapshots, so that growth shows. Of a filter on many channels
     the one with the most energy in the last snapshot stands for it. Below: drift from snapshot to
-    snapshot, noise and effective rank. Snapshots are sorted by N of "_iter_N" if all names have it.
+    snapshot, noise and effective rank.
 
     Args:
-        snapshots: two or more paths of caffemodels, or blobs by layer name.
-        layer: the name of a convolution; by default the first.
-        model: the net, or None.
-        order: of the filters in the last snapshot: "file", "norm" or "similarity".
-        limit: most filters shown; what is left out is said.
-        path, channel_order, style, dpi: as for ``plot_weights``.
+        banks: of the layer, one for each snapshot.
+        names: of the snapshots.
+        iterations: at which they were taken; None if that is not known.
 
-    Raises:
-        WeightsError: fewer than two snapshots, or the layer differs between them.
-        CnnvizError: an unknown layer or option, or a layer without windows.
+    Raises: WeightsError if the layer differs between snapshots.
     """
-    check_choice("channel_order", channel_order, ("bgr", "rgb"))
-    theme = get_theme(style)
-    loaded = in_order([load_weights(weights) for weights in snapshots])
-    if len(loaded) < 2:
-        raise WeightsError(f"{len(loaded)} snapshot(s) given, wanted two or more for a film strip.")
-    banks = [_layer_of(weights, layer, model) for weights in loaded]
-    film = _Film(loaded, banks, order, channel_order, limit, theme)
-    figure = film.draw()
-    if path is not None:
-        save_figure(figure, path, dpi, title=f"{banks[-1].title} over {len(banks)} snapshots")
-    return figure
-
-
-def _layer_of(weights: Mapping, layer: str | None, model: AnyModel) -> FilterBank:
-    graph = load_graph(model, weights)
-    banks = filter_banks(weights, graph)
-    windows = [bank for bank in banks if bank.is_windows]
-    if layer is not None:
-        chosen = choose_layers(banks, [layer], weights, graph)
-        if not chosen[0].is_windows:
-            names = listed([bank.title for bank in windows], 8) or "none"
-            raise CnnvizError(f"layer {layer!r} has no windows to show as a film; layers that have: {names}.")
-        return chosen[0]
-    if not windows:
-        raise WeightsError(f"{snapshot_name(weights)}: has no convolution to show as a film.")
-    return windows[0]
+    return _Film(banks, names, iterations, options, get_theme(options.style)).draw()
 
 
 @dataclass
 class _Film:
-    snapshots: Sequence[Mapping]
     banks: Sequence[FilterBank]
-    order: str
-    channel_order: str
-    limit: int
+    names: Sequence[str]
+    iterations: Sequence[int] | None
+    options: FilterOptions
     theme: Theme
 
     def __post_init__(self) -> None:
         last = self.banks[-1]
-        for weights, bank in zip(self.snapshots, self.banks, strict=True):
+        for name, bank in zip(self.names, self.banks, strict=True):
             if bank.filters.shape != last.filters.shape:
                 raise WeightsError(
-                    f"{snapshot_name(weights)}: layer {bank.title!r} is {bank.filters.shape}, in "
-                    f"{snapshot_name(self.snapshots[-1])} {last.filters.shape}. Give snapshots of one net."
+                    f"{name}: layer {bank.title!r} is {bank.filters.shape}, in "
+                    f"{self.names[-1]} {last.filters.shape}. Give snapshots of one net."
                 )
-        self.numbers = order_filters(last.filters, self.order)[: max(1, self.limit)]
+        self.numbers = order_filters(last.filters, self.options.order)[: self.options.limit]
         self.is_color = last.filters.shape[1] == 3 and not last.depth
         finite = np.where(np.isfinite(last.filters), last.filters, 0).astype(np.float64)
         self.strongest = (finite**2).sum(axis=(2, 3)).argmax(axis=1)[self.numbers]
 
     @property
     def labels(self) -> list[str]:
-        numbers = iterations_of(self.snapshots)
-        if numbers is None:
-            return [snapshot_name(weights, f"snapshot {i + 1}") for i, weights in enumerate(self.snapshots)]
-        return [f"iteration {number:,}" for number in numbers]
+        if self.iterations is None:
+            return [*self.names]
+        return [f"iteration {number:,}" for number in self.iterations]
 
     def tiles(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the tiles, snapshot by snapshot, and what each is divided by."""
         rows = []
         for bank in self.banks:
             if self.is_color:
-                rows.append(in_color(bank.filters[self.numbers], self.channel_order))
+                rows.append(in_color(bank.filters[self.numbers], self.options.channel_order))
             else:
                 rows.append(bank.filters[self.numbers, self.strongest])
         highest = [max(largest(row[i]) for row in rows) for i in range(len(self.numbers))]
@@ -157,10 +115,10 @@ class _Film:
         grid_height = layout.height_at(width)
         note = "each filter on one scale over all snapshots"
         if self.is_color:
-            note += f" · input channels read as {self.channel_order.upper()}"
+            note += f" · input channels read as {self.options.channel_order.upper()}"
         elif bank.filters.shape[1] > 1:
             note += " · of each filter the channel with the most energy at the end"
-        files = f"{snapshot_name(self.snapshots[0])} … {snapshot_name(self.snapshots[-1])}"
+        files = f"{self.names[0]} … {self.names[-1]}"
         lines = [files, note]
         below = grid_height + BAR + 0.55
         height = MARGIN + title_height(lines) + HEADING + _NUMBERS + below + _CHART + 0.45 + MARGIN
@@ -198,8 +156,7 @@ class _Film:
         theme = self.theme
         drifts = [layer_drift(a, b) for a, b in zip(self.banks, self.banks[1:], strict=False)]
         healths = [drifts[0].before, *(drift.after for drift in drifts)]
-        numbers = iterations_of(self.snapshots)
-        x = np.array(numbers or range(1, len(self.snapshots) + 1), float)
+        x = np.array(self.iterations or range(1, len(self.names) + 1), float)
         curves = [
             ("drift since the snapshot before, %", x[1:], [100 * drift.relative for drift in drifts]),
             ("noise, median (1 is white noise)", x, [median(health.noise) for health in healths]),
@@ -220,7 +177,7 @@ class _Film:
             axes.set_ylim(0, highest)
             axes.set_yticks([tick for tick in axes.get_yticks() if tick <= highest])
             inch_text(figure, left - 0.25, top - 0.26, title, 8.5, theme.text)
-            words = "iteration" if numbers else "snapshot"
+            words = "iteration" if self.iterations else "snapshot"
             inch_text(figure, left + width / 2, top + _CHART + 0.26, words, 8, theme.muted, ha="center")
 
 

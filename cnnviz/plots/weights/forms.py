@@ -1,4 +1,4 @@
-"""What pictures of weights share: which layers are drawn, how filters become tiles, words and marks."""
+"""What pictures of weights share: how filters become tiles, words and marks."""
 
 from __future__ import annotations
 
@@ -12,17 +12,11 @@ from matplotlib.figure import Figure
 from cnnviz.analysis.filter_measures import FilterBank, row_blocks
 from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth, median
 from cnnviz.analysis.summary import shape_text
-from cnnviz.engine.graph import Graph
-from cnnviz.engine.weights_check import some_names
-from cnnviz.errors import CnnvizError, WeightsError, did_you_mean
 from cnnviz.plots.common.kinds import kind_of
 from cnnviz.plots.common.mosaic import BAD_COLOR, Mark, inch_axes, inch_text, keep_ends_inside, number_label
 from cnnviz.plots.common.text import fit, percent, text_width, visible
 from cnnviz.plots.common.theme import KIND_COLORS, Theme
 
-MOST_LAYERS = 8  # all drawn if the caller names none
-FEWER_LAYERS = 6  # drawn of a net that has more
-MOST_TILES = 1024  # of one layer, by default
 MOST_CHANNELS = 64  # of one filter, where not all tiles fit
 MATRIX_ROWS, MATRIX_COLUMNS = 600, 1024  # of a matrix that are drawn: about a pixel each
 
@@ -54,76 +48,9 @@ _ROLES = {
 }
 
 
-def check_choice(name: str, value: str, known: Sequence[str]) -> None:
-    """Raises CnnvizError unless ``value`` is one of ``known``."""
-    if value not in known:
-        wanted = " or ".join(map(repr, known))
-        raise CnnvizError(f"{name} is {value!r}, wanted {wanted}{did_you_mean(str(value), known)}")
-
-
-# --- which layers, and how ----------------------------------------------------------------------
-
-
-def choose_layers(
-    banks: Sequence[FilterBank],
-    names: Sequence[str] | None,
-    weights: Mapping[str, Sequence[np.ndarray]],
-    graph: Graph | None,
-) -> list[FilterBank]:
-    """Returns the layers to draw: those named, else all up to MOST_LAYERS, else FEWER_LAYERS of all depths.
-
-    Raises: WeightsError if there are no filters; CnnvizError for a layer that is not there or has none.
-    """
-    origin = getattr(weights, "path", "weights")
-    if not banks:
-        raise WeightsError(f"{origin}: holds no filters: no layer has a blob of two or more axes.")
-    if names is None:
-        return list(banks) if len(banks) <= MOST_LAYERS else _of_all_depths(banks)
-    names = [names] if isinstance(names, str) else names
-    known = dict.fromkeys(name for bank in banks for name in (bank.title, bank.layer))
-    for name in names:
-        if name in known:
-            continue
-        if name in weights or (graph and any(node.name == name for node in graph.layers)):
-            raise CnnvizError(
-                f"{origin}: layer {name!r} has no filters; layers that have: {some_names(known, 8)}."
-            )
-        hint = did_you_mean(name, known) or f"; it has {some_names(known, 8)}"
-        raise CnnvizError(f"{origin}: no layer {name!r} with weights{hint}")
-    return [bank for name in dict.fromkeys(names) for bank in banks if name in (bank.title, bank.layer)]
-
-
-def _of_all_depths(banks: Sequence[FilterBank]) -> list[FilterBank]:
-    """Returns the first windows, the last layer and evenly spaced ones between, windows if possible."""
-    first, last = first_windows(banks) or banks[0], banks[-1]
-    between = [bank for bank in banks if bank not in (first, last)]
-    wide = [bank for bank in between if has_area(bank.filters)]
-    wanted = FEWER_LAYERS - len({id(first), id(last)})
-    pool = wide if len(wide) >= wanted else between
-    places = np.linspace(-1, len(pool), wanted + 2)[1:-1].round().astype(int)
-    chosen = [first, last, *(pool[place] for place in places)]
-    return [bank for bank in banks if bank in chosen]
-
-
-def first_windows(banks: Sequence[FilterBank]) -> FilterBank | None:
-    """Returns the first convolution, which may read colours; None if it reads volumes."""
-    first = next((bank for bank in banks if bank.is_windows), None)
-    return None if first is None or first.depth else first
-
-
-def has_area(filters: np.ndarray) -> bool:
-    """Whether filters are windows of more than one number a channel."""
-    return filters.ndim == 4 and math.prod(filters.shape[2:]) > 1
-
-
-def reads_area(bank: FilterBank) -> bool:
-    """Whether a row of a matrix is multiplied with something that has height and width."""
-    return bank.reads is not None and min(bank.reads[1:]) > 1
-
-
 def tile_form(filters: np.ndarray, is_first: bool) -> str:
     """Returns the form of a drawing: "color" or "grid" (a tile a filter), "rows" (a row each) or "matrix"."""
-    if not has_area(filters):
+    if filters.ndim != 4 or math.prod(filters.shape[2:]) == 1:
         return "matrix"
     if filters.shape[1] == 3 and is_first:
         return "color"
@@ -161,7 +88,7 @@ def bank_words(bank: FilterBank) -> str:
     elif not bank.is_windows:
         rows = f"{len(bank.bands)} × {count // len(bank.bands)}" if bank.bands else f"{count}"
         what = f"{rows} outputs of {bank.filters.shape[1]} inputs"
-        what += f" ({shape_text(bank.reads)})" if reads_area(bank) else ""
+        what += f" ({shape_text(bank.reads)})" if bank.reads_area else ""
     role = f"{bank.role}, {_ROLES[bank.role]}" if bank.role else ""
     parts = [bank.type or "", role, what, f"group {bank.group}" if bank.group > 1 else ""]
     return " · ".join(part for part in parts if part)
