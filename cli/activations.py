@@ -25,8 +25,7 @@ def command(out: str, style: str, dpi: int) -> None:
       cnnviz activations activations.png
       cnnviz activations activations.svg --style dark
     """
-    from cnnviz.analysis.activations import activations
-    from cnnviz.plots.activation_functions import plot_activations
+    from cnnviz.api.activation_functions import plot_activation_functions
 
-    plot_activations(activations(), out, style=style, dpi=dpi)
+    plot_activation_functions(out, style=style, dpi=dpi)
     say(f"Wrote {out}")

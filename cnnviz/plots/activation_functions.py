@@ -1,17 +1,17 @@
-"""The table of activation functions as a picture: curve, derivative, formulas."""
+"""The table of activation functions as a figure: curve, derivative, formulas."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cnnviz.plots.common.figure import new_figure, save_figure, style_axes
+from cnnviz.analysis.activation_functions import ActivationFunction
+from cnnviz.plots.common.figure import new_figure, style_axes
 from cnnviz.plots.common.theme import Theme, get_theme
 
 _COLUMNS = 4
@@ -19,34 +19,10 @@ _LIMIT = 5.0
 _STEPS = 801  # odd, so that 0 is one of the points
 
 
-class Row(Protocol):
-    """What a row of the table must have; see cnnviz.analysis.activations.Activation."""
-
-    name: str
-    formula: str
-    slope_formula: str
-    layer: str
-    is_random: bool
-
-    def f(self, x: np.ndarray) -> np.ndarray: ...
-
-    def slope(self, x: np.ndarray) -> np.ndarray: ...
-
-
-def plot_activations(
-    rows: Sequence[Row], path: str | os.PathLike, *, style: str = "light", dpi: float = 150
-) -> None:
-    """Draws the table to ``path``; see ``activation_table``.
-
-    Raises FileError if the path's suffix is no picture format or it cannot be written.
-    """
-    save_figure(activation_table(rows, style), path, dpi, title="Activation functions")
-
-
-def activation_table(rows: Sequence[Row], style: str = "light") -> Figure:
-    """Returns a figure with one panel per activation: f as a line, f' dashed, both over -5 to 5."""
+def activation_functions_figure(functions: Sequence[ActivationFunction], style: str = "light") -> Figure:
+    """Returns a figure with one panel per function: f as a line, f' dashed, both over -5 to 5."""
     theme = get_theme(style)
-    lines = -(-len(rows) // _COLUMNS)
+    lines = -(-len(functions) // _COLUMNS)
     height = 3.75 * lines + 1.0
     figure = new_figure(13.5, height, theme)
     panels = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
@@ -58,9 +34,9 @@ def activation_table(rows: Sequence[Row], style: str = "light") -> Figure:
     )
     _legend(figure, theme, 1 - 0.72 / height)
     x = np.linspace(-_LIMIT, _LIMIT, _STEPS)
-    for axes, row in zip(panels, rows, strict=False):
-        _panel(axes, row, x, theme)
-    for axes in panels[len(rows) :]:
+    for axes, function in zip(panels, functions, strict=False):
+        _panel(axes, function, x, theme)
+    for axes in panels[len(functions) :]:
         axes.remove()
     return figure
 
@@ -75,14 +51,14 @@ def _legend(figure: Figure, theme: Theme, y: float) -> None:
         figure.text(left + 0.022, y, text, color=theme.text, fontsize=11, va="center")
 
 
-def _panel(axes: Axes, row: Row, x: np.ndarray, theme: Theme) -> None:
+def _panel(axes: Axes, function: ActivationFunction, x: np.ndarray, theme: Theme) -> None:
     style_axes(axes, theme, grid=None)
     axes.spines["bottom"].set_visible(False)
     axes.axhline(0, color=theme.grid, linewidth=1.2, zorder=0)
     axes.axvline(0, color=theme.grid, linewidth=1.2, zorder=0)
-    y, slope = row.f(x), row.slope(x)
-    # A dashed line over a full one: both stay visible where they coincide.
-    width = 0.8 if row.is_random else 2
+    y, slope = function.f(x), function.slope(x)
+    # A dashed line over a solid one: both stay visible where they coincide.
+    width = 0.8 if function.is_random else 2
     axes.plot(x, _broken(y), color=theme.series[0], linewidth=width, label="f")
     axes.plot(x, _broken(slope), color=theme.series[1], linewidth=1.7, linestyle=(0, (4, 2)), label="slope")
     axes.set_xlim(-_LIMIT, _LIMIT)
@@ -90,13 +66,13 @@ def _panel(axes: Axes, row: Row, x: np.ndarray, theme: Theme) -> None:
     axes.tick_params(labelsize=8.5)
     axes.locator_params(axis="y", nbins=5)
     put: dict[str, Any] = {"transform": axes.transAxes, "color": theme.text}
-    axes.text(0, 1.69, row.name, fontsize=12, weight="bold", **put)
-    axes.text(0, 1.46, f"$f={row.formula}$", fontsize=11.5, va="center", **put)
-    axes.text(0, 1.16, f"$f'={row.slope_formula}$", fontsize=11.5, va="center", **put)
+    axes.text(0, 1.69, function.name, fontsize=12, weight="bold", **put)
+    axes.text(0, 1.46, f"$f={function.formula}$", fontsize=11.5, va="center", **put)
+    axes.text(0, 1.16, f"$f'={function.slope_formula}$", fontsize=11.5, va="center", **put)
 
 
 def _broken(y: np.ndarray) -> np.ndarray:
-    """Breaks a curve where it jumps, so that no line is drawn that the function does not have."""
+    """Breaks a curve where it jumps, so that no line joins the two sides."""
     result = y.astype(float)
     jumps = np.flatnonzero(np.abs(np.diff(y)) > 0.4)
     if jumps.size <= 4:  # a noisy curve jumps all the time

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnviz.analysis.activations import activations
+from cnnviz.analysis.activation_functions import ACTIVATION_FUNCTIONS
 from support.layer_harness import Case, uniform
 
 ODD = (2, 3, 5, 7)
-TABLE = {row.name.split(",")[0]: row.f for row in activations()}
+TABLE = {row.name.split(",")[0]: row.f for row in ACTIVATION_FUNCTIONS}
 WIDE = {0: uniform(-7, 7)}
 
 

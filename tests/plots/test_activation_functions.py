@@ -1,4 +1,4 @@
-"""The table of activations: its formulas are those of the layers, its picture shows what it says."""
+"""The table of activation functions: its formulas are those of the layers, and its figure shows them."""
 
 import matplotlib.colors
 import numpy as np
@@ -6,13 +6,13 @@ import pytest
 from click.testing import CliRunner
 
 import cnnviz
-from cnnviz.analysis.activations import activations
+from cnnviz.analysis.activation_functions import ACTIVATION_FUNCTIONS
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.device import get_device
 from cnnviz.engine.net import Net
 from cnnviz.errors import DeviceError
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.activation_functions import activation_table
+from cnnviz.plots.activation_functions import activation_functions_figure
 from cnnviz.plots.common.theme import get_theme
 
 X = np.linspace(-4, 4, 36).reshape(2, 18)
@@ -25,7 +25,7 @@ def device():
         pytest.skip("the device has no double precision")
 
 
-@pytest.mark.parametrize("row", activations(), ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ACTIVATION_FUNCTIONS, ids=lambda row: row.name)
 def test_layers_compute_the_table(row):
     net = Net(
         parse_net(
@@ -45,15 +45,15 @@ def test_layers_compute_the_table(row):
 
 def test_slopes_are_the_derivatives_of_the_functions():
     x, step = np.linspace(-3.97, 3.95, 41), 1e-6
-    for row in activations():
+    for row in ACTIVATION_FUNCTIONS:
         if not row.is_random:
             difference = (row.f(x + step) - row.f(x - step)) / (2 * step)
             np.testing.assert_allclose(row.slope(x), difference, atol=1e-5, err_msg=row.name)
 
 
 def test_each_panel_has_both_curves_and_both_formulas():
-    rows = activations()
-    figure = activation_table(rows, "dark")
+    rows = ACTIVATION_FUNCTIONS
+    figure = activation_functions_figure(rows, "dark")
     assert len(figure.axes) == len(rows)
     for axes, row in zip(figure.axes, rows, strict=True):
         texts = [text.get_text() for text in axes.texts]
@@ -66,7 +66,7 @@ def test_each_panel_has_both_curves_and_both_formulas():
     assert matplotlib.colors.to_hex(figure.get_facecolor()).upper() == get_theme("dark").background
 
 
-def test_command_writes_the_picture(tmp_path):
+def test_command_writes_the_figure(tmp_path):
     out = tmp_path / "table.svg"
     result = CliRunner().invoke(cnnviz_command, ["activations", str(out)])
     assert result.exit_code == 0, result.output
