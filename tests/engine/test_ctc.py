@@ -142,7 +142,7 @@ def test_ctc_loss_of_warpctc_caffe_reads_padded_rows():
         ("CTCLoss", [MARKS, ROWS], "blank_label: 2", "belongs to another fork's layer"),
         ("WarpCTCLoss", [MARKS, ROWS], "", "has no blank_index"),
         ("WarpCTCLoss", [[5, 4], [3, 2, 1], ROWS], "blank_index: 0", "bottoms 1 to 3"),
-        ("CtcLoss", [ROWS[:3]], "alphabet_size: 5 time_step: 4", "expected are 4, and 1 to 5"),
+        ("CtcLoss", [ROWS[:3]], "alphabet_size: 5 time_step: 4", "expected 4, and 1 to 5"),
     ],
 )
 def test_what_does_not_fit_is_refused(type, inputs, params, message):
@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_refused(type, inputs, params, message):
         ("CTCLoss", [MARKS, np.where(ROWS == 1, 9, ROWS)], "", "label 9 is blank or not one of the"),
         ("CTCLoss", [MARKS, np.full((5, 3), 1)], "", "sequence 1 has 5 labels for 4 steps"),
         ("CTCLoss", [MARKS, np.full((5, 3), -1)], "", "sequence 0 has 5 steps, but no label"),
-        ("WarpCTCLoss", [[6, 4, 2], [1, 1, 1], ROWS], "blank_index: 3", "expected are 0 to 5"),
+        ("WarpCTCLoss", [[6, 4, 2], [1, 1, 1], ROWS], "blank_index: 3", "expected 0 to 5"),
         ("CtcLoss", [np.full((3, 2), 4)], "alphabet_size: 4 time_step: 4", "label 4 is not one of"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What Upsample and Unpooling share: values put where a mask says."""
+"""What Upsample and Unpooling share: values placed by a mask."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cnnviz.errors import NetError
 
 
 class ByMask(Layer):
-    """Base: y[mask[i]] = x[i], 0 elsewhere; ``plane_size`` says how large y is."""
+    """Base: y[mask[i]] = x[i], 0 elsewhere; ``plane_size`` gives the size of y."""
 
     kind = "pooling"
     num_bottom = (2, 2)
@@ -19,7 +19,7 @@ class ByMask(Layer):
     def plane_size(self, height: int, width: int) -> tuple[int, int]:
         """Returns height and width of the top.
 
-        Raises NetError if the parameters do not tell; the caller refuses sizes below 1.
+        Raises NetError if the parameters do not determine it; the caller refuses sizes below 1.
         """
         raise NotImplementedError
 
@@ -31,7 +31,7 @@ class ByMask(Layer):
         if len(x) != 4:
             raise NetError(f"expects a bottom (N, C, H, W), not {x}")
         if len(bottom) > 1 and bottom[1] != x:
-            raise NetError(f"bottom 1, the mask, is {bottom[1]}, expected is the shape of bottom 0, {x}")
+            raise NetError(f"bottom 1, the mask, is {bottom[1]}, expected the shape of bottom 0, {x}")
         height, width = self.plane_size(*x[2:])
         if min(height, width) < 1:
             raise NetError(f"the top would be {height} x {width}")

@@ -26,7 +26,7 @@ class Span:
         if len(bottom) > 1:
             num_axes = len(bottom[1])
         if num_axes < -1:
-            raise NetError(f"num_axes is {num_axes}, wanted is -1 (all from axis) or more")
+            raise NetError(f"num_axes is {num_axes}, expected -1 (all from axis) or more")
         self.axis = positive_axis(axis, whole) if num_axes != 0 else 0
         end = len(whole) if num_axes == -1 else self.axis + num_axes
         if end > len(whole):

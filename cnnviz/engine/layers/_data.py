@@ -29,7 +29,7 @@ _FILES = {  # message of a layer's parameters -> its field that names a file
 class DataLayer(Layer):
     """Base: opens its source to know the shapes, and reads from it in a thread once it runs.
 
-    Where the source or the package that reads it is absent, the shapes are what the parameters tell
+    Where the source or the package that reads it is absent, the shapes are what the parameters give
     and ``absent`` keeps the reason: the net can be drawn, but not run.
     """
 
@@ -55,12 +55,12 @@ class DataLayer(Layer):
         """Returns what gives the next batch; called after ``open``, in the layer's first forward."""
 
     def guess(self) -> list[Shape | None]:
-        """Returns what the parameters tell of the shapes, without the batch axis."""
+        """Returns what the parameters determine of the shapes, without the batch axis."""
         return [None, ()]
 
     def mean_shape(self) -> tuple[int, Shape]:
-        """Returns the channels and the (height, width) that the mean tells; 0 and () for what it does not:
-        one number serves any channels, one for each channel any size."""
+        """Returns the channels and the (height, width) that the mean determines; 0 and () for others:
+        one value serves any channels, one for each channel any size."""
         try:
             mean = load_mean(self.located_param().transform_param)
         except CnnvizError:
@@ -104,7 +104,7 @@ class DataLayer(Layer):
             batch = self._prefetcher.next()
         except NetError as error:
             raise NetError(f"layer {self.name!r} ({self.type}): {error}.") from None
-        for blob, values in zip(top, batch, strict=False):  # the label's top may be left out
+        for blob, values in zip(top, batch, strict=False):  # the label's top is optional
             if blob.shape != values.shape:
                 blob.reshape(*values.shape)
             blob.data[...] = values

@@ -41,12 +41,12 @@ class LabelLoss(Loss):
         count = math.prod(labels)
         if count != self.items:
             self.complain(
-                f"has {count} labels {labels} for {self.items} predictions; expected is one label for each "
+                f"has {count} labels {labels} for {self.items} predictions; expected one label for each "
                 "item and position, without the axis of the classes"
             )
 
     def new_losses(self) -> Any:
-        """Returns a work buffer (2, items): a kernel writes each item's loss, then 1 if it counts, else 0."""
+        """Returns a work buffer (2, items): a kernel writes each item's loss, then whether it counts."""
         return self.device.scratch(2 * self.items, "losses")
 
     @property

@@ -19,11 +19,9 @@ def count_priors(bottom: Sequence[Shape], code_classes: int, classes: int) -> in
     """
     codes, scores, priors = bottom
     if len(priors) < 3 or priors[1] != 2 or priors[2] % 4 or math.prod(priors) != 2 * priors[2]:
-        raise NetError(f"bottom 2 is {priors}, expected are priors (1, 2, 4 P)")
+        raise NetError(f"bottom 2 is {priors}, expected priors (1, 2, 4 P)")
     count = priors[2] // 4
     for index, shape, each in ((0, codes, 4 * code_classes), (1, scores, classes)):
         if shape[:1] != codes[:1] or math.prod(shape[1:]) != count * each:
-            raise NetError(
-                f"bottom {index} is {shape}, expected are {each} numbers for each of {count} priors"
-            )
+            raise NetError(f"bottom {index} is {shape}, expected {each} values for each of {count} priors")
     return count

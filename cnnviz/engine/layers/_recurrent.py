@@ -24,7 +24,7 @@ from cnnviz.formats.schema import LayerParameter
 class Recurrent(Layer):
     """Base of LSTM and RNN.
 
-    A subclass gives ``gates`` (numbers that the input adds per hidden number), ``num_states`` (blobs
+    A subclass gives ``gates`` (values that the input adds per hidden unit), ``num_states`` (blobs
     carried from step to step), ``hidden_weights`` and the two walks through time.
 
     Attributes:
@@ -48,7 +48,7 @@ class Recurrent(Layer):
         self.num_top = (1 + self._exposed, 1 + self._exposed)  # type: ignore[misc]
 
     def hidden_weights(self, dim: int) -> list[Weight]:
-        """Returns the weights behind those of the input."""
+        """Returns the weights after those of the input."""
         raise NotImplementedError
 
     def run_forward(self, cont: Any, top: Blob) -> None:
@@ -68,18 +68,18 @@ class Recurrent(Layer):
             raise NetError("recurrent_param.num_output is missing or 0")
         x, cont = bottom[:2]
         if len(x) < 2 or x[0] < 1:
-            raise NetError(f"bottom 0 is {x}, wanted is (steps, sequences, ...), at least one step")
+            raise NetError(f"bottom 0 is {x}, expected (steps, sequences, ...), at least one step")
         if cont != x[:2]:
             self.complain(
-                f"bottom 1 (cont) is {cont}, wanted is {x[:2]}, one number for each step and sequence"
+                f"bottom 1 (cont) is {cont}, expected {x[:2]}, one number for each step and sequence"
             )
         self._has_static = len(bottom) > 2 + self._exposed
         if self._has_static and bottom[2][:1] != x[1:2]:
-            self.complain(f"bottom 2 (static) is {bottom[2]}, wanted are {x[1]} sequences along axis 0")
+            self.complain(f"bottom 2 (static) is {bottom[2]}, expected {x[1]} sequences along axis 0")
         state = (1, x[1], given.num_output)
         for index in range(len(bottom) - self._exposed, len(bottom)):
             if bottom[index] != state:
-                self.complain(f"bottom {index} (state) is {bottom[index]}, wanted is {state}")
+                self.complain(f"bottom {index} (state) is {bottom[index]}, expected {state}")
         self.steps, self.num, self.dim = x[0], x[1], given.num_output
         return [(*x[:2], self.dim)] + [state] * self._exposed
 
@@ -150,11 +150,11 @@ class Recurrent(Layer):
         matrix_product(self.device, rows, width, depth, *data, result, transpose_b=True)
 
     def rows_of(self, width: int) -> Channels:
-        """A blob of shape (T, N, width), each of the width numbers a channel."""
+        """A blob of shape (T, N, width), each of the width values a channel."""
         return Channels(self.device, self.steps * self.num, width, 1)
 
     def _static_channels(self) -> Channels:
-        """``pre`` as T times the same N gates D numbers."""
+        """``pre`` as T times the same N gates D values."""
         return Channels(self.device, self.steps, self.num * self.gates * self.dim, 1)
 
     def step_size(self, step: int) -> int:
@@ -196,14 +196,14 @@ class Recurrent(Layer):
                 bottom[index].clear_diff()
 
     def input_backward(
-        self, rows: int, result: Blob, x: Blob, weight: Blob, index: int, wanted: bool
+        self, rows: int, result: Blob, x: Blob, weight: Blob, index: int, propagate: bool
     ) -> None:
         """Gradients of result (rows, width) = x (rows, depth) times the transposed weight."""
         width, depth = weight.shape
         dy = result.device_diff
         if self.param_propagate_down[index]:
             self.weight_backward(rows, dy, x.device_data, index)
-        if wanted:
+        if propagate:
             dx = x.mutable_device_diff
             matrix_product(self.device, rows, depth, width, dy, weight.device_data, dx)
 
@@ -214,13 +214,13 @@ class Recurrent(Layer):
         matrix_product(self.device, width, depth, rows, dy, x, diff, transpose_a=True, beta=1.0)
 
     def gather_diff(self, step: int, cont: Any, dy: Any, dh: Any) -> None:
-        """Writes to ``dh`` of a step what comes from above and from the step behind it."""
+        """Writes to ``dh`` of a step what comes from above and from the step after it."""
         size, options = row_range(self.dim, self.num)
-        at, behind = self.step_size(step), step + 1
-        has_next = behind < self.steps
+        at, following = self.step_size(step), step + 1
+        has_next = following < self.steps
         self.device.launch(
             "recurrent", "recurrent_gather_diff", size, self.num, self.dim, dy, at, has_next,
-            cont, behind * self.num, self.before.device_diff, self.step_size(behind), dh, at, **options,
+            cont, following * self.num, self.before.device_diff, self.step_size(following), dh, at, **options,
         )  # fmt: skip
 
     def hidden_backward(self, step: int, weight: Blob) -> None:

@@ -16,7 +16,7 @@ from cnnviz.formats.schema import LayerParameter
 
 
 class Resizing(Layer):
-    """Base: a subclass says how large the top is and, when it runs, where each output reads."""
+    """Base: a subclass gives the size of the top and, when it runs, where each output reads."""
 
     kind = "pooling"
     channels_last = False
@@ -90,7 +90,7 @@ class ResizingLikeTensorFlow(Resizing):
     """Base of TensorFlow's operators: of a given size or scale, with channels first or last.
 
     Attributes:
-        ways: the fields that say how pixels are placed, of which one at most is true.
+        ways: the fields that determine how pixels are placed, of which one at most is true.
     """
 
     ways: ClassVar[tuple[str, ...]]
@@ -99,7 +99,7 @@ class ResizingLikeTensorFlow(Resizing):
         super().__init__(param, phase)
         self.options = options = self.options_of(param)
         if options.data_format not in ("NHWC", "NCHW"):
-            raise NetError(f"data_format is {options.data_format!r}, expected is NHWC or NCHW")
+            raise NetError(f"data_format is {options.data_format!r}, expected NHWC or NCHW")
         chosen = [name for name in self.ways if getattr(options, name)]
         if len(chosen) > 1:
             raise NetError(f"{' and '.join(chosen)} exclude each other; keep one")
@@ -110,7 +110,7 @@ class ResizingLikeTensorFlow(Resizing):
         raise NotImplementedError
 
     def out_size(self, axis: int, size: int, shapes: Sequence[Shape]) -> int:
-        """Returns output_height or output_width, else the size times the scale, rounded down."""
+        """Returns output_height or output_width, otherwise the size times the scale, rounded down."""
         name = ("height", "width")[axis]
         if self.options.HasField(f"output_{name}"):
             return getattr(self.options, f"output_{name}")

@@ -42,7 +42,7 @@ class SequenceLoss(Loss):
         """Keeps T, N and C."""
         self.steps, self.num, self.classes, width = legacy_shape(scores)
         if width != 1 or not all(scores):
-            raise NetError(f"bottom 0 is {scores}, expected are scores (steps, sequences, classes)")
+            raise NetError(f"bottom 0 is {scores}, expected scores (steps, sequences, classes)")
 
     def blank(self) -> int:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Accuracy: how often the label is among the best classes."""
+"""Accuracy: how often the label is among the classes with the highest scores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnnviz.engine.ops.reduction import row_sums
 class Accuracy(Layer):
     """accuracy = number of items whose label is among the top_k classes / number of items
 
-    An item is right if fewer than top_k other classes have a score of at least the label's: ties count
+    An item is correct if fewer than top_k other classes have a score of at least the label's: ties count
     against it, and so does a NaN.
 
     accuracy_param:

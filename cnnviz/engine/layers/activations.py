@@ -11,7 +11,7 @@ class Identity(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: none needed.
-    Checked: by its formula; no fork was at hand.
+    Checked: by its formula; no fork was available.
     """
 
     type = "Identity"
@@ -25,7 +25,7 @@ class BinaryStep(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place). Nothing is learned below it.
     Source: McCulloch and Pitts 1943; Caffe's Threshold differs at 0 and has no gradient.
-    Checked: by its formula; no fork was at hand.
+    Checked: by its formula; no fork was available.
     """
 
     type = "BinaryStep"
@@ -39,7 +39,7 @@ class ArcTan(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: textbooks.
-    Checked: by its formula; no fork was at hand.
+    Checked: by its formula; no fork was available.
     """
 
     type = "ArcTan"
@@ -64,7 +64,7 @@ class SoftPlus(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: Dugas et al. 2001; the same function as Caffe's BNLL.
-    Checked: by its formula; no fork was at hand.
+    Checked: by its formula; no fork was available.
     """
 
     type = "SoftPlus"
@@ -102,7 +102,7 @@ class BentIdentity(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: textbooks.
-    Checked: by its formula; no fork was at hand.
+    Checked: by its formula; no fork was available.
     """
 
     type = "BentIdentity"
@@ -121,7 +121,7 @@ class SoftExponential(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: Godfrey and Gashler 2015.
-    Checked: by its formula; no fork was at hand.
+    Checked: by its formula; no fork was available.
     """
 
     type = "SoftExponential"
@@ -137,7 +137,7 @@ class Sinusoid(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: textbooks.
-    Checked: by its formula; no fork was at hand.
+    Checked: by its formula; no fork was available.
     """
 
     type = "Sinusoid"
@@ -150,7 +150,7 @@ class Sinc(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: textbooks.
-    Checked: by its formula; no fork was at hand.
+    Checked: by its formula; no fork was available.
     """
 
     type = "Sinc"
@@ -163,7 +163,7 @@ class Gaussian(Neuron):
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
     Source: textbooks.
-    Checked: by its formula; no fork was at hand.
+    Checked: by its formula; no fork was available.
     """
 
     type = "Gaussian"

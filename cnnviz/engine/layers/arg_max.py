@@ -42,12 +42,12 @@ class ArgMax(Layer):
             self.sizes = axis_sizes(axis, x)
             top = (*x[:axis], options.top_k, *x[axis + 1 :])
         elif not x:
-            raise NetError("wants a bottom with at least one axis")
+            raise NetError("expects a bottom with at least one axis")
         else:
             self.sizes = x[0], math.prod(x[1:]), 1
             top = (x[0], 2 if options.out_max_val else 1, options.top_k) + (1,) * (len(x) - 3)
         if not 1 <= options.top_k <= self.sizes[1]:
-            self.complain(f"top_k is {options.top_k}, wanted is 1 to {self.sizes[1]}, the number of elements")
+            self.complain(f"top_k is {options.top_k}, expected 1 to {self.sizes[1]}, the number of elements")
         return [top]
 
     def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:

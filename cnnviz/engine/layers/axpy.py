@@ -32,9 +32,7 @@ class Axpy(Layer):
         refuse_in_place(self.param)
         a, x, z = bottom
         if len(x) < 2 or a[:2] != x[:2] or any(size != 1 for size in a[2:]):
-            raise NetError(
-                f"bottom 0 is {a}, wanted is one factor for each channel of bottom 1, which is {x}"
-            )
+            raise NetError(f"bottom 0 is {a}, expected one factor for each channel of bottom 1, which is {x}")
         if z != x:
             raise NetError(f"bottom 2 is {z}, bottom 1 is {x}; they must be equal")
         return [x]

@@ -21,7 +21,7 @@ class BatchNorm(KeepsBottom):
     Mean and (biased) variance are the batch's own in TRAIN, the stored ones in TEST. After each batch
     of m elements a channel: blob 0 = f blob 0 + mean, blob 1 = f blob 1 + variance m / (m - 1),
     blob 2 = f blob 2 + 1 with f = moving_average_fraction; the stored ones are blobs 0 and 1 divided by
-    blob 2, or 0 where that is 0. A learned factor and shift is the Scale layer's business.
+    blob 2, or 0 where that is 0. A learned factor and shift are left to the Scale layer.
 
     NVCaffe's form, with scale_bias or one of the two fillers, learns them here: y = scale_c (x - mean_c) /
     sqrt(variance_c + eps) + bias_c. It keeps blob = f blob + (1 - f) batch for the mean and the biased
@@ -33,9 +33,9 @@ class BatchNorm(KeepsBottom):
         moving_average_fraction: f; default 0.999.
         eps: added to the variance; default 1e-5.
         scale_bias: whether it is NVCaffe's form; default false.
-        scale_filler, bias_filler: how scale and bias start; default constant 1 and 0.
+        scale_filler, bias_filler: how scale and bias are initialized; default constant 1 and 0.
         filler: accepted, changes nothing; it belongs to a factor that one fork merges with the Scale
-            layer behind.
+            layer after it.
 
     Bottom: (N, C, ...); channels are axis 1, a bottom of one axis is one channel.
     Top: of the same shape; may be the bottom (in place).

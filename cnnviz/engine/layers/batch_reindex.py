@@ -29,7 +29,7 @@ class BatchReindex(Layer):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         refuse_in_place(self.param)
         if len(bottom[1]) != 1:
-            raise NetError(f"the indices are {bottom[1]}, wanted is one axis")
+            raise NetError(f"the indices are {bottom[1]}, expected one axis")
         if not bottom[0]:
             raise NetError("bottom 0 has no axes, so it has no items")
         return [(*bottom[1], *bottom[0][1:])]

@@ -1,4 +1,4 @@
-"""BN: batch normalisation with slope and bias in one layer, as forks of Caffe have it."""
+"""BN: batch normalization with slope and bias in one layer, as in forks of Caffe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cnnviz.formats.schema import BNParameter, FillerParameter, LayerParameter
 class BN(KeepsBottom):
     """y = slope_c (x - mean_c) / sqrt(variance_c + eps) + bias_c for each channel c
 
-    Two forms exist, told apart by their fillers' names. The one of PSPNet and ICNet (slope_filler,
+    Two forms exist, distinguished by their fillers' names. The one of PSPNet and ICNet (slope_filler,
     bias_filler) takes the batch's statistics in TRAIN and keeps running ones for TEST: kept = momentum
     kept + (1 - momentum) batch, variance biased. SegNet's (scale_filler, shift_filler, or bn_mode)
     takes the batch's in both phases, or with bn_mode INFERENCE none: y = slope_c x + bias_c, for
@@ -28,7 +28,7 @@ class BN(KeepsBottom):
         bias_filler, shift_filler: of bias; default constant 0.
         momentum: default 0.9.
         eps: added to the variance; default 1e-5, or 1e-9 in SegNet's form.
-        frozen: whether TRAIN takes the kept statistics and leaves them, and slope and bias too; default
+        frozen: whether TRAIN uses the running statistics and changes neither them nor slope and bias; default
             false.
         bn_mode: LEARN or INFERENCE; default LEARN.
         icnet: accepted, changes nothing.
@@ -53,7 +53,7 @@ class BN(KeepsBottom):
         self._is_segnet = any(given.HasField(name) for name in names)
         self._is_affine = given.bn_mode == BNParameter.INFERENCE
         self._takes_kept = not self._is_segnet and (phase == cnnviz.TEST or given.frozen)
-        if not self._is_segnet:  # what is kept is not learned, whatever the prototxt says
+        if not self._is_segnet:  # running statistics are not learned, whatever the prototxt specifies
             while len(param.param) < 4:
                 param.param.add()
             for spec in param.param[0 if given.frozen else 2 : 4]:
@@ -132,6 +132,6 @@ class BN(KeepsBottom):
             channels.sums(dy, dy, self.blobs[1].mutable_device_diff, term="PLAIN", add=True)
             return
         sums = channels.normalized_sums(x, self._mean.device_data, self._inverse.device_data, dy)
-        for blob, total, wanted in zip(self.blobs, reversed(sums), self.param_propagate_down, strict=False):
-            if wanted:
+        for blob, total, learned in zip(self.blobs, reversed(sums), self.param_propagate_down, strict=False):
+            if learned:
                 add(self.device, self._dim, blob.device_diff, total, blob.mutable_device_diff)

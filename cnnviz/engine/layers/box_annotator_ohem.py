@@ -23,7 +23,7 @@ class BoxAnnotatorOHEM(Choosing):
         ignore_label: the label of the others; default -1.
 
     Bottom: regions (R, 5, H, W), of which only the item is used; losses, R H W of them; labels, as many;
-        weights (R, B, H, W). H and W are 1 in R-FCN, and may be left out.
+        weights (R, B, H, W). H and W are 1 in R-FCN, and may be omitted.
     Top: y of the shape of the labels; z of the shape of the weights, 0 for the others.
     Raises: NetError if the bottoms do not fit together, or roi_per_img is missing.
     Source: Shrivastava et al. 2016, in R-FCN (daijifeng001/caffe-rfcn). There is no gradient.

@@ -31,7 +31,7 @@ class CenterLoss(Loss):
     Top: the loss ().
     Parameters: centres (num_output, K), K the elements of an item.
     Raises: NetError if num_output is missing, axis is another, there is not one label for each item, or
-        in forward a label is no class.
+        in forward a label is not a class.
     Source: Wen et al. 2016; ydwen's fork of Caffe (caffe-face).
     Checked: against ydwen's fork.
     """
@@ -49,7 +49,7 @@ class CenterLoss(Loss):
         top = super().shapes(bottom)
         x, labels = bottom
         if positive_axis(self.param.center_loss_param.axis, x) != 1:
-            raise NetError(f"axis is {self.param.center_loss_param.axis}, only 1 is supported; leave it away")
+            raise NetError(f"axis is {self.param.center_loss_param.axis}, only 1 is supported; omit it")
         if legacy_shape(labels)[1:] != (1, 1, 1):
             raise NetError(f"has labels {labels} for {x[0]} items; give one label for each")
         self.num, self.length = x[0], math.prod(x[1:])

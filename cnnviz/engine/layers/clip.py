@@ -6,7 +6,7 @@ from cnnviz.engine.layers._neuron import Neuron
 
 
 class Clip(Neuron):
-    """y = min(max(x, min), max), y' = 1 for min <= x <= max, else 0
+    """y = min(max(x, min), max), y' = 1 for min <= x <= max, otherwise 0
 
     clip_param:
         min, max: the limits. Without clip_param both are 0 and so is the top, as in Caffe.

@@ -50,8 +50,8 @@ class Concat(Layer):
             scatter(self.device, view, blob.device_data, top[0].mutable_device_data)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        for (blob, view), wanted in zip(self._parts(bottom, top[0]), propagate_down, strict=True):
-            if wanted:
+        for (blob, view), propagate in zip(self._parts(bottom, top[0]), propagate_down, strict=True):
+            if propagate:
                 gather(self.device, view, top[0].device_diff, blob.mutable_device_diff)
 
     def _parts(self, bottom: Sequence[Blob], top: Blob) -> list:

@@ -10,7 +10,7 @@ from cnnviz.errors import NetError
 
 
 class ContinuationIndicator(Layer):
-    """y[t, n] = 0 for t = 0, else 1
+    """y[t, n] = 0 for t = 0, otherwise 1
 
     continuation_indicator_param:
         time_step: T; required.
@@ -18,9 +18,9 @@ class ContinuationIndicator(Layer):
 
     Bottom: (N, ...), optional; only N counts.
     Top: y (T, N).
-    Raises: NetError if time_step is missing, or neither a bottom nor batch_size says N.
+    Raises: NetError if time_step is missing, or neither a bottom nor batch_size gives N.
     Source: xmfbit's fork of Caffe (warpctc-caffe).
-    Checked: by its formula; no fork was at hand.
+    Checked: by its formula; no fork was available.
     """
 
     type = "ContinuationIndicator"

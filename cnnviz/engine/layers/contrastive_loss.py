@@ -36,11 +36,11 @@ class ContrastiveLoss(Loss):
         self.num, self.channels = a[:2]
         if a[2:] != (1, 1) or b != a:
             self.complain(
-                f"bottom 0 is {bottom[0]} and bottom 1 {bottom[1]}: expected are pairs of one shape, (N, C) "
+                f"bottom 0 is {bottom[0]} and bottom 1 {bottom[1]}: expected pairs of one shape, (N, C) "
                 "or (N, C, 1, 1); a Flatten layer makes maps so"
             )
         if similar != (self.num, 1, 1, 1):
-            self.complain(f"bottom 2 is {bottom[2]}, expected is one number for each of the {self.num} pairs")
+            self.complain(f"bottom 2 is {bottom[2]}, expected one number for each of the {self.num} pairs")
         self.scale = 0.5 / max(1, self.num)
         return top
 

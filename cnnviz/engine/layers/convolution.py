@@ -31,7 +31,7 @@ class Convolution(BaseConvolution):
             or hole_h and hole_w.
         group: parts into which the channels of bottom and top are cut; default 1.
         bias_term: whether there is a bias; default true.
-        axis: the channel axis; axes before it are the batch, those behind it spatial; default 1.
+        axis: the channel axis; axes before it are the batch, those after it spatial; default 1.
         weight_filler, bias_filler: how the parameters start; default constant 0.
         engine, force_nd_im2col: accepted; the fastest way is taken in any case.
         kernel_depth, temporal_stride, temporal_pad, filter_group: refused; they are for Convolution3D.
@@ -159,7 +159,7 @@ class Convolution3D(Convolution):
         if not param.HasField("convolution3d_param") and param.HasField("convolution_param"):
             given = _as_3d(param.convolution_param)
         if given.group > 1:
-            raise NetError("group is without effect in C3D; leave it away, or use Convolution")
+            raise NetError("group is without effect in C3D; omit it, or use Convolution")
         if not given.filter_group or given.num_output % given.filter_group:
             self.complain(
                 f"num_output {given.num_output} cannot be divided into {given.filter_group} portions"

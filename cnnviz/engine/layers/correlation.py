@@ -16,13 +16,13 @@ class Correlation(Layer):
 
     correlation_param:
         kernel_size: side of the window, odd.
-        max_displacement: of d along either axis, in pixels; also what is left out at the borders, together
-            with half a window.
+        max_displacement: of d along either axis, in pixels; also, together with half a window, what is
+            omitted at the borders.
         pad: zeros around both bottoms; default 0.
         stride_1: pixels from one p to the next; default 1.
         stride_2: pixels from one d to the next; default 1.
         correlation_type: MULTIPLY (default), or SUBTRACT: |a - b| instead of the product.
-        single_direction: for Correlation1D; else 0.
+        single_direction: for Correlation1D; otherwise 0.
         do_abs: accepted; the original reads it and makes no use of it.
 
     Bottom: a and b (N, C, H, W).
@@ -52,7 +52,7 @@ class Correlation(Layer):
 
     def _check_direction(self, direction: int) -> None:
         if direction:
-            raise NetError("single_direction is for Correlation1D; leave it away")
+            raise NetError("single_direction is for Correlation1D; omit it")
 
     def _columns(self) -> tuple[int, int]:
         """Returns the first displacement along a row, in steps of stride_2, and how many there are."""
@@ -64,7 +64,7 @@ class Correlation(Layer):
         return self._columns()
 
     def _border(self) -> tuple[int, int]:
-        """Returns rows and columns of pad less those left out for displacements."""
+        """Returns rows and columns of pad less those omitted for displacements."""
         border = self._options.pad - self._options.max_displacement
         return border, border
 
@@ -126,7 +126,7 @@ class Correlation(Layer):
 
 
 def _reach(first: int, count: int, step: int) -> tuple[int, int]:
-    """Returns the least and the greatest of the displacements and none at all."""
+    """Returns the smallest and the largest displacement, 0 included."""
     return min(first * step, 0), max((first + count - 1) * step, 0)
 
 

@@ -32,11 +32,11 @@ class Crop(Layer):
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         refuse_in_place(self.param)
-        whole, wanted = bottom
+        whole, target = bottom
         given = self.param.crop_param
         start = positive_axis(given.axis, whole)
-        if len(wanted) != len(whole):
-            raise NetError(f"bottoms are {whole} and {wanted}; they must have the same number of axes")
+        if len(target) != len(whole):
+            raise NetError(f"bottoms are {whole} and {target}; they must have the same number of axes")
         cut = len(whole) - start
         offsets = list(given.offset) or [0]
         if len(offsets) not in (1, cut):
@@ -44,7 +44,7 @@ class Crop(Layer):
                 f"crop_param has {len(offsets)} offsets for {cut} cut axes; give one, or one for each"
             )
         self._offsets = [0] * start + (offsets * cut if len(offsets) == 1 else offsets)
-        top = (*whole[:start], *wanted[start:])
+        top = (*whole[:start], *target[start:])
         for axis in range(start, len(whole)):
             if self._offsets[axis] + top[axis] > whole[axis]:
                 raise NetError(
@@ -69,8 +69,8 @@ class Crop(Layer):
         gather(self.device, view, bottom[0].device_data, top[0].mutable_device_data)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        for blob, wanted in zip(bottom, propagate_down, strict=True):
-            if wanted:
+        for blob, propagate in zip(bottom, propagate_down, strict=True):
+            if propagate:
                 blob.clear_diff()
         if propagate_down[0]:
             view = box(bottom[0].shape, top[0].shape, self._offsets)

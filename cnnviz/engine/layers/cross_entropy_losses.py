@@ -1,4 +1,4 @@
-"""Losses that are logarithms of probabilities, beside SoftmaxWithLoss."""
+"""Losses that are logarithms of probabilities, besides SoftmaxWithLoss."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ class SigmoidCrossEntropyLoss(LabelLoss):
 class MultinomialLogisticLoss(RowLoss):
     """loss = -1/N sum over n of log p[n, label[n]]
 
-    p is kept from falling below 1e-20, in the gradient too.
+    p is clamped to at least 1e-20, in the gradient too.
 
     Bottom: probabilities p (N, C, ...), seen as N rows; labels (N), integers in [0, C). Only p gets a
-        gradient. A label that is no class makes the loss NaN.
+        gradient. A label that is not a class makes the loss NaN.
     Top: the loss ().
     Raises: NetError unless there is one label per item.
     Source: Caffe's MultinomialLogisticLossLayer.
@@ -86,8 +86,8 @@ class MultinomialLogisticLoss(RowLoss):
 class InfogainLoss(SoftmaxLoss):
     """loss = -1/D sum over items of sum over c of H[label, c] log p[c],  p = softmax(x)
 
-    H says how much each prediction is worth for each label; the unit matrix gives SoftmaxWithLoss. p is
-    kept from falling below 1e-20.
+    H gives the value of each prediction for each label; the identity matrix gives SoftmaxWithLoss. p is
+    clamped to at least 1e-20.
 
     infogain_loss_param:
         source: a .binaryproto, .npy or .mat file with H (C, C), if there is no third bottom.
@@ -96,7 +96,7 @@ class InfogainLoss(SoftmaxLoss):
         ignore_label, normalization: as of SoftmaxWithLoss (default VALID); normalize is refused.
 
     Bottom: scores x (N, C, ...); labels (N, ...); H with C x C elements, optional. Only x gets a
-        gradient. A label that is no class makes the loss NaN.
+        gradient. A label that is not a class makes the loss NaN.
     Top: the loss (); p of the shape of x, optional, through which no gradient flows.
     Raises: NetError if H is not C x C or missing, or the labels are not as many as the items.
     Source: Caffe's InfogainLossLayer.
@@ -134,7 +134,7 @@ class InfogainLoss(SoftmaxLoss):
             self._matrix = read_mean(self.resolve(source))
         if self._matrix.size != classes**2:
             raise NetError(
-                f"{source} holds {self._matrix.size} numbers, expected a matrix {classes} x {classes}"
+                f"{source} holds {self._matrix.size} values, expected a matrix {classes} x {classes}"
             )
 
     def setup(self) -> None:
@@ -167,8 +167,8 @@ class InfogainLoss(SoftmaxLoss):
 class SoftmaxCrossEntropyLoss(SoftmaxLoss):
     """loss = -1/D sum over items of sum over c of t[c] log p[c],  p = softmax(x)
 
-    Softmax with a distribution t as the target, e.g. smoothed labels or another net's output. p is kept
-    from falling below 1e-20.
+    Softmax with a distribution t as the target, e.g. smoothed labels or another net's output. p is clamped
+    to at least 1e-20.
 
     softmax_param:
         axis: the axis of the classes; default 1.
@@ -181,7 +181,7 @@ class SoftmaxCrossEntropyLoss(SoftmaxLoss):
     Top: the loss (); p of the shape of x, optional, through which no gradient flows.
     Raises: NetError if the bottoms differ in shape.
     Source: Hinton et al. 2015 for its use in distillation.
-    Checked: by its formula; no fork was at hand.
+    Checked: by its formula; no fork was available.
     """
 
     type = "SoftmaxCrossEntropyLoss"

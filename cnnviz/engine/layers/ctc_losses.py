@@ -1,4 +1,4 @@
-"""Losses of unsegmented sequences, as three forks of Caffe have them."""
+"""Losses of unsegmented sequences, as in three forks of Caffe."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class CTCLoss(SequenceLoss):
     """loss = -1/N sum over n of log P(labels[n])
 
     P sums over all ways to write a sequence's T symbols that become its labels when repeated symbols are
-    merged and blanks taken out, the symbols' probabilities being the softmax of the scores. Computed on the
-    host. The gradient is exact; the original leaves out 1/N and the loss weight.
+    merged and blanks removed, the symbols' probabilities being the softmax of the scores. Computed on the
+    host. The gradient is exact; the original omits 1/N and the loss weight.
 
     ctc_loss_param:
         blank_index: the class that is blank; default -1: the last.
-        output_delay: steps at the start that are left out; default 0.
+        output_delay: steps at the start that are skipped; default 0.
         preprocess_collapse_repeated: whether repeated labels are merged before; default false.
         ctc_merge_repeated: whether repeated symbols are merged; default true.
         loss_calculation_t: accepted, changes nothing.
@@ -32,11 +32,11 @@ class CTCLoss(SequenceLoss):
     Bottom: scores (T, N, C), before softmax; marks (T, N), 0 where a sequence starts, as LSTM's second
         bottom: after step 0 it ends there; labels (T, N), below 0 after the last. Only the scores get a
         gradient. A sequence of one step without labels counts with loss 0.
-    Top: the loss (); infinite where there is no way.
+    Top: the loss (); infinite where the labels do not fit in.
     Raises: NetError if the sizes do not fit, and in forward if a sequence has no label, more labels than
-        steps, or a label that is no class.
+        steps, or a label that is not a class.
     Source: Graves et al. 2006; the layer of ChWick's fork of Caffe.
-    Checked: by a sum over all ways; no fork was at hand.
+    Checked: by a sum over all ways; no fork was available.
     """
 
     type = "CTCLoss"
@@ -51,7 +51,7 @@ class CTCLoss(SequenceLoss):
         for index, shape in enumerate(bottom[1:3], 1):
             if legacy_shape(shape) != (self.steps, self.num, 1, 1):
                 raise NetError(
-                    f"bottom {index} is {shape}, expected is one number for each of {self.steps} steps of "
+                    f"bottom {index} is {shape}, expected one number for each of {self.steps} steps of "
                     f"{self.num} sequences"
                 )
         if self.blank() >= self.classes:
@@ -88,9 +88,9 @@ class CTCLoss(SequenceLoss):
 
 
 class WarpCTCLoss(SequenceLoss):
-    """loss = -1/N sum over n of log P(labels[n]), as CTCLoss, where labels that do not fit in cost nothing
+    """loss = -1/N sum over n of log P(labels[n]), as CTCLoss, with loss 0 where the labels do not fit in
 
-    Computed on the host. The gradient is exact; the original leaves out 1/N and the loss weight.
+    Computed on the host. The gradient is exact; the original omits 1/N and the loss weight.
 
     ctc_loss_param:
         blank_index: the class that is blank; required. All others are refused.
@@ -99,9 +99,9 @@ class WarpCTCLoss(SequenceLoss):
         the steps of each sequence (N), the labels of each (N), and labels (L, N). Only the scores get a
         gradient.
     Top: the loss ().
-    Raises: NetError if blank_index is missing, the sizes do not fit, or in forward a label is no class.
+    Raises: NetError if blank_index is missing, the sizes do not fit, or in forward a label is not a class.
     Source: Graves et al. 2006; ChWick's fork of Caffe around Baidu's warp-ctc.
-    Checked: by a sum over all ways; no fork was at hand.
+    Checked: by a sum over all ways; no fork was available.
     """
 
     type = "WarpCTCLoss"
@@ -115,13 +115,13 @@ class WarpCTCLoss(SequenceLoss):
             raise NetError(f"has no blank_index from 0 to {self.classes - 1}; give the class that is blank")
         pair = (self.steps, self.num, 1, 1)
         if len(bottom) == 3 and any(legacy_shape(shape) != pair for shape in bottom[1:]):
-            raise NetError(f"bottoms 1 and 2 are {bottom[1]} and {bottom[2]}, expected is {pair[:2]}")
+            raise NetError(f"bottoms 1 and 2 are {bottom[1]} and {bottom[2]}, expected {pair[:2]}")
         if len(bottom) == 4 and (
             [math.prod(shape) for shape in bottom[1:3]] != [self.num] * 2
             or legacy_shape(bottom[3])[1:] != (self.num, 1, 1)
         ):
             raise NetError(
-                f"bottoms 1 to 3 are {', '.join(map(str, bottom[1:]))}; expected are ({self.num},) twice, "
+                f"bottoms 1 to 3 are {', '.join(map(str, bottom[1:]))}; expected ({self.num},) twice, "
                 f"and labels (L, {self.num})"
             )
         return [()]
@@ -139,29 +139,30 @@ class WarpCTCLoss(SequenceLoss):
             found = [(steps[n], labels[: counts[n], n].astype(int)) for n in range(self.num)]
         return [(int(steps), self.checked(mine, self.blank())) for steps, mine in found]
 
-    def _check_lengths(self, steps: np.ndarray, counts: np.ndarray, most: int) -> None:
-        for what, values, limit in (("steps", steps, self.steps), ("labels", counts, most)):
+    def _check_lengths(self, steps: np.ndarray, counts: np.ndarray, rows: int) -> None:
+        for name, values, limit in (("steps", steps, self.steps), ("labels", counts, rows)):
             if ((values < 0) | (values > limit)).any():
-                raise NetError(f"the numbers of {what} are {values.tolist()}, expected are 0 to {limit}")
+                raise NetError(f"the numbers of {name} are {values.tolist()}, expected 0 to {limit}")
 
 
 class CtcLoss(SequenceLoss):
-    """loss = -1/N sum over n of log P(labels[n]), as CTCLoss, where labels that do not fit in cost nothing
+    """loss = -1/N sum over n of log P(labels[n]), as CTCLoss, with loss 0 where the labels do not fit in
 
-    Computed on the host. The gradient is exact; the original leaves out 1/N.
+    Computed on the host. The gradient is exact; the original omits 1/N.
 
     ctc_loss_param:
         alphabet_size: C; required.
         time_step: steps of each sequence, at most T; required.
-        blank_label: the class that is blank, and fills up the rows of labels; default 0.
-        blank_index, output_delay, preprocess_collapse_repeated, ctc_merge_repeated, loss_calculation_t:
-            refused; they are CTCLoss's.
+        blank_label: the class that is blank, and that pads the rows of labels; default 0.
+        blank_index, output_delay, loss_calculation_t: refused; they are CTCLoss's, and so are
+            preprocess_collapse_repeated and ctc_merge_repeated.
 
     Bottom: scores (T, N, C), before softmax; labels (N, L). Only the scores get a gradient.
     Top: the loss ().
-    Raises: NetError if a parameter is missing or does not fit the bottoms, or in forward a label is no class.
+    Raises: NetError if a parameter is missing or does not fit the bottoms, or in forward a label is not a
+        class.
     Source: Graves et al. 2006; xmfbit's fork of Caffe (warpctc-caffe).
-    Checked: by a sum over all ways; no fork was at hand.
+    Checked: by a sum over all ways; no fork was available.
     """
 
     type = "CtcLoss"
@@ -172,13 +173,13 @@ class CtcLoss(SequenceLoss):
         given = self.options
         if given.alphabet_size != self.classes or not 0 < given.time_step <= self.steps:
             raise NetError(
-                f"alphabet_size is {given.alphabet_size} and time_step {given.time_step}; expected are "
+                f"alphabet_size is {given.alphabet_size} and time_step {given.time_step}; expected "
                 f"{self.classes}, and 1 to {self.steps}"
             )
         if not 0 <= given.blank_label < self.classes:
             raise NetError(f"blank_label is {given.blank_label}, but there are {self.classes} classes")
         if bottom[1][:1] != (self.num,):
-            raise NetError(f"bottom 1 is {bottom[1]}, expected are labels ({self.num}, L)")
+            raise NetError(f"bottom 1 is {bottom[1]}, expected labels ({self.num}, L)")
         return [()]
 
     def blank(self) -> int:

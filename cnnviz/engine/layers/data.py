@@ -1,4 +1,4 @@
-"""Data: pictures and labels from a database, or from files that need none."""
+"""Data: images and labels from a database, or from files that need no database."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cnnviz.formats.schema import DataParameter
 
 
 class Data(DataLayer):
-    """data = (picture - mean) * scale, cropped and mirrored; label as stored.
+    """data = (image - mean) * scale, cropped and mirrored; label as stored.
 
     data_param:
         source: folder of an LMDB or LevelDB of Datums; also an idx images file with its labels beside
-            it, CIFAR-10 binaries, or a folder with a subfolder of pictures for each class.
+            it, CIFAR-10 binaries, or a folder with a subfolder of images for each class.
         batch_size: items in a batch, no default.
         backend: LMDB or LEVELDB, for databases; default what the folder holds.
         rand_skip: skip fewer than so many items at the start, drawn at random; default 0.
@@ -29,8 +29,8 @@ class Data(DataLayer):
     Items come in the order of the database, and the first follows the last.
 
     Bottom: none.
-    Top: data (batch_size, C, H, W); label (batch_size), may be left out.
-    Raises: NetError for parameters that exclude each other or do not fit the pictures; FileError when
+    Top: data (batch_size, C, H, W); label (batch_size), optional.
+    Raises: NetError for parameters that exclude each other or do not fit the images; FileError when
     the net is to run and the source is missing or damaged.
     Source: Caffe's DataLayer.
     """

@@ -18,7 +18,7 @@ from cnnviz.errors import NetError
 class Deconvolution(BaseConvolution):
     """y[n, o, q] = bias[o] + sum over c, k of w[c, o, k] x[n, c, p], where q = p stride - pad + k dilation
 
-    The gradient of a convolution by its bottom, used forward: each pixel of x paints a window into y.
+    The gradient of a convolution by its bottom, used forward: each pixel of x adds a window to y.
     o and c run inside one group.
 
     convolution_param:
@@ -42,8 +42,8 @@ class Deconvolution(BaseConvolution):
             raise NetError("pad_type is for Convolution; use pad_t, pad_b, pad_l and pad_r")
         forth = window_of(self.options, spatial)
         painted = tuple(
-            s * (size - 1) + extent - before - behind
-            for size, extent, s, before, behind in zip(
+            s * (size - 1) + extent - before - after
+            for size, extent, s, before, after in zip(
                 forth.spatial, forth.extent, forth.stride, forth.pad, forth.end, strict=True
             )
         )

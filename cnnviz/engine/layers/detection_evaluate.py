@@ -1,4 +1,4 @@
-"""DetectionEvaluate: which boxes of a detector are right."""
+"""DetectionEvaluate: which detections are correct."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ Row = list[float]
 
 
 class DetectionEvaluate(Layer):
-    """y = for each class its number of true boxes, then for each box found whether it is right
+    """y = for each class its number of true boxes, then for each detection whether it is correct
 
-    Of each item and class the boxes are taken by falling score: one that overlaps a true box by at least
-    overlap_threshold is right, but for the first one on that true box only. Runs on the host.
+    For each item and class the boxes are taken in order of descending score: one that overlaps a true box by
+    at least overlap_threshold is correct, if it is the first one for that true box. Runs on the host.
 
     detection_evaluate_param:
         num_classes: with the background.
         background_label_id: default 0.
         overlap_threshold: default 0.5.
         evaluate_difficult_gt: true boxes marked as difficult count too; default true. If not, boxes that
-            find one are neither right nor wrong.
+            match one are neither correct nor wrong.
         name_size_file: a text file with a line "name height width" for each image, in the order of the
-            items: overlaps are computed in pixels, to which corners belong; default: of shares of the image.
+            items: overlaps are then computed in pixels, corners included; default: in fractions of the
+            image.
         resize_param: resize_mode WARP is accepted and changes nothing.
 
-    Bottom: boxes found (1, 1, K, 7), as from DetectionOutput; true boxes (1, 1, G, 8), as for MultiBoxLoss.
+    Bottom: detections (1, 1, K, 7), as from DetectionOutput; true boxes (1, 1, G, 8), as for MultiBoxLoss.
     Top: y (1, 1, classes + K, 5): first for each class but the background -1, class, number of true boxes,
-        -1, -1; then item, class, score, 1 if right, 1 if wrong. Its shape changes with every forward.
+        -1, -1; then item, class, score, 1 if correct, 1 if wrong. Its shape changes with every forward.
     Raises: NetError if the bottoms have other shapes, or a box is of the background.
     Source: Liu et al. 2016, SSD (weiliu89/caffe, branch ssd). There is no gradient.
     Checked: against that fork, but for name_size_file.
@@ -61,7 +62,7 @@ class DetectionEvaluate(Layer):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         for index, (shape, width) in enumerate(zip(bottom, (7, 8), strict=True)):
             if len(shape) != 4 or shape[:2] != (1, 1) or shape[3] != width:
-                raise NetError(f"bottom {index} is {shape}, expected is (1, 1, boxes, {width})")
+                raise NetError(f"bottom {index} is {shape}, expected (1, 1, boxes, {width})")
         options = self.param.detection_evaluate_param
         classes = options.num_classes - (options.background_label_id < options.num_classes)
         return [(1, 1, classes + bottom[0][2], 5)]
@@ -109,7 +110,7 @@ class DetectionEvaluate(Layer):
         return rows
 
     def _judge(self, found: np.ndarray, truth: np.ndarray) -> list[Row]:
-        """Returns the rows of boxes of one item and class, by falling score."""
+        """Returns the rows of boxes of one item and class, by descending score."""
         options = self.param.detection_evaluate_param
         table = self._overlaps(found[:, 3:7], truth[:, 3:7])
         used, rows = set(), []
@@ -141,10 +142,8 @@ def _read_sizes(path: str) -> list[tuple[int, int]]:
         if not words:
             continue
         if len(words) != 3 or not (words[1].isdecimal() and words[2].isdecimal()) or "0" in words[1:]:
-            raise FileError(
-                f"{path}:{number}: expected is a name, a height and a width, such as 'cat 375 500'."
-            )
+            raise FileError(f"{path}:{number}: expected a name, a height and a width, such as 'cat 375 500'.")
         sizes.append((int(words[1]), int(words[2])))
     if not sizes:
-        raise FileError(f"{path}: has no line; expected is a name, a height and a width in each.")
+        raise FileError(f"{path}: has no line; expected a name, a height and a width in each.")
     return sizes

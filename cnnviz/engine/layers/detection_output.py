@@ -18,21 +18,21 @@ from cnnviz.formats.schema import LayerParameter
 class DetectionOutput(Layer):
     """y = the boxes that remain after decoding and non-maximum suppression, class by class
 
-    Runs on the host: the number of boxes is not known before.
+    Runs on the host: the number of boxes is not known in advance.
 
     detection_output_param:
         num_classes: with the background.
         share_location: one box for all classes; default true.
-        background_label_id: the class that is none; default 0.
+        background_label_id: the class of the background; default 0.
         code_type: how boxes are written: CORNER (default): offsets of the corners; CENTER_SIZE: of the
             centre in the prior's size, and the size's logarithm; CORNER_SIZE: of the corners in the
             prior's size; all divided by the variances.
         variance_encoded_in_target: the predictions hold the variances already; default false.
         confidence_threshold: only scores above it count; default: all.
-        nms_param: nms_threshold: largest overlap of two boxes of one class, default 0.3; top_k: most
-            boxes of a class before, default all; eta: factor of nms_threshold after
+        nms_param: nms_threshold: largest overlap of two boxes of one class, default 0.3; top_k: maximum
+            number of boxes of a class before suppression, default all; eta: factor of nms_threshold after
             each box kept while it is above 0.5, default 1.
-        keep_top_k: most boxes of an item, the best of all classes; default -1: all.
+        keep_top_k: maximum number of boxes of an item, those with the highest scores; default -1: all.
         save_output_param, visualize, visualize_threshold, save_file: accepted and not used: nothing is
             written.
 
@@ -94,13 +94,13 @@ class DetectionOutput(Layer):
         """Returns the rows of one item, class by class."""
         options = self.param.detection_output_param
         nms = options.nms_param
-        least = options.confidence_threshold if options.HasField("confidence_threshold") else -math.inf
+        threshold = options.confidence_threshold if options.HasField("confidence_threshold") else -math.inf
         top_k = nms.top_k if nms.HasField("top_k") else -1
         found: list[tuple[int, int]] = []
         for c in range(self.classes):
             if c != options.background_label_id:
                 mine = boxes[0 if options.share_location else c]
-                kept = suppress(mine, scores[:, c], least, nms.nms_threshold, nms.eta, top_k)
+                kept = suppress(mine, scores[:, c], threshold, nms.nms_threshold, nms.eta, top_k)
                 found += [(c, index) for index in kept]
         if -1 < options.keep_top_k < len(found):
             best = sorted(found, key=lambda pair: -scores[pair[1], pair[0]])[: options.keep_top_k]

@@ -72,7 +72,7 @@ class EuclideanLoss(DifferenceLoss):
 
 
 class SmoothL1Loss(DifferenceLoss):
-    """loss = 1/D sum of v f(u (a - b)),  f(d) = s^2 d^2 / 2 where |d| < 1/s^2, else |d| - 1/(2 s^2)
+    """loss = 1/D sum of v f(u (a - b)),  f(d) = s^2 d^2 / 2 where |d| < 1/s^2, otherwise |d| - 1/(2 s^2)
 
     Two forks have this type. Three bottoms, two tops, or a loss_param beside two bottoms are R-FCN's form:
     D follows loss_param. Otherwise D is N, the number of items.
@@ -90,7 +90,7 @@ class SmoothL1Loss(DifferenceLoss):
         the forks; each item's sum of f (N, 1, H, W), optional, without a gradient.
     Raises: NetError if the bottoms differ in size.
     Source: Girshick 2015, Fast R-CNN (rbgirshick/caffe-fast-rcnn); SSD (weiliu89/caffe, branch ssd); R-FCN
-        (daijifeng001/caffe-rfcn), whose gradient takes all weights u that are not 0 for 1; here it is exact.
+        (daijifeng001/caffe-rfcn), whose gradient treats all nonzero weights u as 1; here it is exact.
     Checked: against these three forks.
     """
 
@@ -135,7 +135,7 @@ def _as_maps(shape: Shape) -> Shape:
 
 
 class SmoothL1LossOHEM(SmoothL1Loss):
-    """loss = 1/D sum of f(w (a - b)),  f(d) = d^2 / 2 where |d| < 1, else |d| - 1/2
+    """loss = 1/D sum of f(w (a - b)),  f(d) = d^2 / 2 where |d| < 1, otherwise |d| - 1/2
 
     The name that R-FCN's first release gave to its form of SmoothL1Loss.
 

@@ -20,7 +20,7 @@ class Dropout(Layer):
         scale_train: whether kept elements are divided by 1 - dropout_ratio in TRAIN, as in Caffe; if
             false, as some forks have it, all are multiplied by it in TEST instead; default true.
 
-    The mask of an element follows from a seed drawn anew in each forward and the element's index.
+    The mask of an element follows from a seed, drawn in each forward, and the element's index.
 
     Bottom: x of any shape.
     Top: y of the same shape; may be the bottom (in place).
@@ -38,7 +38,7 @@ class Dropout(Layer):
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         ratio = self.param.dropout_param.dropout_ratio
         if not 0 <= ratio <= 1:
-            self.complain(f"dropout_ratio is {ratio:g}, wanted is a probability from 0 to 1")
+            self.complain(f"dropout_ratio is {ratio:g}, expected a probability from 0 to 1")
         return [bottom[0]]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

@@ -13,7 +13,7 @@ from cnnviz.formats.schema import FillerParameter
 
 
 class DummyData(Layer):
-    """Constants that are filled once, or random numbers that are drawn anew in each forward.
+    """Constants that are filled once, or random numbers that are drawn again in each forward.
 
     dummy_data_param:
         shape: one for all tops, or one for each; or the older num, channels, height and width, each
@@ -22,7 +22,7 @@ class DummyData(Layer):
 
     Bottom: none.
     Top: of the given shapes.
-    Raises: NetError if shapes or fillers are not as many as wanted, or are mixed with the older form.
+    Raises: NetError if shapes or fillers do not match in number, or are mixed with the older form.
     Source: Caffe's DummyDataLayer.
     """
 

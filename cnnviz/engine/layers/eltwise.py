@@ -18,7 +18,7 @@ class Eltwise(Layer):
     eltwise_param:
         operation: SUM, PROD or MAX; default SUM.
         coeff: one factor for each bottom, for SUM only; default 1.
-        stable_prod_grad: whether the gradient of PROD multiplies the other bottoms (right at 0) rather
+        stable_prod_grad: whether the gradient of PROD multiplies the other bottoms (exact at 0) rather
             than divides the top by the bottom (fewer products); default true.
 
     Equal values of MAX: of the first two bottoms the second gets the gradient, a later bottom only
@@ -40,7 +40,7 @@ class Eltwise(Layer):
         given = self.param.eltwise_param
         self._operation = given.operation
         if len(bottom) == 1 and (self._operation != EltwiseParameter.SUM or not given.coeff):
-            self.complain("has 1 bottom blob(s), expected are at least 2, or one with a coeff for SUM")
+            self.complain("has 1 bottom blob(s), expected at least 2, or one with a coeff for SUM")
         if given.coeff and self._operation != EltwiseParameter.SUM:
             self.complain("eltwise_param.coeff is for the operation SUM only; remove it")
         if given.coeff and len(given.coeff) != len(bottom):

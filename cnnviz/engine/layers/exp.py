@@ -32,7 +32,7 @@ class Exp(Neuron):
         super().__init__(param, phase)
         given = param.exp_param
         if given.base != -1 and given.base <= 0:
-            raise NetError(f"exp_param.base is {given.base:g}, wanted is a positive number, or -1 for e")
+            raise NetError(f"exp_param.base is {given.base:g}, expected a positive number, or -1 for e")
         self._log_base = 1.0 if given.base == -1 else math.log(given.base)
 
     def constants(self) -> tuple[float, ...]:

@@ -17,11 +17,11 @@ class Filter(Layer):
     """Keeps the items (along axis 0) whose selector is not 0.
 
     How many these are is known only in forward, which gives the tops their first dimension; before
-    it they have the whole batch's. The gradient of an item that was left out is 0.
+    it they have the whole batch's. The gradient of an item that was dropped is 0.
 
     Bottom: one or more blobs of N items, last the selector of shape (N) or (N, 1, ...).
     Top: one for each bottom but the selector, with fewer items, perhaps none.
-    Raises: NetError if the numbers of tops and bottoms or of items do not fit.
+    Raises: NetError if the numbers of tops and bottoms, or of items, do not match.
     Source: Caffe's FilterLayer.
     """
 
@@ -38,7 +38,7 @@ class Filter(Layer):
             raise NetError(f"has {len(self.param.top)} tops for {len(blobs)} bottoms beside the selector")
         if not selector or any(axis != 1 for axis in selector[1:]):
             raise NetError(
-                f"the selector is {selector}, wanted is one number for each item: (N) or (N, 1, ...)"
+                f"the selector is {selector}, expected one number for each item: (N) or (N, 1, ...)"
             )
         for index, shape in enumerate(blobs):
             if shape[:1] != selector[:1]:
@@ -60,7 +60,7 @@ class Filter(Layer):
             raise NetError(
                 f"layer {self.name!r} (Filter): the selector has no gradient, but one is asked for."
             )
-        for target, source, wanted in zip(bottom[:-1], top, propagate_down, strict=False):
-            if wanted:
+        for target, source, propagate in zip(bottom[:-1], top, propagate_down, strict=False):
+            if propagate:
                 width, dx = target.count_from(1), target.mutable_device_diff
                 self._choice.give_back(width, source.device_diff, dx, add=False)

@@ -30,7 +30,7 @@ class FocalLoss(SoftmaxLoss):
     Bottom: scores x (N, C, ...); labels (N, ...), one integer in [0, C) for each item and position.
     Top: the loss (); the probabilities, of the shape of x, optional, through which no gradient flows.
     Raises: NetError if alpha or gamma is out of range, or the labels are not as many as the items. A label
-        that is no class makes the loss NaN.
+        that is not a class makes the loss NaN.
     Source: Lin et al. 2017; zimenglan-sysu-512's layer for Caffe.
     Checked: against that layer.
     """

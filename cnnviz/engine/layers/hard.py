@@ -33,7 +33,7 @@ class ReLU6(Neuron):
 
 
 class HardSigmoid(Neuron):
-    """y = min(max(0, alpha x + beta), 1), y' = alpha for 0 < y < 1, else 0
+    """y = min(max(0, alpha x + beta), 1), y' = alpha for 0 < y < 1, otherwise 0
 
     hard_sigmoid_param:
         alpha: default 0.2.
@@ -55,7 +55,7 @@ class HardSigmoid(Neuron):
 
 
 class HardSwish(Neuron):
-    """y = x h, h = min(max(0, alpha x + beta), 1); y' = h + alpha x for 0 <= h <= 1, else h
+    """y = x h, h = min(max(0, alpha x + beta), 1); y' = h + alpha x for 0 <= h <= 1, otherwise h
 
     hard_swish_param:
         alpha: default 1/6.

@@ -14,7 +14,7 @@ class HDF5Data(DataLayer):
     """Each top is batch_size rows of the dataset that has the top's name.
 
     hdf5_data_param:
-        source: text file that lists HDF5 files, one a line; or an HDF5 file.
+        source: text file that lists HDF5 files, one per line; or an HDF5 file.
         batch_size: rows in a batch, no default; a batch may span files.
         shuffle: files, and rows within each, in random order; default False.
 

@@ -15,9 +15,9 @@ class HDF5Output(Layer):
     """Writes bottom 0 as the dataset "data" and bottom 1 as "label".
 
     hdf5_output_param:
-        file_name: the HDF5 file, no default. Each forward writes it anew, as a whole or not at all.
+        file_name: the HDF5 file, no default. Each forward replaces it, completely or not at all.
 
-    Shapes with fewer than 4 axes get axes of 1 behind.
+    Shapes with fewer than 4 axes get trailing axes of 1.
 
     Bottom: data and label of any shapes with the same first axis.
     Top: none.

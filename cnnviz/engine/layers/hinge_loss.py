@@ -10,7 +10,7 @@ from cnnviz.formats.schema import HingeLossParameter
 
 
 class HingeLoss(RowLoss):
-    """loss = 1/N sum over n and c of m^p,  m = max(0, 1 - d x[n, c]), d = 1 for the label, else -1
+    """loss = 1/N sum over n and c of m^p,  m = max(0, 1 - d x[n, c]), d = 1 for the label, otherwise -1
 
     hinge_loss_param:
         norm: L1 (default): p = 1; L2: p = 2, the squared hinge.

@@ -37,7 +37,7 @@ class Im2col(Layer):
         axis = positive_axis(self.param.convolution_param.axis, bottom[0])
         spatial = bottom[0][axis + 1 :]
         if not spatial:
-            raise NetError(f"needs spatial axes behind axis {axis}; the bottom's shape is {bottom[0]}")
+            raise NetError(f"needs spatial axes after axis {axis}; the bottom's shape is {bottom[0]}")
         window = window_of(self.param.convolution_param, spatial)
         check_fits(window)
         if window != getattr(self, "window", None):

@@ -1,4 +1,4 @@
-"""ImageData: pictures and labels by a list of files."""
+"""ImageData: images and labels from a list of files."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from cnnviz.formats.images import MAX_PIXELS
 
 
 class ImageData(DataLayer):
-    """data = (picture - mean) * scale, cropped and mirrored; label as the list says.
+    """data = (image - mean) * scale, cropped and mirrored; label as listed.
 
     image_data_param:
-        source: text file with a line "path label" for each picture.
+        source: text file with a line "path label" for each image.
         root_folder: put in front of every path as it is; default nothing.
-        batch_size: pictures in a batch; default 1.
+        batch_size: images in a batch; default 1.
         new_height, new_width: resized to so many pixels before anything else; default 0, as they are.
         is_color: True gives B, G, R, False grey; default True.
         shuffle: random order, a new one for each round; default False.
-        rand_skip: skip fewer than so many pictures at the start, drawn at random; default 0.
-        scale, mean_file, crop_size, mirror: the old place of what transform_param says.
+        rand_skip: skip fewer than so many images at the start, drawn at random; default 0.
+        scale, mean_file, crop_size, mirror: the older form of the fields of transform_param.
     transform_param: as for Data.
 
     Bottom: none.
-    Top: data (batch_size, C, H, W); label (batch_size), may be left out.
+    Top: data (batch_size, C, H, W); label (batch_size), optional.
     Raises: NetError for parameters that do not fit; FileError when the net is to run and a file is
-    missing or no picture.
+    missing or not an image.
     Source: Caffe's ImageDataLayer.
     """
 

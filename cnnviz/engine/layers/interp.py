@@ -54,7 +54,7 @@ class Interp(Resizing):
         if len(shapes) == 1:
             return self._scaled(axis, inside, self._options)
         if len(shapes[1]) != 4:
-            raise NetError(f"bottom 1 gives the size and is {shapes[1]}, expected is (N, C, H, W)")
+            raise NetError(f"bottom 1 gives the size and is {shapes[1]}, expected (N, C, H, W)")
         return shapes[1][2 + axis]
 
     @staticmethod

@@ -31,7 +31,7 @@ class Log(Neuron):
         super().__init__(param, phase)
         base = param.log_param.base
         if base == 1 or (base != -1 and base <= 0):
-            raise NetError(f"log_param.base is {base:g}, wanted is a positive number except 1, or -1 for e")
+            raise NetError(f"log_param.base is {base:g}, expected a positive number except 1, or -1 for e")
 
     def constants(self) -> tuple[float, ...]:
         given = self.param.log_param

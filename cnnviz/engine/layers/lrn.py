@@ -51,7 +51,7 @@ class LRN(Layer):
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(bottom[0]) != 4:
-            raise NetError(f"wants a bottom (N, C, H, W), not {bottom[0]}")
+            raise NetError(f"expects a bottom (N, C, H, W), not {bottom[0]}")
         num, channels, height, width = bottom[0]
         self.sizes = (num * channels, height, width) if self.within else (num, channels, height * width)
         return [bottom[0]]

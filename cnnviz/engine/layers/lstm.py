@@ -25,7 +25,7 @@ class LSTM(Recurrent):
             of being carried on; no gradient flows through them; default false.
         debug_info: accepted, changes nothing.
 
-    Bottom: x (T, N, ...), T steps of N sequences; cont (T, N), 0 where a sequence begins, else 1; then
+    Bottom: x (T, N, ...), T steps of N sequences; cont (T, N), 0 where a sequence begins, otherwise 1; then
         x_static (N, ...), the same in every step, may follow; then h_0 and c_0 (1, N, D) if exposed.
     Top: y (T, N, D); then h_T and c_T (1, N, D) if exposed.
     Parameters: W_xc (4 D, I), b_c (4 D), W_xc_static (4 D, I_static) with a static bottom, W_hc (4 D, D);
@@ -81,10 +81,10 @@ class LSTM(Recurrent):
 
     def _step_backward(self, step: int, cont: Any, dh: Any) -> None:
         size, options = row_range(self.dim, self.num)
-        at, behind = self.step_size(step), self.step_size(step + 1)
+        at, following = self.step_size(step), self.step_size(step + 1)
         cells, dcells = self._cells.device_data, self._cells.mutable_device_diff
         self.device.launch(
             "lstm_unit", "lstm_unit_backward", size, self.num, self.dim, cont, step * self.num,
-            self.pre.device_data, 4 * at, cells, at, cells, behind, dcells, dh, at,
+            self.pre.device_data, 4 * at, cells, at, cells, following, dcells, dh, at,
             self.pre.mutable_device_diff, dcells, **options,
         )  # fmt: skip

@@ -15,7 +15,7 @@ class LSTMUnit(Layer):
     """c = cont f c_prev + i g, h = o tanh c, with i, f, o = sigmoid and g = tanh of the four gates
 
     Bottom: c_prev (1, N, D); gates before their functions (1, N, 4 D), in the order i, f, o, g; cont
-        (1, N), 0 where a sequence begins, else 1, without gradient.
+        (1, N), 0 where a sequence begins, otherwise 1, without gradient.
     Top: c, h, both (1, N, D).
     Raises: NetError if the shapes do not fit.
     Source: Hochreiter and Schmidhuber 1997; Caffe's LSTMUnitLayer.
@@ -30,11 +30,11 @@ class LSTMUnit(Layer):
         refuse_in_place(self.param)
         cell, gates, cont = bottom
         if len(cell) != 3 or cell[0] != 1:
-            raise NetError(f"c_prev is {cell}, wanted is (1, N, D)")
+            raise NetError(f"c_prev is {cell}, expected (1, N, D)")
         if gates != (1, cell[1], 4 * cell[2]):
-            raise NetError(f"the gates are {gates}, wanted is {(1, cell[1], 4 * cell[2])}")
+            raise NetError(f"the gates are {gates}, expected {(1, cell[1], 4 * cell[2])}")
         if cont != cell[:2]:
-            raise NetError(f"cont is {cont}, wanted is {cell[:2]}")
+            raise NetError(f"cont is {cont}, expected {cell[:2]}")
         return [cell, cell]
 
     def allow_force_backward(self, bottom_index: int) -> bool:

@@ -1,4 +1,4 @@
-"""MemoryData: pictures and labels out of arrays."""
+"""MemoryData: images and labels from arrays."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class MemoryData(Layer):
         batch, *item = self._sizes
         if data.ndim != 4 or list(data.shape[1:]) != item or not len(data) or len(data) % batch:
             raise NetError(
-                f"layer {self.name!r}: data is of shape {data.shape}; wanted are items of {tuple(item)}, "
+                f"layer {self.name!r}: data is of shape {data.shape}; expected items of {tuple(item)}, "
                 f"their number a multiple of the batch_size {batch}."
             )
         if labels.size != len(data) or len(labels) != len(data):

@@ -1,4 +1,4 @@
-"""MultiBoxLoss: what an SSD detector is trained with."""
+"""MultiBoxLoss: the training loss of an SSD detector."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Item:
 class MultiBoxLoss(Loss):
     """loss = (loc_weight sum of f(code - true code) + sum of -log p[class]) / D
 
-    Each true box is given the prior that overlaps it most, and every prior that overlaps it enough; the
+    Each true box is given the prior that overlaps it most, and every prior that overlaps it sufficiently; the
     first sum runs over the codes of these. The second runs over these and over the negatives: of the
     other priors those with the largest loss as background, neg_pos_ratio for each matched one. D is the
     number of matched priors, at least 1. Runs on the host.
@@ -51,12 +51,12 @@ class MultiBoxLoss(Loss):
         conf_loss_type: SOFTMAX (default), or LOGISTIC: sigmoid cross-entropy of every class.
         loc_weight: default 1.
         match_type: PER_PREDICTION (default), or BIPARTITE: one prior for each true box only.
-        overlap_threshold: overlap that is enough; default 0.5.
+        overlap_threshold: overlap that suffices; default 0.5.
         background_label_id: default 0.
         use_difficult_gt: true boxes marked as difficult count too; default true.
         mining_type: MAX_NEGATIVE (default); NONE: all priors that are not matched are negatives, with
             LOGISTIC of no class at all, not even of the background; HARD_EXAMPLE: the sample_size priors
-            with the largest sum of both losses, matched or not, take part and no others.
+            with the largest sum of both losses, matched or not, are used and no others.
         do_neg_mining: false is mining_type NONE.
         nms_param: with mining: of priors whose boxes overlap by more than nms_threshold only that with the
             largest loss can be chosen, of the top_k with the largest loss (default 0: none).
@@ -68,7 +68,7 @@ class MultiBoxLoss(Loss):
             centre in the prior's size, and the size's logarithm; CORNER_SIZE: of the corners in the
             prior's size; all divided by the variances.
         map_object_to_agnostic: all true boxes are of class background_label_id + 1; default false.
-        ignore_cross_boundary_bbox: priors that leave the image take no part; default false.
+        ignore_cross_boundary_bbox: priors that cross the image's border are not used; default false.
         share_location: false: codes of each class; mining_type must be NONE; default true.
         use_prior_for_matching: false: true boxes are matched with the predicted boxes; default true.
         encode_variance_in_target: codes are not divided by the variances, but their differences in the loss
@@ -81,7 +81,7 @@ class MultiBoxLoss(Loss):
 
     Bottom: codes (N, 4 P) for P priors (with share_location false (N, 4 P classes)); scores
         (N, P classes); priors (1, 2, 4 P); true boxes (1, 1, G, 8): item, class, instance, xmin, ymin, xmax,
-        ymax, difficult; rows with item -1 are none. Codes and scores get a gradient.
+        ymax, difficult; rows with item -1 are ignored. Codes and scores get a gradient.
     Top: the loss ().
     Raises: NetError if the bottoms do not fit together, or a true box has the background's class or none.
     Source: Liu et al. 2016, SSD (weiliu89/caffe, branch ssd). Where that leaves the gradient of
@@ -123,7 +123,7 @@ class MultiBoxLoss(Loss):
         self.priors = count_priors(bottom[:3], self.code_classes, self.classes)
         self.num = bottom[0][0]
         if not truth or truth[-1] != 8:
-            raise NetError(f"bottom 3 is {truth}, expected are true boxes (1, 1, G, 8)")
+            raise NetError(f"bottom 3 is {truth}, expected true boxes (1, 1, G, 8)")
         return [()]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -178,7 +178,7 @@ class MultiBoxLoss(Loss):
     def _find_matches(self, item: _Item) -> tuple[np.ndarray, np.ndarray]:
         """Returns for each class of codes and each prior its true box, and its largest overlap with any.
 
-        Without a true box: -1, or -2 if it leaves the image and takes no part.
+        Without a true box: -1, or -2 if it crosses the image's border and is not used.
         """
         matched = np.full((self.code_classes, self.priors), -1)
         best = np.zeros(matched.shape)

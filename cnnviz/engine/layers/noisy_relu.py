@@ -1,4 +1,4 @@
-"""ReLU with random numbers in it: NoisyReLU and RReLU."""
+"""Randomized ReLU: NoisyReLU and RReLU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cnnviz.formats.schema import LayerParameter
 class NoisyReLU(Neuron):
     """TRAIN: y = max(0, x + N(0, deviation)); TEST: y = max(0, x)
 
-    The noise of an element follows from a seed drawn anew in each forward and the element's index.
+    The noise of an element follows from a seed, drawn in each forward, and the element's index.
 
     noisy_relu_param:
         deviation: standard deviation of the noise, not negative; default 1.
@@ -24,7 +24,7 @@ class NoisyReLU(Neuron):
     Top: y of the same shape; may be the bottom (in place).
     Raises: NetError if deviation is negative.
     Source: Nair and Hinton 2010.
-    Checked: by its formula; no fork was at hand.
+    Checked: by its formula; no fork was available.
     """
 
     type = "NoisyReLU"
@@ -49,14 +49,14 @@ class NoisyReLU(Neuron):
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            y, dx = top[0].device_data, bottom[0].mutable_device_diff  # y > 0 says that x + noise was
+            y, dx = top[0].device_data, bottom[0].mutable_device_diff  # y > 0 means that x + noise was
             self._launch("neuron_backward", top[0].count, y, y, top[0].device_diff, dx)
 
 
 class RReLU(Neuron):
     """y = x for x > 0, x / a for x <= 0; TRAIN: a uniform in lb to ub; TEST: a = (ub - lb) / ln(ub / lb)
 
-    The a of an element follows from a seed drawn anew in each forward and the element's index.
+    The a of an element follows from a seed, drawn in each forward, and the element's index.
 
     rrelu_param:
         lb, ub: limits of a, 0 < lb <= ub; default 3 and 8, the paper's (that fork's are 5 and 10).
@@ -78,7 +78,7 @@ class RReLU(Neuron):
         super().__init__(param, phase)
         lb, ub = param.rrelu_param.lb, param.rrelu_param.ub
         if not 0 < lb <= ub:
-            self.complain(f"rrelu_param has lb {lb:g} and ub {ub:g}, wanted is 0 < lb <= ub")
+            self.complain(f"rrelu_param has lb {lb:g} and ub {ub:g}, expected 0 < lb <= ub")
 
     def constants(self) -> tuple[float, ...]:
         lb, ub = self.param.rrelu_param.lb, self.param.rrelu_param.ub

@@ -18,7 +18,7 @@ from cnnviz.formats.schema import FillerParameter, LayerParameter
 class Normalize(Layer):
     """y[n, c, i] = scale[c] x[n, c, i] / sqrt(eps + sum of x^2)
 
-    Two forms exist, told apart by their parameters: that of SSD (norm_param, or none), and happynear's
+    Two forms exist, distinguished by their parameters: that of SSD (norm_param, or none), and happynear's
     (normalize_param), which sums over the channels at each position, with eps 1e-6 and no scale, or takes
     the sum of |x| + 1e-6 in place of the square root.
 
@@ -38,7 +38,7 @@ class Normalize(Layer):
     Parameters: scale (C), or () if shared; none with normalize_param.
     Raises: NetError if the bottom has fewer than two axes, both parameters are given, or there is no such
         normalize_type.
-    Source: Liu et al. 2015, ParseNet; SSD's fork of Caffe (whose gradient takes all channels' scales for
+    Source: Liu et al. 2015, ParseNet; SSD's fork of Caffe (whose gradient takes all channels' scales as
         equal; here it is exact); Wang et al. 2017, happynear's fork (caffe-windows).
     Checked: against both forks but for L1 and the second top.
     """
@@ -56,7 +56,7 @@ class Normalize(Layer):
             raise NetError("has norm_param and normalize_param, of different forks; give one of them")
         kind = param.normalize_param.normalize_type
         if kind not in ("L1", "L2"):
-            raise NetError(f"normalize_type is {kind!r}, expected is 'L1' or 'L2'")
+            raise NetError(f"normalize_type is {kind!r}, expected 'L1' or 'L2'")
         self._absolute = kind == "L1"
         if len(param.top) > 1 and not self._by_position:
             raise NetError("has 2 tops; the second, the norms, exists with normalize_param only")
@@ -74,7 +74,7 @@ class Normalize(Layer):
             tops: list[Shape] = [(self.num, channels, height, width) for channels in (self.channels, 1)]
             return tops[: len(self.param.top)]
         if len(x) < 2:
-            raise NetError(f"wants a bottom (N, C, ...), not {x}")
+            raise NetError(f"expects a bottom (N, C, ...), not {x}")
         self.num, self.channels, self.inner = x[0], x[1], math.prod(x[2:])
         self.norms = 1 if self.param.norm_param.across_spatial else self.inner
         self.shared = self.param.norm_param.channel_shared

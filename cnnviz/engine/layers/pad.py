@@ -13,11 +13,11 @@ from cnnviz.errors import NetError
 
 
 class Pad(Layer):
-    """Puts a border of one number around the bottom.
+    """Puts a border of one value around the bottom.
 
     pad_param:
-        paddings: for each axis the number of elements before and the number behind.
-        constant_values: the number; default 0.
+        paddings: for each axis the number of elements before and the number after.
+        constant_values: the value; default 0.
 
     Bottom: one of any shape.
     Top: longer by the paddings.
@@ -32,9 +32,7 @@ class Pad(Layer):
         refuse_in_place(self.param)
         shape, paddings = bottom[0], list(self.param.pad_param.paddings)
         if len(paddings) != 2 * len(shape):
-            raise NetError(
-                f"pad_param has {len(paddings)} paddings, expected are {2 * len(shape)} for {shape}"
-            )
+            raise NetError(f"pad_param has {len(paddings)} paddings, expected {2 * len(shape)} for {shape}")
         self._before = paddings[::2]
         return [tuple(a + size + b for a, size, b in zip(self._before, shape, paddings[1::2], strict=True))]
 

@@ -33,7 +33,7 @@ class Permute(Rearrangement):
         refuse_in_place(self.param)
         shape, order = bottom[0], list(self.param.permute_param.order)
         if len(set(order)) != len(order) or any(axis >= len(shape) for axis in order):
-            raise NetError(f"permute_param.order is {order}, wanted is each axis of {shape} at most once")
+            raise NetError(f"permute_param.order is {order}, expected each axis of {shape} at most once")
         order += [axis for axis in range(len(shape)) if axis not in order]
         self.view = permuted(shape, order)
         return [tuple(shape[axis] for axis in order)]

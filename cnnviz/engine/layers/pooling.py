@@ -38,7 +38,7 @@ class Pooling(Layer):
 
     Bottom: x (N, C, H, W).
     Top: y (N, C, H', W') with H' = ceil((H + 2 pad - kernel) / stride) + 1, less one if pads are given
-        and the last window would begin behind H + pad; for MAX a second one if wanted, of the same
+        and the last window would begin beyond H + pad; for MAX an optional second one, of the same
         shape: the index of the maximum in its plane (-1 if there is none).
     Raises: NetError for a kernel given twice or not at all, or larger than the plane; a pad not less
         than the kernel; pad with STOCHASTIC.
@@ -73,10 +73,10 @@ class Pooling(Layer):
     def _check(self, options: Any) -> None:
         kernel_given = any(options.HasField(f) for f in ("kernel_size", "kernel_h", "kernel_w"))
         if self.is_global and kernel_given:
-            self.complain("global_pooling takes the whole plane: leave kernel_size away")
+            self.complain("global_pooling takes the whole plane: omit kernel_size")
         padded = any(self.pad + self.end) or options.pad_type
         if self.is_global and (padded or self.stride != (1, 1)):
-            self.complain("global_pooling takes the whole plane: leave pad and stride away")
+            self.complain("global_pooling takes the whole plane: omit pad and stride")
         if not self.is_global and min(self.kernel) == 0:
             raise NetError("the kernel's size is 0; give at least 1")
         if min(self.stride) == 0:
@@ -93,7 +93,7 @@ class Pooling(Layer):
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(bottom[0]) != 4:
-            raise NetError(f"wants a bottom (N, C, H, W), not {bottom[0]}")
+            raise NetError(f"expects a bottom (N, C, H, W), not {bottom[0]}")
         num, channels, height, width = bottom[0]
         self.window = self._window(height, width)
         if self.param.top[:1] == self.param.bottom[:1]:

@@ -34,7 +34,7 @@ class PReLU(KeepsBottom):
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(bottom[0]) < 2:
-            raise NetError(f"a bottom of shape {bottom[0]} has no channels; wanted are 2 axes or more")
+            raise NetError(f"a bottom of shape {bottom[0]} has no channels; expected 2 axes or more")
         shared = self.param.prelu_param.channel_shared
         self._span = Span(bottom, axis=1, num_axes=0 if shared else 1)
         return [bottom[0]]

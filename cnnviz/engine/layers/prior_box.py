@@ -88,11 +88,11 @@ class PriorBox(Layer):
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if any(len(shape) != 4 for shape in bottom):
-            raise NetError(f"wants bottoms (N, C, H, W), not {bottom[0]} and {bottom[1]}")
+            raise NetError(f"expects bottoms (N, C, H, W), not {bottom[0]} and {bottom[1]}")
         self._map, image = bottom[0][2:], bottom[1][2:]
         self._image = self._pair("img_size", "img") or image
         if not min(self._image):
-            raise NetError(f"bottom 1 is {bottom[1]}, expected is an image of at least one pixel")
+            raise NetError(f"bottom 1 is {bottom[1]}, expected an image of at least one pixel")
         self._step = self._pair("step", "step") or tuple(
             size / max(count, 1) for size, count in zip(self._image, self._map, strict=True)
         )

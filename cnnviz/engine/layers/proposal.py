@@ -34,7 +34,7 @@ class _Settings:
 
 
 class Proposal(Choosing):
-    """y = the regions that remain of boxes around anchors after non-maximum suppression, the surest first
+    """y = boxes around anchors that remain after non-maximum suppression, the most probable first
 
     Around each position of the map there are A anchors, one for each ratio and scale; an anchor of width w
     and height h around (x, y) is moved to (x + dx w, y + dy h), its size becomes (w exp(dw), h exp(dh)).
@@ -46,12 +46,12 @@ class Proposal(Choosing):
         ratio: heights divided by widths; default 0.5, 1, 2.
         scale: factors of base_size; default 8, 16, 32.
         min_size: in pixels of the image before it was scaled; default 16.
-        pre_nms_topn: most boxes of an item before suppression; default 6000, 0 for all.
-        nms_thresh: a box that overlaps a surer one by more is dropped; default 0.7.
-        post_nms_topn: most boxes of an item after suppression; default 300, 0 for all.
+        pre_nms_topn: maximum number of boxes of an item before suppression; default 6000, 0 for all.
+        nms_thresh: a box that overlaps one of higher probability by more is dropped; default 0.7.
+        post_nms_topn: maximum number of boxes of an item after suppression; default 300, 0 for all.
 
     The Python layer ProposalLayer of a module rpn.proposal_layer (py-faster-rcnn) is this layer, too, unless
-    the module was allowed to run. Its param_str gives feat_stride, and scales or ratios if they are others;
+    the module is allowed to run. Its param_str gives feat_stride, and scales or ratios if they are others;
     the rest is that program's default: in TRAIN pre_nms_topn is 12000 and post_nms_topn 2000.
 
     Bottom: probabilities (N, 2 A, H, W), the background's first; dx, dy, dw, dh (N, 4 A, H, W); the image
@@ -97,7 +97,7 @@ class Proposal(Choosing):
         unknown = set(numbers) - {"feat_stride", "scales", "ratios"}
         if _ENTRY.sub("", text).strip() or unknown or not numbers.get("feat_stride"):
             raise NetError(
-                f"param_str is {text!r}, expected are feat_stride, and scales and ratios at most; if you "
+                f"param_str is {text!r}, expected feat_stride, and scales and ratios at most; if you "
                 "trust the module, allow it to run"
             )
         train = self.phase == cnnviz.TRAIN
@@ -117,10 +117,10 @@ class Proposal(Choosing):
                 or (shape[0], *shape[2:]) != (scores[0], *scores[2:])
             ):
                 raise NetError(
-                    f"bottom {index} is {shape}, expected is (N, {each * count}, H, W) for {count} anchors"
+                    f"bottom {index} is {shape}, expected (N, {each * count}, H, W) for {count} anchors"
                 )
         if len(image) != 2 or image[0] not in (1, scores[0]) or image[1] < 3:
-            raise NetError(f"bottom 2 is {image}, expected is (1, 3): height, width and scale of the image")
+            raise NetError(f"bottom 2 is {image}, expected (1, 3): height, width and scale of the image")
         every = count * scores[2] * scores[3]
         rows = scores[0] * (min(self._settings.after, every) or every)
         return [(rows, 5), self._shape_of_scores(rows)][: len(self.param.top)]
@@ -177,9 +177,9 @@ class Proposal(Choosing):
 
 def _make_anchors(settings: _Settings) -> np.ndarray:
     """Returns the anchors (A, 4) of the first position: for each ratio all scales."""
-    middle, anchors = (settings.base_size - 1) / 2, []
+    center, anchors = (settings.base_size - 1) / 2, []
     for ratio in settings.ratios:
         width = np.round(np.sqrt(settings.base_size**2 / ratio))
         size = np.array([width, np.round(width * ratio)])
-        anchors += [around(middle, size * scale - 1) for scale in settings.scales]
+        anchors += [around(center, size * scale - 1) for scale in settings.scales]
     return np.array(anchors)

@@ -197,7 +197,7 @@ def _made(user_class: type, param: LayerParameter) -> Any:
         inspect.signature(user_class).bind(param)
     except TypeError:
         return user_class()
-    except ValueError:  # a class whose constructor tells no signature
+    except ValueError:  # a class whose constructor has no known signature
         pass
     return user_class(param)
 

@@ -24,7 +24,7 @@ class Reduction(Layer):
 
     reduction_param:
         operation: SUM, ASUM, SUMSQ or MEAN; default SUM.
-        axis: first axis that is summed over, with all behind it; negative counts from the end; default 0.
+        axis: first axis that is summed over, with all after it; negative counts from the end; default 0.
         coeff: factor; default 1.
 
     Bottom: one of any shape.

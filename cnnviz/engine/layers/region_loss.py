@@ -1,4 +1,4 @@
-"""RegionLoss: what a YOLOv2 detector is trained with."""
+"""RegionLoss: the training loss of a YOLOv2 detector."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class RegionLoss(Loss):
 
     For each anchor at each position, with s = sigmoid:
     d of to is noobject_scale s(to)^2 (1 - s(to)), 0 where the box overlaps a true one by more than thresh.
-    The anchor that fits a true box best, at the position of its middle, has instead, with a target t for
-    each number:
+    The anchor that fits a true box best, at the position of its centre, has instead, with a target t for
+    each value:
     d of tx and ty coord_scale (s(tx) - t) s'(tx), of tw and th coord_scale (tw - t), of to object_scale
     (s(to) - overlap) s'(to), of the scores class_scale (softmax - 1 for the true class). Runs on the host.
 
@@ -35,12 +35,12 @@ class RegionLoss(Loss):
             2 - the true box's area.
         thresh: default 0.2. object_scale, class_scale: default 1. noobject_scale: default 0.5.
         coord_scale: default 5.
-        coords: numbers of a box; must be 4, the default.
+        coords: values of a box; must be 4, the default.
         side, softmax, jitter, absolute, random: accepted, change nothing, as in the fork.
         softmax_tree, class_map: refused.
 
     Bottom: predictions (N, num (5 + num_class), H, W), as for YoloDetectionOutput; true boxes (N, ..., 5),
-        300 in the fork: class, x and y of the middle, width, height, in shares of the image; the first row
+        300 in the fork: class, x and y of the centre, width, height, as fractions of the image; the first row
         of width 0 ends an item's list.
     Top: the loss ().
     Raises: NetError if sizes or anchors do not fit together, or a true box lies outside of the image.
@@ -68,9 +68,9 @@ class RegionLoss(Loss):
         top, x, truth = super().shapes(bottom), *bottom
         channels = self.options.num * (5 + self.options.num_class)
         if len(x) != 4 or x[1] != channels:
-            raise NetError(f"bottom 0 is {x}, expected is (N, {channels}, H, W): num times 5 + num_class")
+            raise NetError(f"bottom 0 is {x}, expected (N, {channels}, H, W): num times 5 + num_class")
         if math.prod(truth[1:]) % 5:
-            raise NetError(f"bottom 1 is {truth}, expected are true boxes (N, ..., 5)")
+            raise NetError(f"bottom 1 is {truth}, expected true boxes (N, ..., 5)")
         return top
 
     @np.errstate(over="ignore", invalid="ignore")
@@ -102,18 +102,18 @@ class RegionLoss(Loss):
     def _object(self, x: np.ndarray, boxes: np.ndarray, row: np.ndarray, delta: np.ndarray) -> None:
         """Writes the deltas of the anchor that a true box is given to."""
         options, (height, width) = self.options, x.shape[:2]
-        label, middle, size = int(row[0]), row[1:3], row[3:]
+        label, center, size = int(row[0]), row[1:3], row[3:]
         self._check(row)
-        i, j = min(int(middle[0] * width), width - 1), min(int(middle[1] * height), height - 1)
+        i, j = min(int(center[0] * width), width - 1), min(int(center[1] * height), height - 1)
         cell = x[j, i]
         n = self._best_anchor(cell, size * (width, height))
         mine, target = cell[n], delta[j, i, n]
         place = sigmoid(mine[:2])
         scale = options.coord_scale * (1.0 if options.rescore else 2 - size.prod())
-        target[:2] = scale * (place - (middle * (width, height) - (i, j))) * place * (1 - place)
+        target[:2] = scale * (place - (center * (width, height) - (i, j))) * place * (1 - place)
         target[2:4] = scale * (mine[2:4] - np.log(size * (width, height) / self._anchors[n]))
         chance = sigmoid(mine[4])
-        overlap = overlaps(boxes[j, i, n][None], around(middle, size)[None])[0, 0]
+        overlap = overlaps(boxes[j, i, n][None], around(center, size)[None])[0, 0]
         goal = overlap if options.rescore else 1.0
         target[4] = options.object_scale * (chance - goal) * chance * (1 - chance)
         powers = np.exp(mine[5:] - mine[5:].max())
@@ -123,8 +123,8 @@ class RegionLoss(Loss):
         inside = (row[1:3] >= 0).all() and (row[1:3] <= 1).all() and (row[3:] > 0).all()
         if not inside or not 0 <= row[0] < self.options.num_class:
             raise NetError(
-                f"layer {self.name!r} (RegionLoss): a true box is {row.tolist()}, expected are a class below "
-                f"{self.options.num_class}, and a middle and a size in shares of the image."
+                f"layer {self.name!r} (RegionLoss): a true box is {row.tolist()}, expected a class below "
+                f"{self.options.num_class}, and a centre and a size as fractions of the image."
             )
 
     def _best_anchor(self, cell: np.ndarray, size: np.ndarray) -> int:

@@ -37,7 +37,7 @@ class Reorg(Layer):
         if stride < 1:
             raise NetError("stride is missing or 0")
         if len(x) != 4 or x[1] % stride**2:
-            raise NetError(f"wants a bottom (N, C, H, W) with C divisible by {stride**2}, not {x}")
+            raise NetError(f"expects a bottom (N, C, H, W) with C divisible by {stride**2}, not {x}")
         num, channels, height, width = x
         if not options.reverse and (height % stride or width % stride):
             raise NetError(f"height and width of {x} are not divisible by the stride {stride}")

@@ -15,7 +15,7 @@ class Reshape(SameElements):
 
     reshape_param:
         shape: dim values; 0 copies the bottom's at the same place, -1 (once) is what remains.
-        axis: first axis that is replaced; -1 means behind the last; default 0.
+        axis: first axis that is replaced; -1 means after the last; default 0.
         num_axes: how many are replaced; -1 means all from axis; default -1.
 
     Bottom: one of any shape.
@@ -50,7 +50,7 @@ class Reshape(SameElements):
         if not 0 <= start <= len(shape):
             raise NetError(f"reshape_param.axis {given.axis} is out of range for a bottom of shape {shape}")
         if given.num_axes < -1:
-            raise NetError(f"reshape_param.num_axes is {given.num_axes}, wanted is -1 (all) or more")
+            raise NetError(f"reshape_param.num_axes is {given.num_axes}, expected -1 (all) or more")
         end = len(shape) if given.num_axes == -1 else start + given.num_axes
         if end > len(shape):
             raise NetError(f"reshape_param: axis + num_axes is {end}, the bottom {shape} has fewer axes")
@@ -60,7 +60,7 @@ class Reshape(SameElements):
         dims = []
         for i, dim in enumerate(self.param.reshape_param.shape.dim):
             if dim < -1:
-                raise NetError(f"reshape_param.shape has the dim {dim}; wanted is -1, 0 or more")
+                raise NetError(f"reshape_param.shape has the dim {dim}; expected -1, 0 or more")
             if dim == 0 and start + i >= len(shape):
                 raise NetError(f"dim {i} is 0 (copy), but the bottom {shape} has no axis {start + i}")
             dims.append(shape[start + i] if dim == 0 else dim)

@@ -17,14 +17,14 @@ class RNN(Recurrent):
     forward, where cont_0 decides whether it is used; it begins with 0.
 
     recurrent_param:
-        num_output: D, the number of hidden and of output numbers.
+        num_output: D, the number of hidden and of output units.
         weight_filler: of the matrices; default constant 0.
         bias_filler: of the biases; default constant 0.
         expose_hidden: whether h at the start is a bottom and that at the end is a top, instead of being
             carried on; no gradient flows through them; default false.
         debug_info: accepted, changes nothing.
 
-    Bottom: x (T, N, ...), T steps of N sequences; cont (T, N), 0 where a sequence begins, else 1; then
+    Bottom: x (T, N, ...), T steps of N sequences; cont (T, N), 0 where a sequence begins, otherwise 1; then
         x_static (N, ...), the same in every step, may follow; then h_0 (1, N, D) if exposed.
     Top: y (T, N, D); then h_T (1, N, D) if exposed.
     Parameters: W_xh (D, I), b_h (D), W_xh_static (D, I_static) with a static bottom, W_hh (D, D),

@@ -24,9 +24,9 @@ class _RegionPooling(Layer):
     def check_bottoms(self, bottom: Sequence[Shape], pooled: tuple[int, int], scale: float) -> None:
         x, rois = bottom
         if len(x) != 4:
-            raise NetError(f"wants bottom 0 (N, C, H, W), not {x}")
+            raise NetError(f"expects bottom 0 (N, C, H, W), not {x}")
         if len(rois) < 2 or rois[1] != 5 or any(axis != 1 for axis in rois[2:]):
-            raise NetError(f"bottom 1 is {rois}, wanted are regions (R, 5): item, x1, y1, x2, y2")
+            raise NetError(f"bottom 1 is {rois}, expected regions (R, 5): item, x1, y1, x2, y2")
         if min(pooled) < 1 or scale <= 0:
             raise NetError("the pooled size and spatial_scale must be given and greater than 0")
         self._args = (rois[0], *x, *pooled, float(scale))
@@ -107,7 +107,7 @@ class ROIAlign(_RegionPooling):
         options = self.param.roi_align_param
         pooled = options.pooled_h, options.pooled_w
         if options.sampling_ratio > 64:
-            raise NetError(f"sampling_ratio is {options.sampling_ratio}, expected is at most 64")
+            raise NetError(f"sampling_ratio is {options.sampling_ratio}, expected at most 64")
         self.check_bottoms(bottom, pooled, options.spatial_scale)
         return [(bottom[1][0], bottom[0][1], *pooled)]
 
@@ -149,7 +149,7 @@ class PSROIPooling(_RegionPooling):
         self.check_bottoms(bottom, (k, k), options.spatial_scale)
         if bottom[0][1] != dim * k * k:
             raise NetError(
-                f"bottom 0 has {bottom[0][1]} channels, wanted are output_dim x group_size^2 = {dim * k * k}"
+                f"bottom 0 has {bottom[0][1]} channels, expected output_dim x group_size^2 = {dim * k * k}"
             )
         return [(bottom[1][0], dim, k, k)]
 

@@ -9,7 +9,7 @@ from cnnviz.engine.layer import Layer
 
 
 class Silence(Layer):
-    """Does nothing with its bottoms, which so are no outputs of the net; their gradient is 0.
+    """Ignores its bottoms, so that they are not outputs of the net; their gradient is 0.
 
     Bottom: one or more of any shape.
     Top: none.
@@ -30,6 +30,6 @@ class Silence(Layer):
         """Nothing to compute."""
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        for blob, wanted in zip(bottom, propagate_down, strict=True):
-            if wanted:
+        for blob, propagate in zip(bottom, propagate_down, strict=True):
+            if propagate:
                 blob.clear_diff()

@@ -57,7 +57,7 @@ class Slice(Layer):
                 raise NetError(f"{tops} tops do not divide the {size} elements of axis {self._axis} evenly")
             return [i * size // tops for i in range(1, tops)]
         if len(points) != tops - 1:
-            raise NetError(f"has {len(points)} slice_point for {tops} tops; wanted is one less than tops")
+            raise NetError(f"has {len(points)} slice_point for {tops} tops; expected one less than tops")
         if any(end <= start for start, end in pairwise([0, *points, size])):
             raise NetError(f"slice_point {points} must grow and lie inside axis {self._axis} of size {size}")
         return points

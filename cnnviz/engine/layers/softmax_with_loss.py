@@ -17,7 +17,7 @@ from cnnviz.errors import NetError
 class SoftmaxWithLoss(SoftmaxLoss):
     """loss = -1/D sum over items of w[label] log p[label],  p = softmax(x)
 
-    p is kept from falling below 1.18e-38, so that an item adds at most 87.3. D depends on normalization and
+    p is clamped to at least 1.18e-38, so that an item adds at most 87.3. D depends on normalization and
     is at least 1.
 
     softmax_param:
@@ -29,13 +29,13 @@ class SoftmaxWithLoss(SoftmaxLoss):
             (PRE_FIXED; default 1).
         normalize: used if normalization is not given: true is VALID, false BATCH_SIZE.
         weight_by_label_freqs: whether the classes have weights w; default false: all are 1.
-        class_weighting: w, one number for each class, used with weight_by_label_freqs only.
+        class_weighting: w, one value for each class, used with weight_by_label_freqs only.
 
     Bottom: scores x (N, C, ...); labels (N, ...), one integer in [0, C) for each item and position.
     Top: the loss (), optional; p of the shape of x, optional; each item's own loss, of the shape of the
         labels, optional. No gradient flows through p and the items' losses.
     Raises: NetError if the labels are not as many as the items, or the weights not as many as the classes.
-        A label that is no class makes the loss NaN.
+        A label that is not a class makes the loss NaN.
     Source: Caffe's SoftmaxWithLossLayer, where the second top does not work; the third top is R-FCN's
         (daijifeng001/caffe-rfcn), the weights are SegNet's (alexgkendall/caffe-segnet).
     Checked: against Caffe 1.0 and these two forks.
@@ -60,7 +60,7 @@ class SoftmaxWithLoss(SoftmaxLoss):
             return None
         if len(options.class_weighting) != classes:
             raise NetError(
-                f"has {len(options.class_weighting)} numbers of class_weighting for {classes} classes; "
+                f"has {len(options.class_weighting)} values of class_weighting for {classes} classes; "
                 "give one for each"
             )
         return np.array(options.class_weighting)

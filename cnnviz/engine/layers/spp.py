@@ -13,15 +13,15 @@ from cnnviz.engine.ops.views import View, box, gather, scatter
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, SPPParameter
 
-_MOST_LEVELS = 16
+_MAX_LEVELS = 16
 """The windows of more do not fit a blob."""
 
 
 class SPP(Layer):
-    """y = the planes pooled to 1 x 1, 2 x 2, 4 x 4, ... values, all levels behind each other
+    """y = the planes pooled to 1 x 1, 2 x 2, 4 x 4, ... values, one level after another
 
     Level l has 2^l x 2^l windows of ceil(H / 2^l) x ceil(W / 2^l) pixels without overlap; what they cover
-    too much is padding, half of it (rounded up) at the start.
+    beyond the plane is padding, half of it (rounded up) at the start.
 
     spp_param:
         pyramid_height: number of levels.
@@ -44,8 +44,8 @@ class SPP(Layer):
         self.levels = options.pyramid_height
         if self.levels < 1:
             raise NetError("pyramid_height is missing or 0; give the number of levels")
-        if self.levels > _MOST_LEVELS:
-            raise NetError(f"pyramid_height is {self.levels}; {_MOST_LEVELS} levels are the most")
+        if self.levels > _MAX_LEVELS:
+            raise NetError(f"pyramid_height is {self.levels}; expected at most {_MAX_LEVELS}")
         if options.pool == SPPParameter.STOCHASTIC:
             raise NetError("pool STOCHASTIC is not supported; use MAX or AVE")
         self._is_max = options.pool == SPPParameter.MAX
@@ -53,7 +53,7 @@ class SPP(Layer):
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(bottom[0]) != 4:
-            raise NetError(f"wants a bottom (N, C, H, W), not {bottom[0]}")
+            raise NetError(f"expects a bottom (N, C, H, W), not {bottom[0]}")
         num, channels, height, width = bottom[0]
         self.num, self.channels = num, channels
         self.windows = [_level_window(2**level, height, width) for level in range(self.levels)]

@@ -1,4 +1,4 @@
-"""Squeeze, ExpandDims and ExpandDimsND: axes of one element taken away or put in."""
+"""Squeeze, ExpandDims and ExpandDimsND: axes of one element removed or inserted."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cnnviz.errors import NetError
 
 
 class Squeeze(SameElements):
-    """Takes away axes of size 1.
+    """Removes axes of size 1.
 
     squeeze_param:
-        axis: those to take away; negative counts from the end; default: all of size 1.
+        axis: those to remove; negative counts from the end; default: all of size 1.
 
     Bottom: one of any shape.
     Top: the same elements.
@@ -36,7 +36,7 @@ class Squeeze(SameElements):
 
 
 class ExpandDims(SameElements):
-    """Puts in an axis of size 1.
+    """Inserts an axis of size 1.
 
     expand_dims_param:
         axis: its place in the top; negative counts from the end; default 0.
@@ -57,11 +57,11 @@ class ExpandDims(SameElements):
 
 
 class ExpandDimsND(SameElements):
-    """Puts in axes of size 1.
+    """Inserts axes of size 1.
 
     expand_dims_nd_param:
-        axis: for each the axis of the bottom before which it is put in, in rising order; the number of axes
-            puts it behind all, and so does -1, -2 before the last one, and so on.
+        axis: for each the axis of the bottom before which it is inserted, in ascending order; the number of
+            axes inserts it after all, and so does -1, -2 before the last one, and so on.
 
     Bottom: one of any shape.
     Top: the same elements, as many axes more as are given.

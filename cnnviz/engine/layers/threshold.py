@@ -6,7 +6,7 @@ from cnnviz.engine.layers._neuron import Neuron
 
 
 class Threshold(Neuron):
-    """y = 1 for x > threshold, else 0; no gradient
+    """y = 1 for x > threshold, otherwise 0; no gradient
 
     threshold_param:
         threshold: default 0.

@@ -19,7 +19,7 @@ class Tile(Layer):
 
     tile_param:
         axis: to repeat along; negative counts from the end; default 1.
-        tiles: how often, at least 1.
+        tiles: number of copies, at least 1.
 
     Bottom: one of any shape.
     Top: tiles times as long along the axis; its gradient is summed over the copies.
@@ -35,7 +35,7 @@ class Tile(Layer):
         shape, given = bottom[0], self.param.tile_param
         self._axis = axis = positive_axis(given.axis, shape)
         if given.tiles < 1:
-            raise NetError(f"tile_param.tiles is {given.tiles}, wanted is at least 1")
+            raise NetError(f"tile_param.tiles is {given.tiles}, expected at least 1")
         return [(*shape[:axis], shape[axis] * given.tiles, *shape[axis + 1 :])]
 
     def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:

@@ -1,4 +1,4 @@
-"""TripletLoss: an anchor nearer to its like than to another by a margin."""
+"""TripletLoss: an anchor nearer to its positive than to its negative by a margin."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class TripletLoss(Loss):
     triplet_loss_param:
         margin: default 1.
 
-    Bottom: anchors a (N, C) or (N, C, 1, 1), the like p, the others q, of the same shape. All get a
+    Bottom: anchors a (N, C) or (N, C, 1, 1), positives p and negatives q of the same shape. All get a
         gradient.
     Top: the loss ().
     Raises: NetError if the bottoms differ, or height and width are not 1.
-    Source: Schroff et al. 2015; happynear's fork of Caffe. What other forks call so, with other bottoms, is
-        refused.
+    Source: Schroff et al. 2015; happynear's fork of Caffe. Other forks' layers of this name, with other
+        bottoms, are refused.
     Checked: against happynear's fork.
     """
 
@@ -36,7 +36,7 @@ class TripletLoss(Loss):
         shapes = [legacy_shape(shape) for shape in bottom]
         if any(shape != shapes[0] for shape in shapes) or shapes[0][2:] != (1, 1):
             raise NetError(
-                f"bottoms are {', '.join(map(str, bottom))}; expected are three of one shape (N, C) or "
+                f"bottoms are {', '.join(map(str, bottom))}; expected three of one shape (N, C) or "
                 "(N, C, 1, 1)"
             )
         self.num, self.channels = shapes[0][:2]

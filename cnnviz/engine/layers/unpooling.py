@@ -21,11 +21,11 @@ class Unpooling(ByMask):
         unpool: MAX (default), AVE or TILE.
         kernel_size, or kernel_h and kernel_w: the window, in pixels; MAX needs none to a given size.
         stride, or stride_h and stride_w: step between windows; default 1.
-        pad, or pad_h and pad_w: those of the Pooling layer, for MAX with a mask; else 0.
+        pad, or pad_h and pad_w: those of the Pooling layer, for MAX with a mask; otherwise 0.
         unpool_size, or unpool_h and unpool_w: the size of y; default (H - 1) stride + kernel - 2 pad.
 
     The divisor of AVE is the part of the window that lies in y. MAX without a mask puts x[i, j] at
-    (i stride, j stride), or in the last row or column if that lies behind it.
+    (i stride, j stride), or in the last row or column if that lies beyond it.
 
     Bottom: x (N, C, H, W); for MAX, optional, the mask (N, C, H, W), the second top of a Pooling layer. Only
         x gets a gradient; of several with one place the last stays, and all get the place's gradient.

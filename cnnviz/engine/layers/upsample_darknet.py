@@ -16,7 +16,7 @@ class UpsampleDarknet(Resizing):
     """y[i, j] = x[i // stride, j // stride]: every pixel repeated
 
     upsample_darknet_param:
-        stride: how often in each direction; default 1.
+        stride: number of copies in each direction; default 1.
 
     Bottom: x (N, C, H, W).
     Top: y (N, C, stride H, stride W).

@@ -1,4 +1,4 @@
-"""WindowData: windows of pictures, objects and background mixed."""
+"""WindowData: windows of images, objects and background mixed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from cnnviz.engine.layers._data import Batch, DataLayer
 
 
 class WindowData(DataLayer):
-    """Windows drawn at random, warped to a square: (pixel - mean) * scale, 0 outside of the picture.
+    """Windows drawn at random, warped to a square: (pixel - mean) * scale, 0 outside of the image.
 
     window_data_param:
-        source: the window file: pictures, and for each window its class, overlap and corners.
-        root_folder: put in front of every picture's path as it is; default nothing.
+        source: the window file: images, and for each window its class, overlap and corners.
+        root_folder: put in front of every image's path as it is; default nothing.
         batch_size: windows in a batch, no default.
-        fg_threshold: least overlap of an object; default 0.5.
+        fg_threshold: minimum overlap of an object; default 0.5.
         bg_threshold: overlap below which a window is background, class 0; default 0.5.
-        fg_fraction: share of objects in a batch; default 0.25.
+        fg_fraction: fraction of objects in a batch; default 0.25.
         context_pad: pixels of the crop that show what is around the window; default 0.
         crop_mode: "warp" the window, or take the tightest "square" around it; default warp.
-        cache_images: keep decoded pictures in memory; default False.
+        cache_images: keep decoded images in memory; default False.
     transform_param:
         crop_size: the square's side in pixels, no default; scale (1), mirror (False), mean_file (its
             centre is used) or mean_value (none).

@@ -32,7 +32,7 @@ class _YoloOutput(Layer):
             raise NetError("num_box and num_classes must be at least 1")
         if len(self.options.biases) < 2 * needed:
             raise NetError(
-                f"has {len(self.options.biases)} biases, expected are a width and a height for each of "
+                f"has {len(self.options.biases)} biases, expected a width and a height for each of "
                 f"{needed} boxes"
             )
         self.anchors = np.array(self.options.biases[: 2 * needed], float).reshape(-1, 2)
@@ -45,7 +45,7 @@ class _YoloOutput(Layer):
         for index, shape in enumerate(bottom):
             if len(shape) != 4 or shape[1] != channels:
                 raise NetError(
-                    f"bottom {index} is {shape}, expected is (N, {channels}, H, W): 5 + num_classes a box"
+                    f"bottom {index} is {shape}, expected (N, {channels}, H, W): 5 + num_classes a box"
                 )
         return [(1, 1, 1, 7)]
 
@@ -76,15 +76,15 @@ class YoloDetectionOutput(_YoloOutput):
         num_classes: default 20; without a background.
         num_box: number of anchors; default 5.
         biases: width and height of each anchor, in positions of the map.
-        confidence_threshold: least confidence of a box; default 0.01.
-        nms_threshold: a box that overlaps a surer one by so much is dropped; default 0.45.
-        coords: numbers of a box; must be 4, the default.
+        confidence_threshold: minimum confidence of a box; default 0.01.
+        nms_threshold: a box that overlaps one of higher confidence by at least this is dropped; default 0.45.
+        coords: values of a box; must be 4, the default.
         side, label_map_file: accepted, change nothing.
 
     Bottom: predictions (N, num_box (5 + classes), H, W): for each anchor tx, ty, tw, th, to and the scores;
         a second one of another size, optional.
-    Top: y (1, 1, K, 7): item, class + 1, confidence, xmin, ymin, xmax, ymax in shares of the image; all items
-        are one list, and item is always 0. K = N, and all -1 but the item, if there is none. Its shape
+    Top: y (1, 1, K, 7): item, class + 1, confidence, xmin, ymin, xmax, ymax as fractions of the image; all
+        items are one list, and item is always 0. K = N, and all -1 but the item, if there is none. Its shape
         changes with every forward.
     Raises: NetError if sizes or anchors do not fit together.
     Source: Redmon and Farhadi 2017, YOLOv2 (eric612/MobileNet-YOLO). There is no gradient.
@@ -98,7 +98,7 @@ class YoloDetectionOutput(_YoloOutput):
         super().__init__(param, phase)
         self.options = param.yolo_detection_output_param
         if self.options.coords != 4:
-            raise NetError(f"coords is {self.options.coords}, expected is 4")
+            raise NetError(f"coords is {self.options.coords}, expected 4")
         self.check_anchors(self.options.num_box)
 
     def found(self, index: int, values: np.ndarray) -> np.ndarray:
@@ -115,17 +115,17 @@ class Yolov3DetectionOutput(_YoloOutput):
 
     As YoloDetectionOutput, but for bottoms of several sizes, anchors in pixels of the image, and a confidence
     for each class: sigmoid(to) sigmoid(score). A box is listed for each class whose confidence is above
-    the threshold; suppression knows no classes, so one of them remains. Runs on the host.
+    the threshold; suppression ignores classes, so one of them remains. Runs on the host.
 
     yolov3_detection_output_param:
         num_classes: default 20; without a background.
         num_box: number of anchors at a position of each bottom; default 3.
         biases: width and height of each anchor, in pixels.
         mask_group_num: number of bottoms; default 2.
-        mask: the anchors that the bottoms use, num_box for each bottom after another.
+        mask: the anchors that the bottoms use, num_box for each bottom in turn.
         anchors_scale: for each bottom the image's size divided by the map's.
-        confidence_threshold: the confidence of a box is greater; default 0.01.
-        nms_threshold: a box that overlaps a surer one by so much is dropped; default 0.45.
+        confidence_threshold: the confidence of a box must exceed it; default 0.01.
+        nms_threshold: a box that overlaps one of higher confidence by at least this is dropped; default 0.45.
 
     Bottom: predictions (N, num_box (5 + classes), H, W), mask_group_num of them.
     Top: y (1, 1, K, 7), as of YoloDetectionOutput.
