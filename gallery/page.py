@@ -18,12 +18,12 @@ from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.files import require_folder_of, write_text
 from cnnviz.formats.prototxt import NetDefinition, read_net
+from cnnviz.formats.text import printable
 from cnnviz.formats.training_log import read_log
 from cnnviz.gallery.html import Anchors, numbers, whole_page
 from cnnviz.gallery.index import ModelCard, card_data, thumbnail
 from cnnviz.gallery.section import Links, Material, Section, all_sections
 from cnnviz.plots.common.html import escape, template
-from cnnviz.plots.common.text import visible
 from cnnviz.plots.graph.to_html import graph_css, graph_script
 
 MOST_IMAGES = 8
@@ -111,7 +111,7 @@ def _page(material: Material) -> str:
     title = material.definition.proto.name or Path(material.definition.path).stem
     files = [Path(path).name for path in (material.definition.path, material.weights_path) if path]
     facts = [fact for section in sections for fact in section.facts()]
-    model = ModelCard(visible(title), visible(" · ".join(files)), facts, thumbnail(material.picture))
+    model = ModelCard(printable(title), printable(" · ".join(files)), facts, thumbnail(material.picture))
     return whole_page(
         title,
         escape(model.files) + numbers(facts),

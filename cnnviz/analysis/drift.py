@@ -21,9 +21,9 @@ from cnnviz.analysis.filters import (
     text_table,
     to_json,
 )
-from cnnviz.analysis.summary import printable
 from cnnviz.engine.graph import Graph
 from cnnviz.errors import WeightsError
+from cnnviz.formats.text import printable
 
 BARELY_MOVED = 0.01  # relative drift below which a layer barely moved
 REWRITTEN = 0.5  # cosine below which little is left of a layer

@@ -19,7 +19,7 @@ from cnnviz.analysis.inputs import Value, feed_inputs
 from cnnviz.analysis.preprocessing import Preprocessing
 from cnnviz.analysis.receptive_field import ReceptiveField, receptive_fields
 from cnnviz.analysis.sequences import time_major_blobs
-from cnnviz.analysis.summary import printable, shape_text
+from cnnviz.analysis.summary import shape_text
 from cnnviz.engine.blob import Shape
 from cnnviz.engine.device import Device
 from cnnviz.engine.layer import traits_of
@@ -29,7 +29,7 @@ from cnnviz.engine.weights_check import unfilled_text
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
-from cnnviz.formats.text import is_text, read_text
+from cnnviz.formats.text import is_text, printable, read_text
 
 _ENDS = ("inner product", "recurrent")  # kinds that end blocks, as Softmax does
 _LEAST_JOINS = 4  # of nets that count as made of blocks

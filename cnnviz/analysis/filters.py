@@ -24,9 +24,9 @@ from cnnviz.analysis.filter_measures import (
     spectrum,
 )
 from cnnviz.analysis.randomness import FEWEST, NARROWEST, Randomness, randomness
-from cnnviz.analysis.summary import printable, shape_text, text_cells
+from cnnviz.analysis.summary import shape_text, text_cells
 from cnnviz.engine.graph import Graph
-from cnnviz.formats.text import json_for_terminals
+from cnnviz.formats.text import json_for_terminals, printable
 
 THRESHOLDS = {
     "noise": 0.8,  # noisy: at least this share of the high frequencies of white noise ...

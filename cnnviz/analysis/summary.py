@@ -18,7 +18,7 @@ from cnnviz.engine.graph import Graph, GraphLayer, build_graph
 from cnnviz.engine.layer import traits_of
 from cnnviz.errors import FileError
 from cnnviz.formats.prototxt import NetDefinition
-from cnnviz.formats.text import json_for_terminals, read_text
+from cnnviz.formats.text import json_for_terminals, printable, read_text
 
 BYTES = 4  # of a 32-bit float
 
@@ -239,11 +239,6 @@ def _table_line(cells: Iterable[str], widths: Sequence[int]) -> str:
         space = " " * (width - text_cells(cell))
         padded.append(space + cell if i in RIGHT_ALIGNED else cell + space)
     return "  ".join(padded).rstrip()
-
-
-def printable(text: str) -> str:
-    """Returns ``text`` without control characters, which could steer a terminal."""
-    return "".join(c if c.isprintable() else "�" for c in text)
 
 
 def text_cells(text: str) -> int:

@@ -90,6 +90,14 @@ def json_for_terminals(data: Any, indent: int) -> str:
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n"
 
 
+def printable(text: str) -> str:
+    """Returns ``text`` with "�" for each control character, which could steer a terminal or break a line.
+
+    No-break spaces, which keep words together in figures, stay.
+    """
+    return "".join(c if c.isprintable() or c == "\N{NO-BREAK SPACE}" else "�" for c in text)
+
+
 def without_surrogates(text: str) -> str:
     """Returns ``text`` with a sign in place of each half of a letter, which no file can store."""
     return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -14,7 +14,7 @@ import json
 from importlib import resources
 from typing import Any
 
-from cnnviz.plots.common.text import visible
+from cnnviz.formats.text import printable
 
 GENERATOR = '<meta name="generator" content="cnnviz">'
 _POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -22,7 +22,7 @@ _POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data
 
 def escape(value: object) -> str:
     """Returns a name as harmless text: markup escaped, control and direction marks made visible."""
-    return html.escape(visible(str(value)))
+    return html.escape(printable(str(value)))
 
 
 def json_element(data: Any, attributes: str = "") -> str:
@@ -47,9 +47,7 @@ def document(title: str, css: str, body: str, script: str = "") -> str:
         css, script: ours; nothing of a user's file may be in them.
         body: markup; names in it have gone through ``escape``.
     """
-    policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    policy = _POLICY
     if script:
         # The browser compares what stands between the tags, letter by letter.
         digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")

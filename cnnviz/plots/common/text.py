@@ -50,11 +50,6 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
     return sum(_letter_width(letter, bold) for letter in text) * size / 100
 
 
-def visible(text: str) -> str:
-    """Returns ``text`` with line ends and other control characters made visible as "�"."""
-    return "".join(c if c.isprintable() or c == NO_BREAK else "�" for c in text)
-
-
 def percent(share: float) -> str:
     """Returns a share in whole per cent; 100% is said only of all."""
     return f"{min(share, 0.99) if share < 1 else 1:.0%}"

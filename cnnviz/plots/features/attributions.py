@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 
 from cnnviz.analysis.attribution import Attribution
 from cnnviz.analysis.features import class_text
+from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure
 from cnnviz.plots.common.mosaic import BAD_COLOR, ColorScale, color_bar, inch_text
-from cnnviz.plots.common.text import fit, visible, wrap
+from cnnviz.plots.common.text import fit, wrap
 from cnnviz.plots.common.theme import Theme
 from cnnviz.plots.features.overlay import blend, draw_seen, gray_rgb
 
@@ -76,8 +77,8 @@ def attribution_title(attributions: Sequence[Attribution], name: str = "") -> st
     """Returns e.g. "cat.jpg: what speaks for tabby (281)?"."""
     if not attributions:
         return name
-    called = visible(class_text(attributions[0].target, attributions[0].target_name))
-    return f"{visible(name)}: what speaks for {called}?" if name else f"What speaks for {called}?"
+    called = printable(class_text(attributions[0].target, attributions[0].target_name))
+    return f"{printable(name)}: what speaks for {called}?" if name else f"What speaks for {called}?"
 
 
 def attribution_note(attribution: Attribution) -> str:
@@ -105,7 +106,7 @@ def _draw_attribution(
         color_bar(figure, left, below, scale, theme, "", width=width)
         below += _BAR
     # At few dots per inch letters are wider than by their numbers.
-    lines = wrap(visible(attribution_note(attribution)), 0.93 * width, 8 / 72, most=_LINES)
+    lines = wrap(printable(attribution_note(attribution)), 0.93 * width, 8 / 72, most=_LINES)
     for k, line in enumerate(lines):
         inch_text(figure, left, below + k * _LINE, line, 8, theme.muted)
 

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 
 from cnnviz.analysis.attribution import Excitation
 from cnnviz.analysis.top_images import TopImages
+from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure
 from cnnviz.plots.common.mosaic import inch_axes, inch_text, number_label, tile_grid, tile_layout
-from cnnviz.plots.common.text import fit, visible, wrap
+from cnnviz.plots.common.text import fit, wrap
 from cnnviz.plots.common.theme import Theme
 
 _WIDEST = 9.6
@@ -61,9 +62,9 @@ def excitation_figure(
     tile = min(3.0, _INNER / (1.1 * columns))
     tiles = np.stack([image if image.ndim == 3 else np.repeat(image[..., None], 3, 2) for image in images])
     layer = excitations[0].layer
-    title = f"Inputs made to excite {f'channels of {visible(layer)}' if layer else 'classes'}"
+    title = f"Inputs made to excite {f'channels of {printable(layer)}' if layer else 'classes'}"
     texts = [
-        fit(f"{visible(label)}: {number_label(e.after)}", tile, 7 / 72)
+        fit(f"{printable(label)}: {number_label(e.after)}", tile, 7 / 72)
         for label, e in zip(labels, excitations, strict=True)
     ]
     what = "its mean activation" if layer else "its score"
@@ -93,7 +94,7 @@ def _grid(
     page = max(_NARROWEST, left + across + _MARGIN)
     inner = page - 2 * _MARGIN
     figure = new_figure(page, _HEAD + down + 0.2, theme)
-    heading = fit(visible(title), inner, 14 / 72, bold=True)
+    heading = fit(printable(title), inner, 14 / 72, bold=True)
     inch_text(figure, _MARGIN, 0.2, heading, 14, theme.text, weight="bold")
     for k, line in enumerate(wrap(facts, inner, 9 / 72, most=2, after=" ")):
         inch_text(figure, _MARGIN, 0.5 + 0.16 * k, line, 9, theme.muted)

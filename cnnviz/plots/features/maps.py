@@ -15,9 +15,10 @@ from cnnviz.analysis.detections import Detections
 from cnnviz.analysis.features import ImageFeatures, Inspector, class_text
 from cnnviz.analysis.preprocessing import GREY, load_input
 from cnnviz.errors import CnnvizError
+from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure, save_figure
 from cnnviz.plots.common.mosaic import BAD_COLOR, ColorScale, color_bar, inch_axes, inch_text
-from cnnviz.plots.common.text import fit, visible, wrap
+from cnnviz.plots.common.text import fit, wrap
 from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.features.overlay import draw_box, draw_seen
 from cnnviz.plots.features.rows import (
@@ -177,7 +178,7 @@ class _Head:
         features, left = self.features, self.left
         height, width = self.image
         axes = draw_seen(figure, features.seen, MARGIN, 0.35, width, height, theme)
-        name = fit(visible(os.path.basename(features.path)) or "image", self.room, 14 / 72, bold=True)
+        name = fit(printable(os.path.basename(features.path)) or "image", self.room, 14 / 72, bold=True)
         inch_text(figure, left, 0.33, name, 14, theme.text, weight="bold")
         for k, line in enumerate(self.facts):
             inch_text(figure, left, 0.62 + 0.16 * k, line, 9, theme.muted)
@@ -191,7 +192,7 @@ class _Head:
 
 def _note_lines(notes: Sequence[str], room: float) -> list[str]:
     """What is wrong with the net or its weights, in lines of ``room`` inches."""
-    shown = [line for note in notes[:_MOST_NOTES] for line in wrap(visible(note), room, 9 / 72, most=4)]
+    shown = [line for note in notes[:_MOST_NOTES] for line in wrap(printable(note), room, 9 / 72, most=4)]
     more = len(notes) - _MOST_NOTES
     return [*shown, f"and {counted(more, 'more note')}"] if more > 0 else shown
 
@@ -219,7 +220,7 @@ def _draw_predictions(figure: Figure, features: ImageFeatures, left: float, top:
         for spine in axes.spines.values():
             spine.set_visible(False)
         color = theme.text if k == 0 else theme.muted
-        words = fit(visible(text), room - 1.75, 9 / 72)
+        words = fit(printable(text), room - 1.75, 9 / 72)
         inch_text(figure, left + 1.7, top + 0.2 * k + 0.07, words, 9, color, va="center_baseline")
 
 
@@ -248,7 +249,7 @@ def _draw_detections(
         y = top + 0.08 + 0.2 * k
         inch_text(figure, left + 0.1, y, str(k + 1), 8, _ink(color), bbox=_tag_box(color), **tag)
         words = f"{found.score:.1%} {class_text(found.target, found.name)}"
-        inch_text(figure, left + 0.3, y, fit(visible(words), room, 9 / 72), 9, theme.text, va="center")
+        inch_text(figure, left + 0.3, y, fit(printable(words), room, 9 / 72), 9, theme.text, va="center")
     top += 0.2 * len(shown) + 0.03
     for k, line in enumerate(wrap(_left_out(detections, len(shown)), room, 8 / 72, after=" ")):
         inch_text(figure, left, top + 0.14 * k, line, 8, theme.muted)

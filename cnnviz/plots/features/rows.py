@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cnnviz.analysis.features import FeatureMaps
+from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import style_axes
 from cnnviz.plots.common.mosaic import (
     TileLayout,
@@ -24,7 +25,7 @@ from cnnviz.plots.common.mosaic import (
     tile_grid,
     tile_layout,
 )
-from cnnviz.plots.common.text import fit, percent, text_width, visible
+from cnnviz.plots.common.text import fit, percent, text_width
 from cnnviz.plots.common.theme import Theme
 from cnnviz.plots.features.overlay import Box, blend, draw_box, draw_seen, gray_rgb, nearest
 
@@ -101,7 +102,7 @@ class FeatureRow(abc.ABC):
 
     def _heading(self) -> tuple[str, str]:
         """Title and facts that fit beside each other."""
-        title = visible(short_title(self.maps.layer))
+        title = printable(short_title(self.maps.layer))
         facts = layer_facts(self.maps, self.shown, bool(self.options.top))
         wanted = text_width(title, 11 / 72, bold=True)
         if wanted + text_width(facts, 8.5 / 72) > INNER - 0.2:  # the types in place give way first

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cnnviz.plots.common.text import NO_BREAK, text_width, visible, wrap
+from cnnviz.formats.text import printable
+from cnnviz.plots.common.text import NO_BREAK, text_width, wrap
 from cnnviz.plots.graph.grouping import Block
 from cnnviz.plots.graph.labels import Label
 from cnnviz.plots.graph.layout import Layout, layered_layout
@@ -162,7 +163,7 @@ def _laid_out(panel: Panel, blocks: dict[str, _Group], layout: Layout, edges, di
 
 def _told(blobs: Sequence[str]) -> str:
     """What a pointer resting on a line reads."""
-    return visible(", ".join(dict.fromkeys(blobs)))
+    return printable(", ".join(dict.fromkeys(blobs)))
 
 
 def _block_picture(

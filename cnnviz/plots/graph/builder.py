@@ -12,8 +12,9 @@ import numpy as np
 from cnnviz.analysis.summary import LayerSummary, NetSummary, short_number, summarize
 from cnnviz.engine.graph import Graph, GraphLayer
 from cnnviz.formats.prototxt import to_text
+from cnnviz.formats.text import printable
 from cnnviz.plots.common.kinds import kind_of
-from cnnviz.plots.common.text import NO_BREAK, visible, wrap
+from cnnviz.plots.common.text import NO_BREAK, wrap
 from cnnviz.plots.common.theme import KIND_COLORS
 from cnnviz.plots.graph.assemble import Engine, Panel, compose, plain_lines
 from cnnviz.plots.graph.grouping import Block, Folded, fault_of, fold_graph, is_foreign
@@ -94,7 +95,7 @@ class GraphBuilder:
 
     def scene(self, rankdir: str, engine: Engine) -> Scene:
         summaries = self.summaries
-        title = visible(summaries[0].name) or "Net without a name"
+        title = printable(summaries[0].name) or "Net without a name"
         heading = [_totals(summary) for summary in summaries]
         panels = [self._panel(i) for i in range(len(self.nets))]
         description = " ".join(f"{line}." for line in (f"Graph of the net {title}", *plain_lines(heading)))
@@ -140,7 +141,7 @@ class GraphBuilder:
         fault = fault_of(layers[0])
         return Box(
             key=self._key(index, unit),
-            name=visible(rows[0].name),
+            name=printable(rows[0].name),
             title=_tooltip(layers, fault),
             labels=tuple(labels),
             fill=self._fill(layers[0], value, fault),
@@ -256,7 +257,7 @@ def _totals(summary: NetSummary) -> str:
 
 def _block_labels(net: _Net, block: Block) -> tuple[tuple[Label, ...], str]:
     """The head of a repeated block's frame and what a pointer resting on it reads."""
-    names = [visible(net.layers(copy[0])[0].name) for copy in block.copies]
+    names = [printable(net.layers(copy[0])[0].name) for copy in block.copies]
     parameters = sum(row.parameters for copy in block.copies for unit in copy for row in net.rows(unit))
     lines = [Label(f"× {len(block.copies)}", 15, bold=True)]
     lines += [Label(text, 9.5, role="muted") for text in wrap(f"{names[0]} … {names[-1]}", 130, 9.5, most=3)]
@@ -269,4 +270,4 @@ def _tooltip(layers: Sequence[GraphLayer], fault: str | None) -> str:
     lines = [
         f"{layer.name} ({layer.type})" + (f", line {layer.line}" if layer.line else "") for layer in layers
     ]
-    return visible("; ".join(lines) + (f": {fault}" if fault else ""))
+    return printable("; ".join(lines) + (f": {fault}" if fault else ""))

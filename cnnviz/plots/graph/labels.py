@@ -10,7 +10,8 @@ from typing import Any
 from cnnviz.analysis.summary import LayerSummary, shape_text, short_number
 from cnnviz.engine.graph import GraphLayer
 from cnnviz.engine.layer import traits_of
-from cnnviz.plots.common.text import NO_BREAK, fit, text_width, visible, wrap
+from cnnviz.formats.text import printable
+from cnnviz.plots.common.text import NO_BREAK, fit, text_width, wrap
 from cnnviz.plots.graph.grouping import fault_of, is_foreign
 
 WIDEST = 216.0  # of a line of text in a box, in pixels
@@ -85,7 +86,7 @@ class UnitFacts:
 def unit_labels(facts: UnitFacts, costs: bool = True, rates: bool = False) -> list[Label]:
     """Returns the lines of one box, from top to bottom; ``rates``: also how fast its parameters learn."""
     host = facts.layers[0]
-    names = wrap(visible(host.name) or "(no name)", WIDEST, 12, bold=True)
+    names = wrap(printable(host.name) or "(no name)", WIDEST, 12, bold=True)
     labels = [Label(text, 12, bold=True) for text in names]
     labels += _wrapped(_type_text(host), 10.5)
     labels += _shape_labels(facts)
@@ -97,11 +98,11 @@ def unit_labels(facts: UnitFacts, costs: bool = True, rates: bool = False) -> li
     if len(facts.layers) > 1:
         labels += _wrapped(_followers_text(facts), 10.5)
     if facts.size_of:
-        labels.append(Label(fit(f"size of {visible(facts.size_of)}", WIDEST, 9.5), 9.5, role="muted"))
+        labels.append(Label(fit(f"size of {printable(facts.size_of)}", WIDEST, 9.5), 9.5, role="muted"))
     if facts.value:
         labels.append(Label(facts.value, 10.5, bold=True))
     for text in facts.unknown[:MOST_UNKNOWN]:
-        labels.append(Label(fit(visible(" ".join(text.split())), WIDEST, 9.5), 9.5, role="muted"))
+        labels.append(Label(fit(printable(" ".join(text.split())), WIDEST, 9.5), 9.5, role="muted"))
     if len(facts.unknown) > MOST_UNKNOWN:
         labels.append(
             Label(f"and {len(facts.unknown) - MOST_UNKNOWN} more unknown fields", 9.5, role="muted")
@@ -112,7 +113,7 @@ def unit_labels(facts: UnitFacts, costs: bool = True, rates: bool = False) -> li
         text = "code of its own, not run" if host.type == "Python" else "type not built in"
         labels.append(Label(text, 9.5, role="muted"))
     if fault := fault_of(host):
-        labels += _wrapped("✗ " + visible(fault), 10.5, role="warning", most=6)
+        labels += _wrapped("✗ " + printable(fault), 10.5, role="warning", most=6)
     if facts.note:
         labels += _wrapped(facts.note, 10.5, role="accent", bold=True)
     return labels
@@ -129,7 +130,7 @@ def _wrapped(text: str, size: float, role: str = "text", most: int = 4, bold: bo
 def _type_text(layer: GraphLayer) -> str:
     """The type with the settings that differ from their default: "Convolution 3×3 → 64, stride 2"."""
     window, *others = map(_together, settings(layer))
-    start = " ".join(filter(None, (visible(layer.type), window)))
+    start = " ".join(filter(None, (printable(layer.type), window)))
     return ", ".join([start, *others])
 
 
@@ -146,7 +147,7 @@ def _follower_text(layer: GraphLayer) -> str:
     told = [_together(text) for text in settings(layer) if text and text != "bias_term true"]
     if layer.type in PLAIN_SETTING and len(told) == 1:
         return f"{layer.type}{NO_BREAK}{told[0].removeprefix(PLAIN_SETTING[layer.type] + NO_BREAK)}"
-    return visible(layer.type) + (f" ({', '.join(told)})" if told else "")
+    return printable(layer.type) + (f" ({', '.join(told)})" if told else "")
 
 
 def settings(layer: GraphLayer) -> list[str]:
@@ -234,14 +235,14 @@ def _value(field: Any, value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, bytes):
         return f"({len(value)} bytes)"
-    return f"{value:g}" if isinstance(value, float) else fit(visible(str(value)), WIDEST / 2, 10.5)
+    return f"{value:g}" if isinstance(value, float) else fit(printable(str(value)), WIDEST / 2, 10.5)
 
 
 def _sharing(layer: GraphLayer) -> list[str]:
     """Says so where weights belong to another layer, or are frozen by an lr_mult of 0."""
     texts = []
     if any(p.owner[0] != layer.index for p in layer.params):
-        texts.append(f"shares {', '.join(dict.fromkeys(visible(p.spec.name) for p in layer.params))}")
+        texts.append(f"shares {', '.join(dict.fromkeys(printable(p.spec.name) for p in layer.params))}")
     learns = layer.params and not traits_of(layer.type).has_statistics
     if learns and all(p.spec.lr_mult == 0 for p in layer.params):
         texts.append("lr_mult 0")
@@ -274,7 +275,7 @@ def _top_text(facts: UnitFacts, layer: int, top: int) -> str:
     shape = _shape_range([rows[layer].shapes[top] for rows in facts.copies])
     known = {"(automatic)", *(other.name for other in facts.rows)}
     alone = len(row.tops) == 1 and row.tops[top] in known
-    return shape if alone else f"{visible(row.tops[top])}: {shape}"
+    return shape if alone else f"{printable(row.tops[top])}: {shape}"
 
 
 def _shape_range(shapes: Sequence[tuple[int, ...] | None]) -> str:

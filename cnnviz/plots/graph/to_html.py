@@ -17,8 +17,9 @@ from cnnviz.analysis.summary import (
     short_number,
     total_lines,
 )
+from cnnviz.formats.text import printable
 from cnnviz.plots.common.html import document, json_element, template
-from cnnviz.plots.common.text import FONTS, visible
+from cnnviz.plots.common.text import FONTS
 from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.graph.layer_detail import LayerDetail
 from cnnviz.plots.graph.scene import Scene, color_of
@@ -152,12 +153,12 @@ def _panel_data(detail: LayerDetail, links: Links) -> dict:
     return {
         "links": [list(link) for link in links.get(row.name, ())],
         "box": detail.box,
-        "name": visible(row.name),
-        "type": visible(row.type),
-        "blobs": [visible(blob) for blob in (*row.bottoms, *row.tops)],
-        "fault": visible(detail.fault or ""),
-        "facts": [[name, visible(value)] for name, value in _facts(detail)],
-        "text": "\n".join(map(visible, detail.text.split("\n"))),
+        "name": printable(row.name),
+        "type": printable(row.type),
+        "blobs": [printable(blob) for blob in (*row.bottoms, *row.tops)],
+        "fault": printable(detail.fault or ""),
+        "facts": [[name, printable(value)] for name, value in _facts(detail)],
+        "text": "\n".join(map(printable, detail.text.split("\n"))),
         "picture": detail.weights.picture if detail.weights else "",
         "caption": detail.weights.caption if detail.weights else "",
     }
@@ -195,7 +196,7 @@ def _table(scene: Scene, details: Sequence[LayerDetail], summary: NetSummary, li
         f'<td class="n">{short_number(summary.memory, "B")}</td><td colspan="{3 if links else 2}"></td></tr>'
     )
     totals_text = "; ".join(map(_squeeze, total_lines(summary)))
-    caption = xml(f"{visible(summary.name) or 'Net'}, {summary.phase} phase: {totals_text}")
+    caption = xml(f"{printable(summary.name) or 'Net'}, {summary.phase} phase: {totals_text}")
     return f"""<table>
 <caption><span>{caption}</span></caption>
 <thead><tr><th scope="col">layer</th><th scope="col">type</th><th scope="col">top shape</th>\
@@ -215,7 +216,7 @@ def _squeeze(text: str) -> str:
 
 def _table_row(scene: Scene, detail: LayerDetail, links: Links) -> str:
     row: LayerSummary = detail.row
-    fault = f' <span class="fault">{xml(visible(detail.fault))}</span>' if detail.fault else ""
+    fault = f' <span class="fault">{xml(printable(detail.fault))}</span>' if detail.fault else ""
     shapes = ", ".join(map(shape_text, row.shapes))
     count = row.parameters + row.statistics
     numbers = [
@@ -230,8 +231,8 @@ def _table_row(scene: Scene, detail: LayerDetail, links: Links) -> str:
         cells += f"<td>{_link_texts(links.get(row.name, ()))}</td>"
     return (
         f'<tr id="{xml(_row_id(scene, detail))}" data-box="{xml(detail.box)}">'
-        f'<th scope="row"><a href="#{xml(detail.box)}">{xml(visible(row.name))}</a>{fault}</th>'
-        f"<td>{xml(visible(row.type))}</td><td>{shapes}</td>{cells}</tr>\n"
+        f'<th scope="row"><a href="#{xml(detail.box)}">{xml(printable(row.name))}</a>{fault}</th>'
+        f"<td>{xml(printable(row.type))}</td><td>{shapes}</td>{cells}</tr>\n"
     )
 
 

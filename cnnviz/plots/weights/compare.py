@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from cnnviz.analysis.drift import Comparison, LayerDrift
 from cnnviz.analysis.filter_measures import FilterBank, order_filters
 from cnnviz.analysis.filters import median
+from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure, style_axes
 from cnnviz.plots.common.filters import FilterOptions
 from cnnviz.plots.common.mosaic import (
@@ -26,7 +27,7 @@ from cnnviz.plots.common.mosaic import (
     tile_grid,
     tile_layout,
 )
-from cnnviz.plots.common.text import fit, text_width, visible, wrap
+from cnnviz.plots.common.text import fit, text_width, wrap
 from cnnviz.plots.common.theme import KIND_COLORS, Theme, get_theme
 from cnnviz.plots.weights.forms import (
     BAR,
@@ -195,7 +196,7 @@ def _draw_drift_chart(
     figure: Figure, drifts: Sequence[LayerDrift], total: int, top: float, theme: Theme
 ) -> None:
     """Draws a bar for each layer: how far it moved, relative to its length before."""
-    names = [fit(visible(drift.title), 130, 8.5) for drift in drifts]
+    names = [fit(printable(drift.title), 130, 8.5) for drift in drifts]
     label_width = max(text_width(name, 8.5) for name in names) / 72 + 0.1
     left, room = MARGIN + label_width, _CHART - label_width
     axes = inch_axes(figure, left, top + 0.22, room, _CHART_ROW * len(drifts))
@@ -224,7 +225,7 @@ def _draw_signs(figure: Figure, comparison: Comparison, top: float, theme: Theme
     top += 0.08
     for sign in comparison.signs:
         color = theme.text if sign.direction else theme.muted
-        what = visible(sign.what).replace("->", "→")
+        what = printable(sign.what).replace("->", "→")
         for line in wrap(f"{what}: {words[sign.direction]}", _SIGNS * 72, 8.5):
             top += LINE
             inch_text(figure, left, top, line, 8.5, color)

@@ -13,6 +13,7 @@ from cnnviz.analysis.drift import layer_drift
 from cnnviz.analysis.filter_measures import FilterBank, order_filters
 from cnnviz.analysis.filters import median
 from cnnviz.errors import WeightsError
+from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure, style_axes
 from cnnviz.plots.common.filters import FilterOptions
 from cnnviz.plots.common.mosaic import (
@@ -25,7 +26,7 @@ from cnnviz.plots.common.mosaic import (
     tile_grid,
     tile_layout,
 )
-from cnnviz.plots.common.text import fit, text_width, visible
+from cnnviz.plots.common.text import fit, text_width
 from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.weights.forms import (
     BAR,
@@ -109,7 +110,7 @@ class _Film:
         columns = len(self.numbers)
         layout = tile_layout(len(tiles), tiles.shape[1], tiles.shape[2], columns)
         # Row labels end where the tiles begin.
-        names = [fit(visible(label), 110, 8.5) for label in self.labels]
+        names = [fit(printable(label), 110, 8.5) for label in self.labels]
         gutter = max(text_width(name, 8.5) for name in names) / 72 + 0.15
         width = min(WIDTH - 2 * MARGIN - gutter, 0.6 * columns)
         grid_height = layout.height_at(width)

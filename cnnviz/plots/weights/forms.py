@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from cnnviz.analysis.filter_measures import FilterBank, row_blocks
 from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth, median
 from cnnviz.analysis.summary import shape_text
+from cnnviz.formats.text import printable
 from cnnviz.plots.common.kinds import kind_of
 from cnnviz.plots.common.mosaic import BAD_COLOR, Mark, inch_axes, inch_text, keep_ends_inside, number_label
-from cnnviz.plots.common.text import fit, percent, text_width, visible
+from cnnviz.plots.common.text import fit, percent, text_width
 from cnnviz.plots.common.theme import KIND_COLORS, Theme
 
 MOST_CHANNELS = 64  # of one filter, where not all tiles fit
@@ -175,11 +176,17 @@ def draw_title(figure: Figure, title: str, lines: Sequence[str], theme: Theme) -
     """Writes the title and the lines that are not empty below it; returns where the next thing begins."""
     room = (WIDTH - 2 * MARGIN) * 72
     inch_text(
-        figure, MARGIN, MARGIN - 0.05, fit(visible(title), room, 17, bold=True), 17, theme.text, weight="bold"
+        figure,
+        MARGIN,
+        MARGIN - 0.05,
+        fit(printable(title), room, 17, bold=True),
+        17,
+        theme.text,
+        weight="bold",
     )
     top = MARGIN + 0.33
     for i, line in enumerate(filter(None, lines)):
-        inch_text(figure, MARGIN, top, fit(visible(line), room, 9.5), 9.5, theme.muted if i else theme.text)
+        inch_text(figure, MARGIN, top, fit(printable(line), room, 9.5), 9.5, theme.muted if i else theme.text)
         top += 0.21
     return MARGIN + title_height(lines)
 
@@ -191,7 +198,7 @@ def draw_heading(figure: Figure, bank: FilterBank, note: str, theme: Theme, top:
     chip.set(xticks=[], yticks=[])
     for spine in chip.spines.values():
         spine.set_visible(False)
-    name = fit(visible(bank.title), 3.6 * 72, 12, bold=True)
+    name = fit(printable(bank.title), 3.6 * 72, 12, bold=True)
     inch_text(figure, MARGIN + 0.21, top, name, 12, theme.text, weight="bold")
     left = MARGIN + 0.36 + text_width(name, 12, bold=True) / 72
     words = fit(" · ".join(filter(None, [bank_words(bank), note])), (WIDTH - MARGIN - left) * 72, 9)
