@@ -35,6 +35,7 @@ _TITLES = {
 }
 _SECTION = re.compile(rf"({'|'.join(_TITLES)}): (.*)")
 _PARAM = re.compile(r"(\w+_param):")
+_NEXT_MESSAGE = re.compile(r"(?<!\n)\n(?=\w+_param:\n)")
 
 
 def reference() -> str:
@@ -47,7 +48,7 @@ def reference() -> str:
 def section(name: str, cls: type[Layer]) -> str:
     """Returns what the page says of one type."""
     text = (inspect.getdoc(cls) or "") if cls.__doc__ else ""
-    blocks = [block.split("\n") for block in text.split("\n\n")]
+    blocks = [block.split("\n") for block in _NEXT_MESSAGE.sub("\n\n", text).split("\n\n")]
     lines = [f"## {name}", "", *first(blocks[0])]
     for block in blocks[1:]:
         lines += ["", *(parameters(block) if _PARAM.match(block[0]) else prose(block))]

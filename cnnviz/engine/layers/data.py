@@ -18,20 +18,21 @@ class Data(DataLayer):
         source: folder of an LMDB or LevelDB of Datums; also an idx images file with its labels beside
             it, CIFAR-10 binaries, or a folder with a subfolder of images for each class.
         batch_size: items in a batch, no default.
-        backend: LMDB or LEVELDB, for databases; default what the folder holds.
-        rand_skip: skip fewer than so many items at the start, drawn at random; default 0.
+        backend: LMDB or LEVELDB, for databases; default: what the folder holds.
+        rand_skip: the number of items skipped at the start is drawn below it; default 0.
         prefetch: batches prepared ahead; default 4.
         shuffle, threads, parser_threads, force_encoded_color: accepted, change nothing.
     transform_param:
-        scale (1), mean_file or mean_value (none), crop_size (0: none), mirror (False), force_color and
-        force_gray (False): see Transformer.
+        scale, mean_file, mean_value, crop_size, mirror: default 1, none, none, 0 (none), false; see
+            Transformer.
+        force_color, force_gray: default false; see Transformer.
 
     Items come in the order of the database, and the first follows the last.
 
     Bottom: none.
     Top: data (batch_size, C, H, W); label (batch_size), optional.
     Raises: NetError for parameters that exclude each other or do not fit the images; FileError when
-    the net is to run and the source is missing or damaged.
+        the net is to run and the source is missing or damaged.
     Source: Caffe's DataLayer.
     """
 

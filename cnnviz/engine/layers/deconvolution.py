@@ -22,9 +22,10 @@ class Deconvolution(BaseConvolution):
     o and c run inside one group.
 
     convolution_param:
-        num_output, kernel_size, stride, pad, dilation, group, bias_term, axis, weight_filler,
-        bias_filler: as in Convolution; stride is how far apart the pixels of x lie in y, pad is cut off
-        y's borders, pad_type is refused.
+        num_output, kernel_size, dilation, group, bias_term, axis: as in Convolution.
+        weight_filler, bias_filler: as in Convolution.
+        stride: distance in y of neighbouring pixels of x; default 1.
+        pad: pixels cut off y's borders; default 0; pad_type is refused.
 
     Bottom: one or more x of one shape (N, C, H, W), with any number of spatial axes.
     Top: as many y of shape (N, num_output, stride (H - 1) + dilation (kernel - 1) + 1 - 2 pad, ...).

@@ -16,14 +16,14 @@ class HDF5Data(DataLayer):
     hdf5_data_param:
         source: text file that lists HDF5 files, one per line; or an HDF5 file.
         batch_size: rows in a batch, no default; a batch may span files.
-        shuffle: files, and rows within each, in random order; default False.
+        shuffle: files, and rows within each, in random order; default false.
 
     Datasets may hold floats of any size or integers. transform_param is not allowed.
 
     Bottom: none.
     Top: one or more of shape (batch_size, ...), named like datasets.
     Raises: NetError if transform_param is given; FileError when the net is to run and a file or a
-    dataset is missing or does not fit the others.
+        dataset is missing or does not fit the others.
     Source: Caffe's HDF5DataLayer.
     """
 

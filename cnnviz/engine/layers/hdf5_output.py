@@ -22,7 +22,7 @@ class HDF5Output(Layer):
     Bottom: data and label of any shapes with the same first axis.
     Top: none.
     Raises: NetError if file_name is missing or the first axes differ; MissingDependencyError without
-    h5py; FileError if the file cannot be written.
+        h5py; FileError if the file cannot be written.
     Source: Caffe's HDF5OutputLayer.
     """
 

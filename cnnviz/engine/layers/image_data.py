@@ -17,19 +17,20 @@ class ImageData(DataLayer):
 
     image_data_param:
         source: text file with a line "path label" for each image.
-        root_folder: put in front of every path as it is; default nothing.
+        root_folder: prefix of every path, used as given; default empty.
         batch_size: images in a batch; default 1.
-        new_height, new_width: resized to so many pixels before anything else; default 0, as they are.
-        is_color: True gives B, G, R, False grey; default True.
-        shuffle: random order, a new one for each round; default False.
-        rand_skip: skip fewer than so many images at the start, drawn at random; default 0.
+        new_height, new_width: size in pixels to which images are resized first; default 0: unchanged.
+        is_color: true gives B, G, R, false gray; default true.
+        shuffle: random order, a new one for each round; default false.
+        rand_skip: the number of images skipped at the start is drawn below it; default 0.
         scale, mean_file, crop_size, mirror: the older form of the fields of transform_param.
-    transform_param: as for Data.
+    transform_param:
+        as for Data.
 
     Bottom: none.
     Top: data (batch_size, C, H, W); label (batch_size), optional.
     Raises: NetError for parameters that do not fit; FileError when the net is to run and a file is
-    missing or not an image.
+        missing or not an image.
     Source: Caffe's ImageDataLayer.
     """
 

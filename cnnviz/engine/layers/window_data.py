@@ -14,22 +14,22 @@ class WindowData(DataLayer):
 
     window_data_param:
         source: the window file: images, and for each window its class, overlap and corners.
-        root_folder: put in front of every image's path as it is; default nothing.
+        root_folder: prefix of every image's path, used as given; default empty.
         batch_size: windows in a batch, no default.
         fg_threshold: minimum overlap of an object; default 0.5.
         bg_threshold: overlap below which a window is background, class 0; default 0.5.
         fg_fraction: fraction of objects in a batch; default 0.25.
         context_pad: pixels of the crop that show what is around the window; default 0.
         crop_mode: "warp" the window, or take the tightest "square" around it; default warp.
-        cache_images: keep decoded images in memory; default False.
+        cache_images: keep decoded images in memory; default false.
     transform_param:
-        crop_size: the square's side in pixels, no default; scale (1), mirror (False), mean_file (its
-            centre is used) or mean_value (none).
+        crop_size: the square's side in pixels, no default.
+        scale, mirror, mean_file, mean_value: default 1, false, none, none; of the file the centre is used.
 
     Bottom: none.
     Top: data (batch_size, C, crop_size, crop_size), background first; label (batch_size).
     Raises: NetError for parameters that do not fit; FileError when the net is to run and the window
-    file is missing or damaged.
+        file is missing or damaged.
     Source: Caffe's WindowDataLayer.
     """
 
