@@ -28,7 +28,7 @@ from cnnviz.errors import FileError
 from cnnviz.formats.files import atomic_write, describe_os_error
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.plots.common.figure import save_figure
-from cnnviz.plots.common.theme import get_theme, picture_format
+from cnnviz.plots.common.theme import figure_format, get_theme
 from cnnviz.plots.features.attributions import attribution_figure
 from cnnviz.plots.features.excitation import as_picture, excitation_figure, top_images_figure
 from cnnviz.plots.features.maps import features_figure
@@ -77,7 +77,7 @@ class FeatureWriter:
         level: int = 0,
         stages: Sequence[str] = (),
     ):
-        picture_format(f"--format .{suffix.lstrip('.')}")
+        figure_format(f"--format .{suffix.lstrip('.')}")
         self.inspector = Inspector(
             definition, weights, preprocessing, class_names, size, device, True, inputs, level, stages
         )

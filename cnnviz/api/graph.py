@@ -20,7 +20,7 @@ from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.files import write_bytes, write_text
 from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
-from cnnviz.plots.common.theme import FORMATS, Theme, get_theme, picture_format
+from cnnviz.plots.common.theme import FORMATS, Theme, figure_format, get_theme
 from cnnviz.plots.graph.assemble import Engine
 from cnnviz.plots.graph.builder import GraphBuilder
 from cnnviz.plots.graph.layer_detail import LayerDetail
@@ -89,7 +89,7 @@ def draw_net(
         NetError: the net's text is wrong; what is wrong inside a readable net is drawn, not raised.
         CnnvizError: an option has no such value.
     """
-    suffix = "svg" if path is None else picture_format(path, SUFFIXES)
+    suffix = "svg" if path is None else figure_format(path, SUFFIXES)
     if weights is not None and suffix != "html":
         raise CnnvizError(
             f"{path or 'SVG text'}: weights (--weights) are shown on the interactive page only; let the "

@@ -81,7 +81,7 @@ def test_standard_input(tmp_path):
             r"unknown chart type '8', wanted one of 0 test-accuracy, 1 test-accuracy-seconds, ",
         ),
         (("trainloss", "a.png"), CnnvizError, r"; did you mean 'train-loss'\?$"),
-        (("6", "a.pgn"), FileError, r"a\.pgn: unknown picture format '\.pgn', wanted one of \.png, "),
+        (("6", "a.pgn"), FileError, r"a\.pgn: unknown file format '\.pgn', expected one of \.png, "),
         (
             ("6", "nowhere/a.png"),
             FileError,

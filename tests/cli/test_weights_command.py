@@ -101,7 +101,7 @@ def test_a_film_strip_takes_a_pattern(folder):
     [
         (["no.prototxt", "tiny_iter_10.caffemodel", "a.png"], "Error: no.prototxt"),
         (["tiny.prototxt", "no.caffemodel", "a.png"], "Error: no.caffemodel"),
-        (["tiny.prototxt", "tiny_iter_10.caffemodel", "a.gif"], "Error: a.gif: unknown picture format"),
+        (["tiny.prototxt", "tiny_iter_10.caffemodel", "a.gif"], "Error: a.gif: unknown file format"),
         (["tiny.prototxt", "tiny_iter_10.caffemodel", "no/a.png"], "Error: no/a.png: cannot be written"),
         (
             ["tiny.prototxt", "tiny_iter_10.caffemodel", "a.png", "--layer", "ip2"],

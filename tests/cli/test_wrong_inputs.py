@@ -53,7 +53,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         ("draw missing.prototxt o.svg", "missing.prototxt: cannot be read: no such file or directory."),
         ("draw noise.prototxt o.svg", "noise.prototxt:1:"),
         ("draw image.png o.svg", "image.png"),
-        ("draw net.prototxt o.xyz", "o.xyz: unknown picture format '.xyz'"),
+        ("draw net.prototxt o.xyz", "o.xyz: unknown file format '.xyz'"),
         ("draw net.prototxt nowhere/o.svg", "nowhere/o.svg: cannot be written: "
          "there is no folder 'nowhere'; make it first."),
         ("draw net.prototxt o.svg --both-phases --phase test", "Give --both-phases or --phase, not both."),

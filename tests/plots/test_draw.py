@@ -545,7 +545,7 @@ def test_dot_text_says_all_that_the_picture_says(tmp_path):
 
 @pytest.mark.parametrize("name", ["weird.xyz", "noname", "a.prototxt"])
 def test_an_unknown_format_is_an_error_that_lists_the_known_ones(tmp_path, name):
-    with pytest.raises(FileError, match=r"wanted one of \.png, \.svg"):
+    with pytest.raises(FileError, match=r"expected one of \.png, \.svg"):
         draw_net(parse_net(LENET), tmp_path / name)
 
 

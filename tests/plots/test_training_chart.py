@@ -417,7 +417,7 @@ def test_absurd_numbers_still_make_a_chart(losses, log_scale):
 
 
 def test_unknown_format_and_unwritable_path(tmp_path):
-    with pytest.raises(FileError, match=r"a\.pgn: unknown picture format '\.pgn', wanted one of \.png"):
+    with pytest.raises(FileError, match=r"a\.pgn: unknown file format '\.pgn', expected one of \.png"):
         plot_training_log(6, run([3, 2]), tmp_path / "a.pgn")
     with pytest.raises(FileError, match=r"cannot be written: there is no folder .*; make it first\.$"):
         plot_training_log(6, run([3, 2]), tmp_path / "no" / "a.png")
@@ -443,7 +443,7 @@ def test_letters_that_no_font_has_are_warned_of_once(tmp_path):
 
 def test_unknown_style():
     with pytest.raises(
-        CnnvizError, match="unknown style 'drak', wanted 'light' or 'dark'; did you mean 'dark'"
+        CnnvizError, match="unknown style 'drak', expected 'light' or 'dark'; did you mean 'dark'"
     ):
         get_theme("drak")
 

@@ -421,7 +421,7 @@ def test_weights_of_another_net_are_an_error():
 def test_no_filters_and_unknown_suffix_are_errors(tmp_path):
     with pytest.raises(WeightsError, match="holds no filters"):
         plot_weights(None, Snapshot({"bias": [np.zeros(3)]}))
-    with pytest.raises(FileError, match="unknown picture format"):
+    with pytest.raises(FileError, match="unknown file format"):
         plot_weights(graph(), small(), tmp_path / "weights.xyz")
 
 

@@ -25,7 +25,7 @@ from matplotlib.text import Text
 
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.files import write_bytes
-from cnnviz.plots.common.theme import Theme, picture_format
+from cnnviz.plots.common.theme import Theme, figure_format
 
 
 def new_figure(width_in: float, height_in: float, theme: Theme) -> Figure:
@@ -63,7 +63,7 @@ def save_figure(figure: Figure, path: str | os.PathLike, dpi: float = 150, title
     Raises: FileError for a suffix that is no picture format, a path that cannot be written or a
         picture too large for the format; CnnvizError for an impossible ``dpi``.
     """
-    suffix = picture_format(path)
+    suffix = figure_format(path)
     if not 10 <= dpi <= 2400:
         raise CnnvizError(f"dpi is {dpi:g}, wanted 10 to 2400.")
     write_bytes(path, render(figure, suffix, dpi, title, name=str(path)))

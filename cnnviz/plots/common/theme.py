@@ -92,7 +92,7 @@ def get_theme(name: str = "light") -> Theme:
         return _THEMES[name]
     except KeyError:
         raise CnnvizError(
-            f"unknown style {name!r}, wanted 'light' or 'dark'{did_you_mean(str(name), _THEMES)}"
+            f"unknown style {name!r}, expected 'light' or 'dark'{did_you_mean(str(name), _THEMES)}"
         ) from None
 
 
@@ -111,7 +111,7 @@ def _channels(color: str) -> tuple[int, ...]:
     return tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
 
 
-def picture_format(path: str | os.PathLike, known: Sequence[str] = FORMATS) -> str:
+def figure_format(path: str | os.PathLike, known: Sequence[str] = FORMATS) -> str:
     """Returns which of the ``known`` formats the suffix of ``path`` names, e.g. "png".
 
     Raises FileError if it names none.
@@ -119,6 +119,6 @@ def picture_format(path: str | os.PathLike, known: Sequence[str] = FORMATS) -> s
     suffix = Path(path).suffix.lower().removeprefix(".")
     if suffix in known:
         return suffix
-    found = f"unknown picture format '.{suffix}'" if suffix else "the name has no suffix"
-    wanted = ", ".join(f".{name}" for name in known)
-    raise FileError(f"{path}: {found}, wanted one of {wanted}{did_you_mean(suffix, known)}")
+    found = f"unknown file format '.{suffix}'" if suffix else "the name has no extension"
+    expected = ", ".join(f".{name}" for name in known)
+    raise FileError(f"{path}: {found}, expected one of {expected}{did_you_mean(suffix, known)}")
