@@ -124,7 +124,7 @@ def _foreign(
 
 def gpu_device(numbers: str) -> str | None:
     """Returns the --device for Caffe's -gpu 0: of several, or all, the first; None where there is no GPU."""
-    from cnnviz.engine.device import list_devices
+    from cnnviz.engine.opencl import list_devices
 
     first = numbers.split(",")[0]
     number = int(first) if first.isdigit() else 0

@@ -9,7 +9,7 @@ import click
 from cnnviz.cli._progress import say
 
 if TYPE_CHECKING:
-    from cnnviz.engine.device import DeviceInfo
+    from cnnviz.engine.opencl import DeviceInfo
 
 SECTION = "Run and train"
 
@@ -26,7 +26,7 @@ def command() -> None:
       cnnviz devices
       CNNVIZ_DEVICE=cpu cnnviz time --model lenet.prototxt
     """
-    from cnnviz.engine.device import NO_DEVICE, list_devices
+    from cnnviz.engine.opencl import NO_DEVICE, list_devices
     from cnnviz.errors import DeviceError
 
     devices = list_devices()

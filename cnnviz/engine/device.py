@@ -1,184 +1,29 @@
-"""OpenCL devices: listing and choosing them, building programs, launching kernels.
+"""The device to run on: its memory, its queue, and the launching of kernels.
 
-This is the only file, beside the blob that owns buffers, that knows pyopencl. Everything else asks a
-``Device`` to ``launch`` a kernel of a file in cnnviz/kernels by name.
+Everything else asks a ``Device`` to ``launch`` a kernel of a file in cnnviz/kernels by name.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import hashlib
 import math
 import os
-import re
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from cnnviz.engine.caches import spare_caches
 from cnnviz.engine.mappings import Mappings
-from cnnviz.engine.program_cache import keep_program, load_program
-from cnnviz.engine.runtimes import keeping_signals, show_runtimes_to_loader
+from cnnviz.engine.opencl import NO_DEVICE, DeviceInfo, first_line, list_devices, opencl
+from cnnviz.engine.programs import Defines, Programs
+from cnnviz.engine.runtimes import keeping_signals
 from cnnviz.errors import DeviceError
 
-NO_DEVICE = 'No OpenCL device. Install your GPU\'s driver, or run on the CPU: pip install "cnnviz[cpu]"'
 _SMALLER = "Use a smaller batch or smaller images."
 _MOST = 2**31 - 1
 _SHORT_NAMES = {"pocl": "portable computing language"}
-_INCLUDE = re.compile(r'^#include "(\w+\.h)"$', re.MULTILINE)
 _SEPARATE_MEMORY = "CNNVIZ_SEPARATE_MEMORY"
-
-
-@functools.cache
-def _opencl() -> Any:
-    """Imports pyopencl with every runtime in view."""
-    spare_caches()
-    try:
-        import pyopencl
-    except ImportError as error:
-        raise DeviceError(f"pyopencl cannot be imported ({error}). {NO_DEVICE}") from None
-    show_runtimes_to_loader(Path(pyopencl.__file__).parent)
-    # Compilers' remarks on correct programs help nobody; errors carry the build log themselves.
-    warnings.filterwarnings("ignore", category=pyopencl.CompilerWarning)
-    _ask_nvidia_only()
-    return pyopencl
-
-
-def _ask_nvidia_only() -> None:
-    """Keeps pyopencl from asking every device, at each kernel, for a property that NVIDIA's alone have."""
-    from pyopencl import characterize
-
-    ask = characterize.nv_compute_capability
-    extension = "cl_nv_device_attribute_query"
-    characterize.nv_compute_capability = lambda dev: ask(dev) if extension in dev.extensions else None
-
-
-# --- Listing and choosing -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class DeviceInfo:
-    """One line of ``cnnviz devices``.
-
-    ``memory`` is in bytes, ``units`` are OpenCL compute units, ``kind`` is "GPU", "CPU" or "other".
-    """
-
-    index: int
-    name: str
-    platform: str
-    kind: str
-    driver: str
-    memory: int
-    units: int
-    handle: Any
-
-    @property
-    def title(self) -> str:
-        return f"{self.name} ({self.platform})"
-
-
-@functools.cache
-def list_devices() -> tuple[DeviceInfo, ...]:
-    """Returns every OpenCL device: GPUs first, then CPUs, then others; none if there is no runtime."""
-    cl = _opencl()
-    with keeping_signals():
-        found = [(_kind(cl, handle), platform, handle) for platform, handle in _handles(cl)]
-    # GPUs before CPUs; of several runtimes for one processor the newest version of OpenCL.
-    order = ("GPU", "CPU", "other")
-    found.sort(key=lambda item: (order.index(item[0]), -_opencl_version(item[1])))
-    return tuple(
-        DeviceInfo(
-            index,
-            handle.name.strip(),
-            platform.name.strip(),
-            kind,
-            handle.driver_version.strip(),
-            handle.global_mem_size,
-            handle.max_compute_units,
-            handle,
-        )
-        for index, (kind, platform, handle) in enumerate(found)
-    )
-
-
-def _handles(cl: Any) -> Iterator[tuple[Any, Any]]:
-    """Gives each platform with each of its devices."""
-    try:
-        platforms = cl.get_platforms()
-    except cl.Error:  # the loader's way to say "no platform"
-        return
-    for platform in platforms:
-        with contextlib.suppress(cl.Error):
-            yield from ((platform, handle) for handle in platform.get_devices())
-
-
-def _opencl_version(platform: Any) -> float:
-    number = re.search(r"\d+\.\d+", platform.version)
-    return float(number[0]) if number else 0.0
-
-
-def _kind(cl: Any, handle: Any) -> str:
-    if handle.type & cl.device_type.GPU:
-        return "GPU"
-    return "CPU" if handle.type & cl.device_type.CPU else "other"
-
-
-def _matching(wish: str, devices: Sequence[DeviceInfo]) -> list[DeviceInfo]:
-    if wish.isdigit():
-        return [d for d in devices if d.index == int(wish)]
-    if wish.upper() in ("GPU", "CPU"):
-        return [d for d in devices if d.kind == wish.upper()]
-    word = _SHORT_NAMES.get(wish.lower(), wish.lower())
-    return [d for d in devices if word in d.title.lower()]
-
-
-_devices: dict[str, Device] = {}
-_opened: dict[DeviceInfo, Device] = {}
-
-
-def get_device(wish: str | None = None) -> Device:
-    """Returns the device to run on, opened once per process however it is called.
-
-    Args:
-        wish: a number of ``cnnviz devices``, "gpu", "cpu" or a part of a device's or platform's
-            name. Default: the environment variable CNNVIZ_DEVICE, else the first that works.
-
-    Raises:
-        DeviceError: there is no such device, or none that can build a kernel.
-    """
-    wish = (wish or os.environ.get("CNNVIZ_DEVICE") or "").strip()
-    if wish not in _devices:
-        _devices[wish] = _open_first(wish)
-    return _devices[wish]
-
-
-def _open_first(wish: str) -> Device:
-    devices = list_devices()
-    if not devices:
-        raise DeviceError(NO_DEVICE)
-    candidates = _matching(wish, devices) if wish else list(devices)
-    if not candidates:
-        known = "; ".join(f"{d.index}: {d.title}" for d in devices)
-        raise DeviceError(f"No OpenCL device matches {wish!r}. Known: {known}.")
-    problems = []
-    for info in candidates:
-        try:
-            _opened[info] = _opened.get(info) or Device(info)
-            return _opened[info]
-        except DeviceError as error:
-            problems.append(str(error))
-            if info is not candidates[-1]:
-                warnings.warn(f"{info.title} is passed over: {error}", RuntimeWarning, stacklevel=3)
-    raise DeviceError(f"No OpenCL device works: {'; '.join(problems)}. {NO_DEVICE}")
-
-
-# --- The device ---------------------------------------------------------------------------------
 
 
 class Device:
@@ -196,10 +41,11 @@ class Device:
         group_limit: most work items of a work group.
         axis_limits: most of them along each axis.
         piece_limit: most bytes of one buffer.
+        programs: the kernels, built for this device and element type.
     """
 
     def __init__(self, info: DeviceInfo):
-        self._cl = _opencl()
+        self._cl = opencl()
         self.info = info
         self.dtype = np.dtype(np.float32)
         self.is_cpu = info.kind == "CPU" and os.environ.get(_SEPARATE_MEMORY, "0") in ("", "0")
@@ -208,15 +54,15 @@ class Device:
         self.piece_limit: int = info.handle.max_mem_alloc_size
         self.axis_limits: tuple[int, ...] = tuple(info.handle.max_work_item_sizes)
         self._taken = [0]  # one count for all element types
-        self._kernels: dict[Any, Any] = {}
         self._scratch: dict[str, Any] = {}
         try:
             with keeping_signals():
                 self.context = self._cl.Context([info.handle])
             self.queue = self._cl.CommandQueue(self.context)
+            self.programs = Programs(self.context, info, self.dtype)
             self._probe()
         except self._cl.Error as error:
-            raise DeviceError(f"{info.title} cannot run a kernel ({_first_line(error)})") from None
+            raise DeviceError(f"{info.title} cannot run a kernel ({first_line(error)})") from None
         self._mappings = Mappings(self.queue)
         self.shares_memory = bool(info.handle.host_unified_memory) and self.is_cpu
 
@@ -230,7 +76,7 @@ class Device:
             raise DeviceError(f"{self.info.title} computes wrong numbers")
 
     def with_dtype(self, dtype: Any) -> Device:
-        """Returns this device computing in ``dtype``: the same queue, programs built anew.
+        """Returns this device computing in ``dtype``: the same queue, other programs.
 
         Raises DeviceError if float64 is asked of a device that has none.
         """
@@ -240,7 +86,8 @@ class Device:
         if dtype == np.float64 and not self.has_double:
             raise DeviceError(f"{self.info.title} has no double precision")
         other = object.__new__(Device)
-        other.__dict__.update(self.__dict__, dtype=dtype, _kernels={}, _scratch={})
+        programs = Programs(self.context, self.info, dtype)
+        other.__dict__.update(self.__dict__, dtype=dtype, programs=programs, _scratch={})
         return other
 
     @property
@@ -283,7 +130,7 @@ class Device:
     def out_of_memory(self, label: str, nbytes: int, error: Exception | str) -> DeviceError:
         return DeviceError(
             f"{label} needs {nbytes / 1e6:.1f} MB, more than {self.info.title} has left "
-            f"({_first_line(error)}). {_SMALLER}"
+            f"({first_line(error)}). {_SMALLER}"
         )
 
     def scratch(self, count: int, slot: str = "") -> Any:
@@ -351,78 +198,6 @@ class Device:
         most = self.group_limit if limit is None else min(limit, self.group_limit)
         return _fitting(local_size, most, self.axis_limits)
 
-    def kernel(
-        self, source: str, name: str, args: Sequence[Any] = (), defines: tuple[tuple[str, Any], ...] = ()
-    ) -> tuple[Any, int]:
-        """Returns the kernel ``name`` of kernels/``source``.cl built with ``-D`` for each define, and the
-        most work items of its group.
-
-        ``args`` of the first call tell the types of all later ones.
-        """
-        key = (source, name, defines)
-        if key not in self._kernels:
-            kernel = self._new_kernel(source, name, defines)
-            # Told once: finding out the type of each number at each launch takes longer than the launch.
-            kernel.set_scalar_arg_dtypes([self._scalar_type(arg) for arg in args])
-            what = self._cl.kernel_work_group_info.WORK_GROUP_SIZE
-            self._kernels[key] = kernel, kernel.get_work_group_info(what, self.info.handle)
-        return self._kernels[key]
-
-    def _scalar_type(self, arg: Any) -> np.dtype | None:
-        """The type of a number as a kernel gets it; None for a buffer."""
-        if isinstance(arg, (bool, int)):
-            return np.dtype(np.int32)
-        if isinstance(arg, float):
-            return self.dtype
-        return arg.dtype if isinstance(arg, np.generic) else None
-
-    def _new_kernel(self, source: str, name: str, defines: tuple[tuple[str, Any], ...]) -> Any:
-        try:
-            return self._cl.Kernel(self._program(source, defines), name)
-        except self._cl.Error:  # the runtime took the kept binary, and yet cannot use it
-            self._kernels[source, defines] = self._compile(source, defines)
-            return self._cl.Kernel(self._kernels[source, defines], name)
-
-    def _program(self, source: str, defines: tuple[tuple[str, Any], ...]) -> Any:
-        """The built program, from the binary of an earlier run where there is one."""
-        key = (source, defines)
-        if key not in self._kernels:
-            with keeping_signals():
-                program = self._kept_program(source, defines)
-                self._kernels[key] = program or self._compile(source, defines)
-        return self._kernels[key]
-
-    def _kept_program(self, source: str, defines: tuple[tuple[str, Any], ...]) -> Any:
-        binary = load_program(self._program_name(source, defines))
-        if binary is None:
-            return None
-        try:
-            program = self._cl.Program(self.context, [self.info.handle], [binary])
-            return program.build(self._options(defines))
-        except self._cl.Error:  # of another version of the runtime
-            return None
-
-    def _compile(self, source: str, defines: tuple[tuple[str, Any], ...]) -> Any:
-        text = _kernel_text(f"{source}.cl")
-        try:
-            program = self._cl.Program(self.context, text).build(self._options(defines), cache_dir=False)
-        except self._cl.Error as error:
-            raise DeviceError(f"{source}.cl does not build on {self.info.title}: {error}") from None
-        with contextlib.suppress(self._cl.Error):
-            binary = program.get_info(self._cl.program_info.BINARIES)[0]
-            keep_program(self._program_name(source, defines), binary)
-        return program
-
-    def _options(self, defines: tuple[tuple[str, Any], ...]) -> list[str]:
-        options = ["-cl-mad-enable", "-cl-std=CL1.2", *(f"-D{k}={v}" for k, v in defines)]
-        return [*options, "-DDtype=double"] if self.dtype == np.float64 else options
-
-    def _program_name(self, source: str, defines: tuple[tuple[str, Any], ...]) -> str:
-        """A name for all that the binary of a program depends on."""
-        info, text = self.info, _kernel_text(f"{source}.cl")
-        identity = (text, self._options(defines), info.platform, info.name, info.driver, info.handle.version)
-        return hashlib.sha256(repr(identity).encode()).hexdigest()
-
     def launch(
         self,
         source: str,
@@ -430,7 +205,7 @@ class Device:
         global_size: int | tuple[int, ...],
         *args: Any,
         local_size: tuple[int, ...] | None = None,
-        defines: tuple[tuple[str, Any], ...] = (),
+        defines: Defines = (),
     ) -> None:
         """Enqueues a kernel; does not wait.
 
@@ -454,7 +229,7 @@ class Device:
             global_size = (-(-global_size // local_size[0]) * local_size[0],)
         elif min(global_size) <= 0:
             return
-        kernel, limit = self.kernel(source, name, args, defines)
+        kernel, limit = self.programs.kernel(source, name, args, defines)
         try:
             kernel.set_args(*args)
         except Exception:  # pyopencl tells a number beyond an int in several ways
@@ -482,7 +257,7 @@ class Device:
             raise self._refused(what, error) from None
 
     def _refused(self, what: str, error: Exception) -> DeviceError:
-        return DeviceError(f"{self.info.title} refused {what}: {_first_line(error)}")
+        return DeviceError(f"{self.info.title} refused {what}: {first_line(error)}")
 
 
 @functools.lru_cache(maxsize=256)  # asked at each launch, mostly the same
@@ -495,14 +270,53 @@ def _fitting(sizes: tuple[int, ...], left: int, axis_limits: tuple[int, ...]) ->
     return tuple(fitted)
 
 
-def _kernel_text(name: str) -> str:
-    """The text of kernels/``name`` with the headers that it includes put in.
+# --- Choosing one ---------------------------------------------------------------------------------
 
-    Runtimes cannot be given these files as they are: the package may lie in an archive.
+
+def _matching(choice: str, devices: Sequence[DeviceInfo]) -> list[DeviceInfo]:
+    if choice.isdigit():
+        return [d for d in devices if d.index == int(choice)]
+    if choice.upper() in ("GPU", "CPU"):
+        return [d for d in devices if d.kind == choice.upper()]
+    word = _SHORT_NAMES.get(choice.lower(), choice.lower())
+    return [d for d in devices if word in d.title.lower()]
+
+
+_devices: dict[str, Device] = {}
+_opened: dict[DeviceInfo, Device] = {}
+
+
+def get_device(choice: str | None = None) -> Device:
+    """Returns the device to run on, opened once per process however it is called.
+
+    Args:
+        choice: an index shown by ``cnnviz devices``, "gpu", "cpu" or part of a device's or platform's
+            name. Default: the environment variable CNNVIZ_DEVICE, otherwise the first that works.
+
+    Raises:
+        DeviceError: there is no such device, or none that can build a kernel.
     """
-    text = (resources.files("cnnviz") / "kernels" / name).read_text(encoding="utf-8")
-    return _INCLUDE.sub(lambda line: _kernel_text(line[1]), text)
+    choice = (choice or os.environ.get("CNNVIZ_DEVICE") or "").strip()
+    if choice not in _devices:
+        _devices[choice] = _open_first(choice)
+    return _devices[choice]
 
 
-def _first_line(error: Exception | str) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _open_first(choice: str) -> Device:
+    devices = list_devices()
+    if not devices:
+        raise DeviceError(NO_DEVICE)
+    candidates = _matching(choice, devices) if choice else list(devices)
+    if not candidates:
+        known = "; ".join(f"{d.index}: {d.title}" for d in devices)
+        raise DeviceError(f"No OpenCL device matches {choice!r}. Known: {known}.")
+    problems = []
+    for info in candidates:
+        try:
+            _opened[info] = _opened.get(info) or Device(info)
+            return _opened[info]
+        except DeviceError as error:
+            problems.append(str(error))
+            if info is not candidates[-1]:
+                warnings.warn(f"{info.title} is passed over: {error}", RuntimeWarning, stacklevel=3)
+    raise DeviceError(f"No OpenCL device works: {'; '.join(problems)}. {NO_DEVICE}")

@@ -7,7 +7,8 @@ import os
 
 import numpy as np
 
-from cnnviz.engine.device import Device, get_device, list_devices
+from cnnviz.engine.device import Device, get_device
+from cnnviz.engine.opencl import list_devices
 
 log = logging.getLogger("cnnviz")
 

@@ -10,9 +10,9 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-import cnnviz.engine.device as device_module
 from cnnviz.cli._flags import COMMANDS, command_name, rewritten
 from cnnviz.cli.main import cnnviz_command
+from cnnviz.engine import opencl
 from support.waiting import wait_for
 
 NET = """
@@ -130,13 +130,11 @@ def test_gpu_takes_the_gpus_in_order(monkeypatch):
         def __init__(self, index, kind):
             self.index, self.kind = index, kind
 
-    monkeypatch.setattr(
-        device_module, "list_devices", lambda: [Info(0, "GPU"), Info(1, "CPU"), Info(2, "GPU")]
-    )
+    monkeypatch.setattr(opencl, "list_devices", lambda: [Info(0, "GPU"), Info(1, "CPU"), Info(2, "GPU")])
     assert words("time", "-gpu", "1", "-model", "m") == ["--device", "2", "--model", "m"]
     assert words("train", "--gpu=all") == words("train", "-gpu", "0,1") == ["--device", "0"]
     assert "--gpu 2: expected 0 to 1;" in run("time", "-gpu", "2", code=2)
-    monkeypatch.setattr(device_module, "list_devices", lambda: [Info(0, "CPU")])
+    monkeypatch.setattr(opencl, "list_devices", lambda: [Info(0, "CPU")])
     assert words("time", "-gpu", "0", "-model", "m") == ["--model", "m"]
 
 

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from cnnviz.engine import device as module
-from cnnviz.engine.device import get_device, list_devices
+from cnnviz.engine import opencl, programs
+from cnnviz.engine.device import get_device
 from cnnviz.engine.net import Net
+from cnnviz.engine.opencl import list_devices
 from cnnviz.errors import DeviceError
 from cnnviz.formats.prototxt import parse_net
 
@@ -128,7 +130,7 @@ def test_a_device_with_memory_of_its_own_gives_the_same_numbers(monkeypatch):
 
 def test_build_errors_name_the_file():
     with pytest.raises(DeviceError, match=r"probe.cl does not build on"):
-        get_device().kernel("probe", "probe", defines=(("count", "1 2 3"),))
+        get_device().programs.kernel("probe", "probe", defines=(("count", "1 2 3"),))
 
 
 KERNELS = resources.files("cnnviz") / "kernels"
@@ -137,10 +139,10 @@ KERNELS = resources.files("cnnviz") / "kernels"
 @pytest.mark.parametrize("name", sorted(f.name for f in KERNELS.iterdir() if f.name.endswith(".cl")))
 def test_included_headers_are_put_in(name):
     headers = re.findall('#include "(.+)"', (KERNELS / name).read_text())
-    text = module._kernel_text(name)
+    text = programs.kernel_text(name)
     assert "#include" not in text
     for header in headers:
-        assert module._kernel_text(header).strip() in text
+        assert programs.kernel_text(header).strip() in text
 
 
 def test_every_header_is_used():
@@ -152,10 +154,10 @@ def test_every_header_is_used():
 def test_a_changed_header_builds_the_program_anew(monkeypatch, tmp_path):
     monkeypatch.setenv("CNNVIZ_CACHE", str(tmp_path))
     info = get_device().info
-    real = module._kernel_text
+    real = programs.kernel_text
     module.Device(info)
     before = set((tmp_path / "programs").iterdir())
-    monkeypatch.setattr(module, "_kernel_text", lambda name: real(name) + "// changed\n")
+    monkeypatch.setattr(programs, "kernel_text", lambda name: real(name) + "// changed\n")
     module.Device(info)
     assert len(before) == 1 and len(set((tmp_path / "programs").iterdir())) == 2
 
@@ -247,9 +249,9 @@ def test_a_platform_of_any_version(monkeypatch):
     class Platform:
         version = "strange"
 
-    assert module._opencl_version(Platform) == 0
+    assert opencl._opencl_version(Platform) == 0
     Platform.version = "OpenCL 3.0 with more"
-    assert module._opencl_version(Platform) == 3.0
+    assert opencl._opencl_version(Platform) == 3.0
 
 
 @pytest.mark.parametrize("name", sorted(f.name for f in KERNELS.iterdir()))

@@ -99,7 +99,8 @@ def test_mapped_blobs_at_the_end_of_a_program():
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGUSR1, signal.SIGTERM])
 def test_signals_end_the_process_after_a_runtime_was_loaded(number):
     code = "import os, sys; from cnnviz.engine.device import get_device; device = get_device(); "
-    code += "device.kernel('probe', 'probe'); os.kill(os.getpid(), int(sys.argv[1])); print('still here')"
+    code += "device.programs.kernel('probe', 'probe'); "
+    code += "os.kill(os.getpid(), int(sys.argv[1])); print('still here')"
     result = subprocess.run([sys.executable, "-c", code, str(int(number))], capture_output=True, text=True)
     assert (result.returncode, result.stdout, result.stderr) == (-number, "", "")
 
