@@ -8,7 +8,8 @@ import numpy as np
 
 from cnnviz.analysis.sequences import continuations
 from cnnviz.analysis.summary import graph_to_show
-from cnnviz.engine.graph import Graph, GraphLayer, build_graph
+from cnnviz.engine.graph import Graph, build_graph
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.engine.layer import layer_types, traits_of
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.prototxt import NetDefinition

@@ -9,7 +9,8 @@ import numpy as np
 
 from cnnviz.analysis.preprocessing import Preprocessing, is_array, is_picture, load_picture
 from cnnviz.analysis.sequences import continuations
-from cnnviz.engine.graph import Graph, GraphLayer
+from cnnviz.engine.graph import Graph
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.engine.net import Net
 from cnnviz.errors import CnnvizError, did_you_mean
 from cnnviz.formats.blob_proto import to_float32

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cnnviz.engine.graph import Graph, GraphLayer
+from cnnviz.engine.graph import Graph
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.engine.layer import traits_of
 from cnnviz.engine.receptive_field import PIXEL, Fields, ReceptiveField, joined
 

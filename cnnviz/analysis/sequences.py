@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnviz.engine.graph import Graph, GraphLayer
+from cnnviz.engine.graph import Graph
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.engine.layer import traits_of
 
 

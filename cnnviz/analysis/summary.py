@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz.analysis.receptive_field import ReceptiveField, receptive_fields
-from cnnviz.engine.graph import Graph, GraphLayer, build_graph
+from cnnviz.engine.graph import Graph, build_graph
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.engine.layer import traits_of
 from cnnviz.errors import FileError
 from cnnviz.formats.prototxt import NetDefinition

@@ -14,7 +14,8 @@ from cnnviz.analysis.summary import (
     graph_to_show,
     summary_text,
 )
-from cnnviz.engine.graph import Graph, GraphLayer
+from cnnviz.engine.graph import Graph
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.files import write_bytes, write_text

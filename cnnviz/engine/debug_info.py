@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnviz.engine.blob import Blob
-from cnnviz.engine.graph import GraphLayer
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.engine.layer import Layer
 from cnnviz.formats.glog import number
 

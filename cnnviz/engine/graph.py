@@ -9,92 +9,22 @@ its layer, and what lies behind it has unknown shapes, so that a broken net can 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 
+from cnnviz.engine.backward_path import force_backward, limit_to_losses
 from cnnviz.engine.blob import Shape, check_shape
+from cnnviz.engine.graph_layer import AnyShape, GraphLayer, GraphParam
 from cnnviz.engine.layer import Layer, Weight, create_layer, layer_types, raised_text
 from cnnviz.engine.net_state import MOST_MAKERS, includes, makers_text, net_state
+from cnnviz.engine.splits import with_splits
 from cnnviz.engine.unknown_fields import refusal, transform_refusal
 from cnnviz.errors import NetError, did_you_mean
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, NetState, ParamSpec
 
-AnyShape = Shape | None
 # A net of very many unknown bottoms has its first ones explained by names that are alike.
 MOST_NAMES_COMPARED = 200_000
-
-
-@dataclass
-class GraphParam:
-    """One parameter blob of a layer.
-
-    Attributes:
-        weight: shape and filler.
-        spec: name, lr_mult, decay_mult as given or by default.
-        owner: (layer index, parameter index) of the blob whose memory this one uses: its own, or
-            the first with the same name.
-    """
-
-    weight: Weight
-    spec: ParamSpec
-    owner: tuple[int, int]
-
-    @property
-    def shape(self) -> Shape:
-        return self.weight.shape
-
-
-@dataclass
-class GraphLayer:
-    """One layer in its place; shapes are None where they are unknown.
-
-    ``place`` is the layer's index in the definition, None for a Split.
-    """
-
-    index: int
-    param: LayerParameter
-    line: int | None
-    where: str
-    layer: Layer | None = None
-    bottom_shapes: list[AnyShape] = field(default_factory=list)
-    top_shapes: list[AnyShape] = field(default_factory=list)
-    params: list[GraphParam] = field(default_factory=list)
-    macs: int = 0
-    fault: str | None = None
-    needs_backward: bool = False
-    propagate_down: list[bool] = field(default_factory=list)
-    tops: list[str] = field(default_factory=list)
-    unknown_bottoms: list[str] = field(default_factory=list)
-    place: int | None = None
-
-    @property
-    def runs_users_code(self) -> bool:
-        """Whether the layer runs Python code of its user, as far as it is made."""
-        return self.type == "Python" and (self.layer is None or self.layer.type == "Python")
-
-    @property
-    def name(self) -> str:
-        return self.param.name
-
-    @property
-    def type(self) -> str:
-        return self.param.type
-
-    @property
-    def bottoms(self) -> list[str]:
-        return list(self.param.bottom)
-
-    @property
-    def param_shapes(self) -> list[Shape]:
-        return [p.shape for p in self.params]
-
-    @property
-    def title(self) -> str:
-        """How errors call the layer: "lenet.prototxt:41: layer 'ip1' (InnerProduct)"."""
-        return f"{self.where}: layer {self.name!r} ({self.type})"
 
 
 class Graph:
@@ -163,7 +93,9 @@ def build_graph(
     for layer in builder.graph.layers:
         builder.connect(layer)
     builder.graph.outputs = sorted(builder.unread)
-    builder.find_backward_path()
+    limit_to_losses(builder.graph.layers)
+    if definition.proto.force_backward:
+        force_backward(builder.graph.layers)
     return builder.graph
 
 
@@ -198,7 +130,7 @@ class _Builder:
             raise NetError(reason)
         layer.fault = layer.fault or reason
 
-    # Which layers, and their Splits
+    # Which layers
 
     def take_layers(self) -> None:
         stages = set(self.state.stage)
@@ -228,57 +160,11 @@ class _Builder:
             node.index = index
 
     def insert_splits(self) -> None:
-        """Gives each reader of a blob that has several its own copy: a top of a Split layer."""
-        layers = self.graph.layers
-        last_top: dict[str, tuple[int, int]] = {}
-        source: dict[tuple[int, int], tuple[int, int]] = {}
-        uses: Counter = Counter()
-        loss_weight: dict[tuple[int, int], float] = {}
-        for i, node in enumerate(layers):
-            for j, bottom in enumerate(node.param.bottom):
-                if bottom not in last_top:
-                    self.fault(node, self._unknown_bottom(node, bottom, last_top))
-                    continue
-                source[i, j] = last_top[bottom]
-                uses[last_top[bottom]] += 1
-            for j, top in enumerate(node.param.top):
-                last_top[top] = (i, j)
-            # A loss weight on a top is one more reader of it.
-            for top, weight in zip(node.param.top, node.param.loss_weight, strict=False):
-                loss_weight[last_top[top]] = weight
-                uses[last_top[top]] += weight != 0
-        given: Counter = Counter()
-        result = []
-        for i, node in enumerate(layers):
-            for j, bottom in enumerate(node.param.bottom):
-                top_index = source.get((i, j))
-                if top_index is not None and uses[top_index] > 1:
-                    prefix = self._split_name(layers[top_index[0]].name, bottom, top_index[1])
-                    node.param.bottom[j] = f"{prefix}_{given[top_index]}"
-                    given[top_index] += 1
-            result.append(node)
-            for j in range(len(node.param.top)):
-                if uses[i, j] > 1:
-                    weight = loss_weight.get((i, j), 0)
-                    result.append(self._split_layer(node, j, uses[i, j], weight))
-                    if weight:
-                        node.param.ClearField("loss_weight")
-                        given[i, j] += 1
-        self.graph.layers = result
+        def on_unknown(node: GraphLayer, bottom: str, known: Collection[str]) -> None:
+            self.fault(node, self._unknown_bottom(node, bottom, known))
+
+        self.graph.layers = with_splits(self.graph.layers, on_unknown)
         self._number()
-
-    @staticmethod
-    def _split_name(layer: str, blob: str, top_index: int) -> str:
-        return f"{blob}_{layer}_{top_index}_split"
-
-    def _split_layer(self, node: GraphLayer, top_index: int, count: int, weight: float) -> GraphLayer:
-        blob = node.param.top[top_index]
-        name = self._split_name(node.name, blob, top_index)
-        param = LayerParameter(name=name, type="Split", bottom=[blob])
-        param.top.extend(f"{name}_{k}" for k in range(count))
-        if weight:
-            param.loss_weight.extend([weight] + [0] * (count - 1))
-        return GraphLayer(-1, param, node.line, node.where)
 
     def _unknown_bottom(self, node: GraphLayer, bottom: str, known: Collection[str]) -> str:
         makers = [param for param in self._makers.get(bottom, ()) if param.name != node.name]
@@ -465,43 +351,9 @@ class _Builder:
             if node.type == "Input":
                 self.graph.inputs.append(blob)
 
-    # The backward pass
-
     def _decide_backward(self, node: GraphLayer) -> None:
         node.needs_backward = any(node.propagate_down) or any(p.spec.lr_mult != 0 for p in node.params)
         if node.needs_backward:
             self.needing_backward.update(node.tops)
         else:
             self.needing_backward.difference_update(node.tops)
-
-    def find_backward_path(self) -> None:
-        """Keeps the backward pass to layers that a loss reaches, as Caffe does."""
-        under_loss: set[str] = set()
-        skipped: set[str] = set()
-        for node in reversed(self.graph.layers):
-            weights = node.layer.loss_weights if node.layer else []
-            loss_of = dict(zip(node.tops, weights, strict=False))
-            contributes = any(loss_of.get(top) or top in under_loss for top in node.tops)
-            if all(top in skipped for top in node.tops):
-                node.needs_backward = False
-                node.propagate_down = [False] * len(node.propagate_down)
-            if not contributes:
-                node.needs_backward = False
-            for i, bottom in enumerate(node.bottoms):
-                if contributes:
-                    under_loss.add(bottom)
-                elif i < len(node.propagate_down):
-                    node.propagate_down[i] = False
-                if not node.propagate_down[i]:
-                    skipped.add(bottom)
-        if self.definition.proto.force_backward:
-            self._force_backward()
-
-    def _force_backward(self) -> None:
-        for node in self.graph.layers:
-            if node.layer is None:
-                continue
-            node.needs_backward = True
-            node.propagate_down = [
-                down or node.layer.allow_force_backward(i) for i, down in enumerate(node.propagate_down)
-            ]

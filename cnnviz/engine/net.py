@@ -20,7 +20,8 @@ from cnnviz.engine import debug_info
 from cnnviz.engine.blob import Blob
 from cnnviz.engine.device import Device, get_device
 from cnnviz.engine.filler import fill
-from cnnviz.engine.graph import Graph, GraphLayer, build_graph
+from cnnviz.engine.graph import Graph, build_graph
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.net_state import net_state
 from cnnviz.engine.partial import LayerFailure, LeftOut, failures, runnable

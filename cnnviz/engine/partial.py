@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cnnviz.engine.filler import check_filler
-from cnnviz.engine.graph import Graph, GraphLayer, build_graph
+from cnnviz.engine.graph import Graph, build_graph
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.engine.layer import raised_text
 from cnnviz.errors import FileError, NetError
 from cnnviz.formats.prototxt import NetDefinition

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cnnviz.engine.blob import Shape
-from cnnviz.engine.graph import Graph, GraphLayer, build_graph
+from cnnviz.engine.graph import Graph, build_graph
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.errors import NetError
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, NetParameter, NetState

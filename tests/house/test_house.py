@@ -26,7 +26,7 @@ ENGINE = [
     {"layer", "receptive_field"},
     {"ops", "data", "filler"},
     {"layers"},
-    {"graph", "net_state", "unknown_fields"},
+    {"graph", "graph_layer", "backward_path", "net_state", "splits", "unknown_fields"},
     {"net", "debug_info", "partial", "stand_ins", "weights_check"},
     {"labels", "scoring"},
     {"solver", "update_rules"},

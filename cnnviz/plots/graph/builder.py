@@ -10,7 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from cnnviz.analysis.summary import LayerSummary, NetSummary, short_number, summarize
-from cnnviz.engine.graph import Graph, GraphLayer
+from cnnviz.engine.graph import Graph
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.formats.prototxt import to_text
 from cnnviz.formats.text import printable
 from cnnviz.plots.common.kinds import kind_of

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from cnnviz.engine.graph import Graph, GraphLayer
+from cnnviz.engine.graph import Graph
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.engine.layer import layer_types, traits_of
 from cnnviz.errors import for_the_first
 from cnnviz.plots.common.kinds import kind_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz.analysis.summary import LayerSummary, shape_text, short_number
-from cnnviz.engine.graph import GraphLayer
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.engine.layer import traits_of
 from cnnviz.formats.text import printable
 from cnnviz.plots.common.text import NO_BREAK, fit, text_width, wrap
