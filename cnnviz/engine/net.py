@@ -9,38 +9,28 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import numpy as np
 
 from cnnviz.engine import debug_info
 from cnnviz.engine.blob import Blob
+from cnnviz.engine.built_net import BuiltNet
 from cnnviz.engine.device import Device, get_device
-from cnnviz.engine.filler import fill
-from cnnviz.engine.graph import Graph, build_graph
-from cnnviz.engine.graph_layer import GraphLayer
-from cnnviz.engine.layer import Layer
+from cnnviz.engine.graph import build_graph
+from cnnviz.engine.graph_layer import AnyShape
 from cnnviz.engine.net_state import net_state
 from cnnviz.engine.partial import LayerFailure, LeftOut, failures, runnable
-from cnnviz.engine.weights_check import (
-    check_blobs_fit,
-    check_names_fit,
-    check_weights_fit,
-    unfilled_layers,
-    unfilled_text,
-)
-from cnnviz.errors import NetError, WeightsError, did_you_mean
+from cnnviz.errors import NetError
 from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
-from cnnviz.formats.schema import NetParameter, NetState
+from cnnviz.formats.schema import NetState
 
 log = logging.getLogger("cnnviz")
 
 
-class Net:
+class Net(BuiltNet):
     """A network that runs.
 
     Args:
@@ -74,8 +64,6 @@ class Net:
         FileError, NetError, WeightsError, DeviceError: see each part.
     """
 
-    blob_list: type[list[Blob]] = list  # what holds a layer's parameters
-
     def __init__(
         self,
         file: str | os.PathLike | NetDefinition,
@@ -91,113 +79,26 @@ class Net:
         failed: Mapping[str, str] | None = None,
     ):
         definition = file if isinstance(file, NetDefinition) else open_net(file)
-        self.definition = definition
         state = state or net_state(definition, phase, level, stages or ())
-        self.graph: Graph
-        self.left_out: list[LeftOut] = []
         self._is_partial, self._failed = partial, dict(failed or {})
+        left_out: list[LeftOut] = []
         if partial:
-            self.graph, self.left_out = runnable(definition, state, failed)
-            newest = list(self._failed)[-1:]
-            for left in self.left_out:
-                if not newest or left.name in newest:  # the others have been told
-                    log.warning("%s", left)
+            graph, left_out = runnable(definition, state, failed)
+            self._warn_of(left_out)
         else:
-            self.graph = build_graph(definition, state=state)
-        self.device = device or get_device()
-        self.random = np.random.default_rng(seed)
-        self.name = self.graph.name
-        self.blobs: OrderedDict[str, Blob] = OrderedDict()
-        self.params: OrderedDict[str, list[Blob]] = OrderedDict()
-        self.layers: list[Layer] = []
-        self._nodes = self.graph.layers
-        self.bottom_blobs: list[list[Blob]] = []
-        self.top_blobs: list[list[Blob]] = []
-        self._seen_shapes: list[list[tuple[int, ...]]] = []
+            graph = build_graph(definition, state=state)
+        super().__init__(definition, graph, left_out, device or get_device(), seed)
+        self._seen_shapes: list[Sequence[AnyShape]] = [list(node.bottom_shapes) for node in self.graph.layers]
         self._has_run: set[int] = set()  # forward in its present shapes
         self.debug_info: bool = definition.proto.debug_info
-        for node in self._nodes:
-            self._add(node)
-        self.unfilled: list[str] = []
         if weights is not None:
             self.load(weights)
 
-    # Building
-
-    def _add(self, node: GraphLayer) -> None:
-        layer = node.layer
-        if layer is not None and layer.absent is not None:
-            raise type(layer.absent)(f"{node.title}: {layer.absent}")
-        if layer is None or any(shape is None for shape in node.top_shapes):
-            raise NetError(f"{node.title}: its shapes cannot be known, so it cannot run.")
-        bottom = [self.blobs[name] for name in node.bottoms]
-        top = [self._top_blob(node, i) for i in range(len(node.tops))]
-        layer.device = self.device
-        layer.random = np.random.default_rng(self.random.integers(2**63))
-        layer.needs_backward = node.needs_backward
-        layer.param_propagate_down = [
-            p.spec.lr_mult != 0 or self.definition.proto.force_backward for p in node.params
-        ]
-        layer.blobs = self.blob_list()
-        self.layers.append(layer)
-        for i in range(len(node.params)):  # one by one: a later one may share an earlier one's memory
-            layer.blobs.append(self._param_blob(node, i))
-        self.bottom_blobs.append(bottom)
-        self.top_blobs.append(top)
-        self._seen_shapes.append([b.shape for b in bottom])
-        if layer.blobs:
-            self.params[node.name] = layer.blobs
-        layer.setup()
-
-    def _top_blob(self, node: GraphLayer, index: int) -> Blob:
-        name = node.tops[index]
-        shape = node.top_shapes[index]
-        if name not in self.blobs:
-            self.blobs[name] = Blob(self.device, shape or (), f"blob {name!r}")
-        self.blobs[name].reshape(*(shape or ()))
-        return self.blobs[name]
-
-    def _param_blob(self, node: GraphLayer, index: int) -> Blob:
-        param = node.params[index]
-        blob = Blob(self.device, param.shape, f"parameter {index} of layer {node.name!r}")
-        if param.owner == (node.index, index):
-            data = blob.data  # first: the device knows whether there is memory for it
-            try:
-                data[...] = fill(param.shape, param.weight.filler, self.random)
-            except NetError as error:
-                raise NetError(f"{node.title}: {error}.") from None
-        else:
-            layer, i = param.owner
-            owner = self.layers[layer].blobs[i]
-            blob.share_data(owner)
-            blob.share_diff(owner)
-        return blob
-
-    # pycaffe's names
-
-    @property
-    def inputs(self) -> list[str]:
-        return self.graph.inputs
-
-    @property
-    def outputs(self) -> list[str]:
-        return self.graph.outputs
-
-    @property
-    def layer_names(self) -> list[str]:
-        return [node.name for node in self._nodes]
-
-    @property
-    def layer_dict(self) -> OrderedDict[str, Layer]:
-        return OrderedDict(zip(self.layer_names, self.layers, strict=True))
-
-    @property
-    def bottom_names(self) -> OrderedDict[str, list[str]]:
-        return OrderedDict((node.name, node.bottoms) for node in self._nodes)
-
-    @property
-    def top_names(self) -> OrderedDict[str, list[str]]:
-        return OrderedDict((node.name, node.tops) for node in self._nodes)
+    def _warn_of(self, left_out: Sequence[LeftOut]) -> None:
+        newest = list(self._failed)[-1:]
+        for left in left_out:
+            if not newest or left.name in newest:  # the net before this one has warned of the others
+                log.warning("%s", left)
 
     # Running
 
@@ -407,54 +308,10 @@ class Net:
                 set_array(name, padded(array[start : start + size], size))
             yield min(size, count - start)
 
-    def clear_param_diffs(self) -> None:
-        """Zeroes the gradients of all parameters."""
-        for blob in self.learnable_params:
-            blob.clear_diff()
-
-    @property
-    def learnable_params(self) -> list[Blob]:
-        """Parameter blobs in net order, shared ones once."""
-        return [blob for blob, _ in self.learnable_params_with_specs()]
-
-    def learnable_params_with_specs(self) -> list[tuple[Blob, Any]]:
-        """Returns (blob, ParamSpec) of each parameter that owns its memory, in net order."""
-        return [
-            (self.layers[node.index].blobs[i], param.spec)
-            for node in self._nodes
-            for i, param in enumerate(node.params)
-            if param.owner == (node.index, i)
-        ]
-
     def _index(self, layer: str | None, default: int) -> int:
         if layer is None:
             return default
         return self.layer_index(layer)
-
-    def layer_index(self, name: str) -> int:
-        """Returns the index of a layer by its name.
-
-        Raises NetError, with the closest name or why it was left out, if there is none.
-        """
-        names = self.layer_names
-        if name not in names:
-            for left in self.left_out:
-                if name in left.names:
-                    raise NetError(f"layer {name!r} does not run: {left.reason}")
-            raise NetError(f"{self.graph.path}: the net has no layer {name!r}{did_you_mean(name, names)}.")
-        return names.index(name)
-
-    def blob(self, name: str) -> Blob:
-        """Returns a blob by its name.
-
-        Raises NetError, with the closest name or why it was left out, if there is none.
-        """
-        if name in self.blobs:
-            return self.blobs[name]
-        for left in self.left_out:
-            if name in left.blobs:
-                raise NetError(f"blob {name!r} is not computed: {left.reason}")
-        raise NetError(f"{self.graph.path}: the net has no blob {name!r}{did_you_mean(name, self.blobs)}.")
 
     def _set_input(self, name: str, array: np.ndarray) -> None:
         if name not in self.inputs:
@@ -488,97 +345,6 @@ class Net:
         if layer.type != "MemoryData":
             raise NetError(f"{self._nodes[0].title}: takes no arrays, MemoryData does.")
         layer.set_input_arrays(data, labels)  # type: ignore[attr-defined]
-
-    # Weights
-
-    def load(self, path: str | os.PathLike) -> None:
-        """Copies weights for a net that is to be used as it is; warns of layers that the file lacks.
-
-        Raises WeightsError as ``copy_from``, and if the file holds weights of none of the layers.
-        """
-        from cnnviz.formats.caffemodel import read_weights
-
-        self.use_weights(read_weights(path), str(path))
-
-    def use_weights(self, weights: Mapping[str, list[np.ndarray]], origin: str) -> None:
-        """As ``load``, of arrays by layer name; ``origin`` names their source in errors."""
-        self.check_names(weights, origin)
-        self.set_weights(weights, origin)
-        if self.unfilled:
-            log.warning("%s.", unfilled_text(self.unfilled, origin))
-
-    def copy_from(self, path: str | os.PathLike) -> None:
-        """Copies weights from a .caffemodel by layer name; layers it lacks keep their values, as in Caffe.
-
-        Raises WeightsError if number or shape of a layer's blobs differs.
-        """
-        from cnnviz.formats.caffemodel import read_weights
-
-        weights = read_weights(path)
-        self.set_weights(weights, str(path))
-        try:
-            self.check_names(weights, str(path))
-        except WeightsError as error:  # Caffe goes on without a word
-            log.warning("%s", error)
-        else:
-            for name in self.unfilled:
-                log.info("Layer %s is not in %s: it keeps its values", name, path)
-
-    def check_names(self, weights: Mapping[str, list[np.ndarray]], origin: str) -> None:
-        """Raises WeightsError if none of the net's layers with parameters, or of those left out, is in a
-        file."""
-        names = [node.name for node in self._nodes if node.params]
-        if names:
-            names += [name for left in self.left_out for name in left.names]
-        check_names_fit(names, weights, self.graph.path, origin)
-
-    def set_weights(self, weights: Mapping[str, list[np.ndarray]], origin: str) -> None:
-        """Copies arrays by layer name; ``origin`` names their source in errors."""
-        known = set(self.layer_names)
-        for name in weights:
-            if name not in known:
-                log.info("Ignoring source layer %s", name)
-        check_weights_fit(self.graph, weights, origin)
-        self.unfilled = unfilled_layers(self.graph, weights)
-        for name, blobs in self.params.items():
-            for blob, array in zip(blobs, weights.get(name, ()), strict=False):
-                if array is not None:  # HDF5 leaves out blobs that are shared with an earlier layer
-                    blob.data[...] = np.asarray(array).reshape(blob.shape)
-
-    def share_with(self, other: Net) -> None:
-        """Makes parameters of equal layer names use the memory of ``other``: a test net's weights."""
-        for name, blobs in self.params.items():
-            if name not in other.params:
-                continue
-            theirs_shapes, mine_shapes = [b.shape for b in other.params[name]], [b.shape for b in blobs]
-            check_blobs_fit(name, theirs_shapes, mine_shapes, other.graph.path)
-            for mine, theirs in zip(blobs, other.params[name], strict=True):
-                mine.share_data(theirs)
-
-    def to_proto(self) -> NetParameter:
-        """Returns the built net (Split layers included) as a NetParameter without blobs."""
-        proto = NetParameter(name=self.name)
-        proto.layer.extend(node.param for node in self._nodes)
-        for layer in proto.layer:
-            layer.ClearField("blobs")
-        return proto
-
-    def save(self, path: str | os.PathLike, write_diff: bool = False) -> None:
-        """Writes a .caffemodel (or, by the ending .h5, Caffe's HDF5 form) as a whole or not at all."""
-        from cnnviz.formats.caffemodel import write_weights
-
-        write_weights(path, *self.stored(write_diff))
-
-    def stored(self, with_diffs: bool = False) -> tuple[NetParameter, list[list[np.ndarray]], Any]:
-        """Returns what a file of weights holds: the net, and each layer's data and diffs (or None)."""
-        data = [[blob.read_data() for blob in layer.blobs] for layer in self.layers]
-        diffs = [[blob.read_diff() for blob in layer.blobs] for layer in self.layers] if with_diffs else None
-        return self.to_proto(), data, diffs
-
-    def close(self) -> None:
-        """Ends the reading threads of data layers."""
-        for layer in self.layers:
-            layer.close()
 
 
 def _collect(found: dict[str, list[np.ndarray]], arrays: Mapping[str, np.ndarray], count: int) -> None:

@@ -27,7 +27,7 @@ ENGINE = [
     {"ops", "data", "filler"},
     {"layers"},
     {"graph", "graph_layer", "backward_path", "net_state", "splits", "unknown_fields"},
-    {"net", "debug_info", "partial", "stand_ins", "weights_check"},
+    {"net", "built_net", "debug_info", "partial", "stand_ins", "weights_check"},
     {"labels", "scoring"},
     {"solver", "update_rules"},
 ]
