@@ -106,8 +106,8 @@ class Recurrent(Layer):
     # Forward
 
     def setup(self) -> None:
-        def blob(what: str) -> Blob:
-            return Blob(self.device, (0,), f"{what} of layer {self.name!r}")
+        def blob(name: str) -> Blob:
+            return Blob(self.device, (0,), f"{name} of layer {self.name!r}")
 
         self.pre, self.before = blob("gates"), blob("hidden states")
         self._static = blob("static part")
@@ -165,15 +165,21 @@ class Recurrent(Layer):
         """Adds to ``pre`` of a step the product with the hidden state before it."""
         size, options = row_range(self.dim, self.num)
         at, before = self.step_size(step), self.before.mutable_device_data
-        self.device.launch(
-            "recurrent", "recurrent_continue", size, self.num, self.dim, cont, step * self.num,
-            hidden, hidden_at, before, at, **options,
-        )  # fmt: skip
+        args = (self.num, self.dim, cont, step * self.num, hidden, hidden_at, before, at)
+        self.device.launch("recurrent", "recurrent_continue", size, *args, **options)
         matrix_product(
-            self.device, self.num, self.gates * self.dim, self.dim,
-            before, weight.device_data, self.pre.mutable_device_data, transpose_b=True, beta=1.0,
-            a_offset=at, c_offset=at * self.gates,
-        )  # fmt: skip
+            self.device,
+            m=self.num,
+            n=self.gates * self.dim,
+            k=self.dim,
+            a=before,
+            b=weight.device_data,
+            c=self.pre.mutable_device_data,
+            transpose_b=True,
+            beta=1.0,
+            a_offset=at,
+            c_offset=at * self.gates,
+        )
 
     # Backward
 
@@ -216,18 +222,23 @@ class Recurrent(Layer):
     def gather_diff(self, step: int, cont: Any, dy: Any, dh: Any) -> None:
         """Writes to ``dh`` of a step what comes from above and from the step after it."""
         size, options = row_range(self.dim, self.num)
-        at, following = self.step_size(step), step + 1
-        has_next = following < self.steps
-        self.device.launch(
-            "recurrent", "recurrent_gather_diff", size, self.num, self.dim, dy, at, has_next,
-            cont, following * self.num, self.before.device_diff, self.step_size(following), dh, at, **options,
-        )  # fmt: skip
+        at, following, dbefore = self.step_size(step), step + 1, self.before.device_diff
+        from_above = (dy, at)
+        from_after = (cont, following * self.num, dbefore, self.step_size(following))
+        args = (self.num, self.dim, *from_above, following < self.steps, *from_after, dh, at)
+        self.device.launch("recurrent", "recurrent_gather_diff", size, *args, **options)
 
     def hidden_backward(self, step: int, weight: Blob) -> None:
         """Writes the diff of ``before`` at a step from that of ``pre``."""
         at = self.step_size(step)
         matrix_product(
-            self.device, self.num, self.dim, self.gates * self.dim,
-            self.pre.device_diff, weight.device_data, self.before.mutable_device_diff,
-            a_offset=at * self.gates, c_offset=at,
-        )  # fmt: skip
+            self.device,
+            m=self.num,
+            n=self.dim,
+            k=self.gates * self.dim,
+            a=self.pre.device_diff,
+            b=weight.device_data,
+            c=self.before.mutable_device_diff,
+            a_offset=at * self.gates,
+            c_offset=at,
+        )

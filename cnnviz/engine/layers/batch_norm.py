@@ -87,8 +87,8 @@ class BatchNorm(KeepsBottom):
 
     def setup(self) -> None:
         self._mean, self._variance, self._inverse = (
-            Blob(self.device, (self._dim,), f"{what} of layer {self.name!r}")
-            for what in ("mean", "variance", "inverse")
+            Blob(self.device, (self._dim,), f"{name} of layer {self.name!r}")
+            for name in ("mean", "variance", "inverse")
         )
 
     def _channels(self, bottom: Blob) -> Channels:

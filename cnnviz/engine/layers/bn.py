@@ -73,8 +73,8 @@ class BN(KeepsBottom):
 
     def setup(self) -> None:
         self._mean, self._variance, self._inverse, self._factor = (
-            Blob(self.device, (self._dim,), f"{what} of layer {self.name!r}")
-            for what in ("mean", "variance", "inverse", "factor")
+            Blob(self.device, (self._dim,), f"{name} of layer {self.name!r}")
+            for name in ("mean", "variance", "inverse", "factor")
         )
 
     def _channels(self, bottom: Blob) -> Channels:

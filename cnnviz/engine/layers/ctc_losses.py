@@ -41,9 +41,12 @@ class CTCLoss(SequenceLoss):
 
     type = "CTCLoss"
     fields = (
-        "blank_index", "output_delay", "preprocess_collapse_repeated", "ctc_merge_repeated",
+        "blank_index",
+        "output_delay",
+        "preprocess_collapse_repeated",
+        "ctc_merge_repeated",
         "loss_calculation_t",
-    )  # fmt: skip
+    )
     num_bottom = (3, 3)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

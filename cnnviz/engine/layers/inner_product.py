@@ -61,12 +61,9 @@ class InnerProduct(Layer):
         return self.num * self.num_output * self.length
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        y = top[0].mutable_device_data
+        x, w, y = bottom[0].device_data, self.blobs[0].device_data, top[0].mutable_device_data
         matrix_product(
-            self.device,
-            *(self.num, self.num_output, self.length),
-            *(bottom[0].device_data, self.blobs[0].device_data, y),
-            transpose_b=not self.transpose,
+            self.device, self.num, self.num_output, self.length, x, w, y, transpose_b=not self.transpose
         )
         if len(self.blobs) > 1:
             add_bias(self.device, self.num, self.num_output, 1, self.blobs[1].device_data, y)
@@ -79,11 +76,9 @@ class InnerProduct(Layer):
             db = self.blobs[1].mutable_device_diff
             add_bias_gradient(self.device, self.num, self.num_output, 1, dy, db)
         if propagate_down[0]:
+            w, dx = self.blobs[0].device_data, bottom[0].mutable_device_diff
             matrix_product(
-                self.device,
-                *(self.num, self.length, self.num_output),
-                *(dy, self.blobs[0].device_data, bottom[0].mutable_device_diff),
-                transpose_b=self.transpose,
+                self.device, self.num, self.length, self.num_output, dy, w, dx, transpose_b=self.transpose
             )
 
     def _add_weight_gradient(self, x: object, dy: object, dw: object) -> None:

@@ -61,11 +61,10 @@ class LSTM(Recurrent):
 
     def _step_forward(self, step: int, cont: Any, cells: Any, h: Any) -> None:
         size, options = row_range(self.dim, self.num)
-        at, gates = self.step_size(step), self.pre.device_data
-        self.device.launch(
-            "lstm_unit", "lstm_unit_forward", size, self.num, self.dim, cont, step * self.num,
-            gates, 4 * at, cells, at, cells, self.step_size(step + 1), h, at, **options,
-        )  # fmt: skip
+        at, following = self.step_size(step), self.step_size(step + 1)
+        sizes = (self.num, self.dim, cont, step * self.num)
+        data = (self.pre.device_data, 4 * at, cells, at, cells, following, h, at)
+        self.device.launch("lstm_unit", "lstm_unit_forward", size, *sizes, *data, **options)
 
     def run_backward(self, cont: Any, top: Blob) -> None:
         self._cells.clear_diff()
@@ -83,8 +82,7 @@ class LSTM(Recurrent):
         size, options = row_range(self.dim, self.num)
         at, following = self.step_size(step), self.step_size(step + 1)
         cells, dcells = self._cells.device_data, self._cells.mutable_device_diff
-        self.device.launch(
-            "lstm_unit", "lstm_unit_backward", size, self.num, self.dim, cont, step * self.num,
-            self.pre.device_data, 4 * at, cells, at, cells, following, dcells, dh, at,
-            self.pre.mutable_device_diff, dcells, **options,
-        )  # fmt: skip
+        sizes = (self.num, self.dim, cont, step * self.num)
+        data = (self.pre.device_data, 4 * at, cells, at, cells, following)
+        diffs = (dcells, dh, at, self.pre.mutable_device_diff, dcells)
+        self.device.launch("lstm_unit", "lstm_unit_backward", size, *sizes, *data, *diffs, **options)

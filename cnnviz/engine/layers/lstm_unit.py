@@ -55,8 +55,7 @@ class LSTMUnit(Layer):
         c_prev, gates, cont = (blob.device_data for blob in bottom)
         _, num, dim = bottom[0].shape
         size, options = row_range(dim, num)
-        self.launch(
-            "lstm_unit_backward", size, num, dim, cont, 0, gates, 0, c_prev, 0, top[0].device_data, 0,
-            top[0].device_diff, top[1].device_diff, 0,
-            bottom[1].mutable_device_diff, bottom[0].mutable_device_diff, **options,
-        )  # fmt: skip
+        c, dc, dh = top[0].device_data, top[0].device_diff, top[1].device_diff
+        dc_prev, dgates = bottom[0].mutable_device_diff, bottom[1].mutable_device_diff
+        args = (num, dim, cont, 0, gates, 0, c_prev, 0, c, 0, dc, dh, 0, dgates, dc_prev)
+        self.launch("lstm_unit_backward", size, *args, **options)

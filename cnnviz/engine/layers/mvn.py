@@ -37,7 +37,7 @@ class MVN(KeepsBottom):
 
     def setup(self) -> None:
         self._mean, self._inverse = (
-            Blob(self.device, (0,), f"{what} of layer {self.name!r}") for what in ("mean", "spread")
+            Blob(self.device, (0,), f"{name} of layer {self.name!r}") for name in ("mean", "spread")
         )
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

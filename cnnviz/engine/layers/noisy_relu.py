@@ -42,10 +42,8 @@ class NoisyReLU(Neuron):
             super().forward(bottom, top)
             return
         count, deviation = bottom[0].count, self.param.noisy_relu_param.deviation
-        self.device.launch(
-            "random", "noisy_relu", count, count, *draw_seeds(self.random), deviation,
-            bottom[0].device_data, top[0].mutable_device_data,
-        )  # fmt: skip
+        seeds, x, y = draw_seeds(self.random), bottom[0].device_data, top[0].mutable_device_data
+        self.device.launch("random", "noisy_relu", count, count, *seeds, deviation, x, y)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:

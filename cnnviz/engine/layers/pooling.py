@@ -172,10 +172,10 @@ class Pooling(Layer):
         return self._kept.get("total", self.planes * self.window.pooled_count)
 
 
-def _pair(options: Any, what: str, default: int | None) -> tuple[int, int]:
+def _pair(options: Any, name: str, default: int | None) -> tuple[int, int]:
     """Returns (height, width) of kernel, stride or pad, given as one number or as two."""
-    whole = "kernel_size" if what == "kernel" else what
-    parts = [f"{what}_h", f"{what}_w"]
+    whole = "kernel_size" if name == "kernel" else name
+    parts = [f"{name}_h", f"{name}_w"]
     given = [options.HasField(part) for part in parts]
     if any(given) and options.HasField(whole):
         raise NetError(f"give {whole}, or {parts[0]} and {parts[1]}, not both")

@@ -83,9 +83,15 @@ class Proposal(Choosing):
     def _from_message(self) -> _Settings:
         given = self.param.proposal_param
         return _Settings(
-            given.feat_stride, given.base_size, given.min_size, tuple(given.ratio) or _RATIOS,
-            tuple(given.scale) or _SCALES, given.pre_nms_topn, given.post_nms_topn, given.nms_thresh,
-        )  # fmt: skip
+            feat_stride=given.feat_stride,
+            base_size=given.base_size,
+            min_size=given.min_size,
+            ratios=tuple(given.ratio) or _RATIOS,
+            scales=tuple(given.scale) or _SCALES,
+            before=given.pre_nms_topn,
+            after=given.post_nms_topn,
+            threshold=given.nms_thresh,
+        )
 
     def _from_text(self) -> _Settings:
         text = self.param.python_param.param_str
@@ -102,10 +108,12 @@ class Proposal(Choosing):
             )
         train = self.phase == cnnviz.TRAIN
         return _Settings(
-            int(numbers["feat_stride"][0]), ratios=numbers.get("ratios") or _RATIOS,
-            scales=numbers.get("scales") or _SCALES, before=12000 if train else 6000,
+            feat_stride=int(numbers["feat_stride"][0]),
+            ratios=numbers.get("ratios") or _RATIOS,
+            scales=numbers.get("scales") or _SCALES,
+            before=12000 if train else 6000,
             after=2000 if train else 300,
-        )  # fmt: skip
+        )
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         scores, deltas, image = bottom

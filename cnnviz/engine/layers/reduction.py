@@ -57,8 +57,6 @@ class Reduction(Layer):
             return
         rows, width = self._rows(bottom[0])
         size, options = row_range(width, rows)
-        self.launch(
-            "reduction_backward", size, rows, width, self._coeff(width),
-            bottom[0].device_data, top[0].device_diff, bottom[0].mutable_device_diff,
-            defines=(("SLOPE", _TERMS[self.param.reduction_param.operation]),), **options,
-        )  # fmt: skip
+        options["defines"] = (("SLOPE", _TERMS[self.param.reduction_param.operation]),)
+        x, dy, dx = bottom[0].device_data, top[0].device_diff, bottom[0].mutable_device_diff
+        self.launch("reduction_backward", size, rows, width, self._coeff(width), x, dy, dx, **options)
