@@ -1,10 +1,21 @@
-"""Options that several commands share."""
+"""Arguments and options that several commands share, singly or in bundles that become one value.
+
+Arguments come in one order everywhere: MODEL, WEIGHTS, what else is read, what is written.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from cnnviz.formats.prototxt import NetDefinition
+
+FILE = click.Path(readable=False)  # shells complete it; what is wrong with a file its reader says
 
 device_option = click.option(
     "--device",
@@ -59,8 +70,102 @@ def chosen_form(as_json: bool, as_csv: bool) -> str | None:
     return "json" if as_json else "csv" if as_csv else None
 
 
-_IMAGE_OPTIONS = (
-    click.option("--classes", metavar="FILE", help="Class names, one per line."),
+def model_argument(command: Callable) -> Callable:
+    """Adds the argument MODEL."""
+    return click.argument("model", type=FILE)(command)
+
+
+def argument_or_flag(name: str, help: str, *, required: bool = True) -> Callable:
+    """Returns a decorator that adds an argument which may also be given as Caffe's flag, -model FILE."""
+
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def command(**given: Any) -> Any:
+            given[name] = given_once(name, given[name], given.pop(f"{name}_flag"), required=required)
+            return function(**given)
+
+        flag = click.option(f"--{name}", f"{name}_flag", type=FILE, metavar="FILE", help=help)
+        word = click.argument(name, type=FILE, required=False)
+        return word(flag(command))
+
+    return decorate
+
+
+def given_once(name: str, word: str | None, flag: str | None, *, required: bool = False) -> str | None:
+    """Returns the value of the argument ``name`` that was given as a word, as a flag, as both or not at all.
+
+    Raises UsageError if the two differ, or if ``required`` and there is none.
+    """
+    if word is not None and flag is not None and word != flag:
+        raise click.UsageError(f"{name.upper()} is given twice, as {word} and as --{name} {flag}; give one.")
+    if required and word is None and flag is None:
+        raise click.UsageError(f"Missing argument '{name.upper()}'.")
+    return flag if word is None else word
+
+
+def bundle(name: str, kind: type, *options: Callable) -> Callable:
+    """Returns a decorator that adds ``options`` and passes their values as one ``kind`` called ``name``."""
+
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def command(**given: Any) -> Any:
+            values = {field.name: given.pop(field.name) for field in fields(kind)}
+            return function(**given, **{name: kind(**values)})
+
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class StateOptions:
+    """The state of a net: it has the layers whose rules fit."""
+
+    phase: str | None
+    level: int
+    stages: tuple[str, ...]
+
+
+state_options = bundle("state", StateOptions, phase_option, level_option, stage_option)
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """How an image becomes a net's input, and what its classes are called, as typed."""
+
+    classes: str | None
+    mean: str | None
+    scale: float | None
+    train_model: str | None
+    rgb: bool
+    stretch: bool
+    size: str | None
+    inputs: tuple[str, ...]
+    level: int
+    stages: tuple[str, ...]
+
+    def keywords(self, definition: NetDefinition) -> dict[str, Any]:
+        """Returns what an Inspector of the net ``definition`` takes."""
+        from cnnviz.analysis.inputs import parse_inputs
+        from cnnviz.analysis.preprocessing import parse_size, preprocessing_from_options, training_net
+
+        net = training_net(self.train_model, definition)
+        return {
+            "preprocessing": preprocessing_from_options(net, self.mean, self.scale, self.rgb, self.stretch),
+            "class_names": self.classes,
+            "size": parse_size(self.size) if self.size else None,
+            "inputs": parse_inputs(self.inputs),
+            "level": self.level,
+            "stages": self.stages,
+        }
+
+
+image_options = bundle(
+    "image",
+    ImageOptions,
+    click.option("--classes", type=FILE, metavar="FILE", help="Class names, one per line."),
     click.option(
         "--mean",
         metavar="B,G,R|FILE",
@@ -71,6 +176,7 @@ _IMAGE_OPTIONS = (
     ),
     click.option(
         "--train-model",
+        type=FILE,
         metavar="FILE",
         help="Prototxt of the training net, whose data layer determines mean and scale.",
     ),
@@ -85,15 +191,9 @@ _IMAGE_OPTIONS = (
         help="Value of an input other than the image: a number, numbers, an .npy file or an image; may be "
         "repeated. Default: 0; for the cont input of recurrent layers, 0 at the first step and 1 after it.",
     ),
+    level_option,
+    stage_option,
 )
-
-
-def image_options(command: Callable) -> Callable:
-    """Adds the options for turning an image into a net's input, and for the names of its classes."""
-    for option in reversed((*_IMAGE_OPTIONS, level_option, stage_option)):
-        command = option(command)
-    return command
-
 
 db_type_argument = click.argument(
     "db_type",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli._options import dpi_option, style_option
-from cnnviz.cli._progress import say
+from cnnviz.cli._options import FILE, dpi_option, style_option
+from cnnviz.cli._output import format_option, output
 
 SECTION = "Look"
 
 
 @click.command()
-@click.argument("out")
+@click.argument("out", type=FILE)
 @style_option
 @dpi_option
-def command(out: str, style: str, dpi: int) -> None:
+@format_option("svg", "png", "pdf", "eps", "jpg", "webp")
+def command(out: str, style: str, dpi: int, stdout_format: str | None) -> None:
     """Draw a table of activation functions.
 
     Each panel shows the curve, its derivative and both formulas. The extension of OUT selects the format:
@@ -27,5 +28,5 @@ def command(out: str, style: str, dpi: int) -> None:
     """
     from cnnviz.api.activation_functions import plot_activation_functions
 
-    plot_activation_functions(out, style=style, dpi=dpi)
-    say(f"Wrote {out}")
+    with output(out, stdout_format) as path:
+        plot_activation_functions(path, style=style, dpi=dpi)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli._options import device_option, phase_option
+from cnnviz.cli._options import device_option, model_argument, phase_option
 from cnnviz.cli._progress import say
 
 SECTION = "Run and train"
 
 
 @click.command()
-@click.argument("net", metavar="NET")
+@model_argument
 @click.option("--layer", metavar="NAME", help="Check only this layer.")
 @phase_option
 @click.option(
@@ -24,11 +24,11 @@ SECTION = "Run and train"
 @click.option("--overfit", is_flag=True, help="Also test whether the net can overfit a single batch.")
 @device_option
 def command(
-    net: str, layer: str | None, phase: str | None, samples: int, overfit: bool, device: str | None
+    model: str, layer: str | None, phase: str | None, samples: int, overfit: bool, device: str | None
 ) -> None:
     """Check the gradients and the initial loss of a net.
 
-    NET is a prototxt; the default phase is TRAIN. The gradients of every layer are compared with central
+    MODEL is a prototxt; the default phase is TRAIN. The gradients of every layer are compared with central
     differences, (f(x + h) - f(x - h)) / 2h, in double precision where the device supports it. The initial
     loss of a softmax should be near log(classes). The exit status is 1 if a gradient is wrong.
 
@@ -43,12 +43,12 @@ def command(
 
     chosen = get_device(device)
     state = phase or "TRAIN"
-    report = check_gradients(net, layer, phase=state, samples=samples, device=chosen)
+    report = check_gradients(model, layer, phase=state, samples=samples, device=chosen)
     say(report.to_text())
     if layer is None:
-        for loss in check_initial_loss(net, state, chosen):
+        for loss in check_initial_loss(model, state, chosen):
             say(loss.to_text())
     if overfit:
-        say(overfit_small_sample(net, phase=state, device=chosen).to_text())
+        say(overfit_small_sample(model, phase=state, device=chosen).to_text())
     if not report.passed:
         raise click.exceptions.Exit(1)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import click
 
+from cnnviz.cli._options import FILE
 from cnnviz.cli._progress import say
 
 SECTION = "Files"
 
 
 @click.command()
-@click.argument("source", metavar="IN")
-@click.argument("target", metavar="OUT")
-@click.option("--net", metavar="FILE", help="Prototxt of the net: gives a .caffemodel or .h5 its layers.")
+@click.argument("source", type=FILE, metavar="IN")
+@click.argument("target", type=FILE, metavar="OUT")
+@click.option(
+    "--net", type=FILE, metavar="FILE", help="Prototxt of the net: gives a .caffemodel or .h5 its layers."
+)
 def command(source: str, target: str, net: str | None) -> None:
     """Convert weights or a mean to another file format.
 

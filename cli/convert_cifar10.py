@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli._options import backend_option, db_type_argument
+from cnnviz.cli._options import FILE, backend_option, db_type_argument
 from cnnviz.cli._progress import bar, say
 
 SECTION = "Data"
 
 
 @click.command()
-@click.argument("in_folder")
-@click.argument("out_folder")
+@click.argument("in_folder", type=FILE)
+@click.argument("out_folder", type=FILE)
 @db_type_argument
 @backend_option
 def command(in_folder: str, out_folder: str, db_type: str | None, backend: str) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli._options import backend_option
+from cnnviz.cli._options import FILE, backend_option
 from cnnviz.cli._progress import bar, report_skipped, say
 
 SECTION = "Data"
 
 
 @click.command()
-@click.argument("root")
-@click.argument("list_file", metavar="LIST")
-@click.argument("database", metavar="DB")
+@click.argument("root", type=FILE)
+@click.argument("list_file", type=FILE, metavar="LIST")
+@click.argument("database", type=FILE, metavar="DB")
 @click.option("--gray", is_flag=True, help="Store grayscale images.")
 @click.option("--shuffle", is_flag=True, help="Shuffle the images.")
 @click.option("--seed", type=int, help="Seed of the shuffle, to repeat it.")
@@ -21,6 +21,7 @@ SECTION = "Data"
 @click.option(
     "--resize_width",
     "--resize-width",
+    "width",
     type=click.IntRange(0),
     default=0,
     help="Width in pixels; 0: unchanged.",
@@ -28,6 +29,7 @@ SECTION = "Data"
 @click.option(
     "--resize_height",
     "--resize-height",
+    "height",
     type=click.IntRange(0),
     default=0,
     help="Height in pixels; 0: unchanged.",
@@ -41,15 +43,11 @@ def command(
     root: str,
     list_file: str,
     database: str,
-    gray: bool,
     shuffle: bool,
     seed: int | None,
     backend: str,
-    resize_width: int,
-    resize_height: int,
-    check_size: bool,
-    encoded: bool,
     encode_type: str,
+    **stored,
 ) -> None:
     """Convert a list of images to a database.
 
@@ -62,17 +60,9 @@ def command(
     """
     from cnnviz.engine.data.convert import ImageOptions, convert_imageset
 
-    encoded = encoded or bool(encode_type)
-    options = ImageOptions(gray, resize_height, resize_width, check_size, encoded, encode_type)
-    done = convert_imageset(
-        root,
-        list_file,
-        database,
-        options,
-        backend=backend,
-        shuffle=shuffle,
-        seed=seed,
-        track=bar("Converting"),
-    )
+    stored["encoded"] |= bool(encode_type)
+    options = ImageOptions(**stored, encode_type=encode_type)
+    order = {"backend": backend, "shuffle": shuffle, "seed": seed}
+    done = convert_imageset(root, list_file, database, options, **order, track=bar("Converting"))
     report_skipped(done.skipped)
     say(f"{database}: {done.count} images.")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli._options import backend_option
+from cnnviz.cli._options import FILE, backend_option
 from cnnviz.cli._progress import bar, say
 
 SECTION = "Data"
 
 
 @click.command()
-@click.argument("images")
-@click.argument("labels")
-@click.argument("database", metavar="DB")
+@click.argument("images", type=FILE)
+@click.argument("labels", type=FILE)
+@click.argument("database", type=FILE, metavar="DB")
 @backend_option
 def command(images: str, labels: str, database: str, backend: str) -> None:
     """Convert MNIST's files to a database.

@@ -24,7 +24,7 @@ def command() -> None:
     \b
     Example:
       cnnviz devices
-      CNNVIZ_DEVICE=cpu cnnviz time --model lenet.prototxt
+      CNNVIZ_DEVICE=cpu cnnviz time lenet.prototxt
     """
     from cnnviz.engine.opencl import NO_DEVICE, list_devices
     from cnnviz.errors import DeviceError

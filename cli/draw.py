@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli._options import dpi_option, level_option, phase_option, stage_option, style_option
-from cnnviz.cli._progress import say
+from cnnviz.cli._options import (
+    FILE,
+    dpi_option,
+    level_option,
+    model_argument,
+    phase_option,
+    stage_option,
+    style_option,
+)
+from cnnviz.cli._output import format_option, output
 
 SECTION = "Look"
 
 
 @click.command()
-@click.argument("model")
-@click.argument("out")
+@model_argument
+@click.argument("out", type=FILE)
 @phase_option
 @level_option
 @stage_option
@@ -35,9 +43,14 @@ SECTION = "Look"
     type=click.Choice(["parameters", "macs", "memory", "time"]),
     help="Colour boxes by cost instead of kind of layer.",
 )
-@click.option("--times", metavar="FILE", help="Times written by `cnnviz time --json`, for --color-by time.")
 @click.option(
-    "--weights", metavar="FILE", help="With .html: show the filters and statistics of these weights."
+    "--times", type=FILE, metavar="FILE", help="Times written by `cnnviz time --json`, for --color-by time."
+)
+@click.option(
+    "--weights",
+    type=FILE,
+    metavar="FILE",
+    help="With .html: show the filters and statistics of these weights.",
 )
 @click.option("--costs/--no-costs", default=True, help="Show or hide MACs, memory and receptive fields.")
 @click.option("--rates", is_flag=True, help="Show the learning-rate multipliers of weights and biases.")
@@ -57,14 +70,22 @@ SECTION = "Look"
 )
 @style_option
 @dpi_option
+@format_option("svg", "png", "pdf", "eps", "jpg", "webp", "html", "dot", "txt")
 def command(
-    model: str, out: str, unfold: bool, every_layer: bool, times: str | None, columns: str, **options
+    model: str,
+    out: str,
+    unfold: bool,
+    every_layer: bool,
+    times: str | None,
+    columns: str,
+    stdout_format: str | None,
+    **options,
 ) -> None:
     """Draw the graph of a net.
 
     MODEL is the prototxt of a net or a solver, or a caffemodel; nothing is run, and OpenCL is not needed. The
     extension of OUT selects the format: .svg, .png, .pdf, .eps, .jpg, .webp, .html (interactive), .dot (for
-    Graphviz) or .txt (a table of the layers).
+    Graphviz) or .txt (a table of the layers). For either, "-" is standard input or output.
 
     \b
     Example:
@@ -72,6 +93,7 @@ def command(
       cnnviz draw train_val.prototxt net.html --both-phases
       cnnviz draw resnet152.prototxt net.png --color-by macs --style dark
       cnnviz draw resnet152.prototxt slide.pdf --columns auto
+      cnnviz draw lenet.prototxt - --format dot | dot -Tpng > lenet.png
     """
     from cnnviz.analysis.summary import read_times
     from cnnviz.api.graph import draw_net
@@ -81,5 +103,5 @@ def command(
     fold = False if every_layer else "chains" if unfold else True
     measured = read_times(times) if times else None
     broken = int(columns) if columns.isdigit() else columns
-    draw_net(model, out, fold=fold, times=measured, columns=broken, **options)
-    say(f"Wrote {out}")
+    with output(out, stdout_format) as path:
+        draw_net(model, path, fold=fold, times=measured, columns=broken, **options)

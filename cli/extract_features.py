@@ -6,12 +6,13 @@ import click
 
 from cnnviz.cli._flags import gpu_device
 from cnnviz.cli._options import (
+    FILE,
+    StateOptions,
     backend_option,
     db_type_argument,
     device_option,
-    level_option,
-    phase_option,
-    stage_option,
+    model_argument,
+    state_options,
 )
 from cnnviz.cli._progress import bar, say
 
@@ -19,8 +20,8 @@ SECTION = "Run and train"
 
 
 @click.command()
-@click.argument("weights")
-@click.argument("model")
+@model_argument
+@click.argument("weights", type=FILE)
 @click.argument("blobs")
 @click.argument("outs")
 @click.argument("batches", metavar="N", type=click.IntRange(1))
@@ -30,46 +31,42 @@ SECTION = "Run and train"
 )
 @click.argument("device_id", metavar="[DEVICE_ID=N]", required=False)
 @backend_option
-@phase_option
-@level_option
-@stage_option
+@state_options
 @device_option
 def command(
-    weights: str,
     model: str,
+    weights: str,
     blobs: str,
     outs: str,
     batches: int,
-    db_type: str | None,
-    mode: str | None,
-    device_id: str | None,
-    backend: str,
-    phase: str | None,
-    level: int,
-    stages: tuple[str, ...],
+    state: StateOptions,
     device: str | None,
+    **caffe,
 ) -> None:
     """Write blobs of a net to files, over batches of data.
 
     BLOBS and OUTS are names separated by commas, one output per blob: an .npz or .h5 file, otherwise a new
-    database of float Datums. As in Caffe's tool, the kind of database may also be given last, followed by CPU
-    or GPU and the index of the GPU.
+    database of float Datums. As in Caffe's tool, WEIGHTS may come before MODEL, and last the kind of
+    database, then CPU or GPU and the index of the GPU.
 
     \b
     Example:
-      cnnviz extract-features lenet.caffemodel train_val.prototxt ip1,prob ip1.npz,prob_lmdb 10
+      cnnviz extract-features train_val.prototxt lenet.caffemodel ip1,prob ip1.npz,prob_lmdb 10
     """
     import cnnviz
     from cnnviz.analysis.extraction import extract_features
     from cnnviz.engine.device import get_device
+    from cnnviz.formats.nets import holds_text
 
-    if mode == "GPU" and device is None:
-        device = gpu_device((device_id or "0").rpartition("=")[2])
-    net = cnnviz.Net(model, phase or "TEST", level, stages, weights, device=get_device(device), partial=True)
+    if not holds_text(model) and holds_text(weights):
+        model, weights = weights, model
+    if caffe["mode"] == "GPU" and device is None:
+        device = gpu_device((caffe["device_id"] or "0").rpartition("=")[2])
+    kind = (caffe["db_type"] or caffe["backend"]).upper()
+    options = {"device": get_device(device), "partial": True}
+    net = cnnviz.Net(model, state.phase or "TEST", state.level, state.stages, weights, **options)
     try:
-        count = extract_features(
-            net, blobs.split(","), outs.split(","), batches, (db_type or backend).upper(), bar("Extracting")
-        )
+        count = extract_features(net, blobs.split(","), outs.split(","), batches, kind, bar("Extracting"))
     finally:
         net.close()
     say(f"{outs}: {count} items.")

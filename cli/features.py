@@ -2,23 +2,76 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from cnnviz.cli._options import device_option, dpi_option, image_options, style_option
+from cnnviz.cli._options import (
+    FILE,
+    ImageOptions,
+    bundle,
+    device_option,
+    dpi_option,
+    image_options,
+    model_argument,
+    style_option,
+)
 from cnnviz.cli._progress import announce, bar, clear, report_skipped, say, steps
+
+if TYPE_CHECKING:
+    from cnnviz.api.feature_files import FeatureWriter
 
 SECTION = "Look"
 
 METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integrated"]
 
 
+@dataclass(frozen=True)
+class MapOptions:
+    """Which maps of a layer are shown, and how."""
+
+    top: int | None
+    by: str
+    normalize: str
+    limit: int | None
+    overlay: bool
+
+
+map_options = bundle(
+    "maps",
+    MapOptions,
+    click.option("--top", type=click.IntRange(1), metavar="K", help="Show only the K most active maps."),
+    click.option(
+        "--by",
+        type=click.Choice(["mean", "energy"]),
+        default="mean",
+        show_default=True,
+        help="Measure of activity for --top.",
+    ),
+    click.option(
+        "--normalize",
+        type=click.Choice(["tile", "layer"]),
+        default="tile",
+        show_default=True,
+        help="Share the colour scale per map or per layer.",
+    ),
+    click.option(
+        "--limit",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Maximum number of maps per layer. Default: 64, fewer for deep nets.",
+    ),
+    click.option("--overlay", is_flag=True, help="Overlay the maps on the image."),
+)
+
+
 @click.command()
-@click.argument("model")
-@click.argument("weights")
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--out", required=True, metavar="DIR", help="Output directory, created if missing.")
+@model_argument
+@click.argument("weights", type=FILE)
+@click.argument("images", type=FILE, nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--out", type=FILE, required=True, metavar="DIR", help="Output directory, created if missing.")
 @click.option(
     "--layer",
     "layers",
@@ -26,28 +79,7 @@ METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integ
     metavar="NAME",
     help="Layer to show, or a pattern like 'fire*/concat'; may be repeated. Default: those that change maps.",
 )
-@click.option("--top", type=click.IntRange(1), metavar="K", help="Show only the K most active maps.")
-@click.option(
-    "--by",
-    type=click.Choice(["mean", "energy"]),
-    default="mean",
-    show_default=True,
-    help="Measure of activity for --top.",
-)
-@click.option(
-    "--normalize",
-    type=click.Choice(["tile", "layer"]),
-    default="tile",
-    show_default=True,
-    help="Share the colour scale per map or per layer.",
-)
-@click.option(
-    "--limit",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Maximum number of maps per layer. Default: 64, fewer for deep nets.",
-)
-@click.option("--overlay", is_flag=True, help="Overlay the maps on the image.")
+@map_options
 @click.option(
     "--attribution",
     "methods",
@@ -60,17 +92,17 @@ METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integ
 )
 @click.option(
     "--maximize",
-    "wishes",
+    "maximized",
     multiple=True,
     metavar="N|LAYER[:CHANNEL]",
-    help="Also make an input that excites class N, a channel or the channels of a layer; may be repeated.",
+    help="Also make an input that maximizes class N, a channel, or the channels of a layer; may be repeated.",
 )
 @click.option(
     "--top-images",
     "ranked",
     multiple=True,
     metavar="LAYER",
-    help="Also show which patches of the images excite the channels of a layer most; may be repeated.",
+    help="Also show the patches of the images that activate the channels of a layer most; may be repeated.",
 )
 @image_options
 @click.option("--npz", is_flag=True, help="Also write the values to NAME.npz.")
@@ -79,43 +111,24 @@ METHODS = ["saliency", "guided", "deconvolution", "gradcam", "occlusion", "integ
     "blobs",
     multiple=True,
     metavar="BLOB",
-    help="Also write this blob, as NAME_BLOB.npy; may be repeated.",
+    help="Also write this blob to NAME_BLOB.npy; may be repeated.",
 )
 @click.option("--format", "suffix", default="png", show_default=True, help="Format of the figures.")
 @style_option
 @dpi_option
 @device_option
 def command(
-    model,
-    weights,
-    images,
-    out,
-    layers,
-    top,
-    by,
-    normalize,
-    limit,
-    overlay,
-    methods,
-    target,
-    wishes,
-    ranked,
-    classes,
-    mean,
-    scale,
-    train_model,
-    rgb,
-    stretch,
-    size,
-    inputs,
-    level,
-    stages,
-    npz,
-    blobs,
-    suffix,
-    style,
-    dpi,
-    device,
+    model: str,
+    weights: str,
+    images: tuple[str, ...],
+    out: str,
+    methods: tuple[str, ...],
+    ranked: tuple[str, ...],
+    maximized: tuple[str, ...],
+    maps: MapOptions,
+    image: ImageOptions,
+    device: str | None,
+    **options,
 ) -> None:
     """Draw feature maps, predictions and attributions.
 
@@ -129,69 +142,55 @@ def command(
       cnnviz features deploy.prototxt net.caffemodel cat.jpg --attribution gradcam --out maps
       cnnviz features deploy.prototxt net.caffemodel photos/ --top-images conv2 --out maps
     """
-    if target is not None and not methods:
+    if options["target"] is not None and not methods:
         raise click.UsageError("--class selects what --attribution explains; give --attribution too.")
-    from cnnviz.analysis.inputs import parse_inputs
-    from cnnviz.analysis.preprocessing import (
-        find_pictures,
-        load_input,
-        parse_size,
-        preprocessing_from_options,
-        training_net,
-    )
+    from cnnviz.analysis.preprocessing import find_pictures
     from cnnviz.api.feature_files import FeatureWriter
     from cnnviz.engine.device import get_device
-    from cnnviz.errors import FileError
     from cnnviz.formats.nets import open_net
 
-    definition, pictures = open_net(model), find_pictures(images)
+    options["layers"] = options["layers"] or None
+    definition, found = open_net(model), find_pictures(images)
     writer = FeatureWriter(
         definition,
         weights,
         Path(out),
-        preprocessing=preprocessing_from_options(
-            training_net(train_model, definition), mean, scale, rgb, stretch
-        ),
-        class_names=classes,
-        size=parse_size(size) if size else None,
         device=get_device(device),
         methods=METHODS if "all" in methods else list(methods),
-        target=target,
-        figure_options={
-            "top": top,
-            "by": by,
-            "normalize": normalize,
-            "limit": limit,
-            "overlay": overlay,
-        },
-        layers=list(layers) or None,
-        style=style,
-        dpi=dpi,
-        suffix=suffix,
-        npz=npz,
-        blobs=blobs,
-        inputs=parse_inputs(inputs),
-        level=level,
-        stages=stages,
+        figure_options=asdict(maps),
+        **image.keywords(definition),
+        **options,
     )
-    writer.check(ranked, wishes)
-    paths, skipped = [], []
-    for path in steps(pictures, "images"):
+    writer.check(ranked, maximized)
+    paths = _write_each(writer, found, images)
+    for layer in ranked:
+        say(writer.write_top_images(layer, paths, bar(f"images for {layer}")))
+    for target in maximized:
+        say(writer.write_maximized(target, bar(f"inputs for {target}")))
+
+
+def _write_each(writer: FeatureWriter, paths: list[str], asked: tuple[str, ...]) -> list[str]:
+    """Writes the figures of each image and returns those that could be read.
+
+    Raises FileError for one of ``asked``, which is no folder, that cannot be read, or if none can.
+    """
+    from cnnviz.analysis.preprocessing import load_input
+    from cnnviz.errors import FileError
+
+    written, skipped = [], []
+    for path in steps(paths, "images"):
         try:
-            picture = load_input(path)
+            image = load_input(path)
         except FileError as error:
-            if path in images:  # asked for by name, not found in a folder
+            if path in asked:
                 raise
             skipped.append(str(error))
             continue
-        result = writer.write(path, picture, announce)
+        result = writer.write(path, image, announce)
         clear()
         say(f"{path}: {result.summary()}")
-        paths.append(path)
+        written.append(path)
     report_skipped(skipped)
-    if not paths:
-        raise FileError(f"{', '.join(images)}: holds no image that can be read.")
-    for layer in ranked:
-        say(writer.write_top_images(layer, paths, bar(f"images for {layer}")))
-    for wish in wishes:
-        say(writer.write_maximized(wish, bar(f"inputs for {wish}")))
+    if not written:
+        raise FileError(f"{', '.join(asked)}: holds no image that can be read.")
+    return written

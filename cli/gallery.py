@@ -4,67 +4,63 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli._options import device_option, image_options
+from cnnviz.cli._options import FILE, ImageOptions, device_option, given_once, image_options
+from cnnviz.cli._output import output
 from cnnviz.cli._progress import announce, clear, say
 
 SECTION = "Look"
 
 
 @click.command()
-@click.argument("model", required=False)
-@click.argument("weights", required=False)
+@click.argument("model", type=FILE, required=False)
+@click.argument("weights", type=FILE, required=False)
+@click.argument("out", type=FILE, required=False)
 @click.option(
-    "--image", "images", multiple=True, metavar="IMG", help="Image or folder of images; may be repeated."
+    "--image", "images", type=FILE, multiple=True, metavar="IMG", help="Image or folder; may be repeated."
 )
-@click.option("--log", "logs", multiple=True, metavar="LOG", help="Training log; may be repeated.")
-@click.option("--out", metavar="PAGE.html", help="Page to write.")
+@click.option("--log", "logs", type=FILE, multiple=True, metavar="LOG", help="Training log; may be repeated.")
+@click.option("--out", "page", type=FILE, metavar="PAGE.html", help="OUT: the page to write.")
 @click.option(
     "--index",
+    type=FILE,
     metavar="DIR",
-    help="Instead write DIR/index.html, a page over the pages in DIR and the folders in it.",
+    help="Instead, write DIR/index.html, an index of the pages in DIR and its subfolders.",
 )
 @image_options
 @device_option
 def command(
-    model,
-    weights,
-    images,
-    logs,
-    out,
-    index,
-    classes,
-    mean,
-    scale,
-    train_model,
-    rgb,
-    stretch,
-    size,
-    inputs,
-    level,
-    stages,
-    device,
+    model: str | None,
+    weights: str | None,
+    out: str | None,
+    images: tuple[str, ...],
+    logs: tuple[str, ...],
+    page: str | None,
+    index: str | None,
+    image: ImageOptions,
+    device: str | None,
 ) -> None:
     """Write one HTML page about a net and its training.
 
-    MODEL is the prototxt of a net or a solver, or a caffemodel, which provides both net and weights. The page
-    is self-contained: graph, filters, feature maps of images, training curves.
+    MODEL is the prototxt of a net or a solver, or a caffemodel, which provides both net and WEIGHTS. OUT is
+    the page to write, an .html file; it is self-contained: graph, filters, feature maps, training curves.
 
     \b
     Example:
-      cnnviz gallery deploy.prototxt net.caffemodel --image cat.jpg --log train.log --out net.html
+      cnnviz gallery deploy.prototxt net.caffemodel net.html --image cat.jpg --log train.log
       cnnviz gallery --index pages
     """
+    if out is None and weights is not None and weights.endswith(".html"):
+        weights, out = None, weights
+    out = given_once("out", out, page)
     if index is not None:
         if model is not None or out is not None:
-            raise click.UsageError("Give MODEL and --out PAGE.html, or --index DIR, not both.")
+            raise click.UsageError("Give MODEL and OUT, or --index DIR, not both.")
         from cnnviz.gallery.index import build_index
 
         say(f"Wrote {build_index(index)}")
         return
     if model is None or out is None:
-        raise click.UsageError("Give MODEL and --out PAGE.html, or --index DIR.")
-    from cnnviz.analysis.inputs import parse_inputs
-    from cnnviz.analysis.preprocessing import parse_size, preprocessing_from_options, training_net
+        raise click.UsageError("Give MODEL and OUT, a PAGE.html, or --index DIR.")
     from cnnviz.formats.nets import holds_text, open_net
     from cnnviz.gallery.page import build_gallery
 
@@ -76,22 +72,7 @@ def command(
     definition = open_net(model)
     if weights is None and not holds_text(model):
         weights = model
-    build_gallery(
-        definition,
-        weights,
-        images,
-        logs,
-        out,
-        preprocessing=preprocessing_from_options(
-            training_net(train_model, definition), mean, scale, rgb, stretch
-        ),
-        class_names=classes,
-        size=parse_size(size) if size else None,
-        inputs=parse_inputs(inputs),
-        level=level,
-        stages=stages,
-        device=chosen,
-        progress=announce,
-    )
-    clear()
-    say(f"Wrote {out}")
+    options = image.keywords(definition) | {"device": chosen, "progress": announce}
+    with output(out, default="html") as path:
+        build_gallery(definition, weights, images, logs, path, **options)
+        clear()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
+from cnnviz.cli._options import FILE
 from cnnviz.cli._progress import bar, say
 
 SECTION = "Data"
 
 
 @click.command()
-@click.argument("database", metavar="DB")
-@click.argument("out", required=False)
+@click.argument("database", type=FILE, metavar="DB")
+@click.argument("out", type=FILE, required=False)
 @click.option(
     "--backend",
     type=click.Choice(["lmdb", "leveldb"], case_sensitive=False),

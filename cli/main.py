@@ -70,6 +70,8 @@ class CommandFolder(click.Group):
         if args[0] == "caffe" and len(args) > 1:  # as every tutorial types it: caffe train
             args = args[1:]
         word = command_name(args[0])
+        if ctx.resilient_parsing:  # for a shell that completes what is not finished yet
+            return super().resolve_command(ctx, [word, *args[1:]])
         if word not in known and not args[0].startswith("-"):
             raise click.UsageError(f"unknown command {args[0]!r}{did_you_mean(args[0], known)}", ctx)
         name, command, rest = super().resolve_command(ctx, [word, *args[1:]])

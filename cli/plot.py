@@ -7,18 +7,21 @@ from pathlib import Path
 
 import click
 
-from cnnviz.cli._options import chosen_form, dpi_option, style_option
-from cnnviz.cli._progress import say
+from cnnviz.cli._options import FILE, chosen_form, dpi_option, style_option
+from cnnviz.cli._output import format_option, output
 
 SECTION = "Look"
 
 
 @click.command()
 @click.argument("chart_type")
-@click.argument("out")
-@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+@click.argument("files", type=FILE, nargs=-1, required=True, metavar="OUT LOG...")
+@click.option(
+    "--out", type=FILE, metavar="FILE", help="OUT: the chart to write; then all arguments are logs."
+)
 @style_option
 @dpi_option
+@format_option("svg", "png", "pdf", "jpg", "webp", "html", "csv", "json")
 @click.option(
     "--smooth",
     type=float,
@@ -50,12 +53,13 @@ SECTION = "Look"
 )
 def command(
     chart_type: str,
-    out: str,
-    logs: tuple[str, ...],
+    files: tuple[str, ...],
+    out: str | None,
     as_json: bool,
     as_csv: bool,
     follow: bool,
     outputs: tuple,
+    stdout_format: str | None,
     **options,
 ) -> None:
     """Draw a chart of training logs.
@@ -63,32 +67,43 @@ def command(
     CHART_TYPE is a number or a name: 0 test-accuracy, 2 test-loss, 4 train-learning-rate, 6 train-loss, each
     over iterations; 1, 3, 5, 7 (the names with -seconds appended) over seconds. The extension of OUT selects
     the format: .png, .svg, .pdf, .jpg, .webp, .html (interactive), or .csv and .json for all values of the
-    logs. LOG is what the solver of any Caffe prints on stderr; "-" is standard input.
+    logs. LOG is what the solver of any Caffe prints on stderr. For either, "-" is standard input or output.
 
     \b
     Example:
       cnnviz plot 6 loss.png run.log
       cnnviz plot test-accuracy accuracy.html first.log second.log
       cnnviz plot 6 loss.png run.log --smooth 0.9 --style dark --follow
+      caffe train -solver solver.prototxt 2>&1 | tee run.log | cnnviz plot 6 loss.png -
     """
     from cnnviz.analysis.training import chart_number
-    from cnnviz.errors import CnnvizError
     from cnnviz.formats.training_log import read_log
 
+    logs = files if out else files[1:]
+    out = out or files[0]
     form = chosen_form(as_json, as_csv)
+    _check(out, logs, follow, form)
     number = chart_number(chart_type)
     options["outputs"] = outputs or None
     if follow:
-        if "-" in logs:
-            raise CnnvizError("-: the standard input cannot be followed, wanted the path of a log that grows")
         _follow(number, out, logs, options)
         return
     read = [read_log(log) for log in logs]
-    _write(number, out, read, options)
+    with output(out, stdout_format, announced=form is None) as path:
+        _write(number, path, read, options)
     if form is not None:
         _print_curves(number, read, options["outputs"], form)
-    else:
-        say(f"Wrote {out}")
+
+
+def _check(out: str, logs: tuple[str, ...], follow: bool, form: str | None) -> None:
+    if not logs:
+        raise click.UsageError("Missing argument 'LOG...'.")
+    if follow and "-" in logs:
+        raise click.UsageError("Give --follow the path of a log; standard input cannot be followed.")
+    if follow and out == "-":
+        raise click.UsageError("Give OUT a file to follow a log; standard output takes one chart.")
+    if form is not None and out == "-":
+        raise click.UsageError("Give OUT a file; --json and --csv print to standard output.")
 
 
 def _write(number: int, out: str, logs: list, options: dict) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
+from cnnviz.cli._options import FILE
 from cnnviz.cli._progress import bar, report_skipped, say
 
 SECTION = "Data"
 
 
 @click.command()
-@click.argument("in_folder")
-@click.argument("out_folder")
+@click.argument("in_folder", type=FILE)
+@click.argument("out_folder", type=FILE)
 @click.option(
     "--output_side_length",
     "--output-side-length",

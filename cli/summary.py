@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli._options import chosen_form, level_option, phase_option, stage_option
+from cnnviz.cli._options import StateOptions, chosen_form, model_argument, state_options
 from cnnviz.cli._progress import say
 
 SECTION = "Look"
 
 
 @click.command()
-@click.argument("model")
-@phase_option
-@level_option
-@stage_option
+@model_argument
+@state_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per layer.")
-def command(
-    model: str, phase: str | None, level: int, stages: tuple[str, ...], as_json: bool, as_csv: bool
-) -> None:
+def command(model: str, state: StateOptions, as_json: bool, as_csv: bool) -> None:
     """Print the layers of a net with shapes and costs.
 
-    MODEL is the prototxt of a net or a solver, or a caffemodel; nothing is run, and OpenCL is not needed.
-    Shown are shapes, parameters, MACs, memory and receptive fields. MACs (multiply-accumulate operations) and
-    memory are those of one forward pass of the whole batch.
+    MODEL is the prototxt of a net or a solver, or a caffemodel; "-" is standard input. Nothing is run, and
+    OpenCL is not needed. Shown are shapes, parameters, MACs, memory and receptive fields. MACs
+    (multiply-accumulate operations) and memory are those of one forward pass of the whole batch.
 
     \b
     Example:
@@ -35,6 +31,6 @@ def command(
     from cnnviz.formats.nets import open_net
 
     form = chosen_form(as_json, as_csv)
-    graph = graph_to_show(open_net(model), phase, level, stages)
+    graph = graph_to_show(open_net(model), state.phase, state.level, state.stages)
     write = {"json": summary_json, "csv": summary_csv}.get(form or "", summary_text)
     say(write(summarize(graph)).removesuffix("\n"))

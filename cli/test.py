@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli._options import device_option, level_option, stage_option
+from cnnviz.cli._options import argument_or_flag, device_option, level_option, stage_option
 from cnnviz.cli._progress import say
 
 SECTION = "Run and train"
 
 
 @click.command()
-@click.option("--model", required=True, metavar="FILE", help="Prototxt of the net or a solver.")
-@click.option("--weights", required=True, metavar="FILE", help="Weights to test.")
+@argument_or_flag("model", help="MODEL: the prototxt of the net or a solver.")
+@argument_or_flag("weights", help="WEIGHTS: the weights to test.")
 @click.option(
     "--iterations", type=click.IntRange(1), default=50, show_default=True, help="Number of batches to run."
 )
@@ -24,9 +24,11 @@ def command(
 ) -> None:
     """Score a net: the mean of its outputs over batches.
 
+    MODEL is the prototxt of a net or a solver; it is run in phase TEST, with WEIGHTS.
+
     \b
     Example:
-      cnnviz test --model lenet_train_test.prototxt --weights lenet.caffemodel --iterations 100
+      cnnviz test lenet_train_test.prototxt lenet.caffemodel --iterations 100
     """
     import cnnviz
     from cnnviz.engine.device import get_device

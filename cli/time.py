@@ -4,44 +4,44 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli._options import device_option, level_option, phase_option, stage_option
+from cnnviz.cli._options import FILE, StateOptions, argument_or_flag, device_option, state_options
 from cnnviz.cli._progress import say
 
 SECTION = "Run and train"
 
 
 @click.command()
-@click.option("--model", required=True, metavar="FILE", help="Prototxt of the net or a solver.")
-@click.option("--weights", metavar="FILE", help="Weights to use.")
+@argument_or_flag("model", help="MODEL: the prototxt of the net or a solver.")
+@argument_or_flag("weights", help="WEIGHTS: the weights to use.", required=False)
 @click.option(
     "--iterations", type=click.IntRange(1), default=50, show_default=True, help="Number of passes to time."
 )
 @click.option(
-    "--json", "path", metavar="FILE", help="Also write the times to FILE, for `cnnviz draw --times`."
+    "--json",
+    "path",
+    type=FILE,
+    metavar="FILE",
+    help="Also write the times to FILE, for `cnnviz draw --times`; - prints them instead of the table.",
 )
-@phase_option
-@level_option
-@stage_option
+@state_options
 @device_option
 def command(
     model: str,
     weights: str | None,
     iterations: int,
     path: str | None,
-    phase: str | None,
-    level: int,
-    stages: tuple[str, ...],
+    state: StateOptions,
     device: str | None,
 ) -> None:
     """Time each layer of a net, forward and backward.
 
-    In phase TEST, a net without a loss is timed forward only. Where the net's data is missing, zeros are used
-    if the prototxt determines their shape.
+    MODEL is the prototxt of a net or a solver. In phase TEST, a net without a loss is timed forward only.
+    Where the net's data is missing, zeros are used if the prototxt determines their shape.
 
     \b
     Example:
-      cnnviz time --model lenet_train.prototxt --iterations 20
-      cnnviz time --model lenet.prototxt --json times.json
+      cnnviz time lenet_train.prototxt --iterations 20
+      cnnviz time lenet.prototxt --json times.json
       cnnviz draw lenet.prototxt lenet.svg --color-by time --times times.json
     """
     from cnnviz.engine.device import get_device
@@ -53,12 +53,14 @@ def command(
     from cnnviz.formats.files import require_folder_of, write_text
     from cnnviz.formats.nets import open_net
 
-    if path is not None:
+    if path not in (None, "-"):
         require_folder_of(path)
     definition = open_net(model)
-    state = net_state(definition, phase or "TRAIN", level, stages)
+    chosen = net_state(definition, state.phase or "TRAIN", state.level, state.stages)
     arrays = read_weights(weights) if weights is not None else None
-    net = Net(with_stand_ins(definition, state, arrays), state=state, device=get_device(device), partial=True)
+    net = Net(
+        with_stand_ins(definition, chosen, arrays), state=chosen, device=get_device(device), partial=True
+    )
     try:
         if arrays is not None:
             net.use_weights(arrays, str(weights))
@@ -66,6 +68,6 @@ def command(
         times = time_layers(net, iterations)
     finally:
         net.close()
-    say(times.to_text())
-    if path is not None:
+    say(times.to_json().rstrip("\n") if path == "-" else times.to_text())
+    if path not in (None, "-"):
         write_text(path, times.to_json())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli._options import device_option, stage_option
+from cnnviz.cli._options import FILE, argument_or_flag, device_option, stage_option
 
 SECTION = "Run and train"
 
@@ -12,10 +12,11 @@ _EFFECTS = click.Choice(["stop", "snapshot", "none"])
 
 
 @click.command()
-@click.option("--solver", "solver_file", required=True, metavar="FILE", help="Prototxt of the solver.")
-@click.option("--snapshot", metavar="STATE", help="Resume from this .solverstate.")
+@argument_or_flag("solver", help="SOLVER: the prototxt of the solver.")
+@click.option("--snapshot", type=FILE, metavar="STATE", help="Resume from this .solverstate.")
 @click.option(
     "--weights",
+    type=FILE,
     metavar="FILE",
     help="Start from these .caffemodel weights (fine-tuning); several are separated by commas.",
 )
@@ -39,7 +40,7 @@ _EFFECTS = click.Choice(["stop", "snapshot", "none"])
 )
 @device_option
 def command(
-    solver_file: str,
+    solver: str,
     snapshot: str | None,
     weights: str | None,
     level: int | None,
@@ -56,32 +57,32 @@ def command(
 
     \b
     Example:
-      cnnviz train --solver lenet_solver.prototxt 2> train.log
+      cnnviz train lenet_solver.prototxt 2> train.log
+      cnnviz train lenet_solver.prototxt --snapshot lenet_iter_5000.solverstate 2>> train.log
       cnnviz plot train-loss loss.png train.log
     """
     from cnnviz.engine.device import get_device
     from cnnviz.engine.solver import Solver
-    from cnnviz.errors import CnnvizError
     from cnnviz.formats.glog import log_to_stderr
     from cnnviz.formats.prototxt import read_solver
 
     if snapshot and weights:
-        raise CnnvizError("Give --snapshot to resume training or --weights to fine-tune, not both.")
+        raise click.UsageError("Give --snapshot to resume training or --weights to fine-tune, not both.")
     log_to_stderr()
-    definition = read_solver(solver_file)
+    definition = read_solver(solver)
     state = definition.proto.train_state
     if level is not None:
         state.level = level
     state.stage.extend(stages)
-    solver = Solver(definition, device=get_device(device))
+    training = Solver(definition, device=get_device(device))
     for path in (weights or "").split(","):
         if path:
-            solver.copy_weights(path.strip())
-    _handle_signals(solver, sigint_effect, sighup_effect)
+            training.copy_weights(path.strip())
+    _handle_signals(training, sigint_effect, sighup_effect)
     try:
-        solver.solve(snapshot)
+        training.solve(snapshot)
     finally:
-        solver.close()
+        training.close()
 
 
 def _handle_signals(solver, interrupt: str, hangup: str) -> None:

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import click
 
-from cnnviz.cli._options import dpi_option, style_option
+from cnnviz.cli._options import FILE, dpi_option, model_argument, style_option
+from cnnviz.cli._output import format_option, output
 from cnnviz.cli._progress import announce, clear, say
 
 SECTION = "Look"
 
 
 @click.command()
-@click.argument("model")
-@click.argument("weights")
-@click.argument("out", required=False)
+@model_argument
+@click.argument("weights", type=FILE, required=False)
+@click.argument("out", type=FILE, required=False)
 @click.option("--layer", "layers", multiple=True, help="Layer to draw; may be repeated.")
 @click.option(
     "--order",
@@ -37,10 +38,11 @@ SECTION = "Look"
     "--limit", type=click.IntRange(1), help="Maximum number of tiles per layer (--filmstrip: of filters)."
 )
 @click.option("--no-marks", is_flag=True, help="Do not mark filters with findings.")
-@click.option("--compare", metavar="OTHER", help="Draw the difference to this later snapshot.")
+@click.option("--compare", type=FILE, metavar="OTHER", help="Draw the difference to this later snapshot.")
 @click.option(
     "--filmstrip",
     multiple=True,
+    type=FILE,
     metavar="FILE",
     help="Draw one layer across WEIGHTS and these snapshots; may be repeated, or a pattern in quotes.",
 )
@@ -53,71 +55,95 @@ SECTION = "Look"
 )
 @style_option
 @dpi_option
+@format_option("svg", "png", "pdf", "eps", "jpg", "webp")
 def command(
-    model,
-    weights,
-    out,
-    layers,
-    order,
-    normalize,
-    rgb,
-    limit,
-    no_marks,
-    compare,
-    filmstrip,
-    report,
-    style,
-    dpi,
+    model: str,
+    weights: str | None,
+    out: str | None,
+    layers: tuple[str, ...],
+    compare: str | None,
+    filmstrip: tuple[str, ...],
+    report: str | None,
+    stdout_format: str | None,
+    **options,
 ) -> None:
     """Draw the filters of a net, or report their health.
 
-    MODEL is the prototxt of a net or a solver, or "-" for the net that WEIGHTS itself holds. The extension of
-    OUT selects the format: .png, .svg, .pdf, .eps, .jpg or .webp.
+    MODEL is the prototxt of a net or a solver; a caffemodel that holds its net may stand alone. The
+    extension of OUT selects the format: .png, .svg, .pdf, .eps, .jpg or .webp; "-" is standard output.
 
     \b
     Example:
       cnnviz weights deploy.prototxt lenet_iter_10000.caffemodel filters.png
       cnnviz weights deploy.prototxt lenet_iter_10000.caffemodel --report=json
       cnnviz weights deploy.prototxt lenet_iter_5000.caffemodel moved.png --compare lenet_iter_9000.caffemodel
-      cnnviz weights - lenet_iter_1000.caffemodel film.png --layer conv1 --filmstrip 'lenet_iter_*.caffemodel'
+      cnnviz weights lenet_iter_1000.caffemodel film.png --layer conv1 --filmstrip 'lenet_iter_*.caffemodel'
     """
-    if out is None and report is None:
-        raise click.UsageError("Missing argument 'OUT'; it may be omitted only with --report.")
-    if compare and filmstrip:
-        raise click.UsageError("Give --compare or --filmstrip, not both.")
-    if filmstrip and len(layers) > 1:
-        raise click.UsageError("A filmstrip shows one layer; give --layer once.")
-    if (compare or filmstrip) and (normalize != "filter" or no_marks):
-        raise click.UsageError("--normalize and --no-marks apply to one snapshot; omit them here.")
+    net, first, out = _files(model, weights, out)
+    _check(out, report, layers, compare, filmstrip, options)
     from cnnviz.analysis.filters import Report
     from cnnviz.api.compare import plot_weight_difference
     from cnnviz.api.filmstrip import plot_weight_filmstrip
     from cnnviz.api.weights import plot_weights, weights_report
 
-    net = None if model == "-" else model
-    later = [compare] if compare else _files(filmstrip, weights)
-    measured = weights_report(net, weights, *later, progress=announce) if report else None
+    later = [compare] if compare else _matching(filmstrip, first)
+    measured = weights_report(net, first, *later, progress=announce) if report else None
     clear()
     if measured is not None:
         say((measured.to_json() if report == "json" else measured.to_text()).rstrip("\n"))
     if out is None:
         return
-    options = {"model": net, "order": order, "channel_order": "rgb" if rgb else "bgr"}
-    options |= {"style": style, "dpi": dpi} | ({"limit": limit} if limit else {})
-    if compare:
-        plot_weight_difference(weights, compare, out, layers=layers or None, **options)
-    elif filmstrip:
-        plot_weight_filmstrip([weights, *later], out, layer=layers[0] if layers else None, **options)
-    else:
-        options |= {"layers": layers or None, "normalize": normalize, "marks": not no_marks}
-        known = measured if isinstance(measured, Report) else None
-        plot_weights(weights=weights, path=out, report=known, progress=announce, **options)
-        clear()
-    if report is None:  # a report has the output to itself
-        say(f"Wrote {out}")
+    rgb, marks, one = options.pop("rgb"), not options.pop("no_marks"), options.pop("normalize")
+    options |= {"model": net, "channel_order": "rgb" if rgb else "bgr"}
+    if options["limit"] is None:
+        del options["limit"]
+    with output(out, stdout_format, announced=report is None) as path:
+        if compare:
+            plot_weight_difference(first, compare, path, layers=layers or None, **options)
+        elif filmstrip:
+            plot_weight_filmstrip([first, *later], path, layer=layers[0] if layers else None, **options)
+        else:
+            options |= {"layers": layers or None, "normalize": one, "marks": marks, "progress": announce}
+            known = measured if isinstance(measured, Report) else None
+            plot_weights(weights=first, path=path, report=known, **options)
+            clear()
 
 
-def _files(patterns: tuple[str, ...], first: str) -> list[str]:
+def _check(
+    out: str | None,
+    report: str | None,
+    layers: tuple[str, ...],
+    compare: str | None,
+    filmstrip: tuple[str, ...],
+    options: dict,
+) -> None:
+    if out is None and report is None:
+        raise click.UsageError("Missing argument 'OUT'; it may be omitted only with --report.")
+    if out == "-" and report is not None:
+        raise click.UsageError("Give OUT a file; --report prints to standard output.")
+    if compare and filmstrip:
+        raise click.UsageError("Give --compare or --filmstrip, not both.")
+    if filmstrip and len(layers) > 1:
+        raise click.UsageError("A filmstrip shows one layer; give --layer once.")
+    if (compare or filmstrip) and (options["normalize"] != "filter" or options["no_marks"]):
+        raise click.UsageError("--normalize and --no-marks apply to one snapshot; omit them here.")
+
+
+def _files(model: str, weights: str | None, out: str | None) -> tuple[str | None, str, str | None]:
+    """Returns the model, or None for the net that the weights hold, the weights and OUT."""
+    from cnnviz.formats.nets import holds_text
+    from cnnviz.plots.common.theme import FORMATS
+
+    if out is None and weights is not None and Path(weights).suffix[1:].lower() in FORMATS:
+        weights, out = None, weights
+    if weights is None:
+        if holds_text(model):
+            raise click.UsageError("Missing argument 'WEIGHTS'; MODEL is no caffemodel that holds both.")
+        return None, model, out
+    return None if model == "-" else model, weights, out
+
+
+def _matching(patterns: tuple[str, ...], first: str) -> list[str]:
     """Returns the files that the patterns name, without ``first``."""
     import glob
 

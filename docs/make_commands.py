@@ -8,10 +8,38 @@ import click
 
 from cnnviz.cli.main import cnnviz_command
 
+INTRODUCTION = """# Commands
+
+Made from the help texts by `docs/make_commands.py`.
+
+**Files** are given in the same order everywhere: MODEL, WEIGHTS, what else is read, then what is written,
+OUT. `features` has `--out` instead, as it may read many images, and `gallery` and `plot` take either; `plot`
+has OUT before its logs, as Caffe's script has. `test`, `time` and `train` also take Caffe's flags `-model`,
+`-weights` and `-solver`, and every option may be typed in Caffe's way: `-gpu 0`, `--resize_width=256`.
+
+**`-`** is standard input where a prototxt or a log is read, and standard output where a figure, a page, a
+table or a prototxt is written, in the format that `--format` selects. Nothing else is printed then:
+
+```
+cnnviz upgrade old.prototxt - | cnnviz draw - - --format png > net.png
+ssh gpu cat train.log | cnnviz plot train-loss loss.png -
+```
+
+**Errors** are one line on standard error with exit status 1; nothing half written is left.
+
+**Completion** of commands, options and file names is set up by one line in the shell's own file:
+
+```
+eval "$(_CNNVIZ_COMPLETE=bash_source cnnviz)"    # in ~/.bashrc
+eval "$(_CNNVIZ_COMPLETE=zsh_source cnnviz)"     # in ~/.zshrc
+_CNNVIZ_COMPLETE=fish_source cnnviz | source     # in ~/.config/fish/config.fish
+```
+"""
+
 
 def reference() -> str:
     """Returns the command reference: the help of each command."""
-    parts = ["# Commands\n\nMade from the help texts by `docs/make_commands.py`.\n"]
+    parts = [INTRODUCTION]
     group = click.Context(
         cnnviz_command,
         info_name="cnnviz",

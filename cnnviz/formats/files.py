@@ -14,6 +14,8 @@ from cnnviz.formats.partial_files import partial_file
 from cnnviz.formats.paths import missing_hint
 
 MOST_AT_ONCE = 1 << 30
+STANDARD_INPUT = "-"
+_MOST_FROM_STANDARD_INPUT = 1 << 26
 
 
 def describe_os_error(error: OSError) -> str:
@@ -94,6 +96,23 @@ def read_bytes(path: str | os.PathLike, most: int = MOST_AT_ONCE) -> bytes:
     with open_to_read(path) as file:
         check_size(path, file, most)
         return file.read()
+
+
+def read_standard_input(most: int = _MOST_FROM_STANDARD_INPUT) -> bytes:
+    """Returns the whole standard input.
+
+    Raises FileError if it cannot be read, is empty or has more than ``most`` bytes, 64 MiB by default.
+    """
+    try:
+        with open(0, "rb", closefd=False) as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise FileError(f"-: cannot be read: {describe_os_error(error)}.") from None
+    if not data:
+        raise FileError("-: standard input is empty.")
+    if len(data) > most:
+        raise FileError(f"-: has more than {most} bytes. If they are meant, give them as a file.")
+    return data
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cnnviz.errors import FileError
 from cnnviz.formats.caffemodel import read_definition, upgrade_weights
+from cnnviz.formats.files import STANDARD_INPUT
 from cnnviz.formats.prototxt import NetDefinition, SolverDefinition, read_prototxt, write_prototxt
 from cnnviz.formats.sniff import looks_like_text
 from cnnviz.formats.wire import map_file
@@ -16,11 +17,11 @@ _WEIGHTS_IN_OTHER_KINDS = (".h5", ".hdf5", ".npz", ".npy", ".mat", ".safetensors
 
 
 def holds_text(path: str | os.PathLike) -> bool:
-    """Returns True if the file is text, False if it is binary.
+    """Returns True if the file is text, False if it is binary; standard input, "-", has to be text.
 
     Raises FileError if the file cannot be read or is empty.
     """
-    return looks_like_text(bytes(map_file(path)[:512]))
+    return str(path) == STANDARD_INPUT or looks_like_text(bytes(map_file(path)[:512]))
 
 
 def open_net(path: str | os.PathLike) -> NetDefinition:
@@ -28,7 +29,7 @@ def open_net(path: str | os.PathLike) -> NetDefinition:
 
     Args:
         path: a net's prototxt; a solver's, which gives its training net; or a binary caffemodel, which
-            gives the net it was saved from.
+            gives the net it was saved from. "-" reads a prototxt from standard input.
     Raises:
         FileError: the file cannot be read, or is none of these.
         NetError: the text is wrong; the message carries file, line and column.

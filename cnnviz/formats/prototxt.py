@@ -1,4 +1,7 @@
-"""Nets and solvers as text: reading any age of them, and writing them back without a loss."""
+"""Nets and solvers as text: reading any age of them, and writing them back without a loss.
+
+The path "-" reads standard input.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ from typing import Any
 
 from cnnviz.errors import FileError, NetError
 from cnnviz.formats import upgrade
-from cnnviz.formats.files import write_text
+from cnnviz.formats.files import STANDARD_INPUT, read_standard_input, write_text
 from cnnviz.formats.paths import find_beside, missing_hint
 from cnnviz.formats.schema import LayerParameter, NetParameter, SolverParameter
 from cnnviz.formats.templates import explain
-from cnnviz.formats.text import read_text
+from cnnviz.formats.text import checked_text, read_text
 from cnnviz.formats.text_format import ParsedText, Unknown, format_text, parse_text
 
 log = logging.getLogger("cnnviz")
@@ -260,7 +263,10 @@ def write_prototxt(path: str | os.PathLike, definition: NetDefinition | SolverDe
 
 
 def _read_text(path: str | os.PathLike, expected: str) -> str:
-    return read_text(path, expected, ", perhaps a caffemodel", "Give the .prototxt that belongs to it.")
+    words = expected, ", perhaps a caffemodel", "Give the .prototxt that belongs to it."
+    if str(path) == STANDARD_INPUT:
+        return checked_text(read_standard_input(), path, *words)
+    return read_text(path, *words)
 
 
 def _parse(text: str, proto: Any, path: str) -> ParsedText:

@@ -37,12 +37,20 @@ def read_text(
     """
     with open_to_read(path) as file:
         head = file.read(_HEAD)
-        reject_other_kinds(head, path, expected)
-        if head and not looks_like_text(head):
-            raise FileError(f"{path}: is a binary file{perhaps}, not {expected}. {advice}")
+        checked_text(head, path, expected, perhaps, advice)
         check_size(path, file)
         data = head + file.read()
-    if wide_encoding(head) is None and b"\0" in data:
+    return checked_text(data, path, expected, perhaps, advice)
+
+
+def checked_text(
+    data: bytes, path: str | os.PathLike, expected: str, perhaps: str = "", advice: str = _ADVICE
+) -> str:
+    """Returns ``data``, the content of ``path``, as read_text does; raises FileError if it is binary."""
+    head = data[:_HEAD]
+    reject_other_kinds(head, path, expected)
+    is_binary = bool(head) and not looks_like_text(head)
+    if is_binary or (wide_encoding(head) is None and b"\0" in data):
         raise FileError(f"{path}: is a binary file{perhaps}, not {expected}. {advice}")
     return decode_text(data)
 

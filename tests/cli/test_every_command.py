@@ -10,6 +10,7 @@ import subprocess
 import sys
 from unittest.mock import Mock
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -30,6 +31,37 @@ def test_help_ends_with_an_example(name):
     assert result.exit_code == 0
     example = result.output.split("Example:")
     assert len(example) == 2 and f"cnnviz {name}" in example[1], result.output
+
+
+# What every command takes, in order: nets, weights, what else is read, what is written, what Caffe has last.
+ORDER = [
+    "chart_type",
+    "model solver",
+    "weights",
+    "files images root in_folder source blobs",
+    "list_file labels",
+    "database out outs out_folder target folder",
+    "batches db_type mode device_id",
+]
+RANKS = {name: rank for rank, names in enumerate(ORDER) for name in names.split()}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_arguments_come_in_the_same_order_everywhere(name):
+    params = cnnviz_command.get_command(None, name).params
+    ranks = [RANKS[param.name] for param in params if isinstance(param, click.Argument)]
+    assert ranks == sorted(ranks)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_options_that_are_files_are_completed_as_files(name):
+    for param in cnnviz_command.get_command(None, name).params:
+        is_text = param.name in ("chart_type", "blobs", "outs", "device_id")
+        is_file = param.metavar in ("FILE", "DIR", "LOG", "STATE", "OTHER") or isinstance(
+            param, click.Argument
+        )
+        if is_file and not is_text:
+            assert isinstance(param.type, click.Path | click.Choice | click.IntRange), param.name
 
 
 def first_screen() -> dict[str, list[str]]:
@@ -66,6 +98,45 @@ def test_the_first_screen_imports_nothing_but_click_and_the_commands():
     own = {name for name in imported if name.partition(".")[0] not in sys.stdlib_module_names}
     others = {name for name in own if not name.startswith(("click.", "cnnviz.cli."))}
     assert others == {"cnnviz", "cnnviz.cli", "cnnviz.errors"}
+
+
+def completed(line: str, folder) -> list[str]:
+    """Returns what bash is offered for the last word of ``line``."""
+    words = line.split(" ")
+    variables = {"COMP_WORDS": line.rstrip(), "COMP_CWORD": str(len(words) - 1)}
+    result = subprocess.run(
+        [sys.executable, "-m", "cnnviz"],
+        env={**os.environ, **variables, "_CNNVIZ_COMPLETE": "bash_complete"},
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+    assert result.stderr == ""
+    return result.stdout.split()
+
+
+@pytest.mark.parametrize(
+    "line, offered",
+    [
+        ("cnnviz ", [f"plain,{name}" for name in COMMANDS]),
+        ("cnnviz su", ["plain,summary"]),
+        ("cnnviz convert-i", ["plain,convert-imageset"]),
+        ("cnnviz draw --ra", ["plain,--rankdir", "plain,--rates"]),
+        ("cnnviz draw net.prototxt --layout ", ["plain,own", "plain,dot"]),
+        ("cnnviz draw le", ["file,le"]),
+        ("cnnviz features net.prototxt a.caffemodel pictures/", ["file,pictures/"]),
+        ("cnnviz plot 6 loss.png --out lo", ["file,lo"]),
+        ("cnnviz unknown x", []),
+        ("cnnviz draw -gpu 0 -solver ", ["file,"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_files(line, offered, tmp_path):
+    assert completed(line, tmp_path) == offered
+
+
+def test_the_script_for_the_shell_is_printed(tmp_path):
+    result = run("_CNNVIZ_COMPLETE=bash_source cnnviz", tmp_path)
+    assert "_CNNVIZ_COMPLETE=bash_complete" in result.stdout and result.stdout.rstrip().endswith(";")
 
 
 NET = 'layer { name: "a" type: "Input" top: "a" input_param { shape { dim: 2 } } }'

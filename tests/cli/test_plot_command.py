@@ -87,11 +87,6 @@ def test_standard_input(tmp_path):
             FileError,
             r"nowhere/a\.png: cannot be written: there is no folder 'nowhere'; make it first\.$",
         ),
-        (
-            ("6", "a.png", "-", "--follow"),
-            CnnvizError,
-            "the standard input cannot be followed, wanted the path",
-        ),
         (("6", "a.png", "--smooth", "1"), CnnvizError, "smooth is 1, wanted 0 "),
         (
             ("0", "a.png"),

@@ -92,7 +92,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         ("train --solver net.prototxt", "this is a net definition, not a solver"),
         ("test --model net.prototxt --weights short.caffemodel", "short.caffemodel: ends inside layer 'ip'"),
         ("gallery net.prototxt --image image.png --out o.html", "give the .caffemodel"),
-        ("gallery net.prototxt --index pages", "Give MODEL and --out PAGE.html, or --index DIR, not both."),
+        ("gallery net.prototxt --index pages", "Give MODEL and OUT, or --index DIR, not both."),
         ("demo net.prototxt", "net.prototxt"),
         ("time --model net.prototxt --device abacus", "No OpenCL device matches 'abacus'"),
     ],

@@ -129,7 +129,7 @@ def test_what_cannot_be_made_is_said(tmp_path):
     with pytest.raises(FileError, match=r"^nowhere\.log: cannot be read"):
         build_gallery(parse_net(HARMLESS), logs="nowhere.log")  # one name is no list of letters
     run = CliRunner().invoke(cnnviz_command, ["gallery"])
-    assert run.exit_code == 2 and "Give MODEL and --out PAGE.html, or --index DIR." in run.output
+    assert run.exit_code == 2 and "Give MODEL and OUT, a PAGE.html, or --index DIR." in run.output
 
 
 # The index
