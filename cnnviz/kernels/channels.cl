@@ -8,10 +8,10 @@
 //   channel_normalize_backward:  dx = inverse[c] (dy - sum_dy[c] / m - (x - mean[c]) inverse[c] sum_dyx[c] / m)
 // Host: engine/ops/channels.py.
 // Sums, three ways that each read neighbouring elements together and add in a fixed order: LANES > 1, for
-// processors: one work item per channel that adds vectors of LANES; else a work group of LOCAL items per
+// processors: one work item per channel that adds vectors of LANES; otherwise a work group of LOCAL items per
 // channel; BY_COLUMN, for inner = 1: one work item per channel, whose neighbour is the next channel.
 // Maps, in three ways too: LANES > 1: each work item takes its share of the rows (o, c), by vectors of LANES;
-// else one work item (i, c, o), or with BY_COLUMN (c, o), where groups may reach beyond. Maps work in place:
+// otherwise one work item (i, c, o), or with BY_COLUMN (c, o), where groups may reach beyond. Maps work in place:
 // y may be x, dx may be dy.
 
 #ifndef Dtype

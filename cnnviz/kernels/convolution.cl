@@ -12,7 +12,7 @@
 //   weight_gradient_panels  the same by panels of taps, for many filters or few pixels
 //   paint            adds what each pixel of the top gives to the bottom, where the stride is not 1
 //
-// A tap is one (c, kh, kw); taps[] holds how far behind a pixel's first place in the spread image it reads.
+// A tap is one (c, kh, kw); taps[] holds how far after a pixel's first place in the spread image it reads.
 // Each sum is made by one work item in an order that sizes alone decide, so results repeat.
 
 #include "tile.h"
@@ -23,7 +23,7 @@ inline int ceil_div(int a, int b)
 }
 
 // to[plane, phase_h, phase_w, i, j] = from[plane, i stride_h + phase_h - pad_h, j stride_w + phase_w - pad_w],
-// 0 outside. Behind each plane's phases zeros fill up to plane_size, behind the last one `slack` more.
+// 0 outside. After each plane's phases zeros fill up to plane_size, after the last one `slack` more.
 // Work items: (worker, phase_h); each worker takes its share of the planes.
 __kernel void spread(const int planes, const int height, const int width, const int stride_h, const int stride_w,
                      const int pad_h, const int pad_w, const int rows, const int cols, const int phases_w,
@@ -230,7 +230,7 @@ __kernel void convolve_planes(const int channels, const int taps_count, const in
 }
 
 // dw[o, tap] += sum over n, q of dy[n, o, q] x[n, q + taps[tap]], where dy has rows as wide as the spread x
-// and zeros behind each, so that q runs over whole planes.
+// and zeros after each, so that q runs over whole planes.
 // Work items: (tile of B_LINES taps, tile of A_LINES filters, group).
 __kernel void weight_gradient(const int depth, const int num, const int group_output, const int length,
                               __global const Dtype *x, const int x_image, const int x_group,

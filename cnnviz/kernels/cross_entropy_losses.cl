@@ -42,7 +42,7 @@ __kernel void multinomial_forward(const int num, const int classes, __global con
     losses[n] = label >= 0 && label < classes ? -log(fmax(p[n * classes + label], LEAST)) : NAN;
 }
 
-// dp[n, c] = -scale dloss / max(p, LEAST) for the label, else 0. Item: element.
+// dp[n, c] = -scale dloss / max(p, LEAST) for the label, otherwise 0. Item: element.
 __kernel void multinomial_backward(const int count, const int classes, const Dtype scale,
                                    __global const Dtype *p, __global const Dtype *labels,
                                    __global const Dtype *dloss, __global Dtype *dp)

@@ -1,7 +1,7 @@
 // eltwise_sum:   y = ca a + cb b                  eltwise_scale:       dx = c dy
 // eltwise_prod:  y = a b                          eltwise_divide:      dx = dy y / x
 // eltwise_max:   y = max(a, b), from[i] = number of the bottom that gave it
-// eltwise_max_backward:  dx = dy where from[i] is this bottom, else 0
+// eltwise_max_backward:  dx = dy where from[i] is this bottom, otherwise 0
 // Host: engine/layers/eltwise.py, which takes the bottoms two at a time. One work item per element.
 // Ties of max: of the first two bottoms the second wins (a > b, else b), a later one must be greater.
 // In place: y may be a or b.

@@ -3,7 +3,7 @@
 // Host: engine/layers/lrn.py. The window is a line of 2 radius + 1 elements, clipped at the ends: of
 // channels, or, for a square of pixels, of columns made of sums over rows (lrn_row_sums). A blob is seen as
 // (outer, dim, inner) with the line along dim. With LANES > 1, for processors, each work item takes its share
-// of the rows (outer, dim), by vectors of LANES; else one work item per element as (inner, dim, outer). In
+// of the rows (outer, dim), by vectors of LANES; otherwise one work item per element as (inner, dim, outer). In
 // place: not; the host keeps a copy of x.
 
 #ifndef Dtype

@@ -10,7 +10,7 @@
 
 #include "tile.h"
 
-// panels[p][l][i] = matrix[(p * width + i) * step + l * k_step], 0 behind the matrix's end.
+// panels[p][l][i] = matrix[(p * width + i) * step + l * k_step], 0 after the end of the matrix.
 // Work items: (panel, part of k, product of the batch).
 __kernel void pack(const int count, const int width, const int k,
                    __global const Dtype *matrix, const int offset, const int step, const int k_step,
@@ -102,7 +102,7 @@ __kernel void product_rows(const int m, const int n, const int k,
     a += a_offset + (size_t)batch * a_step;
     b += b_offset + (size_t)batch * b_step;
     c += c_offset + (size_t)batch * c_step;
-    // Rows behind the end repeat the last one and are not stored.
+    // Rows after the end repeat the last one and are not stored.
     __global const Dtype *x[A_LINES], *y[B_LINES];
     #pragma unroll
     for (int i = 0; i < A_LINES; i++) x[i] = a + (size_t)min(row + i, m - 1) * a_row;

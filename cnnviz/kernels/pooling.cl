@@ -19,7 +19,7 @@
     x += (size_t)plane * height * width;
 
 // Every pixel of the window. Positions outside of the plane are moved to its border, whose pixels belong to
-// the window (if it is not empty) and come in the same order: `inside` tells them apart. So neighbouring
+// the window (if it is not empty) and come in the same order: `inside` distinguishes them. So neighbouring
 // work items take the same steps and run in the lanes of a vector.
 #define EACH_PIXEL(...) \
     for (int i = h0; i < h0 + kernel_h; ++i) { \
@@ -110,13 +110,13 @@ __kernel void stochastic_sample(WINDOW, __global const Dtype *x, __global Dtype 
     OUTPUT_ITEM
     Dtype total = 0;
     EACH_PIXEL(total += inside ? max(x[at], (Dtype)0) : 0;)
-    const Dtype wanted = random_unit(seed, out) * total;
+    const Dtype target = random_unit(seed, out) * total;
     Dtype sum = 0;
     int winner = -1;
     EACH_PIXEL(
         // The first pixel stands in for a window without weight.
         const Dtype weight = inside ? max(x[at], (Dtype)0) : 0;
-        if ((inside && winner < 0) || (weight > 0 && sum <= wanted)) winner = at;
+        if ((inside && winner < 0) || (weight > 0 && sum <= target)) winner = at;
         sum += weight;)
     y[out] = winner < 0 ? 0 : x[winner];
     index[out] = winner;

@@ -14,7 +14,7 @@
 #define Dtype16 VECTOR(Dtype)
 
 // For each 16 outputs from pw0 on in row ph: START, then for each pixel of their windows, in row order, TAKE
-// with `value`, the 16 pixels, and `at`, the position of the first; then END. Lanes behind the row's end
+// with `value`, the 16 pixels, and `at`, the position of the first; then END. Lanes after the row's end
 // compute with what lies there, and `missing` stands for pixels outside of the row. Where a vector would reach
 // beyond the buffer, or the stride is above 2, pixels are fetched one by one.
 #define FOR_WINDOWS(START, TAKE, END, missing) \
@@ -50,7 +50,7 @@
             END \
         }
 
-// Writes the lanes that are outputs. Those behind may run over into the next row, which is written later.
+// Writes the lanes that are outputs. Those after them may run over into the next row, which is written later.
 #define STORE(vector, type, to) \
     if (ph * pooled_w + pw0 + 16 <= pooled_h * pooled_w) vstore16(vector, 0, to); \
     else { \

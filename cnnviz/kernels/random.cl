@@ -1,4 +1,4 @@
-// random_mask:  y = x scale where a random number of 24 bits is >= threshold, else 0
+// random_mask:  y = x scale where a random number of 24 bits is >= threshold, otherwise 0
 // noisy_relu:   y = max(0, x + N(0, deviation))
 // random_leak:  y = x where sign > 0, else x / a with a random in least to least + range
 // Hosts: engine/layers/dropout.py, engine/layers/noisy_relu.py.

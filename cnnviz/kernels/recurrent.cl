@@ -1,4 +1,4 @@
-// What recurrent layers share, for one time step; N sequences, D numbers each.
+// What recurrent layers share, for one time step; N sequences, D values each.
 //   recurrent_continue:        after[n, d] = cont[n] before[n, d]: where a sequence begins nothing is carried on
 //   recurrent_gather_diff:     dh[n, d] = dy[n, d] + (cont_next ? cont_next[n] dnext[n, d] : 0)
 //   recurrent_tanh:            y = tanh(y) over count elements from offset

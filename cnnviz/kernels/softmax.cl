@@ -1,7 +1,7 @@
 // y[o, c, i] = exp(x[o, c, i] - m) / sum over c' of exp(x[o, c', i] - m),  m = max over c of x[o, c, i]
 // dx = y (dy - sum over c' of dy[o, c', i] y[o, c', i])
 // Host: engine/ops/softmax.py. One work item per (i, o), over its channels. In place: x and y, dx and dy may
-// be one buffer: an item writes only what nobody else reads.
+// be one buffer: an item writes only what no other item reads.
 
 #include "items.h"
 

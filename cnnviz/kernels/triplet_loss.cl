@@ -1,5 +1,5 @@
 // gap[n] = sum over c of (a - p)^2 - (a - q)^2;  loss = scale/2 sum over n of max(0, margin + gap[n])
-// da = s (q - p), dp = s (p - a), dq = s (a - q) with s = scale dloss where margin + gap > 0, else 0
+// da = s (q - p), dp = s (p - a), dq = s (a - q) with s = scale dloss where margin + gap > 0, otherwise 0
 // Host: engine/layers/triplet_loss.py. One work item per element, in triplet_forward per n. Diffs may be
 // null.
 

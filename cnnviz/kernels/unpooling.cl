@@ -67,7 +67,7 @@ __kernel void windows_forward(const int total, WINDOWS, __global const Dtype *x,
 __kernel void windows_backward(const int total, WINDOWS, __global const Dtype *dy, __global Dtype *dx)
 {
     ELEMENT(in_h, in_w)
-    // A window that lies behind the plane takes nothing; beyond int, its start must not be computed.
+    // A window that lies beyond the plane takes nothing; beyond int, its start must not be computed.
     const long from_h = (long)row * stride_h, from_w = (long)column * stride_w;
     Dtype sum = 0;
     if (from_h < height && from_w < width) {

@@ -25,7 +25,7 @@ inline void spread_weights(const Dtype a, const Dtype b, const Dtype c, Dtype *u
     u[5 * step] = c;
 }
 
-// Weight (o, c, k) lies at w[o * o_step + c * c_step + k], or with k from behind where `turned`.
+// Weight (o, c, k) lies at w[o * o_step + c * c_step + k], or with k from the end where `turned`.
 // Work items: (c, o).
 __kernel void winograd_weights(const int o_step, const int c_step, const int turned,
                                __global const Dtype *restrict w, __global Dtype *restrict u)
