@@ -25,7 +25,8 @@ from cnnviz.plots.common.theme import FORMATS, Theme, figure_format, get_theme
 from cnnviz.plots.graph.assemble import Engine
 from cnnviz.plots.graph.builder import GraphBuilder
 from cnnviz.plots.graph.layer_detail import LayerDetail
-from cnnviz.plots.graph.layout import DIRECTIONS, layered_layout
+from cnnviz.plots.graph.layered import layered_layout
+from cnnviz.plots.graph.layout import DIRECTIONS
 from cnnviz.plots.graph.scene import Scene
 from cnnviz.plots.graph.to_svg import svg_text
 

@@ -90,7 +90,6 @@ def test_every_floor_of_the_engine_is_there():
 
 # Pairs that import each other, and who is to take them apart.
 CIRCLES = {
-    ("cnnviz.plots.graph.columns", "cnnviz.plots.graph.layout"),
     ("cnnviz.plots.training.chart", "cnnviz.plots.training.to_html"),
 }
 

@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 import pytest
 
 from cnnviz.plots.graph.graphviz import dot_layout
-from cnnviz.plots.graph.layout import layered_layout
+from cnnviz.plots.graph.layered import layered_layout
 from cnnviz.plots.graph.scene import smooth
 
 DIRECTIONS = ["TB", "BT", "LR", "RL"]

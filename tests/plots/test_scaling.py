@@ -16,7 +16,8 @@ from cnnviz.formats.prototxt import parse_net, to_text
 from cnnviz.plots.common.text import fit, text_width, wrap
 from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.graph.columns import MOST_GAPS
-from cnnviz.plots.graph.layout import MOST_PASSED, layered_layout
+from cnnviz.plots.graph.layered import layered_layout
+from cnnviz.plots.graph.ranks import MOST_PASSED
 from cnnviz.plots.graph.sheets import paper_pieces
 from cnnviz.plots.graph.to_dot import dot_text
 from cnnviz.plots.graph.to_html import page_text

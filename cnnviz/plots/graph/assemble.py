@@ -11,7 +11,8 @@ from cnnviz.formats.text import printable
 from cnnviz.plots.common.text import NO_BREAK, text_width, wrap
 from cnnviz.plots.graph.grouping import Block
 from cnnviz.plots.graph.labels import Label
-from cnnviz.plots.graph.layout import Layout, layered_layout
+from cnnviz.plots.graph.layered import layered_layout
+from cnnviz.plots.graph.layout import Layout
 from cnnviz.plots.graph.scene import (
     CARD_STEP,
     CARDS,

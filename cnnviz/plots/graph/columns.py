@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cnnviz.plots.graph.layout import Layout, Node, Point, Route
+from cnnviz.plots.graph.layout import Layout, Node, Point, Route, Sizes
 
 GUTTER = 34.0  # between columns, without the lanes of the lines
 LANE = 9.0  # between lines that go on side by side
@@ -47,9 +47,7 @@ class _Gap:
         return COST_OF_BLOB * (self.blobs - 1) + COST_OF_LINE * (self.lines - 1)
 
 
-def in_columns(
-    layout: Layout, sizes: Mapping[Node, tuple[float, float]], columns: int | str, shape: float = WIDE_SCREEN
-) -> Layout:
+def in_columns(layout: Layout, sizes: Sizes, columns: int | str, shape: float = WIDE_SCREEN) -> Layout:
     """Returns ``layout`` broken into at most ``columns`` columns.
 
     Args:
@@ -63,7 +61,7 @@ def in_columns(
     return next(t for t, height in zip(tried, heights, strict=True) if height <= AS_GOOD * min(heights))
 
 
-def _gaps(layout: Layout, sizes: Mapping[Node, tuple[float, float]]) -> list[_Gap]:
+def _gaps(layout: Layout, sizes: Sizes) -> list[_Gap]:
     """The gaps in which a column may end, from top to bottom."""
     lines = [(route.points[0][1], route.points[-1][1]) for route in layout.routes]
     blobs: dict[Node, tuple[float, float]] = {}  # from where a blob is made to where it is read last
@@ -128,7 +126,7 @@ def _chosen(gaps: Sequence[_Gap], before: Sequence[np.ndarray]) -> list[_Gap]:
     return chosen
 
 
-def _broken(layout: Layout, sizes: Mapping[Node, tuple[float, float]], cuts: Sequence[_Gap]) -> Layout:
+def _broken(layout: Layout, sizes: Sizes, cuts: Sequence[_Gap]) -> Layout:
     if not cuts:
         return layout
     middles = [cut.middle for cut in cuts]
@@ -212,7 +210,7 @@ class _Way:
 
 def _columns(
     layout: Layout,
-    sizes: Mapping[Node, tuple[float, float]],
+    sizes: Sizes,
     middles: Sequence[float],
     ways: Sequence[_Way],
 ) -> list[_Column]:

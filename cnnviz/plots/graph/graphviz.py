@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from cnnviz.errors import MissingDependencyError
-from cnnviz.plots.graph.layout import BOX_GAP, RANK_GAP, Layout, Node, Point, Route
+from cnnviz.plots.graph.layout import BOX_GAP, RANK_GAP, Layout, Node, Point, Route, Sizes
 
 POINTS_PER_INCH = 72
 TIMEOUT = 120  # seconds
 
 
 def dot_layout(
-    sizes: Mapping[Node, tuple[float, float]],
+    sizes: Sizes,
     edges: Iterable[tuple[Node, Node]],
     direction: str = "TB",
 ) -> Layout:
