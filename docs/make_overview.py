@@ -22,7 +22,8 @@ from cnnviz.analysis.preprocessing import load_picture, preprocessing_of
 from cnnviz.analysis.training import as_logs, chart_lines
 from cnnviz.gallery.demo import run_demo
 from cnnviz.plots.common.figure import new_figure, render, style_axes
-from cnnviz.plots.common.mosaic import inch_axes, inch_text, tile_grid
+from cnnviz.plots.common.mosaic import color_scale, mosaic, own_divisors, tile_layout
+from cnnviz.plots.common.panels import inch_axes, inch_text, show_mosaic
 from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.attributions import METHOD_TITLES, attribution_overlay
 
@@ -47,7 +48,10 @@ def place_tiles(
 ) -> None:
     rows = -(-len(tiles) // columns)
     height = width * rows * tiles.shape[1] / (columns * tiles.shape[2])
-    tile_grid(inch_axes(figure, left, top, width, height), tiles, THEME, columns=columns)
+    layout = tile_layout(len(tiles), *tiles.shape[1:3], columns=columns)
+    scale = None if tiles.ndim == 4 else color_scale(tiles).relative
+    pixels = mosaic(tiles, layout, scale, own_divisors(tiles))
+    show_mosaic(inch_axes(figure, left, top, width, height), pixels)
 
 
 def heading(figure: Figure, column: int, top: float, title: str, words: str) -> float:

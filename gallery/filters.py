@@ -7,15 +7,25 @@ the same in light and in dark.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from cnnviz.analysis.filter_measures import FilterBank
 from cnnviz.analysis.filters import LayerHealth, Report
-from cnnviz.gallery.html import Anchors, card, counted, legend, links, matrix, mosaic, picture
+from cnnviz.gallery.html import Anchors, card, counted, legend, links, picture
 from cnnviz.plots.common.html import escape
-from cnnviz.plots.common.mosaic import ColorScale, color_scale, largest, number_label
-from cnnviz.plots.common.theme import KIND_COLORS, get_theme
+from cnnviz.plots.common.mosaic import (
+    ColorScale,
+    color_scale,
+    gap_pixels,
+    mosaic,
+    own_divisors,
+    png,
+    tile_layout,
+)
+from cnnviz.plots.common.text import number_label
+from cnnviz.plots.common.theme import KIND_COLORS
 from cnnviz.plots.weights.forms import (
     bank_kind,
     bank_words,
@@ -33,7 +43,6 @@ _MOST_CHANNELS = 64  # of a filter
 _MOST_TILES = 1024  # of a fully connected layer that reads pictures; more are a matrix
 _MATRIX = 512  # rows
 _NAMED = 12  # numbers of filters in a sentence
-_THEME = get_theme("light")  # its colour maps are those of the dark theme too
 
 Links = Mapping[str, Sequence[tuple[str, str]]]
 
@@ -137,8 +146,7 @@ def _tiles(health: LayerHealth) -> str:
         return _matrix(bank, filters.reshape(len(filters), -1))
     few = [numbers for numbers in health.marks.values() if _are_few(numbers, len(filters))]
     marked = sorted({number for numbers in few for number in numbers})
-    highest = [largest(one) or 1.0 for one in filters]
-    own = filters / np.array(highest)[:, None, None, None]
+    own = filters / own_divisors(filters)[:, None, None, None]
     if form == "color":
         return _colors(bank, own, marked)
     return _grid(bank, own[:, 0], marked) if form == "grid" else _rows(bank, own, marked)
@@ -167,7 +175,7 @@ def _one_tile_each(
     alt = f"{len(shown)} filters of {bank.title}, {columns} in a row"
     words = [f"From 0, {columns} in a row.", _left_out(len(shown), len(tiles), "filters"), note]
     framed = [range(k, k + 1) for k in marked if k < len(shown)]
-    image = picture(mosaic(shown, scale, columns, zoom, framed), alt)
+    image = picture(_png(shown, scale, columns, zoom, framed), alt)
     return _figure(image, scale, words, marked)
 
 
@@ -187,8 +195,11 @@ def _rows(bank: FilterBank, own: np.ndarray, marked: Sequence[int]) -> str:
         part = own[start : min(count, start + each), :channels]
         rows = (range((k - start) * channels, (k - start + 1) * channels) for k in marked)
         framed = [row for row in rows if row.start >= 0 and row.stop <= len(part) * channels]
-        png = mosaic(part.reshape(-1, height, width), scale, channels, zoom, framed)
-        images += picture(png, f"Filters {start} to {start + len(part) - 1} of {bank.title}")
+        tiles = part.reshape(-1, height, width)
+        images += picture(
+            _png(tiles, scale, channels, zoom, framed),
+            f"Filters {start} to {start + len(part) - 1} of {bank.title}",
+        )
     words = [
         f"A row for each filter, from 0, {f'{each} in a block' if each < count else 'downwards'}; "
         "a tile for each channel.",
@@ -196,6 +207,14 @@ def _rows(bank: FilterBank, own: np.ndarray, marked: Sequence[int]) -> str:
         _left_out(channels, own.shape[1], "channels"),
     ]
     return _figure(f'<div class="blocks">{images}</div>', scale, words, [k for k in marked if k < count])
+
+
+def _png(
+    tiles: np.ndarray, scale: ColorScale | None, columns: int, zoom: int, framed: Sequence[range]
+) -> bytes:
+    layout = tile_layout(len(tiles), *tiles.shape[1:3], columns=columns)
+    gap = gap_pixels(zoom * layout.height, zoom * layout.width)
+    return png(mosaic(tiles, replace(layout, zoom=zoom, gap=gap), scale, framed=framed))
 
 
 def _room(zoom: int, channels: int, height: int, width: int) -> int:
@@ -206,7 +225,7 @@ def _room(zoom: int, channels: int, height: int, width: int) -> int:
 
 def _matrix(bank: FilterBank, values: np.ndarray) -> str:
     """A row an output (of tall ones a column), each divided by its largest weight."""
-    own = values / np.array([largest(row) or 1.0 for row in values])[:, None]
+    own = values / own_divisors(values)[:, None]
     names = ["filter", "channel"] if bank.is_windows else ["output", "input"]
     if 2 * own.shape[1] < len(own) <= _WIDTH:
         own, names = own.T, names[::-1]
@@ -219,14 +238,13 @@ def _matrix(bank: FilterBank, values: np.ndarray) -> str:
     ]
     scale = _scale(bank)
     alt = f"Weights of {bank.title}, {len(shown)} {names[0]}s and {shown.shape[1]} {names[1]}s"
-    image = picture(matrix(shown, scale), alt, across * shown.shape[1], down * len(shown))
+    image = picture(png(scale.colors(shown)), alt, across * shown.shape[1], down * len(shown))
     return _figure(image, scale, words, ())
 
 
 def _scale(bank: FilterBank) -> ColorScale:
     """Of weights divided by the largest of their filter."""
-    common = color_scale(bank.filters, _THEME)
-    return ColorScale(-1.0 if common.is_signed else 0.0, 1.0, common.cmap, common.bad)
+    return color_scale(bank.filters).relative
 
 
 def _left_out(shown: int, total: int, what: str) -> str:

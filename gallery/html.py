@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 from cnnviz.formats.images import encode_image
-from cnnviz.plots.common.html import document, escape, template
-from cnnviz.plots.common.mosaic import ColorScale, number_label
-from cnnviz.plots.common.theme import SERIES
-
-# The last colours of a palette: of frames of tiles, of what is not finite, of gaps (a faint grey), and none.
-_FRAME, _BAD, _GAP, _EMPTY = range(252, 256)
-_LEVELS = _FRAME
-_OPACITY = bytes([255] * _GAP + [96, 0])
-_FRAME_COLOR = tuple(int(SERIES[1][i : i + 2], 16) for i in (1, 3, 5))
-_SMALLEST_SIDE = 28  # dots that a tile's longer side takes at least, so that gaps are thin
+from cnnviz.plots.common.html import data_uri, document, escape, template
+from cnnviz.plots.common.mosaic import ColorScale
+from cnnviz.plots.common.text import number_label
 
 
 class Anchors:
@@ -51,103 +41,10 @@ def card(id: str, title: str, remark: str, body: str, *, open: bool = False) -> 
     )
 
 
-def data_uri(data: bytes, type: str = "png") -> str:
-    """Returns bytes as an address that holds them."""
-    return f"data:image/{type};base64,{base64.b64encode(data).decode('ascii')}"
-
-
 def photo(pixels: np.ndarray) -> str:
     """Returns an image (H, W) or (H, W, 3) as a data address: exact if it is small, else JPEG."""
     kind = "png" if max(pixels.shape[:2]) <= 64 else "jpeg"
     return data_uri(encode_image(np.ascontiguousarray(pixels), kind), kind)
-
-
-def mosaic(
-    tiles: np.ndarray,
-    scale: ColorScale | None,
-    columns: int,
-    zoom: int | None = None,
-    framed: Iterable[range] = (),
-) -> bytes:
-    """Returns tiles as a PNG with one dot (or a few) for each number.
-
-    Gaps between tiles are a faint grey, so that the picture is good on light and on dark.
-
-    Args:
-        tiles: (N, H, W), each divided already by what the scale is of; or (N, H, W, 3) colours, bytes.
-        scale: the colours of numbers; None for tiles that are colours.
-        columns: of the grid.
-        zoom: dots a number; by default enough for thin gaps.
-        framed: neighbours in a row with a frame around them.
-    """
-    count, height, width = tiles.shape[:3]
-    zoom = zoom or max(1, -(-_SMALLEST_SIDE // max(height, width)))
-    gap = max(2, round(0.07 * zoom * max(height, width)))
-    down, across = height * zoom + gap, width * zoom + gap
-    corners = [(k // columns * down, k % columns * across) for k in range(count)]
-    grid = np.full((-(-count // columns) * down + gap, columns * across + gap), _EMPTY, np.uint8)
-    for top, left in corners:
-        grid[top : top + down + gap, left : left + across + gap] = _GAP
-    for tiles_within in framed:
-        (top, left), right = corners[tiles_within[0]], corners[tiles_within[-1]][1] + across
-        grid[top : top + down + gap, left : right + gap] = _FRAME
-        grid[top + gap : top + down, left + gap : right] = _GAP
-    dots = grid if scale is not None else _rgba(grid)
-    pixels = _levels(tiles, scale) if scale is not None else np.insert(tiles, 3, 255, axis=3)
-    pixels = pixels.repeat(zoom, axis=1).repeat(zoom, axis=2)
-    for (top, left), tile in zip(corners, pixels, strict=True):
-        dots[top + gap : top + gap + tile.shape[0], left + gap : left + gap + tile.shape[1]] = tile
-    if scale is None:
-        return _png(Image.fromarray(dots, "RGBA"))
-    image = Image.fromarray(dots, "P")
-    image.putpalette(_palette(scale).tobytes())
-    return _png(image, transparency=_OPACITY)
-
-
-def matrix(values: np.ndarray, scale: ColorScale) -> bytes:
-    """Returns (H, W), divided already by what the scale is of, as a PNG with one dot for each number."""
-    image = Image.fromarray(_levels(values, scale), "P")
-    image.putpalette(_palette(scale).tobytes())
-    return _png(image)
-
-
-def _levels(values: np.ndarray, scale: ColorScale) -> np.ndarray:
-    """Numbers as places in the palette."""
-    shares = (np.nan_to_num(values, posinf=0, neginf=0) - scale.low) / (scale.high - scale.low)
-    levels = np.rint(np.clip(shares, 0, 1) * (_LEVELS - 1)).astype(np.uint8)
-    levels[~np.isfinite(values)] = _BAD
-    return levels
-
-
-def _palette(scale: ColorScale) -> np.ndarray:
-    colors = scale.colors(np.linspace(scale.low, scale.high, _LEVELS))[:, :3]
-    bad = scale.colors(np.array([np.nan]))[:, :3]
-    return np.concatenate([colors, [_FRAME_COLOR], bad, np.full((2, 3), 128)]).astype(np.uint8)
-
-
-def _rgba(grid: np.ndarray) -> np.ndarray:
-    """The grid's frames, gaps and nothing in the palette's colours."""
-    table = np.zeros((256, 4), np.uint8)
-    table[_FRAME] = *_FRAME_COLOR, 255
-    table[_GAP] = 128, 128, 128, _OPACITY[_GAP]
-    return table[grid]
-
-
-def _png(image: Image.Image, **options: bytes) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True, **options)
-    return buffer.getvalue()
-
-
-def averaged(tiles: np.ndarray, most: int) -> tuple[np.ndarray, int]:
-    """Returns (N, H, W) with blocks averaged until no side is above ``most``, and the blocks' side."""
-    block = -(-max(tiles.shape[1:]) // most)
-    if block <= 1:
-        return tiles, 1
-    starts = [np.arange(0, side, block) for side in tiles.shape[1:]]
-    sums = np.add.reduceat(np.add.reduceat(tiles.astype(np.float64), starts[0], 1), starts[1], 2)
-    counts = [np.diff([*s, side]) for s, side in zip(starts, tiles.shape[1:], strict=True)]
-    return sums / np.outer(*counts), block
 
 
 def links(found: Sequence[tuple[str, str]]) -> str:

@@ -15,9 +15,17 @@ from cnnviz.analysis.attribution import attribute
 from cnnviz.analysis.detections import Detections
 from cnnviz.analysis.features import FeatureMaps, ImageFeatures, Inspector
 from cnnviz.errors import CnnvizError
-from cnnviz.gallery.html import Anchors, averaged, counted, legend, links, matrix, mosaic, photo, picture
+from cnnviz.gallery.html import Anchors, counted, legend, links, photo, picture
 from cnnviz.plots.common.html import escape
-from cnnviz.plots.common.mosaic import ColorScale, color_scale, number_label
+from cnnviz.plots.common.mosaic import (
+    block_means,
+    color_scale,
+    mosaic,
+    own_divisors,
+    png,
+    tile_layout,
+)
+from cnnviz.plots.common.text import number_label
 from cnnviz.plots.common.theme import SERIES, get_theme
 from cnnviz.plots.features.attributions import METHOD_TITLES, attribution_overlay, attribution_title
 from cnnviz.plots.features.maps import prediction_bars
@@ -268,20 +276,17 @@ def _field(maps: FeatureMaps, seen: np.ndarray, number: int) -> str:
 
 
 def _tiles(maps: FeatureMaps, shown: np.ndarray) -> str:
-    tiles, block = averaged(maps.tiles[shown], LARGEST_SIDE)
-    strongest = np.abs(np.where(np.isfinite(tiles), tiles, 0)).max(axis=(1, 2), keepdims=True)
-    common = color_scale(maps.tiles, _THEME)
-    scale = ColorScale(-1.0 if common.is_signed else 0.0, 1.0, common.cmap, common.bad)
-    columns = _columns(len(shown))
-    png = mosaic(tiles / np.where(strongest > 0, strongest, 1), scale, columns)
+    tiles, columns = maps.tiles[shown], _columns(len(shown))
+    layout = tile_layout(len(tiles), *tiles.shape[1:], columns=columns, side=LARGEST_SIDE)
+    scale = color_scale(maps.tiles).relative
+    pixels = mosaic(tiles, layout, scale, own_divisors(tiles))
     strength = np.abs(maps.tiles.reshape(len(maps.tiles), -1)).mean(axis=1)
     best = ", ".join(map(str, np.argsort(-np.nan_to_num(strength), kind="stable")[:3]))
     alt = f"Maps of {maps.layer}: the strongest on the whole are numbers {best}"
     note = f"From 0, {columns} in a row, each divided by its largest value."
-    note += f" Each dot averages {block} × {block} units." if block > 1 else ""
+    note += f" {layout.note.capitalize()}." if layout.note else ""
     width = min(72, 2 * _WIDEST // columns) * columns
-    height = width * int.from_bytes(png[20:24], "big") // int.from_bytes(png[16:20], "big")
-    image = picture(png, alt, width, height)
+    image = picture(png(pixels), alt, width, round(layout.height_at(width)))
     return f"<figure>{image}<figcaption>{legend(scale)}{escape(note)}</figcaption></figure>"
 
 
@@ -323,19 +328,13 @@ def _bars(maps: FeatureMaps) -> str:
 def _table(maps: FeatureMaps) -> str:
     table = maps.values.reshape(-1, maps.values.shape[-1])
     table = table.T if table.shape[0] > table.shape[1] else table
-    tiles, block = averaged(table[None], _WIDEST) if table.shape[0] > 16 else _thinned(table)
-    scale = color_scale(table, _THEME)
+    block = -(-max(table.shape) // _WIDEST)
+    down = block if table.shape[0] > 16 else 1  # few rows are kept as they are
+    values = block_means(table, down, block)
+    scale = color_scale(table)
     note = f"{table.shape[0]} rows, {table.shape[1]} columns. {_span(table)}"
-    note += f" Each dot averages {block} columns." if block > 1 else ""
-    rows, columns = tiles.shape[1:]
+    note += f" Each pixel averages {block} columns." if block > 1 else ""
+    rows, columns = values.shape
     across, down = max(1, min(12, _WIDEST // columns)), max(1, min(24, 160 // rows))
-    image = picture(matrix(tiles[0], scale), f"Values of {maps.layer}", across * columns, down * rows)
+    image = picture(png(scale.colors(values)), f"Values of {maps.layer}", across * columns, down * rows)
     return f'<figure class="wide">{image}<figcaption>{legend(scale)}{escape(note)}</figcaption></figure>'
-
-
-def _thinned(table: np.ndarray) -> tuple[np.ndarray, int]:
-    """(1, rows, columns) with columns averaged; few rows are kept as they are."""
-    block = -(-table.shape[1] // _WIDEST)
-    starts = np.arange(0, table.shape[1], block)
-    sums = np.add.reduceat(table.astype(np.float64), starts, axis=1)
-    return (sums / np.diff([*starts, table.shape[1]]))[None], block

@@ -16,12 +16,11 @@ from PIL import Image
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.gallery.html import Anchors, averaged, mosaic
+from cnnviz.gallery.html import Anchors
 from cnnviz.gallery.index import ModelCard, build_index, card_data
 from cnnviz.gallery.page import build_gallery
 from cnnviz.gallery.section import all_sections
-from cnnviz.plots.common.mosaic import color_scale
-from cnnviz.plots.common.theme import get_theme
+from cnnviz.plots.common.mosaic import block_means, color_scale, mosaic, png, tile_layout
 from support.browser import Page, needs_browser, title_after
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&amp;\u202egnp\x01\n<b>"
@@ -72,9 +71,11 @@ def test_headings_step_down_one_at_a_time(page):
 
 def test_mosaics_hold_the_numbers(page):
     values = np.array([[[0.0, 1.0], [-1.0, 0.5]], [[np.nan, 0.25], [0.0, -0.5]]])
-    scale = color_scale(np.array([-1.0, 1.0]), get_theme("light"))
-    image = Image.open(io.BytesIO(mosaic(values, scale, 2))).convert("RGBA")
-    pixels = np.asarray(image)
+    scale = color_scale(np.array([-1.0, 1.0]))
+    pixels = mosaic(values, tile_layout(2, 2, 2, 2), scale)
+    image = Image.open(io.BytesIO(png(pixels)))
+    assert image.mode == "P"
+    np.testing.assert_array_equal(np.asarray(image.convert("RGBA")), pixels)
     zoom, gap = 14, 2
     for k, tile in enumerate(values):
         for (row, column), value in np.ndenumerate(tile):
@@ -85,10 +86,12 @@ def test_mosaics_hold_the_numbers(page):
 
 
 def test_large_maps_are_averaged():
-    tiles = np.arange(2 * 10 * 7, dtype=np.float32).reshape(2, 10, 7)
-    found, block = averaged(tiles, 4)
-    assert block == 3 and found.shape == (2, 4, 3)
-    assert found[1, 0, 0] == tiles[1, :3, :3].mean() and found[0, 3, 2] == tiles[0, 9, 6]
+    tile = np.arange(10 * 7, dtype=np.float32).reshape(10, 7)
+    layout = tile_layout(2, 10, 7, side=4)
+    assert (layout.block, layout.height, layout.width) == (3, 4, 3)
+    found = block_means(tile, 3, 3)
+    assert found.shape == (4, 3) and found[0, 0] == tile[:3, :3].mean() and found[3, 2] == tile[9, 6]
+    assert block_means(np.stack([tile] * 3, axis=2), 3, 3)[3, 1].tolist() == [tile[9, 3:6].mean()] * 3
 
 
 def test_ids_are_unique_and_plain():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 import re
@@ -13,12 +12,11 @@ from PIL import Image
 
 import cnnviz
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.gallery.html import counted, mosaic
+from cnnviz.gallery.html import counted
 from cnnviz.gallery.index import ModelCard, build_index, card_data
 from cnnviz.gallery.page import build_gallery
 from cnnviz.plots.common.html import template
-from cnnviz.plots.common.mosaic import color_scale
-from cnnviz.plots.common.theme import get_theme
+from cnnviz.plots.common.mosaic import color_scale, mosaic, tile_layout
 from support.browser import Page, needs_browser, title_after
 
 
@@ -207,11 +205,8 @@ def test_a_page_of_logs_alone_promises_no_maps(tmp_path):
 
 def test_frames_stand_around_neighbours():
     values = np.zeros((6, 3, 3))
-    scale = color_scale(np.array([-1.0, 1.0]), get_theme("light"))
-    plain, framed = (
-        np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
-        for png in (mosaic(values, scale, 3), mosaic(values, scale, 3, framed=[range(3, 6)]))
-    )
+    scale, layout = color_scale(np.array([-1.0, 1.0])), tile_layout(6, 3, 3, 3)
+    plain, framed = (mosaic(values, layout, scale, framed=groups) for groups in ([], [range(3, 6)]))
     changed = np.argwhere((plain != framed).any(axis=2))
     middle = plain.shape[0] // 2
     assert changed[:, 0].min() >= middle - 2 and changed[:, 1].min() == 0

@@ -23,7 +23,7 @@ from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.images import encode_image, load_image
 from cnnviz.formats.prototxt import parse_net, read_net
-from cnnviz.plots.common.mosaic import number_label
+from cnnviz.plots.common.text import number_label
 from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.attributions import attribution_figure
 from cnnviz.plots.features.maps import features_figure, plot_features

@@ -141,6 +141,11 @@ def test_weights_are_shown_in_the_panel_if_given(tmp_path, real):
     assert "20×1×5×5, mean" in text and "50 filters, the strongest channel of each" in text
 
 
+def pixels_of(address: str) -> np.ndarray:
+    image = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+    return np.asarray(image.convert("RGBA"))
+
+
 def test_what_is_told_of_weights():
     weights = np.zeros((3, 2, 3, 3), np.float32)
     weights[0, 1] = [[2, 0, 0], [0, -1, 0], [0, 0, 0]]
@@ -148,13 +153,13 @@ def test_what_is_told_of_weights():
     facts = weight_facts([weights, np.ones(3, np.float32)], True)
     assert facts.texts[0] == "3×2×3×3, mean 0.0189, deviation 0.307, from -1 to 2, 96% zeros, 1 not finite"
     assert facts.texts[1] == "3, mean 1, deviation 0, from 1 to 1"
-    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(facts.picture.partition(",")[2]))))
-    red, white, blue = [103, 0, 31, 255], [247, 247, 247, 255], [106, 172, 208, 255]  # 2, 0 and -1 of 2
-    assert picture[:3, :3].tolist() == [[red, white, white], [white, blue, white], [white] * 3]  # channel 1
-    assert picture[0, 3, 3] == 0
+    picture = pixels_of(facts.picture)
+    red, white, blue = [103, 0, 31, 255], [247, 247, 247, 255], [105, 171, 208, 255]  # 2, 0 and -1 of 2
+    tile = picture[7:32:10, 7:32:10].tolist()  # ten pixels for each weight, after a gap of two
+    assert tile == [[red, white, white], [white, blue, white], [white] * 3]  # channel 1
+    assert picture[5, 32, 3] < 255
     coloured = weight_facts([np.array([1.0, 0.0, -1.0]).reshape(1, 3, 1, 1) * np.ones((3, 3))], True)
-    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(coloured.picture.partition(",")[2]))))
-    assert picture[0, 0].tolist() == [0, 128, 255, 255]  # the first channel is blue
+    assert pixels_of(coloured.picture)[5, 5].tolist() == [0, 128, 255, 255]  # the first channel is blue
     assert facts.caption == "3 filters, the strongest channel of each"
     assert weight_facts([weights], False).picture == ""
     assert weight_facts([np.ones((4, 3, 1, 1), np.float32)], True).picture == ""

@@ -1,36 +1,77 @@
-"""Tile grids: where each number lands, in which colour, and what is said of what is not shown."""
+"""Mosaics: where each value lands, in which colour, and what is said of what is not shown as it is."""
 
 from __future__ import annotations
 
+import io
+from dataclasses import dataclass
+
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection, PathCollection
-from matplotlib.colors import to_rgba
+from PIL import Image
 
 from cnnviz.errors import CnnvizError
 from cnnviz.plots.common import mosaic as module
 from cnnviz.plots.common.figure import new_figure
-from cnnviz.plots.common.mosaic import Mark, color_bar, color_scale, inch_axes, tile_grid, tile_layout
+from cnnviz.plots.common.mosaic import (
+    COLOR_TABLES,
+    DIVERGING,
+    SEQUENTIAL,
+    ColorScale,
+    TileLayout,
+    color_scale,
+    mosaic,
+    own_divisors,
+    png,
+    tile_layout,
+)
+from cnnviz.plots.common.panels import Mark, color_bar, inch_axes, label_tiles, mark_tiles, show_mosaic
 from cnnviz.plots.common.theme import get_theme
 
 THEME = get_theme("dark")
 
 
-def draw(tiles, theme=THEME, **options):
-    figure = new_figure(4, 4, theme)
-    return tile_grid(inch_axes(figure, 0.2, 0.2, 3.6, 3.6), tiles, theme, **options)
+@dataclass
+class Drawn:
+    axes: Axes
+    pixels: np.ndarray
+    layout: TileLayout
+    scale: ColorScale | None
+    divisors: np.ndarray | None
+
+
+def draw(tiles, normalize="tile", columns=None, strip=0.0, divisors=None) -> Drawn:
+    layout = tile_layout(len(tiles), *tiles.shape[1:3], columns=columns, strip=strip)
+    divisors = own_divisors(tiles) if normalize == "tile" and divisors is None else divisors
+    scale = color_scale(tiles if normalize == "all" else tiles / divisors[:, None, None])
+    pixels = mosaic(tiles, layout, scale, divisors)
+    axes = inch_axes(new_figure(4, 4, THEME), 0.2, 0.2, 3.6, 3.6)
+    np.testing.assert_array_equal(show_mosaic(axes, pixels).get_array(), pixels)
+    return Drawn(axes, pixels, layout, scale, divisors)
 
 
 def pixel(grid, tile: int, row: int, column: int) -> tuple[int, ...]:
-    """The colour in the middle of one number of one tile."""
-    top, left = grid.layout.corner(tile)
-    half = grid.layout.zoom // 2
-    place = top + row * grid.layout.zoom + half, left + column * grid.layout.zoom + half
-    return tuple(grid.image.get_array()[place].tolist())
+    """The colour in the middle of one value of one tile."""
+    return tuple(middle(grid.pixels, grid.layout, tile, row, column).tolist())
+
+
+def middle(pixels, layout, tile: int, row: int, column: int) -> np.ndarray:
+    top, left = layout.corner(tile)
+    half = layout.zoom // 2
+    return pixels[top + row * layout.zoom + half, left + column * layout.zoom + half]
 
 
 def expected(scale, value: float) -> tuple[int, ...]:
-    return tuple(scale.mappable().to_rgba([value], bytes=True)[0].tolist())
+    return tuple(scale.colors(np.array([value]))[0].tolist())
+
+
+@pytest.mark.parametrize("table", COLOR_TABLES)
+def test_colours_are_those_of_the_maps_that_the_field_knows(table):
+    values = np.linspace(-2, 2, 101)
+    known = matplotlib.colormaps[table]((values + 2) / 4)
+    assert np.abs(ColorScale(-2, 2, table).colors(values) - 255 * known).max() < 7
 
 
 @pytest.fixture
@@ -54,19 +95,19 @@ def test_each_tile_has_the_whole_scale(numbers):
 
 
 def test_given_divisors_are_used(numbers):
-    grid = draw(numbers, normalize=np.full(10, 40.0))
+    grid = draw(numbers, divisors=np.full(10, 40.0))
     assert pixel(grid, 9, 0, 0) == expected(grid.scale, numbers[9, 0, 0] / 40)
 
 
 def test_numbers_that_are_never_negative_get_a_sequential_scale_from_zero(numbers):
     scale = draw(np.abs(numbers), normalize="all").scale
-    assert scale.low == 0 and scale.cmap == THEME.sequential
+    assert scale.low == 0 and scale.table == SEQUENTIAL
     assert not scale.is_signed
 
 
 def test_zero_is_the_middle_of_a_signed_scale():
-    scale = color_scale(np.array([-0.1, 5]), THEME)
-    assert (scale.low, scale.high, scale.cmap) == (-5, 5, THEME.diverging)
+    scale = color_scale(np.array([-0.1, 5]))
+    assert (scale.low, scale.high, scale.table) == (-5, 5, DIVERGING)
     assert min(expected(scale, 0)[:3]) > 240  # white
 
 
@@ -84,41 +125,42 @@ def test_the_not_finite_are_seen_and_change_no_other_colour(numbers):
     assert pixel(grid, 5, 0, 0) == expected(grid.scale, numbers[5, 0, 0])
 
 
-def test_gaps_have_the_ground_colour(numbers):
-    grid = draw(numbers, columns=5)
-    ground = tuple(np.round(np.multiply(to_rgba(THEME.background), 255)).astype(int).tolist())
+def test_gaps_are_clear_between_thin_lines(numbers):
+    grid = draw(np.repeat(numbers, 12, axis=1), columns=5)  # tiles of 48 pixels have gaps of four
     top, left = grid.layout.corner(1)
-    assert tuple(grid.image.get_array()[top, left - 1].tolist()) == ground
+    line = (128, 128, 128, 96)
+    gap = [tuple(grid.pixels[top, left - k].tolist()) for k in range(grid.layout.gap, 0, -1)]
+    assert gap == [line, (0, 0, 0, 0), (0, 0, 0, 0), line]
     assert grid.layout.gap <= 0.15 * max(grid.layout.tile_pixels)
-
-
-def test_white_tiles_have_a_frame_on_white_ground():
-    theme = get_theme("light")
-    grid = draw(np.stack([-np.eye(5), np.eye(5)]), theme)
-    top, left = grid.layout.corner(0)
-    assert max(grid.image.get_array()[top, left - 1][:3]) < 240
 
 
 def test_colours_show_zero_as_grey_and_the_largest_as_full():
     tile = np.zeros((1, 2, 2, 3))
     tile[0, 0, 0] = [2, 0, -2]
-    grid = draw(tile)
-    assert pixel(grid, 0, 0, 0) == (255, 128, 0, 255)
-    assert pixel(grid, 0, 1, 1) == (128, 128, 128, 255)
-    assert grid.scale is None
+    tile[0, 1, 0, 1] = np.nan
+    layout = tile_layout(1, 2, 2)
+    pixels = mosaic(tile, layout)
+    assert middle(pixels, layout, 0, 0, 0).tolist() == [255, 128, 0, 255]
+    assert middle(pixels, layout, 0, 1, 1).tolist() == [128, 128, 128, 255]
+    assert middle(pixels, layout, 0, 1, 0).tolist() == [255, 0, 255, 255]
+    halved = mosaic(tile, layout, divisors=np.array([4.0]))
+    assert middle(halved, layout, 0, 0, 0).tolist() == [191, 128, 64, 255]
 
 
 def test_bytes_are_shown_as_they_are():
     picture = np.arange(2 * 5 * 5 * 3, dtype=np.uint8).reshape(2, 5, 5, 3)
-    grid = draw(picture)
-    assert pixel(grid, 1, 2, 3) == (*picture[1, 2, 3].tolist(), 255)
+    layout = tile_layout(2, 5, 5)
+    assert middle(mosaic(picture, layout), layout, 1, 2, 3).tolist() == [*picture[1, 2, 3].tolist(), 255]
 
 
-def test_a_limit_is_said(numbers):
-    grid = draw(numbers, limit=7, noun="channels")
-    assert grid.note == "first 7 of 10 channels"
-    assert grid.layout.count == 7
-    assert draw(numbers).note == ""
+@pytest.mark.parametrize("colors", [2, 256, 257])
+def test_a_png_holds_the_pixels(colors):
+    pixels = np.zeros((20, 20, 4), np.uint8)
+    pixels.reshape(-1, 4)[:, 0] = np.arange(400) % min(colors, 256)
+    pixels[0, 0] = (1, 2, 3, 4) if colors > 256 else pixels[0, 0]
+    image = Image.open(io.BytesIO(png(pixels)))
+    assert image.mode == ("RGBA" if colors > 256 else "P")
+    np.testing.assert_array_equal(np.asarray(image.convert("RGBA")), pixels)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 20, 32, 64, 96, 97, 1000])
@@ -142,8 +184,10 @@ def test_large_tiles_are_averaged_and_that_is_said(monkeypatch):
     tiles[2] *= 3
     grid = draw(tiles, normalize="all")
     assert np.prod(grid.layout.size) < 20_000
-    assert "each pixel averages 3 x 3 values" in grid.note
+    assert grid.layout.note == "each pixel averages 3 × 3 values"
     assert pixel(grid, 2, 30, 30) == expected(grid.scale, 3)
+    assert tile_layout(1, 51, 50, side=40).note == "each pixel averages 2 × 2 values"
+    assert tile_layout(4, 10, 10).note == ""
 
 
 def test_thousands_of_tiles_stay_small():
@@ -153,7 +197,8 @@ def test_thousands_of_tiles_stay_small():
 
 def test_marks_have_a_border_and_a_sign_on_their_tiles(numbers):
     noisy, dead = Mark("noisy", "#D55E00", "o"), Mark("dead", "#0072B2", "s")
-    grid = draw(numbers, columns=5, marks={noisy: [1, 7, 99], dead: [7]})
+    grid = draw(numbers, columns=5)
+    mark_tiles(grid.axes, grid.layout, {noisy: [1, 7, 99], dead: [7]})
     found = {c.get_gid(): c for c in grid.axes.collections}
     assert isinstance(found["border noisy"], PatchCollection)
     assert isinstance(found["sign dead"], PathCollection)
@@ -168,7 +213,8 @@ def test_marks_have_a_border_and_a_sign_on_their_tiles(numbers):
 
 
 def test_labels_stand_above_their_tiles(numbers):
-    grid = draw(numbers, columns=5, labels=[str(i) for i in range(10)], strip=0.6)
+    grid = draw(numbers, columns=5, strip=0.6)
+    label_tiles(grid.axes, grid.layout, [str(i) for i in range(10)], 6.0, THEME)
     for i, text in enumerate(grid.axes.texts):
         x, y = text.get_position()
         top, left = grid.layout.corner(i)
@@ -178,17 +224,12 @@ def test_labels_stand_above_their_tiles(numbers):
 
 def test_the_colour_bar_can_be_read_back():
     figure = new_figure(4, 4, THEME)
-    axes = color_bar(figure, 0.2, 0.2, color_scale(np.array([-0.25, 0.1]), THEME), THEME, "weight")
+    axes = color_bar(figure, 0.2, 0.2, color_scale(np.array([-0.25, 0.1])), THEME, "weight")
     assert [t.get_text() for t in axes.get_xticklabels()] == ["−0.25", "0", "0.25"]
     assert axes.get_xticks().tolist() == [-0.25, 0, 0.25]
 
 
-@pytest.mark.parametrize("tiles", [np.zeros((0, 3, 3)), np.zeros((2, 0, 3))])
-def test_nothing_to_draw_is_an_error(tiles):
-    with pytest.raises(CnnvizError, match="make no picture"):
-        draw(tiles)
-
-
-def test_unknown_normalization_is_an_error(numbers):
-    with pytest.raises(CnnvizError, match="unknown normalization 'each'"):
-        draw(numbers, normalize="each")
+@pytest.mark.parametrize("shape", [(0, 3, 3), (2, 0, 3)])
+def test_nothing_to_draw_is_an_error(shape):
+    with pytest.raises(CnnvizError, match="make no image"):
+        tile_layout(*shape)

@@ -25,6 +25,11 @@ def escape(value: object) -> str:
     return html.escape(printable(str(value)))
 
 
+def data_uri(data: bytes, type: str = "png") -> str:
+    """Returns bytes as an address that holds them."""
+    return f"data:image/{type};base64,{base64.b64encode(data).decode('ascii')}"
+
+
 def json_element(data: Any, attributes: str = "") -> str:
     """Returns data as an element for the page's script; "<" and the like are escaped, so it cannot end early.
 

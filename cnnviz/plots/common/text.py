@@ -50,6 +50,12 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
     return sum(_letter_width(letter, bold) for letter in text) * size / 100
 
 
+def number_label(value: float) -> str:
+    """Returns ``value`` in three digits with a true minus sign, e.g. "−0.0123"; up to a million "12,345"."""
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
 def percent(share: float) -> str:
     """Returns a share in whole per cent; 100% is said only of all."""
     return f"{min(share, 0.99) if share < 1 else 1:.0%}"

@@ -35,7 +35,7 @@ FORMATS = ("png", "svg", "pdf", "eps", "jpg", "jpeg", "webp", "tif", "tiff")
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of a style: backgrounds, lines, text, the cycle of series and the colour maps."""
+    """Colours of a style: backgrounds, lines, text, and the cycle of series."""
 
     name: str
     background: str
@@ -47,8 +47,6 @@ class Theme:
     accent: str
     warning: str
     series: tuple[str, ...]
-    sequential: str
-    diverging: str
 
 
 _THEMES = {
@@ -63,8 +61,6 @@ _THEMES = {
         accent="#0072B2",
         warning="#C1272D",
         series=SERIES,
-        sequential="viridis",
-        diverging="RdBu_r",
     ),
     "dark": Theme(
         name="dark",
@@ -77,8 +73,6 @@ _THEMES = {
         accent="#4FA8E0",
         warning="#FF6B6B",
         series=_SERIES_DARK,
-        sequential="viridis",
-        diverging="RdBu_r",
     ),
 }
 
@@ -98,7 +92,7 @@ def get_theme(name: str = "light") -> Theme:
 
 def mix(color: str, other: str, share: float) -> str:
     """Returns ``color`` with the ``share`` (0 to 1) of ``other`` mixed in, all as "#RRGGBB"."""
-    pairs = zip(_channels(color), _channels(other), strict=True)
+    pairs = zip(channels_of(color), channels_of(other), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * share):02X}" for a, b in pairs)
 
 
@@ -107,7 +101,8 @@ def kind_fill(kind: str, theme: Theme) -> str:
     return mix(KIND_COLORS[kind], theme.background, 0.78 if theme.name == "light" else 0.60)
 
 
-def _channels(color: str) -> tuple[int, ...]:
+def channels_of(color: str) -> tuple[int, ...]:
+    """Returns red, green and blue (0 to 255) of "#RRGGBB"."""
     return tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
 
 

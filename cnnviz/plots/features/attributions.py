@@ -11,7 +11,8 @@ from cnnviz.analysis.attribution import Attribution
 from cnnviz.analysis.features import class_text
 from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure
-from cnnviz.plots.common.mosaic import BAD_COLOR, ColorScale, color_bar, inch_text
+from cnnviz.plots.common.mosaic import DIVERGING, ColorScale
+from cnnviz.plots.common.panels import color_bar, inch_text
 from cnnviz.plots.common.text import fit, wrap
 from cnnviz.plots.common.theme import Theme
 from cnnviz.plots.features.overlay import blend, draw_seen, gray_rgb
@@ -122,8 +123,8 @@ def attribution_overlay(
     values = np.where(np.isfinite(attribution.values), attribution.values, 0)
     values = _averaged(values, min(values.shape) // 64)
     strongest = float(np.percentile(np.abs(values), _PERCENTILE)) or float(np.abs(values).max()) or 1.0
-    cmap = theme.diverging if attribution.signed else "inferno"
-    scale = ColorScale(-strongest if attribution.signed else 0.0, strongest, cmap, BAD_COLOR)
+    low, table = (-strongest, DIVERGING) if attribution.signed else (0.0, "inferno")
+    scale = ColorScale(low, strongest, table)
     return scale, blend(gray_rgb(seen), np.clip(values / strongest, -1, 1), scale)
 
 

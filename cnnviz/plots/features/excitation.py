@@ -11,8 +11,9 @@ from cnnviz.analysis.attribution import Excitation
 from cnnviz.analysis.top_images import TopImages
 from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure
-from cnnviz.plots.common.mosaic import inch_axes, inch_text, number_label, tile_grid, tile_layout
-from cnnviz.plots.common.text import fit, wrap
+from cnnviz.plots.common.mosaic import mosaic, tile_layout
+from cnnviz.plots.common.panels import inch_axes, inch_text, label_tiles, show_mosaic
+from cnnviz.plots.common.text import fit, number_label, wrap
 from cnnviz.plots.common.theme import Theme
 
 _WIDEST = 9.6
@@ -99,9 +100,8 @@ def _grid(
     for k, line in enumerate(wrap(facts, inner, 9 / 72, most=2, after=" ")):
         inch_text(figure, _MARGIN, 0.5 + 0.16 * k, line, 9, theme.muted)
     axes = inch_axes(figure, left, _HEAD, across, down)
-    tile_grid(
-        axes, tiles, theme, columns=columns, labels=labels, label_size=label_size, strip=strip, gap=_GAP
-    )
+    show_mosaic(axes, mosaic(tiles, layout))
+    label_tiles(axes, layout, labels, label_size, theme)
     return figure, down / layout.rows
 
 

@@ -17,7 +17,8 @@ from cnnviz.analysis.preprocessing import GREY, load_input
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure, save_figure
-from cnnviz.plots.common.mosaic import BAD_COLOR, ColorScale, color_bar, inch_axes, inch_text
+from cnnviz.plots.common.mosaic import ColorScale
+from cnnviz.plots.common.panels import color_bar, inch_axes, inch_text
 from cnnviz.plots.common.text import fit, wrap
 from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.features.overlay import draw_box, draw_seen
@@ -137,10 +138,7 @@ def default_limit(layers: int) -> int:
 def _common_scales(rows: Sequence[FeatureRow]) -> list[ColorScale]:
     """The scales of maps that are each divided by their largest value: from 0, and around 0."""
     signed = {row.scale.is_signed: row.scale for row in rows if isinstance(row, MapsRow)}
-    return [
-        ColorScale(-1.0 if is_signed else 0.0, 1.0, signed[is_signed].cmap, BAD_COLOR)
-        for is_signed in sorted(signed)
-    ]
+    return [signed[is_signed].relative for is_signed in sorted(signed)]
 
 
 def _draw_common_bars(figure: Figure, scales: Sequence[ColorScale], top: float, theme: Theme) -> None:

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cnnviz.analysis.preprocessing import GREY
-from cnnviz.plots.common.mosaic import ColorScale, inch_axes
+from cnnviz.plots.common.mosaic import ColorScale
+from cnnviz.plots.common.panels import inch_axes
 from cnnviz.plots.common.theme import Theme
 
 Box = tuple[float, float, float, float]
@@ -57,7 +58,6 @@ def blend(picture: np.ndarray, shares: np.ndarray, scale: ColorScale) -> np.ndar
 
     Colours weigh as much as the share is strong, so that the image stays visible where it is not.
     """
-    unit = ColorScale(-1.0 if scale.is_signed else 0.0, 1.0, scale.cmap, scale.bad)
-    colors = unit.colors(shares)[..., :3].astype(np.float64)
+    colors = scale.relative.colors(shares)[..., :3].astype(np.float64)
     weight = (0.15 + 0.7 * np.clip(np.abs(shares), 0, 1))[..., None]
     return np.round(picture * (1 - weight) + colors * weight).astype(np.uint8)

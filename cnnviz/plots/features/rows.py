@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,15 +16,15 @@ from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import style_axes
 from cnnviz.plots.common.mosaic import (
     TileLayout,
-    color_bar,
+    block_means,
     color_scale,
-    inch_axes,
-    inch_text,
-    number_label,
-    tile_grid,
+    largest,
+    mosaic,
+    own_divisors,
     tile_layout,
 )
-from cnnviz.plots.common.text import fit, percent, text_width
+from cnnviz.plots.common.panels import color_bar, inch_axes, inch_text, label_tiles, show_mosaic
+from cnnviz.plots.common.text import fit, number_label, percent, text_width
 from cnnviz.plots.common.theme import Theme
 from cnnviz.plots.features.overlay import Box, blend, draw_box, draw_seen, gray_rgb, nearest
 
@@ -126,7 +125,7 @@ class MapsRow(FeatureRow):
         height, width = self._tile_sides()
         self.columns = _column_count(len(self.shown), options.limit, width / height)
         self.gap = _GAP * min(1, 2 * height / width)  # of tiles much wider than high a smaller share
-        self.scale = color_scale(self.values[self.channels], self.theme)
+        self.scale = color_scale(self.values[self.channels])
         self.layout = self._layout()
         self.grid_height = self.layout.height_at(GRID_WIDTH)
         self.box = self._field_on_image()
@@ -176,17 +175,16 @@ class MapsRow(FeatureRow):
         size = self._layout(rows * columns).size
         width = GRID_WIDTH * size[1] / self.layout.size[1]
         axes = inch_axes(figure, GRID_LEFT, top, width, width * size[0] / size[1])
-        tile = self.layout.tile_width_at(GRID_WIDTH) * self.layout.height / self.layout.width
-        options: dict[str, Any] = {
-            "columns": columns, "strip": _LABEL / tile, "gap": self.gap, "label_size": _LABEL_SIZE,
-            "labels": [str(channel) for channel in self.shown], "noun": "maps",
-        }  # fmt: skip
-        tiles: Any = self.values[self.shown]
+        layout = replace(self.layout, count=len(self.shown), rows=rows, columns=columns)
+        maps = self.values[self.shown]
         if self.options.overlay:
-            tiles = self._overlays(tiles)
+            pixels = mosaic(self._overlays(maps), layout)
         elif self.options.normalize == "layer":
-            options |= {"normalize": "all", "scale": self.scale}
-        tile_grid(axes, tiles, self.theme, **options)
+            pixels = mosaic(maps, layout, self.scale)
+        else:
+            pixels = mosaic(maps, layout, color_scale(maps).relative, own_divisors(maps))
+        show_mosaic(axes, pixels)
+        label_tiles(axes, layout, [str(channel) for channel in self.shown], _LABEL_SIZE, self.theme)
 
     def _overlays(self, maps: np.ndarray) -> list[np.ndarray]:
         """Each map enlarged and laid over the image, as bytes (H, W, 3)."""
@@ -195,8 +193,8 @@ class MapsRow(FeatureRow):
         for values in maps:
             finite = np.where(np.isfinite(values), values, 0)
             is_common = self.options.normalize == "layer"
-            largest = self.scale.high if is_common else max(float(np.abs(finite).max()), 1e-30)
-            tiles.append(blend(picture, nearest(finite / largest, picture.shape[:2]), self.scale))
+            high = self.scale.high if is_common else max(largest(values), 1e-30)
+            tiles.append(blend(picture, nearest(finite / high, picture.shape[:2]), self.scale))
         return tiles
 
 
@@ -245,10 +243,11 @@ class TableRow(FeatureRow):
     def draw_body(self, figure: Figure, top: float) -> None:
         rows, columns = self.table.shape
         axes = inch_axes(figure, GRID_LEFT, top, GRID_WIDTH, self.plot_height)
-        scale = color_scale(self.table, self.theme)
-        means, block = _column_means(self.table)
-        axes.imshow(scale.colors(means), extent=(-0.5, columns - 0.5, rows - 0.5, -0.5), aspect="auto",
-                    interpolation="nearest")  # fmt: skip
+        scale = color_scale(self.table)
+        block = -(-columns // _WIDEST)
+        extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
+        pixels = scale.colors(block_means(self.table, 1, block))
+        axes.imshow(pixels, extent=extent, aspect="auto", interpolation="nearest")
         style_axes(axes, self.theme, None)
         _small_ticks(axes, self.theme)
         note = f"values of {counted(rows, 'row')} and {counted(columns, 'column')}"
@@ -264,15 +263,6 @@ class TableRow(FeatureRow):
 def counted(count: int, noun: str) -> str:
     """Returns "1 row", "2 rows"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _column_means(table: np.ndarray) -> tuple[np.ndarray, int]:
-    """The table with at most _WIDEST columns, and how many of its columns each averages."""
-    columns = table.shape[1]
-    block = -(-columns // _WIDEST)
-    starts = np.arange(0, columns, block)
-    sums = np.add.reduceat(table.astype(np.float64), starts, axis=1)
-    return sums / np.diff([*starts, columns]), block
 
 
 def evenly_spaced(total: int, most: int) -> np.ndarray:

@@ -17,16 +17,15 @@ from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure, style_axes
 from cnnviz.plots.common.filters import FilterOptions
 from cnnviz.plots.common.mosaic import (
+    DIVERGING,
     ColorScale,
-    color_bar,
     color_scale,
     gray_scale,
-    inch_axes,
-    inch_text,
     largest,
-    tile_grid,
+    mosaic,
     tile_layout,
 )
+from cnnviz.plots.common.panels import color_bar, inch_axes, inch_text, show_mosaic
 from cnnviz.plots.common.text import fit, text_width, wrap
 from cnnviz.plots.common.theme import KIND_COLORS, Theme, get_theme
 from cnnviz.plots.weights.forms import (
@@ -237,10 +236,10 @@ def _draw_difference(figure: Figure, section: _Difference, top: float) -> None:
     draw_heading(figure, drift.after.bank, tiles.note, theme, top)
     top += HEADING
     before, after = tiles.of(drift.before.bank.filters), tiles.of(drift.after.bank.filters)
-    common = _scale(np.concatenate([before.ravel(), after.ravel()]), tiles.kind, theme)
+    common = _scale(np.concatenate([before.ravel(), after.ravel()]), tiles.kind)
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite has a colour
         change = np.subtract(after, before)
-    moved = _scale(change.ravel(), tiles.kind, theme, is_signed=True)
+    moved = _scale(change.ravel(), tiles.kind, is_signed=True)
     panels = (("before", before, common), ("after", after, common), ("after − before", change, moved))
     width, height = section.panel_size
     for i, (name, values, scale) in enumerate(panels):
@@ -263,25 +262,22 @@ def _draw_panel(axes: Axes, values: np.ndarray, tiles: _Tiles, scale: ColorScale
             spine.set_color(theme.edge)
             spine.set_linewidth(0.6)
         return
-    divisors = np.full(len(values), scale.high) if tiles.kind == "color" else None
-    tile_grid(
-        axes,
-        values,
-        theme,
-        normalize="all" if divisors is None else divisors,
-        scale=None if tiles.kind == "color" else scale,
-        columns=tiles.columns,
-    )
+    layout = tile_layout(len(values), values.shape[1], values.shape[2], tiles.columns)
+    if tiles.kind == "color":
+        pixels = mosaic(values, layout, divisors=np.full(len(values), scale.high))
+    else:
+        pixels = mosaic(values, layout, scale)
+    show_mosaic(axes, pixels)
 
 
-def _scale(values: np.ndarray, kind: str, theme: Theme, is_signed: bool = False) -> ColorScale:
+def _scale(values: np.ndarray, kind: str, is_signed: bool = False) -> ColorScale:
     if kind == "color":
         return gray_scale(largest(values) or 1.0)
     if kind == "matrix":  # a few large weights would leave the many in a matrix without colour
         bound = np.quantile(np.abs(values[np.isfinite(values)]), _MATRIX_SHARE) if values.size else 0
         values = np.clip(values, -bound, bound) if bound > 0 else values
-    scale = color_scale(values, theme)
-    return ColorScale(-scale.high, scale.high, theme.diverging, scale.bad) if is_signed else scale
+    scale = color_scale(values)
+    return ColorScale(-scale.high, scale.high, DIVERGING) if is_signed else scale
 
 
 def _drift_lines(drift: LayerDrift) -> list[tuple[str, str, None]]:

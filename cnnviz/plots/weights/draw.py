@@ -17,18 +17,23 @@ from cnnviz.plots.common.filters import FilterOptions
 from cnnviz.plots.common.mosaic import (
     GAP,
     ColorScale,
-    Mark,
-    TileGrid,
-    color_bar,
+    TileLayout,
     color_scale,
     gray_scale,
-    inch_axes,
-    inch_text,
-    largest,
-    number_label,
-    tile_grid,
+    mosaic,
+    own_divisors,
     tile_layout,
 )
+from cnnviz.plots.common.panels import (
+    Mark,
+    color_bar,
+    inch_axes,
+    inch_text,
+    label_tiles,
+    mark_tiles,
+    show_mosaic,
+)
+from cnnviz.plots.common.text import number_label
 from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.weights.forms import (
     BAR,
@@ -328,16 +333,14 @@ def _divisors(section: _Section) -> np.ndarray | None:
     """What each filter shown is divided by; None for one scale."""
     if section.options.normalize == "layer":
         return None
-    return np.array([largest(one) for one in section.shown_filters])
+    return own_divisors(section.shown_filters)
 
 
 def _layer_scale(section: _Section) -> ColorScale:
     """The scale of values, or of values divided by the filter's largest."""
     ends = np.array([section.health.low.min(), section.health.high.max()])
-    scale = color_scale(ends, section.theme)
-    if section.options.normalize == "layer":
-        return scale
-    return ColorScale(-1.0 if scale.is_signed else 0.0, 1.0, scale.cmap, scale.bad)
+    scale = color_scale(ends)
+    return scale if section.options.normalize == "layer" else scale.relative
 
 
 def _marked(section: _Section, shown: int) -> dict[Mark, list[int]]:
@@ -359,19 +362,14 @@ def _draw_grid(figure: Figure, section: _Section, top: float) -> ColorScale:
         divisors = divisors if divisors is not None else np.full(count, scale.high)
     else:
         shown_scale, tiles = scale, section.shown_filters[:, 0]
-    grid = tile_grid(
-        axes,
-        tiles,
-        section.theme,
-        normalize="all" if divisors is None else divisors,
-        scale=None if section.kind == "color" else scale,
-        columns=section.columns,
-        labels=[str(n) for n in section.numbers[:count]] if section.strip else None,
-        strip=section.strip,
-        marks=_marked(section, count),
-    )
-    if not section.strip:  # then each row has the number of its first tile
-        _label_rows(axes, section, grid, range(0, count, section.columns), {})
+    layout = tile_layout(count, tiles.shape[1], tiles.shape[2], section.columns, strip=section.strip)
+    show_mosaic(axes, mosaic(tiles, layout, None if section.kind == "color" else scale, divisors))
+    mark_tiles(axes, layout, _marked(section, count))
+    if section.strip:
+        numbers = [str(number) for number in section.numbers[:count]]
+        label_tiles(axes, layout, numbers, 6.0, section.theme)
+    else:  # then each row has the number of its first tile
+        _label_rows(axes, section, layout, range(0, count, section.columns), {})
     _name_bands(axes, section)
     return shown_scale
 
@@ -401,28 +399,21 @@ def _draw_rows(figure: Figure, section: _Section, top: float) -> ColorScale:
         left = MARGIN + _GUTTER + block * (section.width + _GUTTER + _BLOCK_GAP)
         layout = tile_layout(len(tiles), tiles.shape[1], tiles.shape[2], channels, gap=_ROW_GAP)
         axes = inch_axes(figure, left, top, section.width, layout.height_at(section.width))
-        grid = tile_grid(
-            axes,
-            tiles,
-            section.theme,
-            normalize="all" if divisors is None else divisors[start:stop].repeat(channels),
-            scale=scale,
-            columns=channels,
-            gap=_ROW_GAP,
-        )
-        _label_rows(axes, section, grid, range(start, stop), places)
+        own = None if divisors is None else divisors[start:stop].repeat(channels)
+        show_mosaic(axes, mosaic(tiles, layout, scale, own))
+        _label_rows(axes, section, layout, range(start, stop), places)
     return scale
 
 
 def _label_rows(
-    axes: Axes, section: _Section, grid: TileGrid, rows: range, places: Mapping[Mark, Sequence[int]]
+    axes: Axes, section: _Section, layout: TileLayout, rows: range, places: Mapping[Mark, Sequence[int]]
 ) -> None:
     """Writes the number of each row's (first) filter left of it, with its signs."""
-    height = grid.layout.tile_pixels[0]
+    height = layout.tile_pixels[0]
     inches = axes.get_position().height * axes.figure.get_size_inches()[1]  # type: ignore[union-attr]
-    points = inches * 72 * height / grid.layout.size[0]
-    tops = [grid.layout.corner(i * grid.layout.columns)[0] for i in range(len(rows))]
-    centers = [1 - (top + height / 2) / grid.layout.size[0] for top in tops]
+    points = inches * 72 * height / layout.size[0]
+    tops = [layout.corner(i * layout.columns)[0] for i in range(len(rows))]
+    centers = [1 - (top + height / 2) / layout.size[0] for top in tops]
     _write_numbers(axes, section, rows, centers, points, places)
 
 

@@ -17,15 +17,14 @@ from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure, style_axes
 from cnnviz.plots.common.filters import FilterOptions
 from cnnviz.plots.common.mosaic import (
-    TileGrid,
-    color_bar,
+    TileLayout,
+    color_scale,
     gray_scale,
-    inch_axes,
-    inch_text,
     largest,
-    tile_grid,
+    mosaic,
     tile_layout,
 )
+from cnnviz.plots.common.panels import color_bar, inch_axes, inch_text, show_mosaic
 from cnnviz.plots.common.text import fit, text_width
 from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.weights.forms import (
@@ -101,7 +100,7 @@ class _Film:
                 rows.append(in_color(bank.filters[self.numbers], self.options.channel_order))
             else:
                 rows.append(bank.filters[self.numbers, self.strongest])
-        highest = [max(largest(row[i]) for row in rows) for i in range(len(self.numbers))]
+        highest = [max(largest(row[i]) for row in rows) or 1.0 for i in range(len(self.numbers))]
         return np.concatenate(rows), np.tile(highest, len(rows))
 
     def draw(self) -> Figure:
@@ -130,26 +129,28 @@ class _Film:
         top += HEADING + _NUMBERS
         left = MARGIN + gutter
         axes = inch_axes(figure, left, top, width, grid_height)
-        grid = tile_grid(axes, tiles, theme, normalize=divisors, columns=columns)
+        scale = None if self.is_color else color_scale(tiles).relative
+        show_mosaic(axes, mosaic(tiles, layout, scale, divisors))
         for row, name in enumerate(names):
-            y = grid.layout.corner(row * columns)[0] + grid.layout.tile_pixels[0] / 2
-            inch = top + y / grid.layout.size[0] * grid_height
+            y = layout.corner(row * columns)[0] + layout.tile_pixels[0] / 2
+            inch = top + y / layout.size[0] * grid_height
             inch_text(figure, left - 0.1, inch, name, 8.5, theme.text, ha="right", va="center_baseline")
-        self._number_columns(figure, grid, left, top, width)
-        scale = grid.scale or gray_scale(1.0)
+        self._number_columns(figure, layout, left, top, width)
         label = "weight / largest |weight| of the filter in all snapshots"
         label = f"red, green and blue each: {label}; grey is 0" if self.is_color else label
-        color_bar(figure, left, top + grid_height + 0.1, scale, theme, label)
+        color_bar(figure, left, top + grid_height + 0.1, scale or gray_scale(1.0), theme, label)
         self._draw_charts(figure, top + below)
         return figure
 
-    def _number_columns(self, figure: Figure, grid: TileGrid, left: float, top: float, width: float) -> None:
+    def _number_columns(
+        self, figure: Figure, layout: TileLayout, left: float, top: float, width: float
+    ) -> None:
         """Writes filter (and channel) numbers above the columns."""
         is_chosen = not self.is_color and self.banks[-1].filters.shape[1] > 1
         for i, number in enumerate(self.numbers):
-            x = grid.layout.corner(i)[1] + grid.layout.tile_pixels[1] / 2
+            x = layout.corner(i)[1] + layout.tile_pixels[1] / 2
             text = f"{number}, c{self.strongest[i]}" if is_chosen else str(number)
-            inch = left + x / grid.layout.size[1] * width
+            inch = left + x / layout.size[1] * width
             inch_text(figure, inch, top - 0.14, text, 6.5, self.theme.muted, ha="center")
 
     def _draw_charts(self, figure: Figure, top: float) -> None:

@@ -14,8 +14,9 @@ from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth
 from cnnviz.analysis.summary import shape_text
 from cnnviz.formats.text import printable
 from cnnviz.plots.common.kinds import kind_of
-from cnnviz.plots.common.mosaic import BAD_COLOR, Mark, inch_axes, inch_text, keep_ends_inside, number_label
-from cnnviz.plots.common.text import fit, percent, text_width
+from cnnviz.plots.common.mosaic import BAD_COLOR
+from cnnviz.plots.common.panels import Mark, inch_axes, inch_text, keep_ends_inside
+from cnnviz.plots.common.text import fit, number_label, percent, text_width
 from cnnviz.plots.common.theme import KIND_COLORS, Theme
 
 MOST_CHANNELS = 64  # of one filter, where not all tiles fit

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth, median
-from cnnviz.plots.common.mosaic import inch_axes, inch_text
+from cnnviz.plots.common.panels import inch_axes, inch_text
 from cnnviz.plots.common.text import text_width
 from cnnviz.plots.common.theme import KIND_COLORS, Theme
 from cnnviz.plots.weights.forms import MARGIN, WIDTH, bank_kind, finding_mark, finding_sign, layer_kinds
