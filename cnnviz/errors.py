@@ -1,4 +1,4 @@
-"""The errors that cnnviz raises on purpose: each is one sentence with the place and the way out.
+"""The errors that cnnviz raises on purpose: each is one sentence with the place and what to do.
 
 The command line prints them as ``Error: ...`` without a traceback; any other exception is a bug.
 """
@@ -14,10 +14,10 @@ _LONG_WORD = re.compile(rf"[^\s/]{{{_LONGEST_WORD + 1},}}")
 
 
 def escaped(text: str, keep: str = "") -> str:
-    """Returns ``text`` with what could steer a terminal or break a line written as an escape: \\x1b, \\n.
+    """Returns ``text`` with characters that could control a terminal or break a line escaped: \\x1b, \\n.
 
-    These are all characters that are not printable, halves of surrogate pairs and marks that turn the
-    direction of writing included; spaces of any kind and those in ``keep`` stay.
+    These are all characters that are not printable, including halves of surrogate pairs and marks that
+    change the direction of writing; spaces of any kind and the characters in ``keep`` stay.
     """
     if text.isprintable():
         return text
@@ -28,46 +28,46 @@ def escaped(text: str, keep: str = "") -> str:
     )  # fmt: skip
 
 
-def shortened(text: str, most: int) -> str:
-    """Returns ``text`` with an ellipsis in place of its middle where it is longer than ``most``."""
-    return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - most // 3 :]}"
+def shortened(text: str, limit: int) -> str:
+    """Returns ``text`` with its middle replaced by an ellipsis if it is longer than ``limit``."""
+    return text if len(text) <= limit else f"{text[: limit // 2]}…{text[len(text) - limit // 3 :]}"
 
 
 def one_line(text: str) -> str:
-    """Returns ``text``, which may hold any name from any file, as one line of sane length for a terminal."""
+    """Returns ``text``, which may contain names from files, as one line of limited length for a terminal."""
     brief = _LONG_WORD.sub(lambda found: shortened(found[0], 120), escaped(text))
     return shortened(brief, _LONGEST_MESSAGE)
 
 
 class CnnvizError(Exception):
-    """The user, a file or the machine is at fault, and the message says how to go on.
+    """An error of the user, a file or the machine; the message says what to do.
 
-    The message is one line: control characters in it are escaped, and names of hundreds of letters cut.
+    The message is one line: control characters in it are escaped, and very long names shortened.
     """
 
     def __init__(self, message: str = ""):
-        # A sentence may end in a hint, which has its own mark: "did you mean 'x'?"
+        # A sentence may end in a hint, which has its own punctuation: "did you mean 'x'?"
         super().__init__(one_line(message.replace("'?.", "'?")))
 
 
 class FileError(CnnvizError):
-    """A file is missing, unreadable, unwritable, cut short or not what its name says."""
+    """A file is missing, unreadable, unwritable, truncated or not what its name says."""
 
 
 class NetError(CnnvizError):
-    """A net or solver definition cannot work: unknown type or bottom, wrong shape, bad parameter."""
+    """A net or solver definition is invalid: unknown type or bottom, wrong shape, bad parameter."""
 
 
 class WeightsError(CnnvizError):
-    """Weights or solver states do not fit the net that should take them."""
+    """Weights or a solver state do not match the net."""
 
 
 class DeviceError(CnnvizError):
-    """No usable OpenCL device, out of device memory, or a kernel that cannot be built."""
+    """No usable OpenCL device, out of device memory, or a kernel that does not build."""
 
 
 class MissingDependencyError(CnnvizError):
-    """An optional package is not installed; the message names the extra that brings it."""
+    """An optional package is not installed; the message names the extra that provides it."""
 
 
 def require(package: str, extra: str, purpose: str):
@@ -89,7 +89,7 @@ def require(package: str, extra: str, purpose: str):
 def did_you_mean(name: str, known, cutoff: float = 0.6) -> str:
     """Returns "; did you mean 'x'?" for the closest of ``known``, or an empty string.
 
-    ``cutoff`` is how alike the two must be, from 0 to 1.
+    ``cutoff`` is the similarity that is needed, from 0 to 1.
     """
     import difflib
 
@@ -99,8 +99,8 @@ def did_you_mean(name: str, known, cutoff: float = 0.6) -> str:
 
 
 def for_the_first(limit: int, otherwise):
-    """Decorates a slow function of one text: its answers are kept, and from ``limit`` texts on it is not
-    called any more: the answer is ``otherwise``. A file may hold any number of names that are nearly right.
+    """Returns a decorator for a slow function of one text: its results are cached, and after ``limit``
+    different texts the result is ``otherwise``. A file may contain any number of misspelled names.
     """
 
     def decorate(function):
@@ -118,7 +118,7 @@ def for_the_first(limit: int, otherwise):
 
 
 def _escape_names(record: logging.LogRecord) -> bool:
-    """Keeps names from files from breaking lines of the log: they come as arguments of its messages."""
+    """Escapes names from files in the log, which are the arguments of its messages."""
     if isinstance(record.args, tuple):
         record.args = tuple(one_line(arg) if isinstance(arg, str) else arg for arg in record.args)
     return True
