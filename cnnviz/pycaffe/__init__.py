@@ -1,6 +1,6 @@
-"""pycaffe's face: programs that were written for Caffe's Python module run on cnnviz's engine.
+"""pycaffe's interface: programs that were written for Caffe's Python module run on cnnviz's engine.
 
-Change ``import caffe`` to ``import cnnviz.pycaffe as caffe``; or leave the program as it is and start it by
+Change ``import caffe`` to ``import cnnviz.pycaffe as caffe``; or leave the program as it is and start it with
 ``python -m cnnviz.pycaffe program.py``; or call ``cnnviz.pycaffe.install()`` before ``import caffe``.
 """
 
@@ -61,7 +61,7 @@ _MODULES = (
 
 
 def install() -> None:
-    """Makes ``import caffe`` and its submodules mean this package, in this process."""
+    """Makes ``import caffe`` and its submodules import this package, in this process."""
     sys.modules["caffe"] = sys.modules[__name__]
     for name in _MODULES:
         sys.modules[f"caffe.{name}"] = importlib.import_module(f"{__name__}.{name}")

@@ -1,4 +1,4 @@
-"""python -m cnnviz.pycaffe PROGRAM [ARGUMENT...]: runs a program whose ``import caffe`` means cnnviz.
+"""python -m cnnviz.pycaffe PROGRAM [ARGUMENT...]: runs a program whose ``import caffe`` imports cnnviz.
 
 The program is trusted: Python layers beside it, and in folders that it puts on ``sys.path``, run.
 """
@@ -25,7 +25,7 @@ def _reach_children() -> None:
 
 
 def main() -> None:
-    """Runs the program; an error of cnnviz's is one sentence on the error stream and exit code 1."""
+    """Runs the program; an error of cnnviz's is one sentence on stderr and exit code 1."""
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
         sys.exit(__doc__)
     del sys.argv[0]

@@ -30,7 +30,7 @@ from cnnviz.pycaffe.process import (
 )
 from cnnviz.pycaffe.timer import Timer
 
-# Lists of other things are plain lists here.
+# Lists of other types are plain lists here.
 BoolVec = CallbackVec = DtypeVec = IntVec = LayerVec = NetVec = RawBlobVec = StringVec = list
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""A net that names what pictures show. pycaffe's caffe.Classifier."""
+"""A net that classifies images. pycaffe's caffe.Classifier."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from cnnviz.pycaffe import io
 from cnnviz.pycaffe.net import Net
 
 
-class PictureNet(Net):
-    """A net in TEST phase with one input for pictures, and the Transformer that feeds it.
+class ImageInputNet(Net):
+    """A net in phase TEST with one input for images, and the Transformer that preprocesses them.
 
     Args:
         model_file: its prototxt.
         pretrained_file: its weights.
-        mean: (K,) or (K, H, W), taken away after ``raw_scale``.
+        mean: (K,) or (K, H, W), subtracted after ``raw_scale``.
         input_scale: factor after the mean.
         raw_scale: factor before the mean: 255 for a net that was trained on bytes.
         channel_swap: order of the channels: (2, 1, 0) for a net that was trained on BGR.
@@ -47,19 +47,19 @@ class PictureNet(Net):
         if channel_swap is not None:
             self.transformer.set_channel_swap(name, channel_swap)
 
-    def run(self, pictures: Iterable[np.ndarray]) -> np.ndarray:
-        """Returns the first output for each picture (H, W, K)."""
+    def run(self, images: Iterable[np.ndarray]) -> np.ndarray:
+        """Returns the first output for each image (H, W, K)."""
         name = self.inputs[0]
-        batch = np.stack([self.transformer.preprocess(name, picture) for picture in pictures])
+        batch = np.stack([self.transformer.preprocess(name, image) for image in images])
         return self.forward_all(**{name: batch})[self.outputs[0]]
 
 
-class Classifier(PictureNet):
-    """Scores pictures by a net.
+class Classifier(ImageInputNet):
+    """Scores images with a net.
 
     Args:
-        image_dims: (height, width) to bring pictures to before they are cropped; default: the input's.
-        others: see PictureNet.
+        image_dims: (height, width) that images are resized to before they are cropped; default: the input's.
+        others: see ImageInputNet.
     """
 
     def __init__(
@@ -78,21 +78,22 @@ class Classifier(PictureNet):
         self.image_dims = tuple(image_dims or self.crop_dims)
 
     def predict(self, inputs: Iterable[np.ndarray], oversample: bool = True) -> np.ndarray:
-        """Returns the net's output for each picture.
+        """Returns the net's output for each image.
 
         Args:
-            inputs: pictures (H, W, K) as ``caffe.io.load_image`` returns them.
-            oversample: the mean over the corners, the middle and their mirror images; else the middle.
+            inputs: images (H, W, K) as ``caffe.io.load_image`` returns them.
+            oversample: whether to average over the corners, the center and their mirror images instead of
+                using the center alone.
 
         Returns:
-            (number of pictures, number of classes).
+            (number of images, number of classes).
         """
-        pictures = [io.resize_image(picture, self.image_dims) for picture in inputs]
+        images = [io.resize_image(image, self.image_dims) for image in inputs]
         if oversample:
-            crops = io.oversample(pictures, self.crop_dims)
+            crops = io.oversample(images, self.crop_dims)
         else:
             top, left = (np.array(self.image_dims) - np.array(self.crop_dims)) // 2
             height, width = self.crop_dims
-            crops = np.stack([p[top : top + height, left : left + width] for p in pictures])
+            crops = np.stack([image[top : top + height, left : left + width] for image in images])
         scores = self.run(crops)
-        return scores.reshape(len(pictures), -1, *scores.shape[1:]).mean(axis=1)
+        return scores.reshape(len(images), -1, *scores.shape[1:]).mean(axis=1)

@@ -1,4 +1,4 @@
-"""Where the units of one top lie on another: crops that fit. pycaffe's caffe.coord_map."""
+"""Maps between the coordinates of tops, for crops that align them. pycaffe's caffe.coord_map."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AxisMismatchException(NetError):
 
 
 class CropException(NetError, AssertionError):
-    """No crop brings one top over the other; pycaffe's programs catch AssertionError."""
+    """No crop aligns one top with the other; pycaffe's programs catch AssertionError."""
 
 
 class CoordMap(NamedTuple):
@@ -36,9 +36,9 @@ class CoordMap(NamedTuple):
     shift: Any = 0.0
 
     def then(self, other: CoordMap) -> CoordMap:
-        """Returns this map and ``other`` after it.
+        """Returns this map followed by ``other``.
 
-        Raises AxisMismatchException if the two are of different axes.
+        Raises AxisMismatchException if the two are over different axes.
         """
         axes = {axis for axis in (self.axis, other.axis) if axis is not None}
         if len(axes) > 1:
@@ -48,12 +48,12 @@ class CoordMap(NamedTuple):
         )
 
     def inverse(self) -> CoordMap:
-        """Returns the map of the opposite direction."""
+        """Returns the inverse map."""
         return CoordMap(self.axis, 1 / self.scale, -self.shift / self.scale)
 
 
 def coord_map(fn: Function) -> CoordMap:
-    """Returns the map of a layer's bottom onto its top.
+    """Returns the map from a layer's bottom to its top.
 
     Raises UndefinedMapException for a layer that has none.
     """
@@ -66,14 +66,14 @@ def coord_map(fn: Function) -> CoordMap:
     if fn.type_name == "Crop":
         axis, offset = crop_params(fn)
         return CoordMap(axis - 1, 1.0, -offset)
-    stays = traits_of(fn.type_name).pointwise or fn.type_name == "MVN"  # which sees whole planes, in place
+    stays = traits_of(fn.type_name).pointwise or fn.type_name == "MVN"  # which normalizes whole planes
     if stays and not _moves_rows(fn):
         return CoordMap()
     raise UndefinedMapException(f"{fn.type_name}: has no coordinate map.")
 
 
 def _moves_rows(fn: Function) -> bool:
-    """Whether a Concat or Slice joins or parts rows or columns, so that units get other places."""
+    """Whether a Concat or Slice joins or splits rows or columns, so that units move."""
     if fn.type_name not in ("Concat", "Slice"):
         return False
     own = fn.params.get(f"{fn.type_name.lower()}_param", fn.params)
@@ -93,24 +93,26 @@ def coord_map_from_to(top_from: Top, top_to: Top) -> CoordMap:
 
 
 def crop(top_from: Top, top_to: Top) -> Top:
-    """Returns the Crop layer that cuts ``top_from`` to the size of ``top_to``, units over units.
+    """Returns the Crop layer that crops ``top_from`` to the size of ``top_to`` and aligns their units.
 
-    Raises CropException if the two differ in scale, or the offset is negative or no whole number.
+    Raises CropException if the two differ in scale, or the offset is negative or not an integer.
     """
     found = coord_map_from_to(top_from, top_to)
     scale, shift = _numbers(found.scale), -_numbers(found.shift)
     offset = np.rint(shift).astype(int)
     if not np.allclose(scale, 1):
         raise CropException(
-            f"A crop needs tops of one scale; a step of one is {scale.tolist()} of the other."
+            f"A crop needs tops of the same scale; a step of one is {scale.tolist()} steps of the other."
         )
     if np.any(offset < 0) or not np.allclose(shift, offset):
-        raise CropException(f"A crop's offset is a whole number from 0; here it would be {shift.tolist()}.")
+        raise CropException(
+            f"A crop's offset must be an integer of at least 0; here it would be {shift.tolist()}."
+        )
     axis = 2 if found.axis is None else found.axis + 1
     return layers.Crop(top_from, top_to, crop_param={"axis": axis, "offset": offset.tolist()})
 
 
-# pycaffe's names for the parts, with a map as (axis, scale, shift).
+# pycaffe's own functions, with a map as (axis, scale, shift).
 
 
 def conv_params(fn: Function) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
@@ -131,12 +133,12 @@ def compose(base_map: tuple[Any, Any, Any], next_map: tuple[Any, Any, Any]) -> t
 
 
 def inverse(coord_map: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
-    """Returns the map of the opposite direction."""
+    """Returns the inverse map."""
     return tuple(CoordMap(*coord_map).inverse())
 
 
 def _maps_onto(top: Top) -> dict[Top, CoordMap]:
-    """Returns the maps of ``top`` and of every top that it is spatially made of onto it, nearest first."""
+    """Returns the maps to ``top`` from itself and every top that it is computed from, nearest first."""
     found = {top: CoordMap()}
     waiting = [top]
     for later in waiting:

@@ -1,4 +1,4 @@
-"""A net that scores windows of pictures. pycaffe's caffe.Detector."""
+"""A net that scores windows of images. pycaffe's caffe.Detector."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from cnnviz.pycaffe import io
-from cnnviz.pycaffe.classifier import PictureNet
+from cnnviz.pycaffe.classifier import ImageInputNet
 
 
-class Detector(PictureNet):
-    """Scores windows of pictures, each brought to the size of the net's input, as R-CNN does.
+class Detector(ImageInputNet):
+    """Scores windows of images, each resized to the net's input, as R-CNN does.
 
     Args:
-        context_pad: pixels of the net's input around the window itself that show its surroundings; what
-            lies outside the picture is the mean.
-        others: see PictureNet.
+        context_pad: pixels of the net's input around the window that show its context; what is outside of
+            the image is the mean.
+        others: see ImageInputNet.
 
-    Windows come from the caller: pycaffe's ``detect_selective_search``, which starts MATLAB, is left out.
+    Windows come from the caller: pycaffe's ``detect_selective_search``, which starts MATLAB, is omitted.
     """
 
     def __init__(
@@ -43,16 +43,16 @@ class Detector(PictureNet):
         """Scores windows.
 
         Args:
-            images_windows: (picture's path, windows), a window (ymin, xmin, ymax, xmax) in pixels.
+            images_windows: (path of an image, windows), a window being (ymin, xmin, ymax, xmax) in pixels.
 
         Returns:
             A dict for each window: ``window``, ``prediction`` (the scores) and ``filename``.
         """
         crops, found = [], []
         for filename, windows in images_windows:
-            picture = io.load_image(filename)
+            image = io.load_image(filename)
             for window in windows:
-                crops.append(self.crop(picture, np.asarray(window)))
+                crops.append(self.crop(image, np.asarray(window)))
                 found.append({"window": window, "filename": filename})
         if not crops:
             return []
@@ -60,7 +60,7 @@ class Detector(PictureNet):
         return [dict(entry, prediction=score.squeeze()) for entry, score in zip(found, scores, strict=True)]
 
     def crop(self, im: np.ndarray, window: np.ndarray) -> np.ndarray:
-        """Returns the window of a picture, with its surroundings if ``context_pad`` is set."""
+        """Returns the window of an image, with its context if ``context_pad`` is set."""
         top, left, bottom, right = np.asarray(window, float)
         if not self.context_pad:
             return im[int(top) : int(bottom), int(left) : int(right)]
@@ -76,7 +76,7 @@ class Detector(PictureNet):
         return result
 
     def _background(self) -> np.ndarray:
-        """The mean as a picture: it is what becomes zero in the net."""
+        """The mean as an image: preprocessing maps it to zero."""
         name = self.inputs[0]
         zero = np.zeros(self.blobs[name].shape[1:], np.float32)
         return self.transformer.deprocess(name, zero)
@@ -89,7 +89,7 @@ def _widened(first: float, last: float, size: int, pad: int) -> tuple[float, flo
 
 
 def _inside(first: float, last: float, limit: int, size: int) -> tuple[slice, slice]:
-    """Returns the part of first..last that lies in the picture, and where it lies in ``size`` pixels."""
+    """Returns the part of first..last that is inside the image, and its place in ``size`` pixels."""
     ratio = size / (last - first)
     low, high = max(0, round(first)), min(limit, round(last))
     start = min(max(0, round((low - first) * ratio)), size - 1)

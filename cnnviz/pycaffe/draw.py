@@ -1,4 +1,4 @@
-"""Pictures of nets under the names of pycaffe's caffe.draw; ``cnnviz.draw_net`` can do more."""
+"""Graphs of nets under the names of pycaffe's caffe.draw; ``cnnviz.draw_net`` can do more."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from cnnviz.formats.schema import PoolingParameter
 def draw_net(
     caffe_net: Any, rankdir: str, ext: str = "png", phase: int | None = None, display_lrm: bool = False
 ) -> bytes:
-    """Returns the picture of a NetParameter as the bytes of a file.
+    """Returns the graph of a NetParameter, drawn, as the bytes of a file.
 
     Args:
-        rankdir: where lines run: TB, BT, LR or RL.
-        ext: format, as the ending of a file's name.
-        phase: TRAIN or TEST; default TEST, or TRAIN for a net that works only there.
-        display_lrm: whether boxes tell the learning-rate multipliers.
+        rankdir: direction of the graph: TB, BT, LR or RL.
+        ext: format, as the extension of a file.
+        phase: TRAIN or TEST; default TEST, or TRAIN for a net that is valid only there.
+        display_lrm: whether boxes show the learning-rate multipliers.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, f"net.{ext}")
@@ -45,9 +45,9 @@ def get_pydot_graph(
     phase: int | None = None,
     display_lrm: bool = False,
 ) -> Any:
-    """Returns the graph of a NetParameter as an object of pydot.
+    """Returns the graph of a NetParameter as a pydot object.
 
-    ``label_edges`` is accepted: shapes always stand in the boxes.
+    ``label_edges`` has no effect: shapes are always shown in the boxes.
 
     Raises MissingDependencyError if pydot is not installed.
     """
@@ -57,14 +57,14 @@ def get_pydot_graph(
 
 
 def get_pooling_types_dict() -> dict[int, str]:
-    """Returns the names of the kinds of pooling by number."""
+    """Returns the names of the pooling methods by number."""
     return {number: name for name, number in PoolingParameter.PoolMethod.items()}
 
 
 def get_layer_label(layer: Any, rankdir: str, display_lrm: bool = False) -> str:
-    """Returns the text of a LayerParameter's box as pycaffe words it.
+    """Returns the text of a LayerParameter's box as in pycaffe.
 
-    Lines are parted by blanks where the graph runs down or up, by the two characters ``\\n`` elsewhere.
+    Lines are separated by spaces for TB and BT, otherwise by the two characters ``\\n``.
     """
     separator = " " if rankdir in ("TB", "BT") else r"\n"
     parts = [layer.name, f"({layer.type})"]
@@ -80,7 +80,7 @@ def get_layer_label(layer: Any, rankdir: str, display_lrm: bool = False) -> str:
 
 
 def get_edge_label(layer: Any) -> str:
-    """Returns the number that pycaffe writes beside the line below a LayerParameter: its outputs or batch."""
+    """Returns pycaffe's label of the edge from a LayerParameter: its number of outputs or batch size."""
     if layer.type == "Data":
         return f"Batch {layer.data_param.batch_size}"
     if layer.type in ("Convolution", "Deconvolution"):
@@ -89,7 +89,7 @@ def get_edge_label(layer: Any) -> str:
 
 
 def choose_color_by_layertype(layertype: str) -> str:
-    """Returns pycaffe's colour of a layer type, as #RRGGBB."""
+    """Returns pycaffe's colour for a layer type, as #RRGGBB."""
     colors = {
         "Convolution": "#FF5050", "Deconvolution": "#FF5050", "Pooling": "#FF9900", "InnerProduct": "#CC33FF",
     }  # fmt: skip
@@ -97,7 +97,7 @@ def choose_color_by_layertype(layertype: str) -> str:
 
 
 def _known(rankdir: str) -> str:
-    """Returns where lines run: as in Graphviz, downward for a word that it does not know."""
+    """Returns the direction of the graph: as in Graphviz, TB for an unknown one."""
     return rankdir if rankdir in ("TB", "BT", "LR", "RL") else "TB"
 
 

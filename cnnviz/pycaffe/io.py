@@ -1,6 +1,6 @@
-"""Pictures and messages in and out of nets. pycaffe's caffe.io.
+"""Images and messages in and out of nets. pycaffe's caffe.io.
 
-Pictures here are float arrays (H, W, K), RGB, 0 to 1; a Transformer brings them into a blob's form.
+Images here are float arrays (H, W, K), RGB, 0 to 1; a Transformer brings them into the form of a blob.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ __all__ = [
     "oversample", "resize", "resize_image",
 ]  # fmt: skip
 
-# Luminance of linear RGB (ITU-R BT.709), the grey of scikit-image, which pycaffe reads pictures with.
+# Luminance of linear RGB (ITU-R BT.709), the grey of scikit-image, which pycaffe reads images with.
 _GREY = (0.2125, 0.7154, 0.0721)
 
 
 class Transformer:
-    """blob = (raw_scale * channel_swap(transpose(resize(picture))) - mean) * input_scale.
+    """blob = (raw_scale * channel_swap(transpose(resize(image))) - mean) * input_scale.
 
     Args:
-        inputs: blob name -> its shape (N, K, H, W). Steps that are not set are left out.
+        inputs: blob name -> its shape (N, K, H, W). Steps that are not set are skipped.
     """
 
     def __init__(self, inputs: Mapping[str, Sequence[int]]):
@@ -42,7 +42,7 @@ class Transformer:
         self.input_scale: dict[str, float] = {}
 
     def preprocess(self, in_: str, data: np.ndarray) -> np.ndarray:
-        """Returns a picture (H, W, K) in the form of the blob ``in_``, float32."""
+        """Returns an image (H, W, K) in the form of the blob ``in_``, float32."""
         self._check_input(in_)
         result = np.asarray(data, np.float32)
         size = self.inputs[in_][2:]
@@ -61,7 +61,7 @@ class Transformer:
         return result
 
     def deprocess(self, in_: str, data: np.ndarray) -> np.ndarray:
-        """Returns the picture (H, W, K) that ``preprocess`` makes ``data`` of, (K, H, W) or (1, K, H, W)."""
+        """Returns the image (H, W, K) that ``preprocess`` maps to ``data``, (K, H, W) or (1, K, H, W)."""
         self._check_input(in_)
         result = np.array(data)
         if result.ndim == len(self.inputs[in_]):
@@ -79,7 +79,7 @@ class Transformer:
         return result
 
     def set_transpose(self, in_: str, order: Sequence[int]) -> None:
-        """Sets the order of a picture's axes in the blob: (2, 0, 1) for (H, W, K) to (K, H, W)."""
+        """Sets the order of an image's axes in the blob: (2, 0, 1) for (H, W, K) to (K, H, W)."""
         self._check_input(in_)
         if len(order) != len(self.inputs[in_]) - 1:
             raise ValueError("Transpose order needs to have the same number of dimensions as the input.")
@@ -95,17 +95,17 @@ class Transformer:
         self.channel_swap[in_] = tuple(order)
 
     def set_raw_scale(self, in_: str, scale: float) -> None:
-        """Sets the factor before the mean is taken away: 255 for pictures of 0 to 1."""
+        """Sets the factor applied before the mean is subtracted: 255 for images of 0 to 1."""
         self._check_input(in_)
         self.raw_scale[in_] = scale
 
     def set_input_scale(self, in_: str, scale: float) -> None:
-        """Sets the factor after the mean is taken away."""
+        """Sets the factor applied after the mean is subtracted."""
         self._check_input(in_)
         self.input_scale[in_] = scale
 
     def set_mean(self, in_: str, mean: np.ndarray) -> None:
-        """Sets what is taken away: (K,), or (K, H, W), which is resized if it is not of the blob's size."""
+        """Sets the mean to subtract: (K,), or (K, H, W), which is resized to the blob's size."""
         self._check_input(in_)
         mean = np.asarray(mean, np.float32)
         channels, size = self.inputs[in_][1], self.inputs[in_][2:]
@@ -135,23 +135,23 @@ def load_image(filename: str | bytes | os.PathLike | IO[bytes], color: bool = Tr
         filename: a path, or an open binary file such as BytesIO.
 
     Raises:
-        FileError: it is no picture.
+        FileError: it is not an image.
     """
     is_path = isinstance(filename, str | bytes | os.PathLike)
     source = os.fsdecode(filename) if is_path else filename.read()  # type: ignore[arg-type, union-attr]
-    picture = images.load_image(source, None).astype(np.float32) / np.float32(255)
-    if picture.ndim == 2:
-        return np.repeat(picture[:, :, None], 3 if color else 1, axis=2)
-    picture = picture[:, :, :3]
-    return picture if color else (picture @ np.array(_GREY, np.float32))[:, :, None]
+    image = images.load_image(source, None).astype(np.float32) / np.float32(255)
+    if image.ndim == 2:
+        return np.repeat(image[:, :, None], 3 if color else 1, axis=2)
+    image = image[:, :, :3]
+    return image if color else (image @ np.array(_GREY, np.float32))[:, :, None]
 
 
 def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1) -> np.ndarray:
     """Resizes an image (H, W, K) without smoothing, to float32.
 
-    One or three channels are sampled between pixel centres at half positions, and what lies outside
-    counts as the image's smallest value, as scikit-image did for pycaffe; other channels are sampled
-    with the corners on the corners, as SciPy's zoom did.
+    One or three channels are sampled with pixel centres at half positions, and what is outside has the
+    image's smallest value, as scikit-image did for pycaffe; other numbers of channels
+    are sampled with aligned corners, as SciPy's zoom did.
 
     Args:
         new_dims: (height, width).
@@ -174,9 +174,9 @@ def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1)
 
 
 def resize(image: np.ndarray, output_shape: Sequence[int], order: int = 1) -> np.ndarray:
-    """Resizes an image (H, W) or (H, W, K), as ``resize_image``; scikit-image's function of this name.
+    """Resizes an image (H, W) or (H, W, K), as ``resize_image`` does; scikit-image's function of this name.
 
-    Integers are scaled to 0 to 1 first, as there.
+    Integers are first scaled to 0 to 1, as there.
 
     Args:
         output_shape: (height, width) or (height, width, K).
@@ -203,7 +203,7 @@ def _resized_axis(
 
 
 def _sampled(im: np.ndarray, at: np.ndarray, axis: int, outside: float, order: int) -> np.ndarray:
-    """Returns ``im`` at the positions ``at`` of one axis; ``outside`` stands around it."""
+    """Returns ``im`` at the positions ``at`` of one axis; around it, values are ``outside``."""
     last = im.shape[axis] - 1
     if order == 0:
         return np.take(im, np.clip(np.floor(at + 0.5), 0, last).astype(int), axis)
@@ -234,34 +234,34 @@ def _cubic(t: np.ndarray) -> dict[int, np.ndarray]:
 
 
 def oversample(images: Iterable[np.ndarray], crop_dims: Sequence[int]) -> np.ndarray:
-    """Returns the four corners and the middle of each picture, then the same five mirrored.
+    """Returns the crops of the four corners and the center of each image, then the same five mirrored.
 
     Args:
-        images: pictures (H, W, K) of one size.
+        images: (H, W, K), all of the same size.
         crop_dims: (height, width) of a crop.
 
     Returns:
-        (10 * number of pictures, height, width, K), float32.
+        (10 * number of images, height, width, K), float32.
     """
-    pictures = list(images)
-    (rows, columns), (height, width) = pictures[0].shape[:2], (int(crop_dims[0]), int(crop_dims[1]))
+    sources = list(images)
+    (rows, columns), (height, width) = sources[0].shape[:2], (int(crop_dims[0]), int(crop_dims[1]))
     if height > rows or width > columns:
-        raise ValueError(f"A crop of {height} x {width} does not fit in a picture of {rows} x {columns}.")
+        raise ValueError(f"A crop of {height} x {width} does not fit into an image of {rows} x {columns}.")
     places = [(top, left) for top in (0, rows - height) for left in (0, columns - width)]
     places.append(((rows - height) // 2, (columns - width) // 2))
     crops = []
-    for picture in pictures:
-        five = [picture[top : top + height, left : left + width] for top, left in places]
+    for image in sources:
+        five = [image[top : top + height, left : left + width] for top, left in places]
         crops += five + [crop[:, ::-1] for crop in five]
     return np.array(crops, np.float32)
 
 
 def blobproto_to_array(blob: Any, return_diff: bool = False) -> np.ndarray:
-    """Returns the numbers of a BlobProto (or its gradient) in its shape, (N, C, H, W) in the old form."""
-    numbers = np.array(blob.diff if return_diff else blob.data, np.float32)
+    """Returns the values of a BlobProto (or its gradient) in its shape, (N, C, H, W) in the old form."""
+    values = np.array(blob.diff if return_diff else blob.data, np.float32)
     if blob.HasField("shape") or not any(blob.HasField(axis) for axis in _LEGACY_AXES):
-        return numbers.reshape(blob.shape.dim)
-    return numbers.reshape([getattr(blob, axis) for axis in _LEGACY_AXES])
+        return values.reshape(blob.shape.dim)
+    return values.reshape([getattr(blob, axis) for axis in _LEGACY_AXES])
 
 
 _LEGACY_AXES = ("num", "channels", "height", "width")
@@ -287,7 +287,7 @@ def blobprotovector_str_to_arraylist(data: bytes) -> list[np.ndarray]:
 
 
 def array_to_datum(arr: np.ndarray, label: int | None = None) -> Any:
-    """Returns an array (C, H, W) as a Datum: bytes if it is uint8, else floats."""
+    """Returns an array (C, H, W) as a Datum: bytes if it is uint8, otherwise floats."""
     if arr.ndim != 3:
         raise ValueError("Incorrect array shape: a Datum has (channels, height, width).")
     datum = Datum(channels=arr.shape[0], height=arr.shape[1], width=arr.shape[2])
@@ -301,7 +301,7 @@ def array_to_datum(arr: np.ndarray, label: int | None = None) -> Any:
 
 
 def datum_to_array(datum: Any) -> np.ndarray:
-    """Returns a Datum's pixels or numbers as (C, H, W); its label is ``datum.label``."""
+    """Returns a Datum's pixels or values as (C, H, W); its label is ``datum.label``."""
     shape = datum.channels, datum.height, datum.width
     if datum.data:
         return np.frombuffer(datum.data, np.uint8).reshape(shape)

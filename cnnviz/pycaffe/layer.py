@@ -1,4 +1,4 @@
-"""The base of layers that are written in Python. pycaffe's caffe.Layer."""
+"""The base class of layers written in Python. pycaffe's caffe.Layer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 
 class Layer:
-    """What a Python layer derives from: see the layer type Python for what its methods are given.
+    """The base class of Python layers; see the layer type Python for the arguments of its methods.
 
     Args:
-        param: the LayerParameter; a subclass with a constructor hands it on.
+        param: the LayerParameter; a subclass with a constructor passes it on.
     """
 
     type = "Python"

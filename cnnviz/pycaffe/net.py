@@ -28,16 +28,16 @@ class BlobVec(list[Blob]):
     """The parameters of a layer."""
 
     def add_blob(self, *shape: int) -> None:
-        """Adds a parameter of zeros, which no file of weights and no solver knows of."""
+        """Adds a parameter of zeros, which weights files and solvers ignore."""
         self.append(Blob(self[0].device if self else mode.device(), shape, "an added parameter"))
 
 
 class UnknownLayerError(NetError, ValueError):
-    """A layer that the net lacks; pycaffe's programs catch ValueError."""
+    """A layer that the net does not have; pycaffe's programs catch ValueError."""
 
 
 class UnknownBlobError(NetError, KeyError):
-    """A blob that the net lacks; pycaffe's programs catch KeyError."""
+    """A blob that the net does not have; pycaffe's programs catch KeyError."""
 
     __str__ = Exception.__str__  # KeyError's puts quotes around the sentence
 
@@ -50,10 +50,10 @@ class Net(EngineNet):
     """A network that runs.
 
     ``Net(file, phase, level=0, stages=None, weights=None)``, or the older ``Net(file, weights, phase)``.
-    What the engine's Net takes by name (``device``, ``seed``, ``state``) is taken here too; ``device``
+    The keyword arguments of the engine's Net (``device``, ``seed``, ``state``) are accepted, too; ``device``
     is by default what ``set_mode_cpu``, ``set_mode_gpu`` and ``set_device`` chose.
 
-    Raises MissingFileError if a file cannot be opened; what else is wrong is a CnnvizError.
+    Raises MissingFileError if a file cannot be opened, otherwise a CnnvizError.
 
     Unlike pycaffe's, ``forward`` and ``backward`` return copies, which a later pass does not change.
     """
@@ -75,12 +75,12 @@ class Net(EngineNet):
         options.setdefault("seed", mode.next_seed())
         file = network_file if isinstance(network_file, NetDefinition) else _existing(network_file)
         super().__init__(file, cast(int | str, phase), level or 0, stages, **options)
-        if weights is not None:  # as Caffe, whatever layers the file lacks
+        if weights is not None:  # as Caffe does, whichever layers the file lacks
             self.copy_from(weights)
 
     blob_list = BlobVec
 
-    # Names of pycaffe that its programs read.
+    # pycaffe's private names, which programs read.
 
     @property
     def _layer_names(self) -> list[str]:
@@ -110,14 +110,14 @@ class Net(EngineNet):
 
     @property
     def blob_loss_weights(self) -> OrderedDict[str, float]:
-        """The loss weight of every blob by name, 0 for one that is no loss."""
+        """The loss weight of every blob by name, 0 for one that is not a loss."""
         weights = loss_weights(self)
         return OrderedDict((name, weights.get(name, 0.0)) for name in self.blobs)
 
     _blob_loss_weights = blob_loss_weights
 
     def _batch(self, blobs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-        """Yields the arrays in pieces of the net's batch size, the last one padded with zeros."""
+        """Yields the arrays in batches of the net's size, the last one padded with zeros."""
         size = self.blob(next(iter(blobs))).shape[0]
         for start in range(0, len(next(iter(blobs.values()))), size):
             yield {
@@ -147,11 +147,11 @@ class Net(EngineNet):
     ) -> dict[str, np.ndarray]:
         """Runs backward from the gradient ``start_diff`` of the first top of a layer, down to the inputs.
 
-        The form of the deep visualization toolbox's fork.
+        As in the fork of the Deep Visualization Toolbox.
 
         Args:
-            diffs: more blobs to return the diff of, beside the inputs.
-            zero_higher: whether the gradients of the layers after it become zero.
+            diffs: blobs to return the diff of, in addition to the inputs.
+            zero_higher: whether the gradients of the layers after it are set to zero.
         """
         index = self._index(start_name, 0)
         if zero_higher:
@@ -169,9 +169,9 @@ class Net(EngineNet):
         zero_higher: bool = False,
         deconv_type: str = "Zeiler & Fergus",
     ) -> dict[str, np.ndarray]:
-        """Runs backward as ``backward_from_layer``, but ReLU layers pass down positive gradients only.
+        """Runs backward as ``backward_from_layer``, but ReLU layers propagate only positive gradients.
 
-        ``deconv_type`` is "Zeiler & Fergus", where they ignore the activation, or "Guided Backprop".
+        ``deconv_type`` is "Zeiler & Fergus", which ignores the activation, or "Guided Backprop".
         """
         if deconv_type not in ("Zeiler & Fergus", "Guided Backprop"):
             raise ValueError(f"deconv_type {deconv_type!r}: expected 'Zeiler & Fergus' or 'Guided Backprop'.")
@@ -184,7 +184,7 @@ class Net(EngineNet):
     _rectify: str | None = None  # the kind of deconvolution while one runs
 
     def _backward_rectified(self, index: int) -> None:
-        """Runs a ReLU backward as the kind of deconvolution asks."""
+        """Runs a ReLU backward by the rule of the selected deconvolution."""
         node = self.graph.layers[index]
         above = np.maximum(self.blobs[node.tops[0]].read_diff(), 0)
         self.blobs[node.tops[0]].diff[...] = above
@@ -194,7 +194,7 @@ class Net(EngineNet):
             self.blobs[node.bottoms[0]].diff[...] = above
 
     def save_hdf5(self, path: str | os.PathLike, write_diff: bool = False) -> None:
-        """Writes the weights in Caffe's HDF5 form, whatever ``path`` ends in."""
+        """Writes the weights in Caffe's HDF5 form, whatever the extension of ``path``."""
         from cnnviz.formats.hdf5_weights import write_weights_hdf5
 
         write_weights_hdf5(path, *self.stored(write_diff))
@@ -220,14 +220,14 @@ class Net(EngineNet):
             raise UnknownBlobError(str(error)) from None
 
     def _set_input(self, name: str, array: np.ndarray) -> None:
-        """Assigns by NumPy's rules what has as many items as the batch, as pycaffe does."""
+        """Broadcasts an array that has as many items as the batch, as pycaffe does."""
         blob = self.blobs.get(name)
         if blob is not None and blob.shape and np.shape(array)[:1] == blob.shape[:1]:
             with contextlib.suppress(ValueError):  # the engine names both shapes
                 array = np.broadcast_to(array, blob.shape)
         super()._set_input(name, array)
 
-    # An array that was taken before is up to date after each of these, as with Caffe on a CPU.
+    # Arrays obtained earlier are up to date after each of these, as with Caffe on a CPU.
 
     def backward(self, *args: Any, **options: Any) -> dict[str, np.ndarray]:
         gradients = super().backward(*args, **options)
@@ -262,7 +262,7 @@ class Net(EngineNet):
     def _call(self, moment: str, index: int) -> None:
         functions = self._callbacks.get(moment, ())
         if functions:
-            self.device.finish()  # a callback that measures time gets the layer's, not that of its launch
+            self.device.finish()  # so that a callback measures the time of a layer, not of its launch
         for function in functions:
             function(index)
 
@@ -281,7 +281,7 @@ class Net(EngineNet):
 
 
 class Solver(EngineSolver):
-    """Trains ``net``, as the solver file says; see SGDSolver and its siblings, and ``get_solver``.
+    """Trains ``net`` as the solver file specifies; see SGDSolver and its siblings, and ``get_solver``.
 
     ``file`` and ``device`` are those of the engine's Solver.
     """
@@ -307,7 +307,7 @@ class Solver(EngineSolver):
         """Calls ``on_start`` before each iteration and ``on_gradients_ready`` before its update."""
         self._callbacks.append((on_start, on_gradients_ready))
 
-    # As in Net: arrays that were taken before are up to date after each call, not within a training loop.
+    # As in Net: arrays obtained earlier are up to date after each call, but not within a training loop.
 
     def step(self, count: int, on_iteration: Callable[[EngineSolver], None] | None = None) -> None:
         super().step(count, on_iteration)
@@ -327,7 +327,7 @@ class Solver(EngineSolver):
 
 
 class SGDSolver(Solver):
-    """Stochastic gradient descent with momentum, whatever type the file names."""
+    """Stochastic gradient descent with momentum, whatever type the file specifies."""
 
     type = "SGD"
 
@@ -366,7 +366,7 @@ _SOLVERS = (SGDSolver, NesterovSolver, AdaGradSolver, RMSPropSolver, AdaDeltaSol
 
 
 def _existing(path: Path) -> str:
-    """Returns ``path`` as text; raises MissingFileError if nothing can be read there."""
+    """Returns ``path`` as text; raises MissingFileError if it cannot be read."""
     text = os.fsdecode(path)
     try:
         with open(text, "rb"):
@@ -376,7 +376,7 @@ def _existing(path: Path) -> str:
 
 
 def get_solver(file: Path) -> Solver:
-    """Returns the solver of the type that the file names."""
+    """Returns the solver of the type that the file specifies."""
     definition = read_solver(_existing(file))
     kind = next((kind for kind in _SOLVERS if kind.type == definition.proto.type), Solver)
     return kind(definition)

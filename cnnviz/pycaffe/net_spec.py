@@ -17,7 +17,7 @@ from cnnviz.errors import NetError, did_you_mean
 from cnnviz.formats import schema
 from cnnviz.formats.schema import LayerParameter, NetParameter
 
-# Layer types whose settings stand in the message of another type.
+# Layer types whose settings are in the message of another type.
 _BORROWED = {"Deconvolution": "convolution_param", "ConvolutionDepthwise": "convolution_param"}
 
 
@@ -46,10 +46,10 @@ class Function:
         inputs: its bottoms.
         params: fields of the layer's own message (``num_output=20``), fields of LayerParameter
             (``name="conv1"``, ``param=[dict(lr_mult=1)]``), whole messages (``convolution_param=dict(...)``),
-            and two words of NetSpec: ``ntop``, the number of tops (1), and ``in_place`` (False).
+            and two settings of NetSpec itself: ``ntop``, the number of tops (1), and ``in_place`` (False).
 
     Raises:
-        TypeError: an input is no Top.
+        TypeError: an input is not a Top.
     """
 
     def __init__(self, type_name: str, inputs: Sequence[Top], params: dict[str, Any]):
@@ -64,13 +64,13 @@ class Function:
         self.tops = tuple(Top(self, n) for n in range(self.ntop))
 
     def _to_proto(self) -> NetParameter:
-        """Returns the net of this layer and of those it reads."""
+        """Returns the net of this layer and of those that it needs."""
         return to_proto(self)
 
     def layer(self, name: str, bottoms: Sequence[str], tops: Sequence[str]) -> LayerParameter:
         """Returns the layer's message.
 
-        Raises NetError for a setting that Caffe's schema does not know, or a value of the wrong kind.
+        Raises NetError for a setting that Caffe's schema lacks, or a value of the wrong type.
         """
         layer = LayerParameter(type=self.type_name, bottom=bottoms, top=tops, name=name)
         own = _own_field(self.type_name)
@@ -91,7 +91,7 @@ class NetSpec:
 
     def __setattr__(self, name: str, top: Top | Function) -> None:
         if not isinstance(top, Top | Function):
-            raise TypeError(f"{name} is to be a Top, it is {type(top)}; a layer with ntop=2 gives two.")
+            raise TypeError(f"{name}: expected a Top, found {type(top)}; a layer with ntop=2 returns two.")
         self.tops[name] = top
 
     def __getattr__(self, name: str) -> Any:
@@ -113,7 +113,7 @@ class NetSpec:
         return name in self.tops
 
     def keys(self) -> list[str]:
-        """Returns the names of the tops; this and ``vals`` are SSD's."""
+        """Returns the names of the tops; this and ``vals`` come from SSD's fork."""
         return list(self.tops)
 
     def vals(self) -> list[Top | Function]:
@@ -125,7 +125,7 @@ class NetSpec:
         _function(self.tops[name]).params.update(params)
 
     def to_proto(self) -> NetParameter:
-        """Returns the net of all layers that the assigned tops need, in the order they need each other."""
+        """Returns the net of all layers that the assigned tops need, each after those that it needs."""
         return _Builder({top: name for name, top in self.tops.items()}).build(self.tops.values())
 
 
@@ -208,7 +208,7 @@ layers, params = _Layers(), _Params()
 
 
 def param_name_dict() -> dict[str, str]:
-    """Returns the field of LayerParameter for each kind of message: {"Convolution": "convolution", ...}."""
+    """Returns the field of LayerParameter for each type of message: {"Convolution": "convolution", ...}."""
     suffix = "Parameter"
     return {
         field.message_type.name.removesuffix(suffix): field.name.removesuffix("_param")
@@ -220,7 +220,7 @@ def param_name_dict() -> dict[str, str]:
 def assign_proto(proto: Any, name: str, val: Any) -> None:
     """Sets the field ``name`` of a message: dicts are messages, sequences repeated fields.
 
-    Raises NetError for a field that the message lacks or a value of the wrong kind.
+    Raises NetError for a field that the message lacks or a value of the wrong type.
     """
     _assign(proto, name, val, proto.DESCRIPTOR.name)
 

@@ -13,9 +13,9 @@ _ALONE = "Training on several devices at once is not supported; train on one."
 
 
 def init_log(level: int = 0, stderr: bool = True) -> None:
-    """Prints the log on the error stream in Caffe's form, from severity ``level``: 0 is INFO, 1, 2.
+    """Prints the log on stderr in Caffe's format, from severity ``level``: 0 is INFO, 1, 2.
 
-    ``stderr`` False leaves it to the program's own handlers of the logger "cnnviz".
+    ``stderr`` False leaves this to the program's own handlers of the logger "cnnviz".
     """
     if stderr:
         log_to_stderr(20 + 10 * level)
@@ -24,7 +24,7 @@ def init_log(level: int = 0, stderr: bool = True) -> None:
 
 
 def log(message: str) -> None:
-    """Writes a line into the log."""
+    """Writes a line to the log."""
     _log.info("%s", message, stacklevel=2)
 
 
@@ -34,7 +34,7 @@ def has_nccl() -> bool:
 
 
 class NCCL:
-    """Exchanges gradients between GPUs in pycaffe; here its making raises CnnvizError."""
+    """Exchanges gradients between GPUs in pycaffe; here creating one raises CnnvizError."""
 
     def __init__(self, *args: Any):
         raise CnnvizError(_ALONE)
@@ -46,21 +46,21 @@ def solver_count() -> int:
 
 
 def set_solver_count(count: int) -> None:
-    """Takes 1; raises CnnvizError for more."""
+    """Accepts 1; raises CnnvizError for others."""
     if count != 1:
         raise CnnvizError(_ALONE)
 
 
 def solver_rank() -> int:
-    """Returns the number of this process' solver: 0."""
+    """Returns the rank of this process's solver: 0."""
     return 0
 
 
 def set_solver_rank(rank: int) -> None:
-    """Takes 0; raises CnnvizError for others."""
+    """Accepts 0; raises CnnvizError for others."""
     if rank != 0:
         raise CnnvizError(_ALONE)
 
 
 def set_multiprocess(enabled: bool) -> None:
-    """Accepted: of one solver it changes nothing."""
+    """Has no effect on a single solver."""

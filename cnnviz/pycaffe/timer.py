@@ -1,4 +1,4 @@
-"""Timer: how long the device works. pycaffe's caffe.Timer."""
+"""Timer: how long the device is busy. pycaffe's caffe.Timer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from cnnviz.pycaffe import mode
 
 
 class Timer:
-    """Measures from ``start`` to ``stop``; both wait until the device has done its work.
+    """Measures from ``start`` to ``stop``; both wait until the device has finished.
 
     Attributes:
-        ms, us: milliseconds and microseconds; reading them stops a timer that runs. 0 before the first start.
+        ms, us: milliseconds and microseconds; reading them stops a running timer. 0 before the first start.
     """
 
     def __init__(self) -> None:
@@ -19,13 +19,13 @@ class Timer:
         self._seconds = 0.0
 
     def start(self) -> None:
-        """Begins; does nothing if the timer runs."""
+        """Starts; does nothing if the timer is running."""
         if self._started is None:
             mode.device().finish()
             self._started = time.perf_counter()
 
     def stop(self) -> None:
-        """Ends; does nothing if the timer does not run."""
+        """Stops; does nothing if the timer is not running."""
         if self._started is not None:
             mode.device().finish()
             self._seconds = time.perf_counter() - self._started

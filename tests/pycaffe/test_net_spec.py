@@ -121,7 +121,7 @@ def test_wrong_settings_are_named(layer, message):
 def test_inputs_must_be_tops():
     with pytest.raises(TypeError, match="Silence input 0 is not a Top"):
         L.Silence(L.DummyData(ntop=2), ntop=0)
-    with pytest.raises(TypeError, match="data is to be a Top"):
+    with pytest.raises(TypeError, match="data: expected a Top, found "):
         caffe.NetSpec().data = L.DummyData(ntop=2)
 
 
@@ -163,7 +163,7 @@ def two_axes():
     "tops, message",
     [
         ((L.Input(), L.Input()), "not connected"),
-        (over(kernel_size=2, stride=2), "one scale"),
+        (over(kernel_size=2, stride=2), "same scale"),
         (over(kernel_size=3), r"would be \[-1"),
         (over(kernel_size=2, pad=3), r"would be \[2\.5"),
         (over(kernel_h=2, kernel_w=2), "needs kernel_size"),

@@ -37,7 +37,7 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" l
 
 @pytest.fixture(autouse=True)
 def fresh_mode(monkeypatch):
-    monkeypatch.setattr(mode, "_wish", None)
+    monkeypatch.setattr(mode, "_target", None)
     monkeypatch.setattr(mode, "_seeds", None)
 
 
@@ -157,20 +157,20 @@ def test_seed_repeats_a_net(net_file):
     assert same(first, read(caffe.Net(net_file, caffe.TEST))) and not same(first, second)
 
 
-def test_gpu_mode_without_a_gpu_warns_and_goes_on(net_file, monkeypatch, caplog):
+def test_gpu_mode_without_a_gpu_warns_and_continues(net_file, monkeypatch, caplog):
     monkeypatch.setattr(mode, "_gpus", lambda: [])
     monkeypatch.setattr(mode.log, "propagate", True)
     caffe.set_mode_gpu()
     caffe.set_device(3)
-    assert caplog.text.count("there is no GPU") == 2
+    assert caplog.text.count("no OpenCL GPU found") == 2
     assert set(caffe.Net(net_file, caffe.TEST).forward()) == {"prob"}
 
 
 def test_devices_are_chosen_by_number_among_gpus(monkeypatch):
     monkeypatch.setattr(mode, "_gpus", lambda: [4, 6])
     monkeypatch.delenv("CNNVIZ_DEVICE", raising=False)
-    wishes = []
-    monkeypatch.setattr(mode, "get_device", wishes.append)
+    targets = []
+    monkeypatch.setattr(mode, "get_device", targets.append)
     caffe.set_device(1)
     mode.device()
     caffe.set_mode_gpu()
@@ -179,7 +179,7 @@ def test_devices_are_chosen_by_number_among_gpus(monkeypatch):
     mode.device()
     monkeypatch.setenv("CNNVIZ_DEVICE", "mine")
     mode.device()
-    assert wishes == ["6", "gpu", "cpu", "mine"]
+    assert targets == ["6", "gpu", "cpu", "mine"]
     with pytest.raises(ValueError, match="2 GPUs"):
         caffe.set_device(2)
 

@@ -1,4 +1,4 @@
-"""The messages and enum values of Caffe's schema, under the names of the module that protoc would make."""
+"""The messages and enum values of Caffe's schema, under the names of the module that protoc generates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``import caffe`` in processes that a program under ``python -m cnnviz.pycaffe`` starts."""
+"""``import caffe`` in processes started by a program under ``python -m cnnviz.pycaffe``."""
 
 import cnnviz.pycaffe
 from cnnviz.engine.layers.python import allow_program
