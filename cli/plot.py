@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-
 import click
 
 from cnnviz.cli._options import FILE, chosen_form, dpi_option, style_option
@@ -77,6 +74,7 @@ def command(
       caffe train -solver solver.prototxt 2>&1 | tee run.log | cnnviz plot 6 loss.png -
     """
     from cnnviz.analysis.training import chart_number
+    from cnnviz.api.training import curves_text, follow_logs, write_chart
     from cnnviz.formats.training_log import read_log
 
     logs = files if out else files[1:]
@@ -86,13 +84,17 @@ def command(
     number = chart_number(chart_type)
     options["outputs"] = outputs or None
     if follow:
-        _follow(number, out, logs, options)
+        try:
+            for _ in follow_logs(number, logs, out, **options):
+                click.echo(f"Wrote {out}", err=True)
+        except KeyboardInterrupt:
+            click.echo("Stopped following.", err=True)
         return
     read = [read_log(log) for log in logs]
     with output(out, stdout_format, announced=form is None) as path:
-        _write(number, path, read, options)
+        write_chart(number, read, path, **options)
     if form is not None:
-        _print_curves(number, read, options["outputs"], form)
+        click.echo(curves_text(number, read, form, options["outputs"]), nl=form == "json")
 
 
 def _check(out: str, logs: tuple[str, ...], follow: bool, form: str | None) -> None:
@@ -104,52 +106,3 @@ def _check(out: str, logs: tuple[str, ...], follow: bool, form: str | None) -> N
         raise click.UsageError("Give OUT a file to follow a log; standard output takes one chart.")
     if form is not None and out == "-":
         raise click.UsageError("Give OUT a file; --json and --csv print to standard output.")
-
-
-def _write(number: int, out: str, logs: list, options: dict) -> None:
-    from cnnviz.analysis.training import as_logs
-    from cnnviz.formats.files import write_text
-    from cnnviz.formats.log_tables import logs_csv, logs_json
-    from cnnviz.plots.training.chart import plot_training_log
-
-    suffix = Path(out).suffix.lower()
-    if suffix in (".csv", ".json"):
-        ranks = as_logs(logs)
-        write_text(out, logs_csv(ranks) if suffix == ".csv" else logs_json(ranks))
-    else:
-        plot_training_log(number, logs, out, **options)
-
-
-def _print_curves(number: int, logs: list, outputs: tuple | None, form: str) -> None:
-    from cnnviz.analysis.training import as_logs, chart_lines, lines_csv, lines_json
-
-    lines = chart_lines(number, as_logs(logs), outputs)
-    click.echo(lines_json(lines) if form == "json" else lines_csv(lines), nl=form == "json")
-
-
-def _follow(number: int, out: str, logs: tuple[str, ...], options: dict, pause: float = 1.0) -> None:
-    """Draws whenever a log has grown; a chart that has nothing to show yet is waited for."""
-    from cnnviz.formats.training_log import LogFollower
-
-    followers = [LogFollower(log) for log in logs]
-    try:
-        while True:
-            grown = [follower.update() for follower in followers]
-            if any(grown) and _has_curves(number, followers, options["outputs"]):
-                _write(number, out, [follower.log for follower in followers], options)
-                click.echo(f"Wrote {out}", err=True)
-            if all(follower.done for follower in followers):
-                return
-            time.sleep(pause)
-    except KeyboardInterrupt:
-        click.echo("Stopped following.", err=True)
-
-
-def _has_curves(number: int, followers: list, outputs: tuple | None) -> bool:
-    from cnnviz.analysis.training import chart_lines
-    from cnnviz.errors import CnnvizError
-
-    try:
-        return bool(chart_lines(number, [follower.log for follower in followers], outputs))
-    except CnnvizError:
-        return False

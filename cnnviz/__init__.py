@@ -32,7 +32,7 @@ _PUBLIC = {
     "draw_net": "cnnviz.api.graph",
     "plot_weights": "cnnviz.api.weights",
     "plot_features": "cnnviz.plots.features.maps",
-    "plot_training_log": "cnnviz.plots.training.chart",
+    "plot_training_log": "cnnviz.api.training",
     "build_gallery": "cnnviz.gallery.page",
     "CnnvizError": "cnnviz.errors",
 }

@@ -19,7 +19,8 @@ import cnnviz
 from cnnviz.analysis.attribution import attribute
 from cnnviz.analysis.features import FeatureMaps, Inspector
 from cnnviz.analysis.preprocessing import load_picture, preprocessing_of
-from cnnviz.analysis.training import as_logs, chart_lines
+from cnnviz.analysis.training import chart_lines
+from cnnviz.api.training import as_logs
 from cnnviz.gallery.demo import run_demo
 from cnnviz.plots.common.figure import new_figure, render, style_axes
 from cnnviz.plots.common.mosaic import color_scale, mosaic, own_divisors, tile_layout

@@ -13,13 +13,13 @@ from pathlib import Path
 from cnnviz.analysis.inputs import Value
 from cnnviz.analysis.preprocessing import Preprocessing, find_pictures
 from cnnviz.api.graph import graph_picture
+from cnnviz.api.training import as_logs
 from cnnviz.engine.device import Device
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.files import require_folder_of, write_text
 from cnnviz.formats.prototxt import NetDefinition, read_net
 from cnnviz.formats.text import printable
-from cnnviz.formats.training_log import read_log
 from cnnviz.gallery.html import Anchors, numbers, whole_page
 from cnnviz.gallery.index import ModelCard, card_data, thumbnail
 from cnnviz.gallery.section import Links, Material, Section, all_sections
@@ -72,7 +72,7 @@ def build_gallery(
             raise FileError(f"{path}: the output must be an .html file.")
     found = find_pictures(images)
     stored = read_weights(weights) if weights is not None else None
-    read = [read_log(log) for log in logs]
+    read = as_logs(logs) if logs else []
     progress = progress or (lambda what: None)
     progress("graph")
     material = Material(

@@ -10,6 +10,7 @@ from cnnviz.formats.log_curves import TrainingLog
 from cnnviz.gallery.html import Anchors
 from cnnviz.gallery.section import Facts, Links, Material, Section
 from cnnviz.plots.common.html import escape
+from cnnviz.plots.training.options import ChartOptions
 from cnnviz.plots.training.to_html import training_svg
 
 # Train loss, test loss, test accuracy and learning rate, each against iterations.
@@ -36,7 +37,7 @@ class TrainingSection(Section):
 
     def draw(self, elsewhere: Links) -> tuple[str, str]:
         names = ", ".join(log.name for log in self.logs)
-        cards = "".join(_card(kind, lines, self.logs) for kind, lines in self.charts.items())
+        cards = "".join(_card(kind, lines) for kind, lines in self.charts.items())
         words = f"From the training log{'s' if len(self.logs) > 1 else ''} {names}."
         return words, f'<div class="charts">{cards}</div>'
 
@@ -48,9 +49,9 @@ def _lines(kind: int, logs: Sequence[TrainingLog]) -> list[ChartLine]:
         return []
 
 
-def _card(kind: int, lines: Sequence[ChartLine], logs: Sequence[TrainingLog]) -> str:
+def _card(kind: int, lines: list[ChartLine]) -> str:
     # The figure's own title is its axes; the words for those who do not see it are these.
-    svg = training_svg(kind, logs).replace(
+    svg = training_svg(lines, ChartOptions(kind, style="auto")).replace(
         'role="img"', f'role="img" aria-label="{escape(_words(kind, lines))}"', 1
     )
     # Charts hold text, which a narrow page would make too small: they scroll sideways there.

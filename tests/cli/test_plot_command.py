@@ -78,7 +78,7 @@ def test_standard_input(tmp_path):
         (
             ("8", "a.png"),
             CnnvizError,
-            r"unknown chart type '8', wanted one of 0 test-accuracy, 1 test-accuracy-seconds, ",
+            r"unknown chart type '8', expected one of 0 test-accuracy, 1 test-accuracy-seconds, ",
         ),
         (("trainloss", "a.png"), CnnvizError, r"; did you mean 'train-loss'\?$"),
         (("6", "a.pgn"), FileError, r"a\.pgn: unknown file format '\.pgn', expected one of \.png, "),
@@ -87,15 +87,19 @@ def test_standard_input(tmp_path):
             FileError,
             r"nowhere/a\.png: cannot be written: there is no folder 'nowhere'; make it first\.$",
         ),
-        (("6", "a.png", "--smooth", "1"), CnnvizError, "smooth is 1, wanted 0 "),
+        (("6", "a.png", "--smooth", "1"), CnnvizError, "smooth is 1, expected 0 "),
         (
             ("0", "a.png"),
             CnnvizError,
             r"run\.log: nothing to plot as test accuracy: no test output was printed; "
-            r"there are numbers for train-loss$",
+            r"there are values for train-loss\.$",
         ),
-        (("4", "a.png"), CnnvizError, "as train learning rate: no learning rate was printed; there are num"),
-        (("6", "a.png", "--output", "x"), CnnvizError, "no train output 'x': no train output was printed$"),
+        (("4", "a.png"), CnnvizError, "as train learning rate: no learning rate was printed; there are val"),
+        (
+            ("6", "a.png", "--output", "x"),
+            CnnvizError,
+            r"no train output 'x': no train output was printed\.$",
+        ),
     ],
 )
 def test_errors(log, tmp_path, monkeypatch, arguments, kind, message):

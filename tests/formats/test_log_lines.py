@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cnnviz.analysis.training import as_logs, chart_lines
+from cnnviz.analysis.training import chart_lines
+from cnnviz.api.training import as_logs
 from cnnviz.formats.log_columns import LONGEST_LINE
 from cnnviz.formats.log_lines import wrap_width
 from cnnviz.formats.log_tables import logs_csv

@@ -17,26 +17,24 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
+from cnnviz.analysis.curves import is_accuracy, is_loss, smoothed, thinned
 from cnnviz.analysis.training import (
     ChartLine,
-    as_logs,
     chart_lines,
     chart_number,
     chart_type_names,
-    is_accuracy,
-    is_loss,
     lines_csv,
     lines_json,
-    smoothed,
-    thinned,
 )
+from cnnviz.api.training import as_logs, plot_training_log
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.log_curves import Curve, TrainingLog
 from cnnviz.formats.training_log import LogReader, read_log
 from cnnviz.plots.common.figure import new_figure, save_figure
 from cnnviz.plots.common.kinds import kind_of
 from cnnviz.plots.common.theme import FORMATS, KIND_COLORS, get_theme
-from cnnviz.plots.training.chart import _SIGNS, plot_training_log
+from cnnviz.plots.training.marks import KEY
+from cnnviz.plots.training.options import ChartOptions
 from cnnviz.plots.training.to_html import training_page, training_svg
 
 
@@ -338,9 +336,9 @@ def test_chart_types_have_numbers_and_names():
     with pytest.raises(CnnvizError) as error:
         chart_number(8)
     assert str(error.value) == (
-        "unknown chart type '8', wanted one of 0 test-accuracy, 1 test-accuracy-seconds, 2 test-loss, "
+        "unknown chart type '8', expected one of 0 test-accuracy, 1 test-accuracy-seconds, 2 test-loss, "
         "3 test-loss-seconds, 4 train-learning-rate, 5 train-learning-rate-seconds, 6 train-loss, "
-        "7 train-loss-seconds"
+        "7 train-loss-seconds."
     )
 
 
@@ -504,11 +502,15 @@ def test_page_reads_out_and_switches_off(tmp_path):
     assert 'class="series off" data-series="0"' in done.stdout
 
 
+def svg_of(logs, style: str = "auto") -> str:
+    return training_svg(chart_lines(6, logs), ChartOptions(6, style))
+
+
 def test_svg_for_pages_follows_the_viewer():
-    svg = training_svg(6, [run([3, 2])])
+    svg = svg_of([run([3, 2])])
     assert svg.startswith("<svg") and "prefers-color-scheme:dark" in svg
     assert "stroke: var(--series0)" in svg
-    assert "prefers-color-scheme" not in training_svg(6, [run([3, 2])], "dark")
+    assert "prefers-color-scheme" not in svg_of([run([3, 2])], "dark")
 
 
 def test_line_of_a_chart_joins_its_segments():
@@ -729,7 +731,7 @@ def test_a_long_log_takes_little_memory():
     plot_training_log(6, run([1, 2]))  # what is loaded once
     tracemalloc.start()
     figure = plot_training_log(7, log)
-    training_page(6, chart_lines(6, [log]), "")
+    training_page(chart_lines(6, [log]), ChartOptions(6, title=""))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30e6  # the three columns are 7.2 MB
@@ -776,7 +778,7 @@ def test_very_many_curves_are_counted_and_cut(caplog):
 def test_logs_without_a_curve_are_named(caplog):
     tested = log_of("Iteration 0, Testing net (#0)\nTest net output #0: accuracy = 0.5\n")
     chart_lines(0, [tested, run([1, 2])])
-    assert "1 of 2 logs have no test accuracy and are left out: run" in caplog.text
+    assert "1 of 2 logs have no test accuracy and are omitted: run" in caplog.text
 
 
 def test_marks_of_one_kind_are_few_and_counted():
@@ -785,4 +787,4 @@ def test_marks_of_one_kind_are_few_and_counted():
 
 
 def test_a_restart_and_a_rising_loss_have_signs_of_their_own():
-    assert len({_SIGNS[kind][0] for kind in ("restart", "best")}) == 2
+    assert len({KEY[kind][0] for kind in ("restart", "best")}) == 2

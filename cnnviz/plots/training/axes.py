@@ -9,7 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from cnnviz.analysis.training import ChartLine, moves_in_steps, x_unit
+from cnnviz.analysis.curves import moves_in_steps
+from cnnviz.analysis.training import ChartLine, x_unit
+from cnnviz.plots.training.options import ChartOptions
 
 # Losses that span more than this factor are shown on a logarithmic axis.
 LOG_AXIS_FROM = 50.0
@@ -22,17 +24,17 @@ Points = tuple[int, np.ndarray, np.ndarray]
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def scale_y(axes: Axes, lines: Sequence[ChartLine], log_scale: bool | None, full_range: bool) -> None:
-    """Sets scale, limits and ticks of the y axis; see plot_training_log for ``log_scale``, ``full_range``."""
-    quantity = lines[0].quantity
+def scale_y(axes: Axes, lines: Sequence[ChartLine], options: ChartOptions) -> None:
+    """Sets scale, limits and ticks of the y axis."""
+    quantity, log_scale = lines[0].quantity, options.log_scale
     y = np.concatenate([line.y for line in lines])
     y = y[np.isfinite(y)]
     if log_scale is None:
-        log_scale = quantity != "Test accuracy" and len(y) > 2 and y.min() > 0 and _wants_log_axis(lines, y)
+        log_scale = quantity != "Test accuracy" and len(y) > 2 and y.min() > 0 and _needs_log_axis(lines, y)
     shown = y[y > 0] if log_scale else y
     if not len(shown):
         log_scale, shown = False, y
-    if not full_range and quantity != "Train learning rate":
+    if not options.full_range and quantity != "Train learning rate":
         shown = _near(lines, shown, log_scale)
     if log_scale:
         _scale_log(axes, shown)
@@ -95,7 +97,7 @@ def number_text(value: float, digits: int = 4) -> str:
     return text.replace("-", "−", 1) if value < 0 else text
 
 
-def _wants_log_axis(lines: Sequence[ChartLine], y: np.ndarray) -> bool:
+def _needs_log_axis(lines: Sequence[ChartLine], y: np.ndarray) -> bool:
     """Whether positive ``y`` span so much that a linear axis would press most of them onto its bottom.
 
     A learning rate that falls smoothly to nearly nothing does not; one that falls in steps does.
@@ -143,7 +145,7 @@ def _scale_log(axes: Axes, positive: np.ndarray) -> None:
     if high - low < 0.4:
         axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
     else:
-        # As many as have room: the closest pair of each is 0.05, 0.12, 0.3 and 1 decades apart.
+        # As many as fit: the closest pair of each is 0.05, 0.12, 0.3 and 1 decades apart.
         steps = (range(1, 10), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1,))
         subs = steps[sum(high - low > most for most in (0.6, 1.5, 3.6))]
         axes.yaxis.set_major_locator(LogLocator(subs=[float(sub) for sub in subs], numticks=12))

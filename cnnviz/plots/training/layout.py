@@ -23,28 +23,34 @@ from cnnviz.plots.common.theme import Theme
 from cnnviz.plots.training.axes import number_text
 
 WIDTH_IN, HEIGHT_IN = 8.0, 4.5
-# More lines than this are named in a legend below, not at their ends; some more of those that end early.
+# More lines than this are named in a legend below, not at their ends; see named_at_ends.
 MOST_END_LABELS, FEW_END_LABELS = 12, 4
 MOST_LEGEND_ENTRIES = 24
-# Letters of a label, at the end of a line and in the legend.
+# Characters of a label, at the end of a line and in the legend.
 LONGEST_LABEL, LONGEST_ENTRY = 26, 32
 _STYLES = ("-", "--", "-.", ":")
 
 
+# x in data, text, colour.
+MarkText = tuple[float, str, str]
+
+
 @dataclass
-class Look:
-    """How one line is drawn and called."""
+class LineStyle:
+    """How one line is drawn, and its label."""
 
     color: str
-    style: Any
+    dashes: Any
     label: str
 
 
 @dataclass
-class MarkTexts:
-    """Texts of marks that stand above the axes as (x in data, text, colour), and the key of the signs."""
+class Words:
+    """The texts around the axes: above them the title, the subtitle and the marks' texts, below a key."""
 
-    texts: list[tuple[float, str, str]]
+    title: str
+    subtitle: str
+    marks: list[MarkText]
     key: str
 
 
@@ -63,11 +69,11 @@ def end_in_data(line: ChartLine) -> tuple[float, float]:
     return (float(line.x[keep[-1]]), float(line.y[keep[-1]])) if len(keep) else (math.nan, math.nan)
 
 
-def line_looks(lines: list[ChartLine], theme: Theme, at_ends: bool) -> list[Look]:
-    """Colours go by log where there are several, else by output; line styles tell the rest apart."""
+def line_styles(lines: list[ChartLine], theme: Theme, at_ends: bool) -> list[LineStyle]:
+    """Colours go by log where there are several, otherwise by output; dashes distinguish the rest."""
     logs = list(dict.fromkeys(line.log for line in lines))
     labels = _labels(lines, LONGEST_LABEL if at_ends else LONGEST_ENTRY)
-    looks: list[Look] = []
+    styles: list[LineStyle] = []
     drawn = dict.fromkeys(logs, 0)
     for line, label in zip(lines, labels, strict=True):
         color, dash = logs.index(line.log), drawn[line.log]
@@ -75,8 +81,8 @@ def line_looks(lines: list[ChartLine], theme: Theme, at_ends: bool) -> list[Look
         if len(logs) == 1:
             color, dash = dash, 0
         turn = dash + color // len(theme.series)
-        looks.append(Look(theme.series[color % len(theme.series)], _STYLES[turn % len(_STYLES)], label))
-    return looks
+        styles.append(LineStyle(theme.series[color % len(theme.series)], _STYLES[turn % len(_STYLES)], label))
+    return styles
 
 
 def _labels(lines: list[ChartLine], longest: int) -> list[str]:
@@ -124,39 +130,35 @@ def lay_out(
     figure: Figure,
     axes: Axes,
     lines: list[ChartLine],
-    looks: list[Look],
+    styles: list[LineStyle],
     theme: Theme,
-    marks: MarkTexts,
-    headings: tuple[str, str],
+    words: Words,
     at_ends: bool,
 ) -> None:
-    """Places axes, headings (title and subtitle), labels or legend, and the texts of the marks."""
-    labels = _end_labels(figure, lines, looks) if at_ends else []
+    """Places the axes, ``words`` around them, and labels at the ends of lines or a legend."""
+    labels = _end_labels(figure, lines, styles) if at_ends else []
     fit_fonts(figure)
     right = 0.3 + max((_size(label)[0] + 0.15 for label in labels), default=0.0)
     left = 0.56 + max((_size(tick)[0] for tick in axes.get_yticklabels()), default=0.0)
-    room = WIDTH_IN - left - right
-    key = _write(figure, marks.key, left, 0, 9, theme.muted, va="center", gid="key") if marks.key else None
-    beside = key is not None and _size(key)[0] + 0.2 < (room - _size(axes.xaxis.label)[0]) / 2
+    width = WIDTH_IN - left - right
+    key = _write(figure, words.key, left, 0, 9, theme.muted, va="center", gid="key") if words.key else None
+    beside = key is not None and _size(key)[0] + 0.2 < (width - _size(axes.xaxis.label)[0]) / 2
     key_height = 0.26 if key is not None and not beside else 0.0
-    legend_height = _legend(figure, lines, looks, theme) if len(lines) > 1 and not at_ends else 0.0
+    legend_height = _legend(figure, lines, styles, theme) if len(lines) > 1 and not at_ends else 0.0
     low, high = axes.get_xlim()
-    wanted = [(left + room * (x - low) / (high - low), text, color) for x, text, color in marks.texts]
-    above, rows = _rows_above(figure, wanted, left, left + room + (0.0 if labels else 0.15))
+    targets = [(left + width * (x - low) / (high - low), text, color) for x, text, color in words.marks]
+    above, rows = _rows_above(figure, targets, left, left + width + (0.0 if labels else 0.15))
     bottom, top = 0.6 + key_height + legend_height, 0.84 + 0.2 * rows
     height = HEIGHT_IN + 0.2 * rows + legend_height
     figure.set_size_inches(WIDTH_IN, height)
     plot_height = height - bottom - top
-    axes.set_position((left / WIDTH_IN, bottom / height, room / WIDTH_IN, plot_height / height))
-    axes.yaxis.set_label_coords((0.22 - left) / room, 0.5)
+    axes.set_position((left / WIDTH_IN, bottom / height, width / WIDTH_IN, plot_height / height))
+    axes.yaxis.set_label_coords((0.22 - left) / width, 0.5)
     axes.xaxis.label.set_verticalalignment("center")
     axes.xaxis.set_label_coords(0.5, -0.41 / plot_height)
     for text, x_in, row in above:
         text.set_position((x_in / WIDTH_IN, 1 - (top - 0.1 - 0.2 * row) / height))
-    title = _write(figure, headings[0], 0.2, 1 - 0.38 / height, 14, theme.text, weight="bold", gid="title")
-    _shorten(title, WIDTH_IN - 0.4)
-    subtitle = _write(figure, headings[1], 0.2, 1 - 0.61 / height, 10, theme.muted, gid="subtitle")
-    _shorten(subtitle, WIDTH_IN - 0.4, at_start=True)  # what is told behind the name is short
+    _write_headings(figure, words, theme)
     if key is not None:
         aligned = 0.2 if legend_height and not beside else left
         key.set_position((aligned / WIDTH_IN, (bottom - 0.41 if beside else 0.18) / height))
@@ -164,6 +166,14 @@ def lay_out(
         figure.legends[0].set_bbox_to_anchor((0.2 / WIDTH_IN, (0.08 + key_height) / height))
     _place_end_labels(figure, axes, lines, labels)
     fit_fonts(figure)
+
+
+def _write_headings(figure: Figure, words: Words, theme: Theme) -> None:
+    height = figure.get_figheight()
+    title = _write(figure, words.title, 0.2, 1 - 0.38 / height, 14, theme.text, weight="bold", gid="title")
+    _shorten(title, WIDTH_IN - 0.4)
+    subtitle = _write(figure, words.subtitle, 0.2, 1 - 0.61 / height, 10, theme.muted, gid="subtitle")
+    _shorten(subtitle, WIDTH_IN - 0.4, at_start=True)  # what follows the name is short
 
 
 def _write(figure: Figure, text: str, x_in: float, y: float, size: float, color: str, **style: Any) -> Text:
@@ -175,7 +185,7 @@ def _write(figure: Figure, text: str, x_in: float, y: float, size: float, color:
 
 
 def _shorten(text: Text, width_in: float, at_start: bool = False) -> None:
-    """Takes letters from ``text`` until it is at most ``width_in`` inches wide."""
+    """Takes characters from ``text`` until it is at most ``width_in`` inches wide."""
     words = text.get_text()
     while _size(text)[0] > width_in and len(words) > 8:
         words = words[4:] if at_start else words[:-4]
@@ -192,15 +202,15 @@ def _size(text: Text) -> tuple[float, float]:
     return box.width / figure.dpi, box.height / figure.dpi
 
 
-def _end_labels(figure: Figure, lines: list[ChartLine], looks: list[Look]) -> list[Text]:
-    """Adds names and last values, in one form for all: side by side, else one below the other if few."""
+def _end_labels(figure: Figure, lines: list[ChartLine], styles: list[LineStyle]) -> list[Text]:
+    """Adds names and last values, in one form for all: side by side, otherwise one below the other if few."""
     values = [_last_value(line) for line in lines]
-    beside = all(len(how.label) + len(value) <= 22 for how, value in zip(looks, values, strict=True))
+    beside = all(len(style.label) + len(value) <= 22 for style, value in zip(styles, values, strict=True))
     between = "\u2002" if beside else "\n"
     labels = []
-    for i, (how, value) in enumerate(zip(looks, values, strict=True)):
-        text = f"{how.label}{between}{value}" if beside or len(lines) <= 6 else how.label
-        label = _write(figure, text, 0, 0, 10, how.color, va="center", gid=f"label-{i}")
+    for i, (style, value) in enumerate(zip(styles, values, strict=True)):
+        text = f"{style.label}{between}{value}" if beside or len(lines) <= 6 else style.label
+        label = _write(figure, text, 0, 0, 10, style.color, va="center", gid=f"label-{i}")
         label.set_linespacing(1.15)
         labels.append(label)
     return labels
@@ -241,11 +251,11 @@ def _end_of(axes: Axes, line: ChartLine) -> tuple[float, float]:
     return float(x), float(np.clip(y, box.y0, box.y1)) if math.isfinite(y) else box.y0
 
 
-def _spread(wanted: list[float], heights: list[float], low: float, high: float) -> list[float]:
-    """Returns centres near ``wanted`` (falling) for boxes of ``heights`` that do not overlap."""
+def _spread(targets: list[float], heights: list[float], low: float, high: float) -> list[float]:
+    """Returns centres near ``targets`` (falling) for boxes of ``heights`` that do not overlap."""
     places: list[float] = []
     ceiling = high + 2
-    for y, height in zip(wanted, heights, strict=True):
+    for y, height in zip(targets, heights, strict=True):
         places.append(min(y, ceiling - height / 2))
         ceiling = places[-1] - height / 2
     floor = low - 2
@@ -256,15 +266,15 @@ def _spread(wanted: list[float], heights: list[float], low: float, high: float) 
 
 
 def _rows_above(
-    figure: Figure, wanted: list[tuple[float, str, str]], left: float, right: float
+    figure: Figure, targets: list[tuple[float, str, str]], left: float, right: float
 ) -> tuple[list[tuple[Text, float, int]], int]:
     """Returns (text, x in inches, row) for the texts above the axes, in up to three rows, and the rows.
 
-    A text that finds no room is left out; its line or sign stays.
+    A text for which there is no space is omitted; its line or marker stays.
     """
     taken = [left - 0.3] * 3
     placed = []
-    for x, words, color in sorted(wanted):
+    for x, words, color in sorted(targets):
         text = _write(figure, words, 0, 0, 9, color, ha="center", gid="mark-text")
         half = _size(text)[0] / 2
         x = max(min(x, right - half), left - 0.3 + half)
@@ -277,13 +287,13 @@ def _rows_above(
     return placed, max((row + 1 for _, _, row in placed), default=0)
 
 
-def _legend(figure: Figure, lines: list[ChartLine], looks: list[Look], theme: Theme) -> float:
+def _legend(figure: Figure, lines: list[ChartLine], styles: list[LineStyle], theme: Theme) -> float:
     """Adds a legend below the axes, in columns; returns its height in inches."""
-    shown = looks[:MOST_LEGEND_ENTRIES]
-    names = [f"{how.label}\u2002{_last_value(line)}" for how, line in zip(shown, lines, strict=False)]
-    if len(looks) > len(shown):
-        names[-1] = f"and {len(looks) - len(shown) + 1} more"
-    handles = [Line2D([], [], color=how.color, linestyle=how.style, linewidth=2) for how in shown]
+    shown = styles[:MOST_LEGEND_ENTRIES]
+    names = [f"{style.label}\u2002{_last_value(line)}" for style, line in zip(shown, lines, strict=False)]
+    if len(styles) > len(shown):
+        names[-1] = f"and {len(styles) - len(shown) + 1} more"
+    handles = [Line2D([], [], color=style.color, linestyle=style.dashes, linewidth=2) for style in shown]
     widest = max(_size(text)[0] for text in [_probe(figure, name) for name in names])
     columns = max(1, min(len(names), int((WIDTH_IN - 0.4) / (widest + 0.62))))
     legend = figure.legend(

@@ -1,6 +1,6 @@
 """Training charts for the browser: SVG that follows the viewer's light or dark setting, and a page of it.
 
-The SVG is the static chart itself with its colours turned into CSS variables, so that page and picture
+The SVG is the static chart itself with its colours turned into CSS variables, so that page and figure
 show the same thing. The page works without scripts; the script adds a read-out and curves that can be
 switched off, by mouse, touch or keyboard. Nothing is loaded from anywhere.
 """
@@ -8,61 +8,34 @@ switched off, by mouse, touch or keyboard. Nothing is loaded from anywhere.
 from __future__ import annotations
 
 import math
-import os
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz.analysis.training import (
-    CHARTS,
-    ChartLine,
-    as_logs,
-    chart_lines,
-    chart_name,
-    chart_number,
-    x_unit,
-)
-from cnnviz.formats.log_curves import TrainingLog, readable
+from cnnviz.analysis.training import ChartLine, x_unit
 from cnnviz.plots.common.figure import render
 from cnnviz.plots.common.html import document, escape, json_element, template
 from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.training.chart import draw_chart
+from cnnviz.plots.training.options import ChartOptions
 
 # More points than this on a curve change neither what a page shows nor what its read-out says.
-MOST_POINTS = 4000
+MAX_POINTS = 4000
 _PLAIN_COLORS = ("background", "text", "muted", "grid", "edge", "warning")
 
 
-def training_svg(
-    chart_type: int | str,
-    logs: TrainingLog | str | os.PathLike | Iterable,
-    style: str = "auto",
-    *,
-    smooth: float = 0.0,
-    log_scale: bool | None = None,
-    full_range: bool = False,
-    outputs: Sequence[str] | None = None,
-    title: str | None = None,
-) -> str:
-    """Returns a chart as SVG text to put into a page; arguments as for plot_training_log.
-
-    Args:
-        style: "light", "dark", or "auto", which follows prefers-color-scheme.
-    """
-    number = chart_number(chart_type)
-    lines = chart_lines(number, as_logs(logs), outputs)
-    heading = readable(title) if title is not None else chart_name(number, lines)
-    view: dict[str, Any] = {"smooth": smooth, "log_scale": log_scale, "full_range": full_range}
-    return _svg(number, lines, style, heading, view)[0]
+def training_svg(lines: list[ChartLine], options: ChartOptions) -> str:
+    """Returns the chart of ``lines`` as SVG text to put into a page."""
+    return _svg(lines, options)[0]
 
 
-def training_page(number: int, lines: list[ChartLine], heading: str, **view: Any) -> str:
-    """Returns a self-contained HTML page of chart type ``number`` showing ``lines``; see draw_chart."""
-    svg, figure = _svg(number, lines, "auto", heading, view)
-    x_name, unit = x_unit(CHARTS[number][1], lines)
+def training_page(lines: list[ChartLine], options: ChartOptions) -> str:
+    """Returns a self-contained HTML page of the chart of ``lines``; its style is "auto"."""
+    svg, figure = _svg(lines, replace(options, style="auto"))
+    heading = options.heading(lines)
+    x_name, unit = x_unit(options.x_axis, lines)
     names = ", ".join(dict.fromkeys(line.log for line in lines))
     data = {
         "x": {"name": x_name, "unit": unit},
@@ -80,20 +53,18 @@ def training_page(number: int, lines: list[ChartLine], heading: str, **view: Any
     return document(f"{heading} - {names}", css, body, template("training.js"))
 
 
-def _svg(
-    number: int, lines: list[ChartLine], style: str, heading: str, view: dict[str, Any]
-) -> tuple[str, Figure]:
-    theme = get_theme("light" if style == "auto" else style)
-    figure = draw_chart(number, lines, theme, heading, most_points=MOST_POINTS, **view)
-    text = render(figure, "svg", title=heading).decode("utf-8")
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    name = f"chart{number}"
-    variables = {color.lower(): variable for variable, color in _variables(theme).items()}
-    text = re.sub(r"<[^>]*>", lambda tag: _adapt_tag(tag[0], name, variables), text)
-    rules = _theme_rules(f"#{name}", style)
-    head_end = text.index(">") + 1
-    return f"{text[:head_end]}<style>{rules}</style>{text[head_end:]}", figure
+def _svg(lines: list[ChartLine], options: ChartOptions) -> tuple[str, Figure]:
+    style = "light" if options.style == "auto" else options.style
+    figure = draw_chart(lines, replace(options, style=style, max_points=MAX_POINTS))
+    svg = render(figure, "svg", title=options.heading(lines)).decode("utf-8")
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    name = f"chart{options.number}"
+    variables = {color.lower(): variable for variable, color in _variables(get_theme(style)).items()}
+    svg = re.sub(r"<[^>]*>", lambda tag: _adapt_tag(tag[0], name, variables), svg)
+    rules = _theme_rules(f"#{name}", options.style)
+    head_end = svg.index(">") + 1
+    return f"{svg[:head_end]}<style>{rules}</style>{svg[head_end:]}", figure
 
 
 def _adapt_tag(tag: str, name: str, variables: dict[str, str]) -> str:
@@ -147,7 +118,7 @@ def _axes_data(figure: Figure) -> dict:
 
 
 def _series_data(i: int, lines: list[ChartLine]) -> dict:
-    shown = lines[i].thinned(MOST_POINTS)
+    shown = lines[i].thinned(MAX_POINTS)
     name, color = _name_and_color(i, lines)
     return {
         "name": name,
@@ -170,7 +141,7 @@ def _button(i: int, lines: list[ChartLine]) -> str:
 
 
 def _name_and_color(i: int, lines: list[ChartLine]) -> tuple[str, int]:
-    """Returns what a curve is called among ``lines``, and the number of its colour, as in the picture."""
+    """Returns what a curve is called among ``lines``, and the number of its colour, as in the figure."""
     line, logs = lines[i], list(dict.fromkeys(line.log for line in lines))
     if len(logs) == 1:
         name = line.name
@@ -199,7 +170,7 @@ _BODY = """<main>
 {buttons}
 </div>
 <details>
-<summary>Numbers</summary>
+<summary>Values</summary>
 <div class="numbers"><table>
 <thead><tr>
 <td>Log</td><th scope="col">Curve</th><td>Points</td><td>Last</td><td>Lowest</td><td>Highest</td>
