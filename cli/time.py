@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from cnnviz.cli._options import FILE, StateOptions, argument_or_flag, device_option, state_options
@@ -44,30 +46,14 @@ def command(
       cnnviz time lenet.prototxt --json times.json
       cnnviz draw lenet.prototxt lenet.svg --color-by time --times times.json
     """
+    from cnnviz.api.timing import time_net
     from cnnviz.engine.device import get_device
-    from cnnviz.engine.net import Net
-    from cnnviz.engine.net_state import net_state
-    from cnnviz.engine.scoring import time_layers, warmed_up
-    from cnnviz.engine.stand_ins import with_stand_ins
-    from cnnviz.formats.caffemodel import read_weights
     from cnnviz.formats.files import require_folder_of, write_text
-    from cnnviz.formats.nets import open_net
 
     if path not in (None, "-"):
         require_folder_of(path)
-    definition = open_net(model)
-    chosen = net_state(definition, state.phase or "TRAIN", state.level, state.stages)
-    arrays = read_weights(weights) if weights is not None else None
-    net = Net(
-        with_stand_ins(definition, chosen, arrays), state=chosen, device=get_device(device), partial=True
-    )
-    try:
-        if arrays is not None:
-            net.use_weights(arrays, str(weights))
-        net = warmed_up(net)
-        times = time_layers(net, iterations)
-    finally:
-        net.close()
+    options = asdict(state) | {"phase": state.phase or "TRAIN", "device": get_device(device)}
+    times = time_net(model, weights, iterations, **options)
     say(times.to_json().rstrip("\n") if path == "-" else times.to_text())
     if path not in (None, "-"):
         write_text(path, times.to_json())
