@@ -60,14 +60,20 @@ dpi_option = click.option(
 )
 
 
-def chosen_form(as_json: bool, as_csv: bool) -> str | None:
-    """Returns the form that the flags --json and --csv select: "json", "csv" or None.
+def form_options(json: str, csv: str) -> Callable:
+    """Returns a decorator that adds --json and --csv with these helps and passes ``form``: which, or None."""
 
-    Raises UsageError if both are given.
-    """
-    if as_json and as_csv:
-        raise click.UsageError("Give --json or --csv, not both.")
-    return "json" if as_json else "csv" if as_csv else None
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def command(as_json: bool, as_csv: bool, **given: Any) -> Any:
+            if as_json and as_csv:
+                raise click.UsageError("Give --json or --csv, not both.")
+            return function(form="json" if as_json else "csv" if as_csv else None, **given)
+
+        as_json = click.option("--json", "as_json", is_flag=True, help=json)
+        return as_json(click.option("--csv", "as_csv", is_flag=True, help=csv)(command))
+
+    return decorate
 
 
 def model_argument(command: Callable) -> Callable:
@@ -101,6 +107,13 @@ def given_once(name: str, word: str | None, flag: str | None, *, required: bool 
     if required and word is None and flag is None:
         raise click.UsageError(f"Missing argument '{name.upper()}'.")
     return flag if word is None else word
+
+
+def weights_of(model: str, weights: str | None) -> str | None:
+    """Returns WEIGHTS, or MODEL if it is a caffemodel that stands alone: it holds both."""
+    from cnnviz.formats.nets import holds_text
+
+    return model if weights is None and not holds_text(model) else weights
 
 
 def bundle(name: str, kind: type, *options: Callable) -> Callable:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli._options import FILE, ImageOptions, device_option, given_once, image_options
+from cnnviz.cli._options import (
+    FILE,
+    ImageOptions,
+    argument_or_flag,
+    device_option,
+    given_once,
+    image_options,
+    weights_of,
+)
 from cnnviz.cli._output import output
 from cnnviz.cli._progress import announce, clear, say
 
@@ -14,12 +22,11 @@ SECTION = "Look"
 @click.command()
 @click.argument("model", type=FILE, required=False)
 @click.argument("weights", type=FILE, required=False)
-@click.argument("out", type=FILE, required=False)
+@argument_or_flag("out", help="OUT: the page to write.", required=False)
 @click.option(
     "--image", "images", type=FILE, multiple=True, metavar="IMG", help="Image or folder; may be repeated."
 )
 @click.option("--log", "logs", type=FILE, multiple=True, metavar="LOG", help="Training log; may be repeated.")
-@click.option("--out", "page", type=FILE, metavar="PAGE.html", help="OUT: the page to write.")
 @click.option(
     "--index",
     type=FILE,
@@ -34,7 +41,6 @@ def command(
     out: str | None,
     images: tuple[str, ...],
     logs: tuple[str, ...],
-    page: str | None,
     index: str | None,
     image: ImageOptions,
     device: str | None,
@@ -49,9 +55,8 @@ def command(
       cnnviz gallery deploy.prototxt net.caffemodel net.html --image cat.jpg --log train.log
       cnnviz gallery --index pages
     """
-    if out is None and weights is not None and weights.endswith(".html"):
-        weights, out = None, weights
-    out = given_once("out", out, page)
+    if weights is not None and weights.endswith(".html"):
+        weights, out = None, given_once("out", weights, out)
     if index is not None:
         if model is not None or out is not None:
             raise click.UsageError("Give MODEL and OUT, or --index DIR, not both.")
@@ -61,18 +66,13 @@ def command(
         return
     if model is None or out is None:
         raise click.UsageError("Give MODEL and OUT, a PAGE.html, or --index DIR.")
-    from cnnviz.formats.nets import holds_text, open_net
+    from cnnviz.engine.device import get_device
+    from cnnviz.formats.nets import open_net
     from cnnviz.gallery.page import build_gallery
 
-    chosen = None
-    if images:
-        from cnnviz.engine.device import get_device
-
-        chosen = get_device(device)
+    chosen = get_device(device) if images else None
     definition = open_net(model)
-    if weights is None and not holds_text(model):
-        weights = model
     options = image.keywords(definition) | {"device": chosen, "progress": announce}
     with output(out, default="html") as path:
-        build_gallery(definition, weights, images, logs, path, **options)
+        build_gallery(definition, weights_of(model, weights), images, logs, path, **options)
         clear()

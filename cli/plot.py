@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
-from cnnviz.cli._options import FILE, chosen_form, dpi_option, style_option
+from cnnviz.cli._options import FILE, dpi_option, form_options, style_option
 from cnnviz.cli._output import format_option, output
 
 SECTION = "Look"
@@ -41,10 +43,10 @@ SECTION = "Look"
     help="Net output to show instead of the default ones; may be repeated.",
 )
 @click.option("--title", help="Title instead of the name of the chart type.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Also print the log, name, x and y of each curve as JSON."
+@form_options(
+    "Also print the log, name, x and y of each curve as JSON.",
+    "Also print the points of the curves as CSV.",
 )
-@click.option("--csv", "as_csv", is_flag=True, help="Also print the points of the curves as CSV.")
 @click.option(
     "--follow", is_flag=True, help="Redraw whenever a log grows, until the training ends or Ctrl-C."
 )
@@ -52,10 +54,8 @@ def command(
     chart_type: str,
     files: tuple[str, ...],
     out: str | None,
-    as_json: bool,
-    as_csv: bool,
+    form: str | None,
     follow: bool,
-    outputs: tuple,
     stdout_format: str | None,
     **options,
 ) -> None:
@@ -79,22 +79,25 @@ def command(
 
     logs = files if out else files[1:]
     out = out or files[0]
-    form = chosen_form(as_json, as_csv)
     _check(out, logs, follow, form)
     number = chart_number(chart_type)
-    options["outputs"] = outputs or None
+    options["outputs"] = options["outputs"] or None
     if follow:
-        try:
-            for _ in follow_logs(number, logs, out, **options):
-                click.echo(f"Wrote {out}", err=True)
-        except KeyboardInterrupt:
-            click.echo("Stopped following.", err=True)
+        _say_each(out, follow_logs(number, logs, out, **options))
         return
     read = [read_log(log) for log in logs]
     with output(out, stdout_format, announced=form is None) as path:
         write_chart(number, read, path, **options)
     if form is not None:
         click.echo(curves_text(number, read, form, options["outputs"]), nl=form == "json")
+
+
+def _say_each(out: str, written: Iterator[None]) -> None:
+    try:
+        for _ in written:
+            click.echo(f"Wrote {out}", err=True)
+    except KeyboardInterrupt:
+        click.echo("Stopped following.", err=True)
 
 
 def _check(out: str, logs: tuple[str, ...], follow: bool, form: str | None) -> None:

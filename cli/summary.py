@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnnviz.cli._options import StateOptions, chosen_form, model_argument, state_options
+from cnnviz.cli._options import StateOptions, form_options, model_argument, state_options
 from cnnviz.cli._progress import say
 
 SECTION = "Look"
@@ -13,9 +13,8 @@ SECTION = "Look"
 @click.command()
 @model_argument
 @state_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per layer.")
-def command(model: str, state: StateOptions, as_json: bool, as_csv: bool) -> None:
+@form_options("Print JSON.", "Print CSV, one row per layer.")
+def command(model: str, state: StateOptions, form: str | None) -> None:
     """Print the layers of a net with shapes and costs.
 
     MODEL is the prototxt of a net or a solver, or a caffemodel; "-" is standard input. Nothing is run, and
@@ -30,7 +29,6 @@ def command(model: str, state: StateOptions, as_json: bool, as_csv: bool) -> Non
     from cnnviz.analysis.summary import graph_to_show, summarize, summary_csv, summary_json, summary_text
     from cnnviz.formats.nets import open_net
 
-    form = chosen_form(as_json, as_csv)
     graph = graph_to_show(open_net(model), state.phase, state.level, state.stages)
     write = {"json": summary_json, "csv": summary_csv}.get(form or "", summary_text)
     say(write(summarize(graph)).removesuffix("\n"))

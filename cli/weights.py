@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cnnviz.cli._options import FILE, dpi_option, model_argument, style_option
+from cnnviz.cli._options import FILE, dpi_option, model_argument, style_option, weights_of
 from cnnviz.cli._output import format_option, output
 from cnnviz.cli._progress import announce, clear, say
 
@@ -131,16 +131,16 @@ def _check(
 
 def _files(model: str, weights: str | None, out: str | None) -> tuple[str | None, str, str | None]:
     """Returns the model, or None for the net that the weights hold, the weights and OUT."""
-    from cnnviz.formats.nets import holds_text
     from cnnviz.plots.common.theme import FORMATS
 
     if out is None and weights is not None and Path(weights).suffix[1:].lower() in FORMATS:
         weights, out = None, weights
-    if weights is None:
-        if holds_text(model):
-            raise click.UsageError("Missing argument 'WEIGHTS'; MODEL is no caffemodel that holds both.")
-        return None, model, out
-    return None if model == "-" else model, weights, out
+    if weights is not None:
+        return None if model == "-" else model, weights, out
+    both = weights_of(model, None)
+    if both is None:
+        raise click.UsageError("Missing argument 'WEIGHTS'; MODEL is not a caffemodel that holds both.")
+    return None, both, out
 
 
 def _matching(patterns: tuple[str, ...], first: str) -> list[str]:

@@ -110,7 +110,7 @@ def test_train_takes_its_solver_as_a_word(folder):
         ("plot 6 out.png", "Missing argument 'LOG...'."),
         (
             "weights net.prototxt out.png",
-            "Missing argument 'WEIGHTS'; MODEL is no caffemodel that holds both.",
+            "Missing argument 'WEIGHTS'; MODEL is not a caffemodel that holds both.",
         ),
         (
             "weights net.prototxt net.caffemodel",
