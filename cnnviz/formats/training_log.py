@@ -18,7 +18,6 @@ Seconds count from the first line with "Solving", as Caffe's extract_seconds.py 
 
 from __future__ import annotations
 
-import codecs
 import math
 import os
 import re
@@ -42,14 +41,10 @@ from cnnviz.formats.log_columns import (
     read_columns,
 )
 from cnnviz.formats.log_curves import Event, Outputs, Segment, TestNet, TrainingLog
-from cnnviz.formats.log_lines import by_source, is_led, joined, wrap_width
-from cnnviz.formats.sniff import wide_encoding
+from cnnviz.formats.log_lines import PlainBytes, by_source, find_event, is_led, joined, number_of, wrap_width
 from cnnviz.formats.text import decode_name
 
 CHUNK = 1 << 21
-# By so many bytes a followed log is known again.
-_HEAD = 512
-_SHORTEST_START = 8
 # Shorter runs of regular lines are read faster one by one.
 _SHORTEST_RUN = 48
 _ITERATION = re.compile(
@@ -61,17 +56,8 @@ _OUTPUT = re.compile(rb"T\w+ net output(?: mAP)? (#\d+: (?:.+?)) = (\S+)( \(\* \
 _SCORE = re.compile(rb"Test score (#\d+): (\S+)")
 _TEST_LOSS = re.compile(rb"Test loss: (\S+)")
 _COLOR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
-_SPEAKS = re.compile(rb"Iteration \d|Solving ")
+_MENTIONS_TRAINING = re.compile(rb"Iteration \d|Solving ")
 _NO_ROW = (-1.0, math.nan)
-_EVENTS = (
-    ("snapshot", b"Snapshotting "),
-    ("restore", b"Resuming from "),
-    ("finetune", b"Finetuning from "),
-    ("early stop", b"Optimization stopped early"),
-    ("done", b"Optimization Done"),
-    ("failure", b"Check failed"),
-    ("failure", b"*** Aborted"),
-)
 
 
 def read_log(path: str | os.PathLike) -> TrainingLog:
@@ -94,10 +80,7 @@ class LogReader:
     """Reads a log piece by piece: ``feed`` what has come, look at ``log`` any time, ``finish`` at the end."""
 
     def __init__(self, path: str | os.PathLike) -> None:
-        self._return = b""
-        self._decoder: codecs.IncrementalDecoder | None = None
-        self._start = b""  # too few bytes to tell the encoding
-        self._started = False
+        self._plain = PlainBytes()
         self._head = bytearray()
         self._judged = 0  # bytes of the head by which the width was found
         self._start_again(str(path), 0)
@@ -119,16 +102,16 @@ class LogReader:
 
     def feed(self, data: bytes, last: bool = False) -> None:
         """Reads ``data``; a line that is not complete yet waits for the next piece, if it is not the last."""
-        data = self._plain_bytes(data, last)
+        data = self._plain.feed(data, last)
         if len(self._head) < CHUNK:  # whether lines are wrapped shows in the beginning
-            room = CHUNK - len(self._head)
-            self._head += data[:room]
+            space = CHUNK - len(self._head)
+            self._head += data[:space]
             if len(self._head) >= min(2 * self._judged, CHUNK) and self._judge():
-                data = data[room:]
+                data = data[space:]
         self._take(data)
 
     def _judge(self) -> bool:
-        """Finds at which width the lines are wrapped; reads the head anew if it is another than thought."""
+        """Finds at which width the lines are wrapped; reads the head again if it is another than assumed."""
         self._judged = len(self._head)
         width = wrap_width(bytes(self._head))
         if width == self._width:
@@ -144,7 +127,7 @@ class LogReader:
             if len(whole) - start > 8 * LONGEST_LINE:
                 break
             end = start  # it may go on in the next line
-        # One byte more than is read of a line tells that it is too long.
+        # One byte more than is read of a line shows that it is too long.
         self._rest = whole[end:] if self._width else whole[end : end + LONGEST_LINE + 1]
         self._read(whole[:end])
 
@@ -152,11 +135,11 @@ class LogReader:
         """Reads what is left and returns the log.
 
         A last line without its newline may have been cut inside a number, so a number at its very end
-        is left out.
+        is omitted.
 
         Raises FileError if no line says "Iteration N".
         """
-        self.feed(b"\n" if self._return else b"", last=True)
+        self.feed(b"", last=True)
         if len(self._head) < CHUNK:
             self._judge()
         if self._rest:
@@ -168,27 +151,6 @@ class LogReader:
                 f"is what the solver prints on stderr: cnnviz train ... 2> train.log"
             )
         return self.log
-
-    def _plain_bytes(self, data: bytes, last: bool) -> bytes:
-        """Returns ``data`` in UTF-8 (some shells redirect in UTF-16) with newlines only."""
-        if not self._started:
-            data, self._start = self._start + data, b""
-            if len(data) < _SHORTEST_START and not last:
-                self._start = data
-                return b""
-            self._started = True
-            if encoding := wide_encoding(data[:_HEAD]):
-                self._decoder = codecs.getincrementaldecoder(encoding)("replace")
-            data = data.removeprefix(codecs.BOM_UTF8)
-        if self._decoder is not None:
-            text = self._decoder.decode(data, last)
-            data = text.removeprefix("\ufeff").encode("utf-8", "replace")
-        data, self._return = self._return + data, b""
-        if data.endswith(b"\r"):  # the "\n" that belongs to it may be in the next piece
-            data, self._return = data[:-1], b"\r"
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return data
 
     def _read(self, data: bytes) -> None:
         if b"\x1b" in data:
@@ -204,8 +166,8 @@ class LogReader:
             self._read_lines_of_one(data)
 
     def _read_source(self, source: str, data: bytes) -> None:
-        """Reads what one of several prints: the first that speaks of training is this log's own."""
-        if self._source is None and _SPEAKS.search(data):
+        """Reads what one of several prints: the first that mentions training is this log's own."""
+        if self._source is None and _MENTIONS_TRAINING.search(data):
             self._source = source
         if source in ("", self._source):
             self._read_lines_of_one(data)
@@ -315,7 +277,7 @@ class LogReader:
         number, loss, rate, net = match.groups()
         iteration = float(number)
         if loss is not None:
-            value = _number(loss)
+            value = number_of(loss)
             if value is not None:
                 self._move_to(iteration)
                 row = self._train_row = (iteration, self._clock.seconds(data, start))
@@ -328,7 +290,7 @@ class LogReader:
             self._net = int(net or 0)
 
     def _read_rate(self, iteration: float, text: bytes, data: bytes, start: int) -> None:
-        value = _number(text)
+        value = number_of(text)
         if value is None:
             return
         # Some forks count the rate's line from one less than the loss line before it.
@@ -348,7 +310,7 @@ class LogReader:
             self._add_event("multistep", float(match[1]), text, self._clock.seconds(line))
 
     def _read_output(self, match: re.Match, data: bytes, start: int) -> None:
-        value = _number(match[2])
+        value = number_of(match[2])
         is_train = data[match.start() : match.start() + 2] == b"Tr"
         if value is not None:
             net = TRAIN_NET if is_train else self._net
@@ -370,30 +332,24 @@ class LogReader:
             if self._segment.has_data:
                 self._new_segment()
         elif match := _TEST_LOSS.search(line):
-            value = _number(match[1])
+            value = number_of(match[1])
             if self._test_row is not _NO_ROW and value is not None:
                 self._test_net(self._net).loss.append(*self._test_row, value)
         elif match := _SCORE.search(line):
-            value = _number(match[2])
+            value = number_of(match[2])
             if value is not None:
                 self._add_output(self._net, match[1] + b": score " + match[1], value, False, line, 0)
         else:
             self._read_event(line)
 
     def _read_event(self, line: bytes) -> None:
-        for kind, words in _EVENTS:
-            _, found, tail = line.partition(words)
-            if not found or tail.startswith(b"solver state"):
-                continue
-            text = (found if kind in ("failure", "early stop", "done") else b"") + tail
-            text = (text.split() or [b""])[-1] if kind == "snapshot" else text.strip()
-            readable = decode_name(text)
-            number = re.search(r"_iter_(\d{1,15})", readable) if kind in ("snapshot", "restore") else None
-            iteration = float(number[1]) if number is not None else self._iteration
-            if kind == "restore" and self._segment.has_data:
-                self._new_segment()
-            self._add_event(kind, iteration, readable, self._clock.seconds(line))
+        if (found := find_event(line)) is None:
             return
+        kind, iteration, text = found
+        iteration = self._iteration if iteration is None else iteration
+        if kind == "restore" and self._segment.has_data:
+            self._new_segment()
+        self._add_event(kind, iteration, text, self._clock.seconds(line))
 
     def _add_event(self, kind: str, iteration: float, text: str, seconds: float) -> None:
         # Solver and tool both report the end, and each file of a snapshot has its line.
@@ -424,49 +380,6 @@ class LogReader:
         return self._segment.train if net == TRAIN_NET else self._test_net(net).outputs
 
 
-class LogFollower:
-    """Reads a log that still grows: each ``update`` reads what was added since the last."""
-
-    def __init__(self, path: str | os.PathLike) -> None:
-        self.path = path
-        self._reader = LogReader(path)
-        self._offset = 0
-        self._head = b""
-
-    @property
-    def log(self) -> TrainingLog:
-        return self._reader.log
-
-    @property
-    def done(self) -> bool:
-        """Whether the log says that the training has ended."""
-        return any(event.kind == "done" for event in self.log.segments[-1].events)
-
-    def update(self) -> bool:
-        """Reads what was added and returns whether anything was.
-
-        A log that shrank or begins in another way is read anew; one that has gone may come back.
-
-        Raises FileError if it cannot be read.
-        """
-        check_regular(self.path)
-        try:
-            with open(self.path, "rb") as file:
-                if file.read(len(self._head)) != self._head or file.seek(0, os.SEEK_END) < self._offset:
-                    self._reader, self._offset, self._head = LogReader(self.path), 0, b""
-                file.seek(self._offset)
-                before = self._offset
-                while data := file.read(CHUNK):
-                    self._head += data[: _HEAD - len(self._head)]
-                    self._offset += len(data)
-                    self._reader.feed(data)
-        except OSError as error:
-            if self._offset and isinstance(error, FileNotFoundError):
-                return False
-            raise FileError(f"{self.path}: cannot be read: {describe_os_error(error)}.") from None
-        return self._offset > before
-
-
 def _rows(kind: np.ndarray, iteration: np.ndarray, value: np.ndarray) -> dict[int, np.ndarray]:
     """Returns for each test net, and for the train net, which lines are the first of a row of outputs."""
     nets = held(np.where(kind == TEST, value, TRAIN_NET), kind < TRAIN_OUTPUT).astype(np.int64)
@@ -476,16 +389,3 @@ def _rows(kind: np.ndarray, iteration: np.ndarray, value: np.ndarray) -> dict[in
         own = outputs[nets[outputs] == net]
         rows[int(net)] = own[np.diff(iteration[own], prepend=-1.0) != 0]
     return rows
-
-
-def _number(text: bytes) -> float | None:
-    """Returns the number that C++ printed as ``text`` (nan and inf in any spelling), None if it is none."""
-    try:
-        return float(text)
-    except ValueError:
-        plain = text.upper()
-    if b"#QNAN" in plain or b"#IND" in plain or b"NAN(" in plain:
-        return math.nan
-    if b"#INF" in plain:
-        return -math.inf if plain.startswith(b"-") else math.inf
-    return None

@@ -13,9 +13,10 @@ from cnnviz.errors import CnnvizError, FileError, NetError
 from cnnviz.formats.databases import open_database
 from cnnviz.formats.files import read_bytes, write_text
 from cnnviz.formats.idx import is_idx
+from cnnviz.formats.log_follower import LogFollower
 from cnnviz.formats.paths import existing, find_beside, find_listed
 from cnnviz.formats.prototxt import parse_solver, read_net, read_solver
-from cnnviz.formats.training_log import LogFollower, read_log
+from cnnviz.formats.training_log import read_log
 
 INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } }\n'
 

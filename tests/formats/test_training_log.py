@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from cnnviz.errors import FileError
+from cnnviz.formats.log_follower import LogFollower
 from cnnviz.formats.log_tables import logs_csv, logs_json, table_csv
-from cnnviz.formats.training_log import LogFollower, LogReader, read_log
+from cnnviz.formats.training_log import LogReader, read_log
 
 
 def read(text: str | bytes, piece: int = 1 << 20):
