@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from cnnviz.engine.blob import Blob, Shape
-from cnnviz.engine.layers._kept import KeepsBottom
+from cnnviz.engine.layers._in_place import InPlaceSafe
 
 
-class Neuron(KeepsBottom):
+class Neuron(InPlaceSafe):
     """Base of elementwise layers: top and bottom have one shape and may be the same blob.
 
     A layer type names its function and gives the constants a, b, c of its formula.

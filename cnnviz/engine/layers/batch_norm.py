@@ -8,14 +8,14 @@ from typing import Any
 import cnnviz
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Weight
-from cnnviz.engine.layers._kept import KeepsBottom
+from cnnviz.engine.layers._in_place import InPlaceSafe
 from cnnviz.engine.ops.add import add
 from cnnviz.engine.ops.channels import Channels
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import FillerParameter, LayerParameter
 
 
-class BatchNorm(KeepsBottom):
+class BatchNorm(InPlaceSafe):
     """y = (x - mean_c) / sqrt(variance_c + eps) for each channel c
 
     Mean and (biased) variance are the batch's own in TRAIN, the stored ones in TEST. After each batch

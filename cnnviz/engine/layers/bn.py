@@ -8,13 +8,13 @@ from typing import Any
 import cnnviz
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Weight, positive_axis
-from cnnviz.engine.layers._kept import KeepsBottom
+from cnnviz.engine.layers._in_place import InPlaceSafe
 from cnnviz.engine.ops.add import add
 from cnnviz.engine.ops.channels import Channels
 from cnnviz.formats.schema import BNParameter, FillerParameter, LayerParameter
 
 
-class BN(KeepsBottom):
+class BN(InPlaceSafe):
     """y = slope_c (x - mean_c) / sqrt(variance_c + eps) + bias_c for each channel c
 
     Two forms exist, distinguished by their fillers' names. The one of PSPNet and ICNet (slope_filler,

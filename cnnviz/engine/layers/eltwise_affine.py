@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Weight
 from cnnviz.engine.layers._channelwise import Span
-from cnnviz.engine.layers._kept import KeepsBottom
+from cnnviz.engine.layers._in_place import InPlaceSafe
 from cnnviz.formats.schema import FillerParameter
 
 
-class EltwiseAffine(KeepsBottom):
+class EltwiseAffine(InPlaceSafe):
     """y = slope_c x + bias_c for each channel c
 
     eltwise_affine_param:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import legacy_shape
-from cnnviz.engine.layers._kept import KeepsBottom
+from cnnviz.engine.layers._in_place import InPlaceSafe
 from cnnviz.engine.ops.channels import Channels
 
 
-class MVN(KeepsBottom):
+class MVN(InPlaceSafe):
     """y = (x - mean) / (sqrt(variance) + eps) over each map of each item, or over each whole item
 
     mvn_param:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Weight
 from cnnviz.engine.layers._channelwise import Span
-from cnnviz.engine.layers._kept import KeepsBottom
+from cnnviz.engine.layers._in_place import InPlaceSafe
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import FillerParameter
 
 
-class PReLU(KeepsBottom):
+class PReLU(InPlaceSafe):
     """y = max(0, x) + a_c min(0, x) for each channel c
 
     prelu_param:
