@@ -33,7 +33,8 @@ class DetectionEvaluate(Layer):
             image.
         resize_param: resize_mode WARP is accepted and changes nothing.
 
-    Bottom: detections (1, 1, K, 7), as from DetectionOutput; true boxes (1, 1, G, 8), as for MultiBoxLoss.
+    Bottom: detections (1, 1, K, 7), as from DetectionOutput; the ground truth, true boxes (1, 1, G, 8), as
+        for MultiBoxLoss.
     Top: y (1, 1, classes + K, 5): first for each class but the background -1, class, number of true boxes,
         -1, -1; then item, class, score, 1 if correct, 1 if wrong. Its shape changes with every forward.
     Raises: NetError if the bottoms have other shapes, or a box is of the background.

@@ -80,8 +80,8 @@ class MultiBoxLoss(Loss):
         normalize: used if normalization is not given: true is VALID, false BATCH_SIZE.
 
     Bottom: codes (N, 4 P) for P priors (with share_location false (N, 4 P classes)); scores
-        (N, P classes); priors (1, 2, 4 P); true boxes (1, 1, G, 8): item, class, instance, xmin, ymin, xmax,
-        ymax, difficult; rows with item -1 are ignored. Codes and scores get a gradient.
+        (N, P classes); priors (1, 2, 4 P); the ground truth, true boxes (1, 1, G, 8): item, class, instance,
+        xmin, ymin, xmax, ymax, difficult; rows with item -1 are ignored. Codes and scores get a gradient.
     Top: the loss ().
     Raises: NetError if the bottoms do not fit together, or a true box has the background's class or none.
     Source: Liu et al. 2016, SSD (weiliu89/caffe, branch ssd). Where that leaves the gradient of
@@ -123,7 +123,7 @@ class MultiBoxLoss(Loss):
         self.priors = count_priors(bottom[:3], self.code_classes, self.classes)
         self.num = bottom[0][0]
         if not truth or truth[-1] != 8:
-            raise NetError(f"bottom 3 is {truth}, expected true boxes (1, 1, G, 8)")
+            raise NetError(f"bottom 3 is {truth}, expected ground-truth boxes (1, 1, G, 8)")
         return [()]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -165,8 +165,8 @@ class MultiBoxLoss(Loss):
         background = self.options.background_label_id
         if ((labels < 0) | (labels >= self.classes) | (labels == background)).any():
             raise NetError(
-                f"layer {self.name!r} (MultiBoxLoss): a true box has class {labels.tolist()}, expected "
-                f"one of {self.classes} but the background."
+                f"layer {self.name!r} (MultiBoxLoss): a ground-truth box has class {labels.tolist()}, "
+                f"expected one of {self.classes} but the background."
             )
         return rows, labels
 

@@ -70,7 +70,7 @@ class RegionLoss(Loss):
         if len(x) != 4 or x[1] != channels:
             raise NetError(f"bottom 0 is {x}, expected (N, {channels}, H, W): num times 5 + num_class")
         if math.prod(truth[1:]) % 5:
-            raise NetError(f"bottom 1 is {truth}, expected true boxes (N, ..., 5)")
+            raise NetError(f"bottom 1 is {truth}, expected ground-truth boxes (N, ..., 5)")
         return top
 
     @np.errstate(over="ignore", invalid="ignore")
@@ -123,8 +123,8 @@ class RegionLoss(Loss):
         inside = (row[1:3] >= 0).all() and (row[1:3] <= 1).all() and (row[3:] > 0).all()
         if not inside or not 0 <= row[0] < self.options.num_class:
             raise NetError(
-                f"layer {self.name!r} (RegionLoss): a true box is {row.tolist()}, expected a class below "
-                f"{self.options.num_class}, and a centre and a size as fractions of the image."
+                f"layer {self.name!r} (RegionLoss): a ground-truth box is {row.tolist()}, expected a class "
+                f"below {self.options.num_class}, and a centre and a size as fractions of the image."
             )
 
     def _best_anchor(self, cell: np.ndarray, size: np.ndarray) -> int:
