@@ -23,9 +23,12 @@ class Data(DataLayer):
         prefetch: batches prepared ahead; default 4.
         shuffle, threads, parser_threads, force_encoded_color: accepted, change nothing.
     transform_param:
-        scale, mean_file, mean_value, crop_size, mirror: default 1, none, none, 0 (none), false; see
-            Transformer.
-        force_color, force_gray: default false; see Transformer.
+        scale: default 1.
+        mean_file: the mean image, of the size before the crop; default none.
+        mean_value: the mean instead, one value for all channels or one for each; default none.
+        crop_size: side of a square crop in pixels, random in TRAIN, central in TEST; default 0: none.
+        mirror: whether each image is mirrored with probability 1/2, in both phases; default false.
+        force_color, force_gray: whether encoded images are read in color, or in gray; default false.
 
     Items come in the order of the database, and the first follows the last.
 
