@@ -25,7 +25,7 @@ TEST = 1
 _PUBLIC = {
     "Net": "cnnviz.engine.net",
     "get_solver": "cnnviz.engine.solver",
-    "allow_modules": "cnnviz.engine.layers.python",
+    "allow_modules": "cnnviz.engine.python_modules",
     "read_net": "cnnviz.formats.prototxt",
     "read_weights": "cnnviz.formats.caffemodel",
     "read_log": "cnnviz.formats.training_log",

@@ -10,7 +10,7 @@ import runpy
 import sys
 
 import cnnviz.pycaffe
-from cnnviz.engine.layers.python import allow_program
+from cnnviz.engine.python_modules import allow_program
 from cnnviz.errors import CnnvizError
 
 CHILDREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "for_children")

@@ -17,8 +17,8 @@ from cnnviz.analysis.preprocessing import Preprocessing
 from cnnviz.analysis.sequences import continuations, time_major_blobs
 from cnnviz.analysis.top_images import top_images
 from cnnviz.cli.main import cnnviz_command
+from cnnviz.engine import python_modules
 from cnnviz.engine.graph import build_graph
-from cnnviz.engine.layers import python
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.images import encode_image
 from cnnviz.formats.prototxt import parse_net
@@ -172,7 +172,7 @@ def test_proposals_learn_the_size_of_the_image(tmp_path, monkeypatch):
     module = types.ModuleType("rpn_proposal_layer")
     module.ProposalLayer = ProposalLayer
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(python, "_allowed", {"rpn_proposal_layer"})
+    monkeypatch.setattr(python_modules, "_allowed", {"rpn_proposal_layer"})
     text = DATA + 'input: "im_info" input_shape { dim: 1 dim: 3 } input: "rest" input_shape { dim: 2 }\n'
     text += 'layer { name: "p" type: "Python" bottom: "data" bottom: "data" bottom: "im_info" top: "rois" '
     text += 'python_param { module: "rpn_proposal_layer" layer: "ProposalLayer" } }'

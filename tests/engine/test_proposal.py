@@ -8,7 +8,7 @@ import types
 import numpy as np
 import pytest
 
-from cnnviz.engine.layers import python
+from cnnviz.engine import python_modules
 from cnnviz.engine.net import Net
 from cnnviz.errors import NetError
 from cnnviz.formats.prototxt import parse_net
@@ -79,7 +79,7 @@ def test_an_allowed_module_runs_itself(monkeypatch):
     module.ProposalLayer = ProposalLayer
     monkeypatch.setitem(sys.modules, "rpn", types.ModuleType("rpn"))
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(python, "_allowed", {module.__name__})
+    monkeypatch.setattr(python_modules, "_allowed", {module.__name__})
     assert (run(IN_PYTHON % "").blobs["rois"].data == 7).all()
 
 

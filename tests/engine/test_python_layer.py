@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz.engine.layers import python
+from cnnviz.engine import python_modules
 from cnnviz.engine.net import Net
 from cnnviz.errors import NetError
 from cnnviz.formats.prototxt import parse_net
@@ -46,7 +46,7 @@ def module(monkeypatch):
     module = types.ModuleType("cnnviz_test_layers")
     module.Times = Times
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(python, "_allowed", set())
+    monkeypatch.setattr(python_modules, "_allowed", set())
     monkeypatch.delenv("CNNVIZ_PYTHON_LAYERS", raising=False)
     return module
 
@@ -61,7 +61,7 @@ def test_code_that_is_not_allowed_does_not_run(module):
 @pytest.mark.parametrize("way", ["call", "environment"])
 def test_allowed_layer_runs_both_ways(module, monkeypatch, way):
     if way == "call":
-        python.allow_modules("cnnviz_test_layers")
+        python_modules.allow_modules("cnnviz_test_layers")
     else:
         monkeypatch.setenv("CNNVIZ_PYTHON_LAYERS", "other,cnnviz_test_layers")
     net = Net(parse_net(NET), cnnviz.TEST)
@@ -75,6 +75,6 @@ def test_allowed_layer_runs_both_ways(module, monkeypatch, way):
 
 
 def test_a_wrong_class_name_is_named(module):
-    python.allow_modules("cnnviz_test_layers")
+    python_modules.allow_modules("cnnviz_test_layers")
     with pytest.raises(NetError, match="no class 'Time'; did you mean 'Times'"):
         Net(parse_net(NET.replace('"Times"', '"Time"')), cnnviz.TEST)

@@ -24,7 +24,7 @@ ENGINE = [
     {"device", "caches", "mappings", "opencl", "program_cache", "programs", "runtimes"},
     {"blob"},
     {"layer", "receptive_field"},
-    {"ops", "data", "filler"},
+    {"ops", "data", "filler", "python_modules"},
     {"layers"},
     {"graph", "graph_layer", "backward_path", "net_state", "splits", "unknown_fields"},
     {"net", "built_net", "debug_info", "partial", "stand_ins", "weights_check"},

@@ -81,7 +81,7 @@ def solver(tmp_path):
 @pytest.fixture
 def user_layer(tmp_path, monkeypatch):
     """Returns a net of one Python layer of the module above, which is trusted as a program's own."""
-    monkeypatch.setattr("cnnviz.engine.layers.python._trusts_program", True)
+    monkeypatch.setattr("cnnviz.engine.python_modules._trusts_program", True)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "user_layers.py").write_text(MODULE)
     caffe.install()

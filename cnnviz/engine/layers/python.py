@@ -1,76 +1,20 @@
-"""Python: a layer written in Python by the user.
-
-A prototxt is data that may come from anywhere, so it does not decide which code runs: a module that it
-names is imported only if the caller has allowed it by ``allow_modules`` or ``allow_program``, or by the
-environment variable CNNVIZ_PYTHON_LAYERS (module names with commas between).
-"""
+"""Python: a layer written in Python by the user; which modules may run: see engine/python_modules.py."""
 
 from __future__ import annotations
 
 import builtins
 import importlib
-import importlib.util
 import inspect
-import os
-import sysconfig
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnviz.engine.blob import Axes, Blob, Shape
 from cnnviz.engine.layer import Layer, Weight, layer_types
+from cnnviz.engine.python_modules import VARIABLE, is_allowed
 from cnnviz.errors import NetError, did_you_mean
 from cnnviz.formats.schema import LayerParameter
-
-_VARIABLE = "CNNVIZ_PYTHON_LAYERS"
-_allowed: set[str] = set()
-_trusts_program = False
-
-
-def allow_modules(*names: str) -> None:
-    """Lets nets import the Python modules ``names`` for their Python layers, in this process."""
-    _allowed.update(names)
-
-
-def allow_program() -> None:
-    """Lets nets import what belongs to the running program, in this process.
-
-    That is the program itself and every module in a folder of ``sys.path`` that is not a place of installed
-    packages: beside the program, and in the folders that it or PYTHONPATH adds.
-    """
-    global _trusts_program
-    _trusts_program = True
-
-
-def _is_allowed(module: str) -> bool:
-    if not module:
-        return False
-    listed = [name.strip() for name in os.environ.get(_VARIABLE, "").split(",")]
-    return module in _allowed or module in listed or (_trusts_program and _is_of_program(module))
-
-
-def _is_of_program(module: str) -> bool:
-    """Whether the outermost package of ``module`` lies outside the places of installed packages."""
-    outermost = module.partition(".")[0]
-    if outermost == "__main__":
-        return True
-    try:
-        spec = importlib.util.find_spec(outermost)
-    except (ImportError, ValueError):  # ValueError: a module that was made without a file
-        return False
-    places = [] if spec is None else [*(spec.submodule_search_locations or ()), spec.origin or ""]
-    files = [Path(place).resolve() for place in places if os.path.exists(place)]
-    return bool(files) and not any(_is_installed(file) for file in files)
-
-
-def _is_installed(file: Path) -> bool:
-    """Whether a file belongs to the standard library or to an installed package."""
-    if {"site-packages", "dist-packages"} & set(file.parts):
-        return True
-    folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    return any(file.is_relative_to(Path(folder).resolve()) for folder in folders)
 
 
 class _Phase(int):
@@ -114,7 +58,7 @@ class Python(Layer):
     @classmethod
     def chosen(cls, param: LayerParameter) -> builtins.type[Layer]:
         given = param.python_param
-        if _is_allowed(given.module):
+        if is_allowed(given.module):
             return cls
         name = (given.module.rpartition(".")[2], given.layer)
         return next((kind for kind in layer_types().values() if kind.python_class == name), cls)
@@ -172,10 +116,10 @@ def _load(param: LayerParameter) -> type:
         raise NetError(
             "python_param needs module and layer, the names of a Python module and of a class in it"
         )
-    if not _is_allowed(module_name):
+    if not is_allowed(module_name):
         raise NetError(
             f"its module {module_name!r} is code that was not allowed to run; if you trust it, set the "
-            f"environment variable {_VARIABLE}={module_name} or call allow_modules({module_name!r})"
+            f"environment variable {VARIABLE}={module_name} or call allow_modules({module_name!r})"
         )
     try:
         module = importlib.import_module(module_name)

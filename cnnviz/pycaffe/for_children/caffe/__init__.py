@@ -1,7 +1,7 @@
 """``import caffe`` in processes started by a program under ``python -m cnnviz.pycaffe``."""
 
 import cnnviz.pycaffe
-from cnnviz.engine.layers.python import allow_program
+from cnnviz.engine.python_modules import allow_program
 
 cnnviz.pycaffe.install()
 allow_program()
