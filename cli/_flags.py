@@ -78,18 +78,19 @@ def rewritten(own_name: str | None, command: click.Command, args: list[str]) -> 
     for arg in rest:
         if arg == "--":
             return [*kept, arg, *rest]
-        if not _FLAG.fullmatch(arg) or arg == "-h":
-            kept.append(arg)
-            continue
-        flag, equals, value = arg.partition("=")
-        name = spelling(flag)
-        if name in known:
-            kept += _known(*known[name], value if equals else None, rest)
-        elif name.startswith("no") and name[2:] in known and known[name[2:]][1].is_flag:
-            kept += _known(*known[name[2:]], "false", rest)  # gflags' way to turn a switch off
-        else:
-            kept += _foreign(own_name, name, value if equals else None, rest, known)
+        is_flag = _FLAG.fullmatch(arg) and arg != "-h"
+        kept += _flag(own_name, arg, rest, known) if is_flag else [arg]
     return kept
+
+
+def _flag(own_name: str | None, arg: str, rest: Iterator[str], known: dict[str, tuple]) -> list[str]:
+    flag, equals, text = arg.partition("=")
+    name, value = spelling(flag), text if equals else None
+    if name in known:
+        return _known(*known[name], value, rest)
+    if name.startswith("no") and name[2:] in known and known[name[2:]][1].is_flag:
+        return _known(*known[name[2:]], "false", rest)  # gflags' way to turn a switch off
+    return _foreign(own_name, name, value, rest, known)
 
 
 def _known(name: str, option: click.Option, value: str | None, rest: Iterator[str]) -> list[str]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from cnnviz.cli._options import FILE, argument_or_flag, device_option, stage_option
+
+if TYPE_CHECKING:
+    from cnnviz.engine.solver import Solver
+    from cnnviz.formats.prototxt import SolverDefinition
 
 SECTION = "Run and train"
 
@@ -69,11 +75,7 @@ def command(
     if snapshot and weights:
         raise click.UsageError("Give --snapshot to resume training or --weights to fine-tune, not both.")
     log_to_stderr()
-    definition = read_solver(solver)
-    state = definition.proto.train_state
-    if level is not None:
-        state.level = level
-    state.stage.extend(stages)
+    definition = _in_state(read_solver(solver), level, stages)
     training = Solver(definition, device=get_device(device))
     for path in (weights or "").split(","):
         if path:
@@ -85,7 +87,16 @@ def command(
         training.close()
 
 
-def _handle_signals(solver, interrupt: str, hangup: str) -> None:
+def _in_state(solver: SolverDefinition, level: int | None, stages: tuple[str, ...]) -> SolverDefinition:
+    """Returns the solver with this level, if there is one, and more stages of the training net."""
+    state = solver.proto.train_state
+    if level is not None:
+        state.level = level
+    state.stage.extend(stages)
+    return solver
+
+
+def _handle_signals(solver: Solver, interrupt: str, hangup: str) -> None:
     import signal
 
     def stop(number: int, _) -> None:
