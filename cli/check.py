@@ -40,15 +40,16 @@ def command(
     from cnnviz.analysis.gradient_check import check_gradients
     from cnnviz.analysis.learning_check import check_initial_loss, overfit_small_sample
     from cnnviz.engine.device import get_device
+    from cnnviz.formats.nets import open_net
 
-    chosen = get_device(device)
+    definition, chosen = open_net(model), get_device(device)
     state = phase or "TRAIN"
-    report = check_gradients(model, layer, phase=state, samples=samples, device=chosen)
+    report = check_gradients(definition, layer, phase=state, samples=samples, device=chosen)
     say(report.to_text())
     if layer is None:
-        for loss in check_initial_loss(model, state, chosen):
+        for loss in check_initial_loss(definition, state, chosen):
             say(loss.to_text())
     if overfit:
-        say(overfit_small_sample(model, phase=state, device=chosen).to_text())
+        say(overfit_small_sample(definition, phase=state, device=chosen).to_text())
     if not report.passed:
         raise click.exceptions.Exit(1)

@@ -133,7 +133,7 @@ def _files(model: str, weights: str | None, out: str | None) -> tuple[str | None
     """Returns the model, or None for the net that the weights hold, the weights and OUT."""
     from cnnviz.plots.common.theme import FORMATS
 
-    if out is None and weights is not None and Path(weights).suffix[1:].lower() in FORMATS:
+    if out is None and weights and (weights == "-" or Path(weights).suffix[1:].lower() in FORMATS):
         weights, out = None, weights
     if weights is not None:
         return None if model == "-" else model, weights, out

@@ -80,6 +80,10 @@ def test_all_forms_give_the_same(folder, forms):
     assert all(result == results[0] for result in results)
 
 
+def test_a_lone_caffemodel_is_drawn_to_standard_output(folder):
+    assert "<svg" in run("weights net.caffemodel -")
+
+
 def test_time_takes_words_and_flags(folder):
     for typed in (
         "net.prototxt",

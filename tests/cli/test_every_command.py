@@ -151,7 +151,8 @@ def run(command: str, folder) -> subprocess.CompletedProcess:
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 @pytest.mark.parametrize(
-    "arguments", ["summary net.prototxt", "devices", "draw net.prototxt a.svg", "--help"]
+    "arguments",
+    ["summary net.prototxt", "devices", "draw net.prototxt a.svg", "draw net.prototxt -", "--help"],
 )
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_standard_output_that_cannot_be_written(arguments, unbuffered, tmp_path):

@@ -36,6 +36,7 @@ def run(folder, command: str, input: bytes | str = b"") -> subprocess.CompletedP
     "command, file",
     [
         ("summary -", None),
+        ("check - --layer conv --samples 2", None),
         ("draw - out.svg", "out.svg"),
         ("draw - out.txt", "out.txt"),
         ("upgrade - out.prototxt", "out.prototxt"),
@@ -43,8 +44,7 @@ def run(folder, command: str, input: bytes | str = b"") -> subprocess.CompletedP
 )
 def test_a_net_from_standard_input_is_the_net_in_the_file(folder, command, file):
     outputs = []
-    for typed, input in ((command, NET), (command.replace("- ", "net.prototxt ", 1), "")):
-        typed = typed.replace("summary -", "summary net.prototxt") if not input else typed
+    for typed, input in ((command, NET), (command.replace(" -", " net.prototxt", 1), "")):
         result = run(folder, typed, input)
         assert result.returncode == 0, result.stderr
         outputs.append((folder / file).read_bytes() if file else result.stdout)
