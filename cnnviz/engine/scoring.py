@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,10 +30,9 @@ def score(net: Net, batches: int) -> Iterator[str]:
             for value in values.ravel():
                 yield f"Batch {batch}, {one_line(name)} = {number(value)}"
     yield f"Loss: {number(loss / batches)}"
-    weights = loss_weights(net)
-    for name, values in sums.items():
-        for value in values.ravel() / batches:
-            yield f"{one_line(name)} = {number(value)}{weighted(value, weights.get(name, 0))}"
+    means = {name: values / batches for name, values in sums.items()}
+    for name, value, weight in output_values(net, means):
+        yield f"{one_line(name)} = {number(value)}{weighted(value, weight)}"
 
 
 def loss_weights(net: Net) -> dict[str, float]:
@@ -43,6 +42,14 @@ def loss_weights(net: Net) -> dict[str, float]:
         if node.layer is not None:
             weights.update(zip(node.tops, node.layer.loss_weights, strict=True))
     return weights
+
+
+def output_values(net: Net, outputs: Mapping[str, np.ndarray]) -> Iterator[tuple[str, float, float]]:
+    """Yields name, value and loss weight of every value of the outputs, in Caffe's order."""
+    weights = loss_weights(net)
+    for name, values in outputs.items():
+        for value in np.ravel(values):
+            yield name, float(value), weights.get(name, 0.0)
 
 
 def weighted(value: float, weight: float) -> str:

@@ -8,16 +8,12 @@ What happens is logged on the logger "cnnviz" in Caffe's words and order.
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 import os
-import re
-import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 
@@ -27,23 +23,17 @@ from cnnviz.engine.device import Device, get_device
 from cnnviz.engine.labels import LabelCheck
 from cnnviz.engine.net import Net
 from cnnviz.engine.ops.reduction import sum_of_squares
-from cnnviz.engine.scoring import loss_weights, weighted
+from cnnviz.engine.scoring import output_values, weighted
+from cnnviz.engine.snapshots import SnapshotFiles, learned_net
+from cnnviz.engine.solver_nets import test_definitions, train_origin
 from cnnviz.engine.update_rules import check_policy, create_rule, learning_rate
-from cnnviz.errors import FileError, NetError, WeightsError
-from cnnviz.formats.files import describe_os_error
+from cnnviz.errors import NetError, WeightsError
 from cnnviz.formats.glog import number
-from cnnviz.formats.partial_files import remove_abandoned
-from cnnviz.formats.paths import with_slashes
 from cnnviz.formats.prototxt import NetDefinition, SolverDefinition, read_solver, to_text
 from cnnviz.formats.schema import NetState, SolverParameter
 from cnnviz.formats.solverstate import SolverState, read_solverstate, write_solverstate
 
 log = logging.getLogger("cnnviz")
-
-_LONGEST_NAME = 245  # bytes; file systems allow 255, of which a file takes ten more while it is written
-
-# SolverParameter fields that name a training net, and their test twins.
-_TRAIN_FILES, _TRAIN_INLINE = ("train_net", "net"), ("train_net_param", "net_param")
 
 
 def get_solver(file: str | os.PathLike | SolverDefinition, **options) -> Solver:
@@ -81,6 +71,7 @@ class Solver:
         self.rate = 0.0
         self._stop = False
         self._snapshot_wanted = False
+        self._snapshots = SnapshotFiles(self.definition)
         self._check_labels = LabelCheck()
         self._losses: deque[float] = deque()
         try:
@@ -114,18 +105,9 @@ class Solver:
     # Nets
 
     def _train_net(self) -> Net:
-        given = [name for name in (*_TRAIN_FILES, *_TRAIN_INLINE) if self.param.HasField(name)]
-        if len(given) != 1:
-            named = f"names {len(given)} training nets ({', '.join(given)})" if given else "names no net"
-            raise NetError(f'{self.definition.path}: the solver {named}; give one, e.g. net: "FILE".')
-        log.info("Creating training net %s", self._origin(given[0]))
+        log.info("Creating training net %s", train_origin(self.definition))
         state = NetState(phase=cnnviz.TRAIN)
         return self._build(self.definition.net(), state, self.param.train_state)
-
-    def _origin(self, field: str) -> str:
-        if field in _TRAIN_FILES:
-            return f"from {field} file: {getattr(self.param, field)}"
-        return f"specified in {field}."
 
     def _build(self, definition: NetDefinition, state: NetState, last: NetState) -> Net:
         """The state is the solver's default, then what the net file says, then the solver's own."""
@@ -135,48 +117,14 @@ class Solver:
         return self.net_class(definition, state=state, device=self.device, seed=seed)
 
     def _test_nets(self) -> list[Net]:
-        definitions = self._test_definitions()
-        states = self.param.test_state
-        if states and len(states) != len(definitions):
-            raise NetError(
-                f"{self.definition.path}: {len(states)} test_state for {len(definitions)} test nets; "
-                "give one for each test_iter, or none."
-            )
-        if definitions and self.param.test_interval <= 0:
-            raise NetError(f"{self.definition.path}: test_iter is given, so test_interval must be > 0.")
         nets = []
-        for i, (definition, origin) in enumerate(definitions):
+        for i, (definition, origin, last) in enumerate(test_definitions(self.definition)):
             log.info("Creating test net (#%d) specified by %s", i, origin)
-            state = NetState(phase=cnnviz.TEST)
-            net = self._build(definition, state, states[i] if states else NetState())
+            net = self._build(definition, NetState(phase=cnnviz.TEST), last)
             net.share_with(self.net)
             net.debug_info |= self.param.debug_info
             nets.append(net)
         return nets
-
-    def _test_definitions(self) -> list[tuple[NetDefinition, str]]:
-        """Inline test nets, test net files, then the common net for each test_iter left."""
-        param, path = self.param, self.definition.path
-        found = []
-        for proto in param.test_net_param:
-            copy = SolverParameter()
-            copy.net_param.CopyFrom(proto)
-            found.append((SolverDefinition(copy, path).net(), "test_net_param"))
-        for file in param.test_net:
-            found.append((self.definition.named_net(file), f"test_net file: {file}"))
-        common = len(param.test_iter) - len(found)
-        if common < 0:
-            raise NetError(
-                f"{path}: {len(found)} test nets but {len(param.test_iter)} test_iter; give each one."
-            )
-        generic = param.HasField("net") or param.HasField("net_param")
-        if common and not generic:
-            raise NetError(
-                f"{path}: {len(param.test_iter)} test_iter but {len(found)} test nets; "
-                "give a test_net for each, or use net: instead of train_net:."
-            )
-        origin = f"net file: {param.net}" if param.HasField("net") else "net_param"
-        return found + [(self.definition.net(), origin) for _ in range(common)]
 
     def copy_weights(self, path: str | os.PathLike) -> None:
         """Starts from trained weights (fine-tuning): layers that the file lacks keep their fill."""
@@ -202,7 +150,7 @@ class Solver:
         """
         log.info("Solving %s", self.net.name)
         log.info("Learning Rate Policy: %s", self.param.lr_policy)
-        self._check_snapshot_prefix()
+        self._snapshots.check(self.iter)
         if resume_file is not None:
             self.restore(resume_file)
         self._stop = False
@@ -296,7 +244,7 @@ class Solver:
             "Iteration %d (%s iter/s, %ss/%d iters), loss = %s",
             self.iter, number(speed), number(seconds), self.param.display, number(self._smoothed_loss()),
         )  # fmt: skip
-        for index, (name, value, weight) in enumerate(_outputs(self.net, _read_outputs(self.net))):
+        for index, (name, value, weight) in enumerate(output_values(self.net, _read_outputs(self.net))):
             log.info(
                 "    Train net output #%d: %s = %s%s", index, name, number(value), weighted(value, weight)
             )
@@ -385,7 +333,7 @@ class Solver:
         means = {name: values / batches for name, values in sums.items()}
         if self.param.test_compute_loss:
             log.info("Test loss: %s", number(loss / batches))
-        for k, (name, value, weight) in enumerate(_outputs(net, means)):
+        for k, (name, value, weight) in enumerate(output_values(net, means)):
             log.info("    Test net output #%d: %s = %s%s", k, name, number(value), weighted(value, weight))
         return means
 
@@ -399,52 +347,18 @@ class Solver:
     def snapshot(self) -> str:
         """Writes weights and solver state, each as a whole or not at all; returns the weights' path."""
         hdf5 = self.param.snapshot_format == SolverParameter.HDF5
-        ending, kind = (".h5", "HDF5") if hdf5 else ("", "binary proto")
-        stem = f"{self._snapshot_prefix()}_iter_{self.iter}"
-        weights = f"{stem}.caffemodel{ending}"
-        self._check_snapshot_prefix()
-        self._remove_abandoned_snapshots()
+        extension, kind = (".h5", "HDF5") if hdf5 else ("", "binary proto")
+        stem = f"{self._snapshots.prefix()}_iter_{self.iter}"
+        weights = f"{stem}.caffemodel{extension}"
+        self._snapshots.check(self.iter)
+        self._snapshots.remove_abandoned()
         log.info("Snapshotting to %s file %s", kind, weights)
         self.net.save(weights, self.param.snapshot_diff)
-        state = f"{stem}.solverstate{ending}"
+        state = f"{stem}.solverstate{extension}"
         log.info("Snapshotting solver state to %s file %s", kind, state)
         history = [blob.read_data() for blob in self.history]
         write_solverstate(state, SolverState(self.iter, weights, self.current_step, history))
         return weights
-
-    def _check_snapshot_prefix(self) -> None:
-        """Finds out before hours of training, not after, that no snapshot can be written."""
-        prefix = Path(self._snapshot_prefix())
-        if "\0" in str(prefix):
-            raise FileError(
-                f"{self.definition.path}: snapshots cannot be written to {str(prefix)!r}: no file name."
-            )
-        longest = f"{prefix.name}_iter_{max(self.param.max_iter, self.iter)}.solverstate.h5"
-        try:
-            prefix.parent.mkdir(parents=True, exist_ok=True)
-            if len(os.fsencode(longest)) > _LONGEST_NAME:
-                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-            with tempfile.TemporaryFile(dir=prefix.parent):
-                pass
-        except OSError as error:
-            raise FileError(
-                f"{self.definition.path}: snapshots cannot be written to {str(prefix)!r}: "
-                f"{describe_os_error(error)}. Change snapshot_prefix."
-            ) from None
-
-    def _remove_abandoned_snapshots(self) -> None:
-        """Removes what processes that were killed while they wrote left of this training's snapshots."""
-        prefix = Path(self._snapshot_prefix())
-        names = rf"{re.escape(prefix.name)}_iter_\d+\.(?:caffemodel|solverstate)(?:\.h5)?"
-        remove_abandoned(prefix.parent, names)
-
-    def _snapshot_prefix(self) -> str:
-        """As in Caffe: of a folder, and where no prefix is given, the solver file's name is the stem."""
-        own = str(Path(self.definition.path).with_suffix(""))
-        prefix = with_slashes(self.param.snapshot_prefix)
-        if os.path.isdir(prefix) or prefix.endswith("/"):
-            return os.path.join(prefix, os.path.basename(own))
-        return prefix or own
 
     def restore(self, path: str | os.PathLike) -> None:
         """Goes on from a .solverstate: iteration, history and the weights that it names.
@@ -467,16 +381,10 @@ class Solver:
                     "Resume with the net that wrote it."
                 )
         if state.learned_net:
-            self.net.copy_from(self._learned_net(path, state.learned_net))
+            self.net.copy_from(learned_net(path, state.learned_net))
         for blob, values in zip(self.history, state.history, strict=True):
             blob.data[...] = values.reshape(blob.shape)
         self.iter, self.current_step = state.iter, state.current_step
-
-    @staticmethod
-    def _learned_net(state_path: str | os.PathLike, learned_net: str) -> str:
-        """The weights lie where the state says, or beside the state if both were moved."""
-        beside = Path(state_path).parent / Path(learned_net).name
-        return str(beside) if not os.path.exists(learned_net) and os.path.exists(beside) else learned_net
 
     def close(self) -> None:
         """Ends the reading threads of all nets."""
@@ -486,11 +394,3 @@ class Solver:
 
 def _read_outputs(net: Net) -> dict[str, np.ndarray]:
     return {name: net.blobs[name].read_data() for name in net.outputs}
-
-
-def _outputs(net: Net, values: dict[str, np.ndarray]) -> Iterable[tuple[str, float, float]]:
-    """Yields (name, value, loss weight) of every number of every output, in Caffe's order."""
-    weights = loss_weights(net)
-    for name, array in values.items():
-        for value in np.ravel(array):
-            yield name, float(value), weights.get(name, 0.0)

@@ -29,7 +29,7 @@ ENGINE = [
     {"graph", "graph_layer", "backward_path", "net_state", "splits", "unknown_fields"},
     {"net", "built_net", "debug_info", "partial", "stand_ins", "weights_check"},
     {"labels", "scoring"},
-    {"solver", "update_rules"},
+    {"solver", "snapshots", "solver_nets", "update_rules"},
 ]
 FAMILY = re.compile(r"cnnviz\.plots\.(common|graph|weights|features|training)\.")
 FOLDERS = {"cnnviz": ROOT / "cnnviz", "cnnviz.gallery": ROOT / "gallery", "cnnviz.cli": ROOT / "cli"}
