@@ -7,11 +7,13 @@ Prints GFLOP/s of both (the least time of many runs) and their ratio; above 1 ou
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from _timing import device_seconds, least_seconds
 
 from cnnviz.engine.device import get_device
-from cnnviz.engine.ops.matrix_product import matrix_product
+from cnnviz.engine.ops.matrix_product import Matrix, matrix_product
 
 # m, n, k, transpose_a, transpose_b: what the shape is.
 CASES = [
@@ -41,10 +43,11 @@ def main() -> None:
         b = rng.standard_normal((n, k) if transpose_b else (k, n), np.float32)
         out = np.empty((m, n), np.float32)
         buffers = [device.upload(matrix) for matrix in (a, b, out)]
-        left, right = a.T if transpose_a else a, b.T if transpose_b else b
-        options = {"transpose_a": transpose_a, "transpose_b": transpose_b}
-        ours = device_seconds(device, lambda: matrix_product(device, m, n, k, *buffers, **options))  # noqa: B023
-        numpys = least_seconds(lambda: np.matmul(left, right, out=out), lambda: None)  # noqa: B023
+        left, right = Matrix(buffers[0], transposed=transpose_a), Matrix(buffers[1], transposed=transpose_b)
+        product = functools.partial(matrix_product, device, (m, n, k), left, right, buffers[2])
+        ours = device_seconds(device, product)
+        a, b = a.T if transpose_a else a, b.T if transpose_b else b
+        numpys = least_seconds(functools.partial(np.matmul, a, b, out=out), lambda: None)
         work = 2e-9 * m * n * k
         print(f"{title:32}{work / ours:8.0f}{work / numpys:8.0f}{numpys / ours:17.2f}", flush=True)
 

@@ -240,10 +240,9 @@ class Solver:
         seconds, count = now - then, self.iter - before
         self._displayed = (self.iter, now)
         speed = count / seconds if seconds > 0 else 0.0
-        log.info(
-            "Iteration %d (%s iter/s, %ss/%d iters), loss = %s",
-            self.iter, number(speed), number(seconds), self.param.display, number(self._smoothed_loss()),
-        )  # fmt: skip
+        pace = (number(speed), number(seconds), self.param.display)
+        loss = number(self._smoothed_loss())
+        log.info("Iteration %d (%s iter/s, %ss/%d iters), loss = %s", self.iter, *pace, loss)
         for index, (name, value, weight) in enumerate(output_values(self.net, _read_outputs(self.net))):
             log.info(
                 "    Train net output #%d: %s = %s%s", index, name, number(value), weighted(value, weight)

@@ -46,12 +46,11 @@ class UpdateRule:
         self, blob: Blob, histories: list[Blob], scale: float, decay: float, l1: bool, rate: float
     ) -> None:
         """Updates one parameter blob."""
+        numbers = (blob.count, scale, decay, l1, rate)
+        values = (blob.mutable_device_data, blob.mutable_device_diff)
         buffers = [history.mutable_device_data for history in histories]
-        blob.device.launch(
-            "solver", self.type.lower(), blob.count,
-            blob.count, scale, decay, l1, rate,
-            blob.mutable_device_data, blob.mutable_device_diff, *buffers, *self.extras(),
-        )  # fmt: skip
+        kernel = self.type.lower()
+        blob.device.launch("solver", kernel, blob.count, *numbers, *values, *buffers, *self.extras())
 
 
 class SGD(UpdateRule):

@@ -192,7 +192,7 @@ def test_plain(device, name):
 
 @pytest.mark.parametrize("name", ["stride", "groups", "depthwise", "pointwise", "many filters", "three axes"])
 def test_plain_as_on_a_gpu(device, name, monkeypatch):
-    monkeypatch.setattr(matrix_product, "_way", lambda *shape: matrix_product.by_groups)
+    monkeypatch.setattr(matrix_product, "_algorithm", lambda *shape: matrix_product.by_groups)
     check(device, (FLAT | OTHERS)[name], PlainConvolution)
 
 
@@ -217,7 +217,7 @@ def in_parts(make):
 def test_plain_in_parts(device, name, as_on_a_gpu, monkeypatch):
     """Where the column matrix of one image is more than the device gives in one piece."""
     if as_on_a_gpu:
-        monkeypatch.setattr(matrix_product, "_way", lambda *shape: matrix_product.by_groups)
+        monkeypatch.setattr(matrix_product, "_algorithm", lambda *shape: matrix_product.by_groups)
     g = (FLAT | OTHERS)[name]
     if g.channels <= 2:
         g = dataclasses.replace(g, channels=5 * g.group)

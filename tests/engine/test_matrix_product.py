@@ -5,7 +5,7 @@ import pytest
 
 from cnnviz.engine.device import get_device
 from cnnviz.engine.ops import matrix_product as module
-from cnnviz.engine.ops.matrix_product import by_groups, by_rows, by_tiles, matrix_product
+from cnnviz.engine.ops.matrix_product import Matrix, by_groups, by_rows, by_tiles, matrix_product
 from cnnviz.engine.ops.tile import Tile
 
 CANARY = 12345.0
@@ -35,10 +35,10 @@ def check(device, m, n, k, transpose_a=False, transpose_b=False, alpha=1.0, beta
     for matrix in (a, b, c):
         guard = np.full(GUARD, CANARY)
         buffers.append(device.upload(np.concatenate([guard, matrix.ravel(), guard]).astype(device.dtype)))
-    matrix_product(
-        device, m, n, k, *buffers, transpose_a=transpose_a, transpose_b=transpose_b, alpha=alpha, beta=beta,
-        a_offset=GUARD, b_offset=GUARD, c_offset=GUARD, batch=batch, a_step=m * k, b_step=k * n, c_step=m * n,
-    )  # fmt: skip
+    left = Matrix(buffers[0], GUARD, step=m * k, transposed=transpose_a)
+    right = Matrix(buffers[1], GUARD, step=k * n, transposed=transpose_b)
+    out = Matrix(buffers[2], GUARD, step=m * n)
+    matrix_product(device, (m, n, k), left, right, out, alpha=alpha, beta=beta, batch=batch)
     got = device.read(buffers[2], np.empty(2 * GUARD + batch * m * n, device.dtype))
     assert (got[:GUARD] == CANARY).all() and (got[-GUARD:] == CANARY).all()
     tolerance = np.finfo(device.dtype).eps * 8 * (np.sqrt(k) + 2)
@@ -48,7 +48,7 @@ def check(device, m, n, k, transpose_a=False, transpose_b=False, alpha=1.0, beta
 @pytest.fixture(params=[None, by_groups, by_rows, by_tiles], ids=["chosen", "groups", "rows", "tiles"])
 def way(request, monkeypatch):
     if request.param is not None:
-        monkeypatch.setattr(module, "_way", lambda *shape: request.param)
+        monkeypatch.setattr(module, "_algorithm", lambda *shape: request.param)
     return request.param
 
 
@@ -78,7 +78,7 @@ def test_results_repeat(device):
     results = []
     for _ in range(2):
         c = device.new_buffer(200 * 200 * device.dtype.itemsize, "c")
-        matrix_product(device, 200, 200, 200, a, b, c)
+        matrix_product(device, (200, 200, 200), a, b, c)
         results.append(device.read(c, np.empty((200, 200), device.dtype)))
     assert np.array_equal(*results)
 

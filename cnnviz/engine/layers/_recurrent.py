@@ -15,7 +15,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, Weight
 from cnnviz.engine.layers._shape import refuse_in_place
 from cnnviz.engine.ops.channels import Channels
-from cnnviz.engine.ops.matrix_product import matrix_product
+from cnnviz.engine.ops.matrix_product import Matrix, matrix_product
 from cnnviz.engine.ops.ranges import row_range
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
@@ -146,8 +146,8 @@ class Recurrent(Layer):
 
     def product(self, rows: int, width: int, depth: int, x: Blob, weight: Blob, result: Any) -> None:
         """Writes x (rows, depth) times the transposed weight (width, depth)."""
-        data = x.device_data, weight.device_data
-        matrix_product(self.device, rows, width, depth, *data, result, transpose_b=True)
+        weights = Matrix(weight.device_data, transposed=True)
+        matrix_product(self.device, (rows, width, depth), x.device_data, weights, result)
 
     def rows_of(self, width: int) -> Channels:
         """A blob of shape (T, N, width), each of the width values a channel."""
@@ -169,16 +169,11 @@ class Recurrent(Layer):
         self.device.launch("recurrent", "recurrent_continue", size, *args, **options)
         matrix_product(
             self.device,
-            m=self.num,
-            n=self.gates * self.dim,
-            k=self.dim,
-            a=before,
-            b=weight.device_data,
-            c=self.pre.mutable_device_data,
-            transpose_b=True,
+            (self.num, self.gates * self.dim, self.dim),
+            Matrix(before, at),
+            Matrix(weight.device_data, transposed=True),
+            Matrix(self.pre.mutable_device_data, at * self.gates),
             beta=1.0,
-            a_offset=at,
-            c_offset=at * self.gates,
         )
 
     # Backward
@@ -211,13 +206,13 @@ class Recurrent(Layer):
             self.weight_backward(rows, dy, x.device_data, index)
         if propagate:
             dx = x.mutable_device_diff
-            matrix_product(self.device, rows, depth, width, dy, weight.device_data, dx)
+            matrix_product(self.device, (rows, depth, width), dy, weight.device_data, dx)
 
     def weight_backward(self, rows: int, dy: Any, x: Any, index: int) -> None:
         """Adds dy^T x to the diff of parameter ``index``."""
         width, depth = self.blobs[index].shape
         diff = self.blobs[index].mutable_device_diff
-        matrix_product(self.device, width, depth, rows, dy, x, diff, transpose_a=True, beta=1.0)
+        matrix_product(self.device, (width, depth, rows), Matrix(dy, transposed=True), x, diff, beta=1.0)
 
     def gather_diff(self, step: int, cont: Any, dy: Any, dh: Any) -> None:
         """Writes to ``dh`` of a step what comes from above and from the step after it."""
@@ -233,12 +228,8 @@ class Recurrent(Layer):
         at = self.step_size(step)
         matrix_product(
             self.device,
-            m=self.num,
-            n=self.dim,
-            k=self.gates * self.dim,
-            a=self.pre.device_diff,
-            b=weight.device_data,
-            c=self.before.mutable_device_diff,
-            a_offset=at * self.gates,
-            c_offset=at,
+            (self.num, self.dim, self.gates * self.dim),
+            Matrix(self.pre.device_diff, at * self.gates),
+            weight.device_data,
+            Matrix(self.before.mutable_device_diff, at),
         )

@@ -85,10 +85,9 @@ class Correlation(Layer):
         if sum(spans) > MAX_COUNT // 4:
             raise NetError(f"pad, max_displacement and kernel_size can span {MAX_COUNT // 4} pixels at most")
         step = options.stride_2
-        self._sizes = (
-            *(*a[1:], rows * columns, out_h, out_w, options.kernel_size, options.stride_1),
-            *(-border[0], -border[1], columns, first_h * step, step, first_w * step, step),
-        )
+        top = (rows * columns, out_h, out_w)
+        window = (options.kernel_size, options.stride_1, -border[0], -border[1])
+        self._sizes = (*a[1:], *top, *window, columns, first_h * step, step, first_w * step, step)
         return [(a[0], rows * columns, out_h, out_w)]
 
     def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, Weight, positive_axis
 from cnnviz.engine.ops.bias import add_bias, add_bias_gradient
-from cnnviz.engine.ops.matrix_product import matrix_product
+from cnnviz.engine.ops.matrix_product import Matrix, matrix_product
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
@@ -62,9 +62,8 @@ class InnerProduct(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, w, y = bottom[0].device_data, self.blobs[0].device_data, top[0].mutable_device_data
-        matrix_product(
-            self.device, self.num, self.num_output, self.length, x, w, y, transpose_b=not self.transpose
-        )
+        weights = Matrix(w, transposed=not self.transpose)
+        matrix_product(self.device, (self.num, self.num_output, self.length), x, weights, y)
         if len(self.blobs) > 1:
             add_bias(self.device, self.num, self.num_output, 1, self.blobs[1].device_data, y)
 
@@ -77,12 +76,12 @@ class InnerProduct(Layer):
             add_bias_gradient(self.device, self.num, self.num_output, 1, dy, db)
         if propagate_down[0]:
             w, dx = self.blobs[0].device_data, bottom[0].mutable_device_diff
-            matrix_product(
-                self.device, self.num, self.length, self.num_output, dy, w, dx, transpose_b=self.transpose
-            )
+            weights = Matrix(w, transposed=self.transpose)
+            matrix_product(self.device, (self.num, self.length, self.num_output), dy, weights, dx)
 
     def _add_weight_gradient(self, x: object, dy: object, dw: object) -> None:
         rows, cols, left, right = self.num_output, self.length, dy, x
         if self.transpose:
             rows, cols, left, right = cols, rows, right, left
-        matrix_product(self.device, rows, cols, self.num, left, right, dw, transpose_a=True, beta=1.0)
+        left = Matrix(left, transposed=True)
+        matrix_product(self.device, (rows, cols, self.num), left, right, dw, beta=1.0)

@@ -11,7 +11,7 @@ import numpy as np
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, Weight, positive_axis
 from cnnviz.engine.ops.kept import Kept
-from cnnviz.engine.ops.matrix_product import matrix_product
+from cnnviz.engine.ops.matrix_product import Matrix, matrix_product
 from cnnviz.engine.ops.reduction import row_sums
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, MarginInnerProductParameter
@@ -84,8 +84,8 @@ class MarginInnerProduct(Layer):
         self._next_lambda()
         self._normalize_weights()
         x, y = bottom[0].device_data, top[0].mutable_device_data
-        sizes = (self.num, self.num_output, self.length)
-        matrix_product(self.device, *sizes, x, self.blobs[0].device_data, y, transpose_b=True)
+        weights = Matrix(self.blobs[0].device_data, transposed=True)
+        matrix_product(self.device, (self.num, self.num_output, self.length), x, weights, y)
         squares, cosines = self._kept.get("squares", self.num), self._kept.get("cosines", self.num)
         row_sums(self.device, self.num, self.length, x, squares, what="square")
         self._launch("margin_forward", bottom[1].device_data, squares, cosines, y)
@@ -107,8 +107,8 @@ class MarginInnerProduct(Layer):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         x, dy = bottom[0].device_data, top[0].device_diff
         if self.param_propagate_down[0]:
-            sizes, dw = (self.num_output, self.length, self.num), self.blobs[0].mutable_device_diff
-            matrix_product(self.device, *sizes, dy, x, dw, transpose_a=True, beta=1.0)
+            shape, dw = (self.num_output, self.length, self.num), self.blobs[0].mutable_device_diff
+            matrix_product(self.device, shape, Matrix(dy, transposed=True), x, dw, beta=1.0)
         if propagate_down[0]:
             self._propagate(x, bottom[1].device_data, dy, bottom[0].mutable_device_diff)
 
@@ -119,8 +119,8 @@ class MarginInnerProduct(Layer):
         self.device.copy(scaled, dy, count * self.device.dtype.itemsize)
         squares, cosines = self._kept.get("squares", self.num), self._kept.get("cosines", self.num)
         self._launch("margin_backward", labels, squares, cosines, scaled, along)
-        sizes = (self.num, self.length, self.num_output)
-        matrix_product(self.device, *sizes, scaled, self.blobs[0].device_data, dx)
+        shape = (self.num, self.length, self.num_output)
+        matrix_product(self.device, shape, scaled, self.blobs[0].device_data, dx)
         count = self.num * self.length
         self.launch("margin_add", count, count, self.length, along, x, dx)
 

@@ -71,7 +71,7 @@ class RNN(Recurrent):
         if self.param_propagate_down[bias]:
             self.rows_of(self.dim).sums(do, do, self.blobs[-1].mutable_device_diff, term="PLAIN", add=True)
         dh = self.device.scratch(top.count, "recurrent dh")
-        matrix_product(self.device, rows, self.dim, self.dim, do, self.blobs[-2].device_data, dh)
+        matrix_product(self.device, (rows, self.dim, self.dim), do, self.blobs[-2].device_data, dh)
         for step in reversed(range(self.steps)):
             self.gather_diff(step, cont, dh, dh)
             dpre = self.pre.mutable_device_diff

@@ -21,6 +21,7 @@ from cnnviz.engine.ops.matrix_product import packed
 from cnnviz.engine.ops.plain_convolution import Geometry, PlainConvolution
 from cnnviz.engine.ops.ranges import worker_count
 from cnnviz.engine.ops.tile import tile_of
+from cnnviz.engine.programs import Defines
 
 _MANY_FILTERS = 96
 """Filters of a group from which the weights' gradient is made by panels."""
@@ -93,14 +94,9 @@ def launch_spread(
     device: Device, planes: int, phases_h: int, sizes: tuple[int, ...], x: Any, spread: Any
 ) -> None:
     """Copies ``planes`` planes of x; ``sizes`` are the kernel's arguments from height to slack."""
-    device.launch(
-        "convolution",
-        "spread",
-        (min(planes, worker_count(device)), phases_h),
-        *(planes, *sizes, x, spread),
-        local_size=(1, 1),
-        defines=tile_of(device).defines,
-    )
+    size, args = (min(planes, worker_count(device)), phases_h), (planes, *sizes, x, spread)
+    defines = tile_of(device).defines
+    device.launch("convolution", "spread", size, *args, local_size=(1, 1), defines=defines)
 
 
 class FastConvolution(PlainConvolution):
@@ -138,7 +134,7 @@ class FastConvolution(PlainConvolution):
             return
         g, rows = self.geometry, self._tile.rows
         if g.group_output < rows:  # a tile needs so many, be they zero
-            panels = packed(self.device, "weights", rows, g.group_output, g.depth, w, g.group)
+            panels = packed(self.device, "weights", (g.group_output, g.depth), rows, w, g.group)
             weights = (panels, *self._panel_layout())
         else:
             weights = (w, g.group_output * g.depth, g.depth, g.depth, 1, g.group_output - rows)
@@ -166,14 +162,8 @@ class FastConvolution(PlainConvolution):
         panel_count = -(-g.group_channels // rows)
         depth = g.group_output * g.window.kernel_count
         panels = self.device.scratch(g.group * panel_count * rows * depth, "packed weights")
-        self.device.launch(
-            "convolution",
-            "pack_exchanged",
-            (panel_count, g.group),
-            *(g.group_channels, g.group_output, g.window.kernel_count, w, panels),
-            local_size=(1, 1),
-            defines=self._tile.defines,
-        )
+        sizes = (g.group_channels, g.group_output, g.window.kernel_count)
+        self._launch("pack_exchanged", (panel_count, g.group), *sizes, w, panels)
         return panels
 
     def _add_columns(self, column: Any, dx: Any, plane: int, planes: int) -> None:
@@ -181,15 +171,9 @@ class FastConvolution(PlainConvolution):
 
     def _paint(self, planes: int, source: Any, w: Any | None, dx: Any, plane_offset: int) -> None:
         window = self._flat.window
-        self.device.launch(
-            "convolution",
-            "paint",
-            (planes,),
-            *(*window.spatial, *window.kernel, *window.stride, *window.pad, *window.dilation),
-            *(*window.out_spatial, self.geometry.channels, source, w, dx, plane_offset),
-            local_size=(1,),
-            defines=self._tile.defines,
-        )
+        moves = (*window.kernel, *window.stride, *window.pad, *window.dilation)
+        sizes = (*window.spatial, *moves, *window.out_spatial, self.geometry.channels)
+        self._launch("paint", (planes,), *sizes, source, w, dx, plane_offset)
 
     def backward_weights(self, x: Any, dy: Any, dw: Any | None, db: Any | None) -> None:
         g, window = self.geometry, self._flat.window
@@ -211,16 +195,10 @@ class FastConvolution(PlainConvolution):
         parts, workers = self._cut(-(-g.depth // tile.cols))
         block = min(g.num, max(1, _PANEL_PIXELS // window.out_count))
         work = self.device.scratch(g.group * workers * block * window.out_count * tile.cols, "tap panels")
-        self.device.launch(
-            "convolution",
-            "weight_gradient_panels",
-            (workers, g.group),
-            *(g.depth, g.num, block, *window.out_spatial, g.group_output, parts),
-            *(image, g.channels * spread.plane, g.group_channels * spread.plane, spread.cols),
-            *(spread.taps, dy, dw, work),
-            local_size=(1, 1),
-            defines=tile.defines,
-        )
+        sizes = (g.depth, g.num, block, *window.out_spatial, g.group_output, parts)
+        source = (image, g.channels * spread.plane, g.group_channels * spread.plane, spread.cols)
+        size = (workers, g.group)
+        self._launch("weight_gradient_panels", size, *sizes, *source, spread.taps, dy, dw, work)
 
     def _weights_by_lanes(self, x: Any, dy: Any, dw: Any) -> None:
         g, window, spread = self.geometry, self._flat.window, self._spread
@@ -233,32 +211,20 @@ class FastConvolution(PlainConvolution):
         sizes = (height, width, 1, 1, 0, 0, height, spread.cols, 1, length, 0)
         launch_spread(self.device, planes, 1, sizes, dy, wide)
         image, _ = spread.make(x)
-        self.device.launch(
-            "convolution",
-            "weight_gradient",
-            (-(-g.depth // (self._tile.rows - 2)), -(-g.group_output // filters), g.group),
-            *(g.depth, g.num, g.group_output, length),
-            *(image, g.channels * spread.plane, g.group_channels * spread.plane),
-            *(spread.taps, wide, length, dw),
-            local_size=(1, 1, 1),
-            defines=(*self._tile.defines, ("A_LINES", filters)),
-        )
+        size = (-(-g.depth // (self._tile.rows - 2)), -(-g.group_output // filters), g.group)
+        source = (image, g.channels * spread.plane, g.group_channels * spread.plane, spread.taps)
+        args = (g.depth, g.num, g.group_output, length, *source, wide, length, dw)
+        self._launch("weight_gradient", size, *args, defines=(("A_LINES", filters),))
 
     def _convolve(self, x: Any, weights: tuple[Any, ...], bias: Any | None, y: Any) -> None:
         g, window, spread, tile = self.geometry, self._flat.window, self._spread, self._tile
         image, count = spread.take(x)
         parts, workers = self._cut(-(-g.num * window.out_count // tile.cols))
         work = self.device.scratch(g.group * workers * (g.depth * tile.cols + tile.lanes), "pixel panels")
-        self.device.launch(
-            "convolution",
-            "convolve",
-            (workers, g.group),
-            *(g.depth, g.num, window.out_count, window.out_spatial[1], g.group_output, parts),
-            *(image, count, g.channels * spread.plane, g.group_channels * spread.plane, spread.cols),
-            *(spread.taps, spread.last_tap, *weights, bias, y, work),
-            local_size=(1, 1),
-            defines=tile.defines,
-        )
+        sizes = (g.depth, g.num, window.out_count, window.out_spatial[1], g.group_output, parts)
+        source = (image, count, g.channels * spread.plane, g.group_channels * spread.plane, spread.cols)
+        taps = (spread.taps, spread.last_tap)
+        self._launch("convolve", (workers, g.group), *sizes, *source, *taps, *weights, bias, y, work)
 
     def _cut(self, panels: int) -> tuple[int, int]:
         """Returns parts of the filters, so that few panels still feed all cores, and work items."""
@@ -271,15 +237,14 @@ class FastConvolution(PlainConvolution):
     def _convolve_planes(self, x: Any, w: Any, bias: Any | None, y: Any) -> None:
         g, window, spread = self.geometry, self._flat.window, self._spread
         image, _ = spread.make(x)
-        self.device.launch(
-            "convolution",
-            "convolve_planes",
-            (g.num * g.channels,),
-            *(g.channels, window.kernel_count, *window.out_spatial),
-            *(image, spread.plane, spread.cols, spread.taps, w, bias, y),
-            local_size=(1,),
-            defines=self._tile.defines,
-        )
+        sizes = (g.channels, window.kernel_count, *window.out_spatial)
+        source = (image, spread.plane, spread.cols, spread.taps)
+        self._launch("convolve_planes", (g.num * g.channels,), *sizes, *source, w, bias, y)
+
+    def _launch(self, kernel: str, size: tuple[int, ...], *args: Any, defines: Defines = ()) -> None:
+        """Launches a kernel whose work items are groups of their own."""
+        single, defines = (1,) * len(size), (*self._tile.defines, *defines)
+        self.device.launch("convolution", kernel, size, *args, local_size=single, defines=defines)
 
 
 def _with_two_axes(geometry: Geometry) -> Geometry:
@@ -287,6 +252,12 @@ def _with_two_axes(geometry: Geometry) -> Geometry:
     w = geometry.window
     if len(w.spatial) == 2:
         return geometry
-    sizes = (w.spatial, w.kernel, w.stride, w.pad, w.dilation, w.end)
-    window = Window(*((first, *size) for first, size in zip((1, 1, 1, 0, 1, 0), sizes, strict=True)))
+    window = Window(
+        spatial=(1, *w.spatial),
+        kernel=(1, *w.kernel),
+        stride=(1, *w.stride),
+        pad=(0, *w.pad),
+        dilation=(1, *w.dilation),
+        end=(0, *w.end),
+    )
     return dataclasses.replace(geometry, window=window)

@@ -1,4 +1,4 @@
-"""Matrix product: C = alpha op(A) op(B) + beta C, for every layer that needs one."""
+"""Matrix product: C = alpha A B + beta C, for every layer that needs one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 from typing import Any, NamedTuple
 
 from cnnviz.engine.device import Device
-from cnnviz.engine.ops.tile import tile_of
+from cnnviz.engine.ops.tile import Tile, tile_of
 
 _NO_LIMIT = 2**31 - 1
 _GROUP_SIDE, _PER_ITEM = 16, 4  # of matrix_product_tiled.cl; the side is less on devices with small groups
@@ -14,14 +14,31 @@ _ROWS_OF_A = 4  # A_LINES of tile.h
 _PACK_AT_LEAST = 8192  # elements for one work item
 
 
-class _Matrix(NamedTuple):
-    """Where a matrix lies: element (i, j) at ``buffer[offset + i * row + j * col]``."""
+class Matrix(NamedTuple):
+    """A row-major matrix in a buffer of the device; all numbers are elements.
+
+    Attributes:
+        offset: where it begins.
+        row: from one row, as it lies in memory, to the next; 0: the rows lie without gaps.
+        step: from one product's matrix to the next one's in a batch.
+        transposed: whether its transpose is what lies in memory.
+    """
+
+    buffer: Any
+    offset: int = 0
+    row: int = 0
+    step: int = 0
+    transposed: bool = False
+
+
+class _Strided(NamedTuple):
+    """A matrix whose element (i, j) lies at ``buffer[offset + i * row + j * col]``."""
 
     buffer: Any
     offset: int
     row: int
     col: int
-    step: int  # elements from one product's matrix to the next one's
+    step: int
 
 
 class _Product(NamedTuple):
@@ -30,105 +47,93 @@ class _Product(NamedTuple):
     m: int
     n: int
     k: int
-    a: _Matrix
-    b: _Matrix
-    c: _Matrix
+    a: _Strided
+    b: _Strided
+    c: _Strided
     alpha: float
     beta: float
     batch: int
 
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        return self.m, self.n, self.k
+
+    @property
+    def output(self) -> tuple[Any, ...]:
+        """The kernels' last arguments: where C lies, whose columns are adjacent, and the factors."""
+        c = self.c
+        return c.buffer, c.offset, c.row, c.step, self.alpha, self.beta
+
 
 def matrix_product(
     device: Device,
-    m: int,
-    n: int,
-    k: int,
+    shape: tuple[int, int, int],
     a: Any,
     b: Any,
     c: Any,
     *,
-    transpose_a: bool = False,
-    transpose_b: bool = False,
     alpha: float = 1.0,
     beta: float = 0.0,
-    a_offset: int = 0,
-    b_offset: int = 0,
-    c_offset: int = 0,
-    a_row: int = 0,
-    c_row: int = 0,
     batch: int = 1,
-    a_step: int = 0,
-    b_step: int = 0,
-    c_step: int = 0,
 ) -> None:
-    """Computes C (m, n) = alpha op(A) (m, k) op(B) (k, n) + beta C on the device, row-major.
+    """Computes C (m, n) = alpha A (m, k) B (k, n) + beta C on the device.
 
     Args:
-        a, b, c: buffers of the device; C must not overlap A or B, and is not read if beta is 0.
-        transpose_a: A lies in memory as (k, m).
-        transpose_b: B lies in memory as (n, k).
-        a_offset, b_offset, c_offset: where each matrix begins, in elements.
-        a_row, c_row: elements from one row of A, as it lies in memory, or of C to the next; 0: they lie
-            without gaps.
+        shape: (m, n, k).
+        a, b, c: each a Matrix, or a buffer that begins with one. C, which is not transposed, must not overlap
+            A or B, and is not read if beta is 0.
         batch: number of independent products.
-        a_step, b_step, c_step: elements from one product's matrix to the next one's.
     """
-    left = _Matrix(a, a_offset, *((1, a_row or m) if transpose_a else (a_row or k, 1)), a_step)
-    right = _Matrix(b, b_offset, *((1, k) if transpose_b else (n, 1)), b_step)
-    out = _Matrix(c, c_offset, c_row or n, 1, c_step)
+    m, n, k = shape
+    left, right, out = _strided(a, m, k), _strided(b, k, n), _strided(c, m, n)
     product = _Product(m, n, k, left, right, out, float(alpha), float(beta), batch)
-    along_k = left.col == 1 and right.row == 1
-    _way(device.is_cpu, m, n, k, transpose_a, along_k)(device, product)
+    _algorithm(device.is_cpu, shape, left.col == 1, right.row == 1)(device, product)
+
+
+def _strided(matrix: Any, rows: int, cols: int) -> _Strided:
+    if not isinstance(matrix, Matrix):
+        return _Strided(matrix, 0, cols, 1, 0)
+    if matrix.transposed:
+        return _Strided(matrix.buffer, matrix.offset, 1, matrix.row or rows, matrix.step)
+    return _Strided(matrix.buffer, matrix.offset, matrix.row or cols, 1, matrix.step)
 
 
 @functools.cache
-def _way(is_cpu: bool, m: int, n: int, k: int, transpose_a: bool, along_k: bool) -> Any:
+def _algorithm(is_cpu: bool, shape: tuple[int, int, int], a_along_k: bool, b_along_k: bool) -> Any:
     """Returns the function that is fastest for a product of this shape."""
+    m, n, k = shape
     if not is_cpu:
         return by_groups
-    if n == 1 and m > 1 and transpose_a:
+    if n == 1 and m > 1 and not a_along_k:
         return _swapped
     # Summing the lanes at the end costs as much as a hundred steps of k.
-    if along_k and min(m, n) <= 256 and (k >= 128 or min(m, n) < 32):
+    if a_along_k and b_along_k and min(m, n) <= 256 and (k >= 128 or min(m, n) < 32):
         return by_rows
     return by_tiles
 
 
 def by_groups(device: Device, p: _Product) -> None:
-    """The way of devices with many small cores: work groups share tiles in local memory."""
+    """For devices with many small cores: work groups share tiles in local memory."""
     side = _GROUP_SIDE
     while device.fitting_group((side, side)) != (side, side):
         side //= 2
     tile = side * _PER_ITEM
-    global_size = (-(-p.n // tile) * side, -(-p.m // tile) * side, p.batch)
-    device.launch(
-        "matrix_product_tiled",
-        "product_tiled",
-        global_size,
-        *(p.m, p.n, p.k, *p.a, *p.b, p.c.buffer, p.c.offset, p.c.row, p.c.step, p.alpha, p.beta),
-        local_size=(side, side, 1),
-        defines=(("SIDE", side),),
-    )
+    size, group = (-(-p.n // tile) * side, -(-p.m // tile) * side, p.batch), (side, side, 1)
+    args = (*p.sizes, *p.a, *p.b, *p.output)
+    defines = (("SIDE", side),)
+    device.launch("matrix_product_tiled", "product_tiled", size, *args, local_size=group, defines=defines)
 
 
 def by_rows(device: Device, p: _Product) -> None:
-    """The way where both matrices run along k and one side is short: nothing is copied."""
+    """Where both matrices run along k and one side is short: nothing is copied."""
     tile = tile_of(device)
-    device.launch(
-        "matrix_product",
-        "product_rows",
-        (-(-p.m // _ROWS_OF_A), -(-p.n // (tile.rows - 2)), p.batch),
-        *(p.m, p.n, p.k),
-        *(p.a.buffer, p.a.offset, p.a.row, p.a.step),
-        *(p.b.buffer, p.b.offset, p.b.col, p.b.step),
-        *(p.c.buffer, p.c.offset, p.c.row, p.c.step, p.alpha, p.beta),
-        local_size=(1, 1, 1),
-        defines=tile.defines,
-    )
+    size = (-(-p.m // _ROWS_OF_A), -(-p.n // (tile.rows - 2)), p.batch)
+    a, b = (p.a.buffer, p.a.offset, p.a.row, p.a.step), (p.b.buffer, p.b.offset, p.b.col, p.b.step)
+    _launch(device, tile, "product_rows", size, *p.sizes, *a, *b, *p.output)
 
 
 def by_tiles(device: Device, p: _Product) -> None:
-    """The way of large products: each work item makes a tile in registers.
+    """For large products: each work item makes a tile in registers.
 
     B is packed unless its rows can be read where they lie and too few tiles would profit; A is read
     where it lies unless it is transposed, so that each step of k would touch another page.
@@ -137,72 +142,65 @@ def by_tiles(device: Device, p: _Product) -> None:
     tile = tile_of(device)
     rows, cols = -(-m // tile.rows), -(-n // tile.cols)
     if m < tile.rows or (a.row == 1 and k > 64 and n > 256):
-        panels = _packed(device, "rows", tile.rows, m, k, a, p.batch)
+        panels = _packed(device, tile, "rows", (m, k), tile.rows, a, p.batch)
         a_args = (panels, 0, _NO_LIMIT, k, 1, tile.rows, rows * tile.rows * k)
     else:
         a_args = (a.buffer, a.offset, m - tile.rows, a.row, a.row, a.col, a.step)
     if b.col != 1 or n < tile.cols or (m >= 128 and k > 64):
-        panels = _packed(device, "columns", tile.cols, n, k, _turned(b), p.batch)
+        panels = _packed(device, tile, "columns", (n, k), tile.cols, _turned(b), p.batch)
         b_args = (panels, 0, _NO_LIMIT, k, tile.cols, cols * tile.cols * k)
     else:
         b_args = (b.buffer, b.offset, n - tile.cols, 1, b.row, b.step)
-    device.launch(
-        "matrix_product",
-        "product_tile",
-        (rows, cols, p.batch),
-        *(m, n, k, *a_args, *b_args, p.c.buffer, p.c.offset, p.c.row, p.c.step, p.alpha, p.beta),
-        local_size=(1, 1, 1),
-        defines=tile.defines,
-    )
+    _launch(device, tile, "product_tile", (rows, cols, p.batch), *p.sizes, *a_args, *b_args, *p.output)
 
 
-def _packed(device: Device, slot: str, width: int, count: int, k: int, matrix: _Matrix, batch: int) -> Any:
-    """Returns a work buffer with a (count, k) matrix cut into panels of ``width`` rows.
+def _packed(
+    device: Device, tile: Tile, slot: str, shape: tuple[int, int], width: int, matrix: _Strided, batch: int
+) -> Any:
+    """Returns a work buffer with a matrix of ``shape`` (count, k) cut into panels of ``width`` rows.
 
     A panel holds its rows' elements of one k next to each other; the last one is filled up with zeros.
     """
+    count, k = shape
     panel_count = -(-count // width)
     panels = device.scratch(batch * panel_count * width * k, f"packed {slot}")
-    device.launch(
-        "matrix_product",
-        "pack",
-        (panel_count, max(1, k * width // _PACK_AT_LEAST), batch),
-        *(count, width, k, *matrix, panels),
-        local_size=(1, 1, 1),
-        defines=tile_of(device).defines,
-    )
+    size = (panel_count, max(1, k * width // _PACK_AT_LEAST), batch)
+    _launch(device, tile, "pack", size, count, width, k, *matrix, panels)
     return panels
 
 
-def packed(device: Device, slot: str, width: int, count: int, k: int, matrix: Any, batch: int) -> Any:
-    """Returns a work buffer with ``batch`` row-major (count, k) matrices cut into panels of ``width`` rows.
+def packed(device: Device, slot: str, shape: tuple[int, int], width: int, matrix: Any, batch: int) -> Any:
+    """Returns a work buffer with ``batch`` row-major matrices of ``shape`` (count, k) cut into panels.
 
-    A panel holds its rows' elements of one k next to each other; the last one is filled up with zeros.
+    A panel holds the elements of one k of ``width`` rows next to each other; the last one is filled up with
+    zeros.
     """
-    return _packed(device, slot, width, count, k, _Matrix(matrix, 0, k, 1, count * k), batch)
+    count, k = shape
+    return _packed(device, tile_of(device), slot, shape, width, _Strided(matrix, 0, k, 1, count * k), batch)
 
 
 def product_of_panels(
-    device: Device, m: int, n: int, k: int, a: Any, panels: Any, c: Any, batch: int
+    device: Device, shape: tuple[int, int, int], a: Any, panels: Any, c: Any, batch: int
 ) -> None:
     """Computes ``batch`` products C (m, n) = A (m, k) B on a CPU, where B lies in packed panels already.
 
-    m must be at least a tile's rows and n a multiple of its columns.
+    ``shape`` is (m, n, k); m must be at least a tile's rows and n a multiple of its columns.
     """
+    m, n, k = shape
     tile = tile_of(device)
-    device.launch(
-        "matrix_product",
-        "product_tile",
-        (-(-m // tile.rows), n // tile.cols, batch),
-        *(m, n, k, a, 0, m - tile.rows, k, k, 1, m * k),
-        *(panels, 0, _NO_LIMIT, k, tile.cols, n * k),
-        *(c, 0, n, m * n, 1.0, 0.0),
-        local_size=(1, 1, 1),
-        defines=tile.defines,
-    )
+    a_args = (a, 0, m - tile.rows, k, k, 1, m * k)
+    b_args = (panels, 0, _NO_LIMIT, k, tile.cols, n * k)
+    output = (c, 0, n, m * n, 1.0, 0.0)
+    size = (-(-m // tile.rows), n // tile.cols, batch)
+    _launch(device, tile, "product_tile", size, *shape, *a_args, *b_args, *output)
 
 
-def _turned(matrix: _Matrix) -> _Matrix:
+def _launch(device: Device, tile: Tile, kernel: str, size: tuple[int, int, int], *args: Any) -> None:
+    """Launches a kernel of a CPU, whose work items are groups of their own."""
+    device.launch("matrix_product", kernel, size, *args, local_size=(1, 1, 1), defines=tile.defines)
+
+
+def _turned(matrix: _Strided) -> _Strided:
     return matrix._replace(row=matrix.col, col=matrix.row)
 
 

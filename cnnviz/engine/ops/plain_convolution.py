@@ -11,7 +11,7 @@ from cnnviz.engine.blob import MAX_COUNT
 from cnnviz.engine.device import Device
 from cnnviz.engine.ops.bias import add_bias, add_bias_gradient
 from cnnviz.engine.ops.im2col import Im2col, Window
-from cnnviz.engine.ops.matrix_product import matrix_product
+from cnnviz.engine.ops.matrix_product import Matrix, matrix_product
 
 
 @dataclass(frozen=True)
@@ -99,20 +99,15 @@ class PlainConvolution:
         """Computes y = w * x + bias."""
         g, out_count = self.geometry, self.geometry.window.out_count
         for n, part in self._each_part():
-            column, start = self._column_of(x, n, part)
+            column = self._column_of(x, n, part)
             matrix_product(
                 self.device,
-                *(g.group_output, out_count, part.depth),
-                *(w, column, y),
+                (g.group_output, out_count, part.depth),
+                self._weights_of(w, part),
+                column,
+                self._part_of(y, n, part),
                 beta=1.0 if part.channel else 0.0,
-                a_offset=part.w_offset,
-                b_offset=start,
-                c_offset=self._y_offset(n, part),
-                a_row=g.depth,
                 batch=part.groups,
-                a_step=self._w_step,
-                b_step=part.depth * out_count,
-                c_step=self._y_step,
             )
         if bias is not None:
             add_bias(self.device, g.num, g.num_output, out_count, bias, y)
@@ -121,24 +116,17 @@ class PlainConvolution:
         """Overwrites dx with the gradient by x."""
         g, out_count = self.geometry, self.geometry.window.out_count
         for n, part in self._each_part():
-            start = (n * g.channels + part.plane) * g.window.in_count
-            column, column_start = (dx, start) if self._is_pointwise else (self._work(part), 0)
+            column = self._columns_in(dx, n, part) if self._is_pointwise else self._work(part)
             matrix_product(
                 self.device,
-                *(part.depth, out_count, g.group_output),
-                *(w, dy, column),
-                transpose_a=True,
-                a_offset=part.w_offset,
-                b_offset=self._y_offset(n, part),
-                c_offset=column_start,
-                a_row=g.depth,
+                (part.depth, out_count, g.group_output),
+                self._weights_of(w, part, transposed=True),
+                self._part_of(dy, n, part),
+                column,
                 batch=part.groups,
-                a_step=self._w_step,
-                b_step=self._y_step,
-                c_step=part.depth * out_count,
             )
             if not self._is_pointwise:
-                self._add_columns(column, dx, n * g.channels + part.plane, part.planes)
+                self._add_columns(column.buffer, dx, n * g.channels + part.plane, part.planes)
 
     def backward_weights(self, x: Any, dy: Any, dw: Any | None, db: Any | None) -> None:
         """Adds to dw and db the gradients by w and bias; None leaves one out."""
@@ -146,21 +134,15 @@ class PlainConvolution:
         if db is not None:
             add_bias_gradient(self.device, g.num, g.num_output, out_count, dy, db)
         for n, part in self._each_part() if dw is not None else ():
-            column, start = self._column_of(x, n, part)
+            column = self._column_of(x, n, part)
             matrix_product(
                 self.device,
-                *(g.group_output, part.depth, out_count),
-                *(dy, column, dw),
-                transpose_b=True,
+                (g.group_output, part.depth, out_count),
+                self._part_of(dy, n, part),
+                column._replace(transposed=True),
+                self._weights_of(dw, part),
                 beta=1.0,
-                a_offset=self._y_offset(n, part),
-                b_offset=start,
-                c_offset=part.w_offset,
-                c_row=g.depth,
                 batch=part.groups,
-                a_step=self._y_step,
-                b_step=part.depth * out_count,
-                c_step=self._w_step,
             )
 
     def _each_part(self) -> Iterator[tuple[int, _Part]]:
@@ -180,23 +162,36 @@ class PlainConvolution:
             for first in range(0, g.group_channels, fitting)
         ]
 
-    def _y_offset(self, n: int, part: _Part) -> int:
-        """Where the groups of ``part`` begin in image ``n`` of the top."""
-        return n * self.geometry.num_output * self.geometry.window.out_count + part.group * self._y_step
+    # Each of these gives the matrix of the first group of a part; the others follow by its step.
 
-    def _column_of(self, x: Any, n: int, part: _Part) -> tuple[Any, int]:
-        """Returns the column matrix of a part of image ``n`` and where it begins."""
+    def _weights_of(self, w: Any, part: _Part, transposed: bool = False) -> Matrix:
+        """The filters' values (group_output, depth) for the channels of ``part``."""
+        return Matrix(w, part.w_offset, self.geometry.depth, self._w_step, transposed)
+
+    def _part_of(self, y: Any, n: int, part: _Part) -> Matrix:
+        """Image ``n`` of the top (group_output, out_count)."""
+        start = n * self.geometry.num_output * self.geometry.window.out_count + part.group * self._y_step
+        return Matrix(y, start, step=self._y_step)
+
+    def _columns_in(self, x: Any, n: int, part: _Part) -> Matrix:
+        """Image ``n`` of the bottom as its own column matrix (depth, out_count)."""
         g = self.geometry
         start = (n * g.channels + part.plane) * g.window.in_count
+        return Matrix(x, start, step=part.depth * g.window.out_count)
+
+    def _column_of(self, x: Any, n: int, part: _Part) -> Matrix:
+        """The column matrix (depth, out_count) of a part of image ``n``."""
+        image = self._columns_in(x, n, part)
         if self._is_pointwise:
-            return x, start
+            return image
         column = self._work(part)
-        self._columns.im2col(part.planes, x, column, start)
-        return column, 0
+        self._columns.im2col(part.planes, x, column.buffer, image.offset)
+        return column
 
     def _add_columns(self, column: Any, dx: Any, plane: int, planes: int) -> None:
         """Overwrites planes of dx: each pixel with the sum of what the column matrix has for it."""
         self._columns.col2im(planes, column, dx, plane * self.geometry.window.in_count)
 
-    def _work(self, part: _Part) -> Any:
-        return self.device.scratch(part.groups * part.depth * self.geometry.window.out_count, "columns")
+    def _work(self, part: _Part) -> Matrix:
+        step = part.depth * self.geometry.window.out_count
+        return Matrix(self.device.scratch(part.groups * step, "columns"), step=step)

@@ -75,31 +75,16 @@ class _Pass:
     def _weights(self, w: Any, layout: tuple[int, int, bool]) -> Any:
         g = self.geometry
         u = self.device.scratch(36 * g.num_output * g.channels, "transformed weights")
-        self.device.launch(
-            "winograd",
-            "winograd_weights",
-            (g.channels, g.num_output),
-            *(*layout, w, u),
-            local_size=(math.gcd(g.channels, 256), 1),
-            defines=self.tile.defines,
-        )
+        size, group = (g.channels, g.num_output), (math.gcd(g.channels, 256), 1)
+        self._launch("winograd_weights", size, group, *layout, w, u)
         return u
 
     def _spread(self, x: Any) -> Any:
         g, planes = self.geometry, self.geometry.num * self.geometry.channels
         slack = 2 * self.tile.lanes
         spread = self.device.scratch(planes * self.plane + slack, "spread image")
-        sizes = (
-            *g.window.spatial,
-            4,
-            4,
-            *self.pad,
-            self.tile_rows + 1,
-            self.tile_cols + 1,
-            4,
-            self.plane,
-            slack,
-        )
+        phase = (self.tile_rows + 1, self.tile_cols + 1)
+        sizes = (*g.window.spatial, 4, 4, *self.pad, *phase, 4, self.plane, slack)
         launch_spread(self.device, planes, 4, sizes, x, spread)
         return spread
 
@@ -110,21 +95,12 @@ class _Pass:
         count = panels * self.tile.cols
         v = device.scratch(36 * g.channels * count, "transformed bottom")
         m = device.scratch(36 * g.num_output * count + self.tile.lanes, "transformed top")
-        where = (first, last, self.tile_rows, self.tile_cols)
-        device.launch(
-            "winograd",
-            "winograd_bottom",
-            (g.channels, 1),
-            *(*where, panels, g.channels * self.plane, self.plane, self.tile_cols + 1, x, v),
-            local_size=(1, 1),
-            defines=self.tile.defines,
-        )
-        product_of_panels(device, g.num_output, count, g.channels, u, v, m, 36)
-        device.launch(
-            "winograd",
-            "winograd_top",
-            (g.num_output, 1),
-            *(*where, count, *g.window.out_spatial, m, bias, y),
-            local_size=(1, 1),
-            defines=self.tile.defines,
-        )
+        rows = (first, last, self.tile_rows, self.tile_cols)
+        source = (g.channels * self.plane, self.plane, self.tile_cols + 1, x)
+        self._launch("winograd_bottom", (g.channels, 1), (1, 1), *rows, panels, *source, v)
+        product_of_panels(device, (g.num_output, count, g.channels), u, v, m, 36)
+        sizes = (count, *g.window.out_spatial)
+        self._launch("winograd_top", (g.num_output, 1), (1, 1), *rows, *sizes, m, bias, y)
+
+    def _launch(self, kernel: str, size: tuple[int, int], group: tuple[int, int], *args: Any) -> None:
+        self.device.launch("winograd", kernel, size, *args, local_size=group, defines=self.tile.defines)
