@@ -24,6 +24,7 @@ from cnnviz.gallery.html import Anchors, numbers, whole_page
 from cnnviz.gallery.index import ModelCard, card_data, thumbnail
 from cnnviz.gallery.section import Links, Material, Section, all_sections
 from cnnviz.plots.common.html import escape, template
+from cnnviz.plots.graph.options import GraphOptions
 from cnnviz.plots.graph.to_html import graph_css, graph_script
 
 MOST_IMAGES = 8
@@ -82,7 +83,7 @@ def build_gallery(
         images=found[:MOST_IMAGES],
         omitted=max(len(found) - MOST_IMAGES, 0),
         logs=read,
-        picture=graph_picture(definition, level=level, stages=stages, weights=stored),
+        picture=graph_picture(definition, GraphOptions(level=level, stages=stages), stored),
         preprocessing=preprocessing,
         class_names=class_names,
         size=size,

@@ -15,12 +15,12 @@ from typing import ClassVar
 
 from cnnviz.analysis.inputs import Value
 from cnnviz.analysis.preprocessing import Preprocessing
-from cnnviz.api.graph import GraphPicture
 from cnnviz.engine.device import Device
 from cnnviz.formats.caffemodel import Weights
 from cnnviz.formats.log_curves import TrainingLog
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.gallery.html import Anchors
+from cnnviz.plots.graph.builder import GraphPicture
 
 Links = Mapping[str, Sequence[tuple[str, str]]]  # (text, address) for each layer
 Facts = list[tuple[str, str]]  # name and value

@@ -34,6 +34,7 @@ from cnnviz.plots.common.figure import (
 from cnnviz.plots.common.text import text_width
 from cnnviz.plots.common.theme import KIND_COLORS, get_theme
 from cnnviz.plots.graph.grouping import fold_graph
+from cnnviz.plots.graph.options import GraphOptions
 from cnnviz.plots.graph.scene import ARROW_LENGTH, ARROW_WIDTH, Words, color_of
 from cnnviz.plots.graph.to_figure import scene_figure
 from support import big_nets
@@ -70,7 +71,7 @@ def texts(svg: str) -> list[str]:
 
 
 def picture_of(text: str, **options):
-    return graph_picture(parse_net(text), **options)
+    return graph_picture(parse_net(text), GraphOptions(**options))
 
 
 def box(picture, name: str) -> list[str]:
@@ -172,7 +173,7 @@ def test_an_input_of_which_only_the_size_is_read_is_a_word_and_no_line():
 
 def test_folded_layers_are_named_where_the_pointer_rests():
     node = next(n for n in picture_of(LENET).scene.nodes if n.name == "conv1")
-    assert "relu1 (ReLU)" in node.title and "drop1 (Dropout)" in node.title
+    assert "relu1 (ReLU)" in node.tooltip and "drop1 (Dropout)" in node.tooltip
 
 
 def test_a_layer_that_others_read_before_it_changes_is_not_folded_away():
@@ -326,7 +327,7 @@ HARD = (
 @pytest.mark.parametrize("path", HARD)
 @pytest.mark.parametrize("options", [{}, {"columns": "auto"}, {"rankdir": "LR", "fold": False}])
 def test_real_nets_are_drawn_without_fault(real, path, options):
-    assert not list(scene_faults(graph_picture(real / "prototxt" / path, **options).scene))
+    assert not list(scene_faults(graph_picture(real / "prototxt" / path, GraphOptions(**options)).scene))
 
 
 def test_the_checker_sees_faults():
@@ -347,7 +348,7 @@ def test_links_meet_their_boxes():
         x, y = link.commands[0][1:3]
         source = ends[link.source]
         assert source.x <= x <= source.x + source.width
-        assert min(abs(y - source.y), abs(y - source.y - source.height)) < 0.2, link.title
+        assert min(abs(y - source.y), abs(y - source.y - source.height)) < 0.2, link.tooltip
 
 
 # --- repeated blocks ----------------------------------------------------------------------------
@@ -617,7 +618,7 @@ def test_not_wider_than_graphviz_allows(reference):
     for path in sorted((reference / "nets").glob("*.prototxt")):
         widths = []
         for layout in ("own", "dot"):
-            nodes = graph_picture(path, layout=layout).scene.nodes
+            nodes = graph_picture(path, GraphOptions(layout=layout)).scene.nodes
             widths.append(max(n.x + n.width for n in nodes) - min(n.x for n in nodes))
         assert widths[0] <= 1.2 * widths[1], path.name
 
@@ -627,7 +628,7 @@ def test_all_that_the_old_tool_showed_is_shown(reference):
     for name in ("lenet", "caffenet", "googlenet", "resnet18", "squeezenet_v1.1", "vgg16"):
         old = (reference / f"draw/{name}.dot").read_text(encoding="utf-8")
         picture = graph_picture(reference / f"nets/{name}.prototxt")
-        new = " ".join(n.title for n in picture.scene.nodes)
+        new = " ".join(n.tooltip for n in picture.scene.nodes)
         for layer, type in re.findall(r'^"([^"\\]+)\\n\((\w+)', old, re.MULTILINE):
             assert f"{layer} ({type})" in new
 
@@ -699,7 +700,7 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"times": {"conv1": 1.0}}, "not asked for; colour by them: --color-by time"),
+        ({"times": {"conv1": 1.0}}, "not used; colour by them: --color-by time"),
         ({"times": {"fc8": 1.0}, "color_by": "time"}, "of layers that this net lacks ('fc8' is the first)"),
         ({"weights": {}}, "net.svg: weights (--weights) are shown on the interactive page only"),
     ],

@@ -17,6 +17,7 @@ from PIL import Image
 
 from cnnviz.api.graph import draw_net, graph_picture
 from cnnviz.formats.prototxt import parse_net
+from cnnviz.plots.graph.options import GraphOptions
 from cnnviz.plots.graph.sheets import LEAST_SCALE, SHEET, paper_pieces
 from cnnviz.plots.graph.weight_facts import weight_facts
 from support import big_nets
@@ -64,7 +65,7 @@ def test_every_layer_is_in_the_table_and_every_box_leads_to_it(page):
 @pytest.mark.parametrize("rankdir", ["TB", "LR"])
 @pytest.mark.parametrize("net", [big_nets.resnet(), big_nets.ssd()], ids=["residual", "detector"])
 def test_on_paper_every_box_is_whole_and_can_be_read(net, rankdir):
-    scene = graph_picture(parse_net(net), rankdir=rankdir).scene
+    scene = graph_picture(parse_net(net), GraphOptions(rankdir=rankdir)).scene
     pieces = paper_pieces(scene)
     assert len(pieces) > 2
     for piece in pieces:

@@ -17,6 +17,7 @@ from cnnviz.plots.common.text import fit, text_width, wrap
 from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.graph.columns import MOST_GAPS
 from cnnviz.plots.graph.layered import layered_layout
+from cnnviz.plots.graph.options import GraphOptions
 from cnnviz.plots.graph.ranks import MOST_PASSED
 from cnnviz.plots.graph.sheets import paper_pieces
 from cnnviz.plots.graph.to_dot import dot_text
@@ -126,7 +127,7 @@ def work(text: str, **options) -> int:
         to_text(net)
         graph = graph_to_show(net)
         summary_text(summarize(graph))
-        picture = graph_picture(net, **options)
+        picture = graph_picture(net, GraphOptions(**options))
         svg_text(picture.scene, theme)
         dot_text(picture.scene, theme)
         page_text(picture.scene, picture.details, picture.summaries, theme)
@@ -199,5 +200,5 @@ def test_columns_of_very_many_ranks_need_little_memory():
 
 
 def test_a_picture_of_too_many_sheets_is_printed_on_one():
-    (piece,) = paper_pieces(graph_picture(parse_net(chain(2500)), fold=False).scene)
+    (piece,) = paper_pieces(graph_picture(parse_net(chain(2500)), GraphOptions(fold=False)).scene)
     assert piece.scale < 0.01

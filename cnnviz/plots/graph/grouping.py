@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from cnnviz.analysis.summary import LayerSummary, NetSummary, summarize
 from cnnviz.engine.graph import Graph
 from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.engine.layer import layer_types, traits_of
@@ -56,6 +57,47 @@ class Folded:
     edges: dict[tuple[int, int], list[str]]
     sizes: dict[int, str] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class FoldedNet:
+    """A net on its way into a picture.
+
+    Attributes:
+        unknown: for each layer the fields of its file that the schema lacks, as text.
+        prefix: begins the keys of its boxes.
+    """
+
+    graph: Graph
+    summary: NetSummary
+    folded: Folded
+    unknown: Sequence[Sequence[str]]
+    prefix: str
+
+    def rows(self, unit: int) -> list[LayerSummary]:
+        """Returns the rows of the table for the layers in one box."""
+        return [self.summary.layers[i] for i in self.folded.units[unit].layers]
+
+    def layers(self, unit: int) -> list[GraphLayer]:
+        """Returns the layers in one box."""
+        return [self.graph.layers[i] for i in self.folded.units[unit].layers]
+
+    def box_key(self, unit: int) -> str:
+        """Returns the key of a box, unique in the picture."""
+        return f"{self.prefix}-layer{self.folded.units[unit].layers[0]}"
+
+    def copies(self) -> dict[int, tuple[int, ...]]:
+        """Returns, for each unit that is drawn for several, all of these."""
+        found: dict[int, tuple[int, ...]] = {}
+        for block in self.folded.blocks:
+            found |= dict(zip(block.shown, zip(*block.copies, strict=True), strict=True))
+        return found
+
+
+def fold_net(graph: Graph, unknown: Sequence[Sequence[str]], prefix: str, fold: bool | str) -> FoldedNet:
+    """Returns ``graph`` with its table and its boxes; ``fold`` as for ``draw_net``."""
+    folded = fold_graph(graph, chains=bool(fold), blocks=fold is True)
+    return FoldedNet(graph, summarize(graph), folded, unknown, prefix)
 
 
 def fold_graph(graph: Graph, chains: bool = True, blocks: bool = True) -> Folded:

@@ -1,12 +1,17 @@
-"""What the interactive page tells of one layer."""
+"""What the interactive page shows of each layer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from cnnviz.analysis.summary import LayerSummary
-from cnnviz.plots.graph.weight_facts import WeightFacts
+from cnnviz.formats.prototxt import to_text
+from cnnviz.plots.common.kinds import kind_of
+from cnnviz.plots.graph.grouping import FoldedNet, fault_of
+from cnnviz.plots.graph.weight_facts import WeightFacts, weight_facts
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class LayerDetail:
         text: its definition as prototxt.
         unknown: fields of its file that the schema lacks.
         fault: why it cannot work, or None.
-        weights: what is told of its weights, or None if none were given.
+        weights: statistics and filters of its weights, or None if none were given.
     """
 
     box: str
@@ -30,3 +35,25 @@ class LayerDetail:
     unknown: Sequence[str]
     fault: str | None
     weights: WeightFacts | None = None
+
+
+def layer_details(
+    nets: Sequence[FoldedNet], weights: Mapping[str, Sequence[np.ndarray]]
+) -> list[LayerDetail]:
+    """Returns what the page shows of each layer of ``nets``, in running order."""
+    found = (detail for panel, net in enumerate(nets) for detail in _details(net, panel, weights))
+    return sorted(found, key=lambda detail: (detail.panel, detail.row.index))
+
+
+def _details(
+    net: FoldedNet, panel: int, weights: Mapping[str, Sequence[np.ndarray]]
+) -> Iterator[LayerDetail]:
+    """Copies of a repeated block share the box that is drawn."""
+    drawn = {copy: unit for unit, copies in net.copies().items() for copy in copies}
+    for unit, content in enumerate(net.folded.units):
+        box = net.box_key(drawn.get(unit, unit))
+        for i in content.layers:
+            layer, row = net.graph.layers[i], net.summary.layers[i]
+            blobs = [blob for blob in weights.get(layer.name, ()) if blob is not None]
+            facts = weight_facts(blobs, kind_of(layer.type) == "convolution") if blobs else None
+            yield LayerDetail(box, panel, row, to_text(layer.param), net.unknown[i], fault_of(layer), facts)

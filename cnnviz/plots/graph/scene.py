@@ -82,12 +82,11 @@ class Box:
 
     Attributes:
         key: unique in the scene; connects box, links and the panel of the interactive page.
-        title: what a pointer resting on the box reads.
     """
 
     key: str
     name: str
-    title: str
+    tooltip: str
     labels: tuple[Label, ...]
     fill: str
     stroke: str
@@ -125,7 +124,7 @@ class Link:
 
     source: str
     target: str
-    title: str
+    tooltip: str
     commands: tuple[Command, ...]
     arrow: tuple[Point, ...]
 
@@ -147,7 +146,7 @@ class Frame:
     """A frame around boxes: a repeated block (drawn as a pile of cards) or one phase of two."""
 
     key: str
-    title: str
+    tooltip: str
     x: float
     y: float
     width: float
@@ -322,10 +321,12 @@ def bezier(points: Sequence[Point]) -> tuple[tuple[Command, ...], tuple[Point, .
     return commands, arrow_at(tip, ((tip[0] - before[0]) / length, (tip[1] - before[1]) / length))
 
 
-def link_between(ends: tuple[str, str], title: str, route: Route, direction: str, arrow: bool = True) -> Link:
+def link_between(
+    ends: tuple[str, str], tooltip: str, route: Route, direction: str, arrow: bool = True
+) -> Link:
     """Returns the link along ``route``, shortened for its arrow if it has one."""
     if route.bezier:
-        return Link(*ends, title, *bezier(route.points))
+        return Link(*ends, tooltip, *bezier(route.points))
     points = list(route.points)
     tip = points[-1]
     axis, sign = (1 if direction in ("TB", "BT") else 0), (1 if direction in ("TB", "LR") else -1)
@@ -334,7 +335,7 @@ def link_between(ends: tuple[str, str], title: str, route: Route, direction: str
         if (points[i][axis] - limit) * sign > 0:
             points[i] = (points[i][0], limit) if axis else (limit, points[i][1])
     head = arrow_at(tip, WAYS[direction]) if arrow else ()
-    return Link(*ends, title, smooth(points, direction, route.corners), head)
+    return Link(*ends, tooltip, smooth(points, direction, route.corners), head)
 
 
 def shift(commands: Sequence[Command], dx: float, dy: float) -> tuple[Command, ...]:

@@ -100,7 +100,7 @@ def _node(node: PlacedBox, scene: Scene, theme: Theme) -> str:
     stroke, fill = color_of(node.stroke, theme), color_of(node.fill, theme)
     style = "filled,rounded,dashed" if node.dash else "filled,rounded"
     return (
-        f"{quote(node.key)} [label={_lines(node.labels, theme)}, tooltip={quote(node.title)}, "
+        f"{quote(node.key)} [label={_lines(node.labels, theme)}, tooltip={quote(node.tooltip)}, "
         f'fillcolor="{fill}", color="{stroke}", style="{style}", penwidth={2.6 if node.strong else 1.2}, '
         f"width={width:.3f}, height={height:.3f}, {place}];"
     )
@@ -153,4 +153,4 @@ def _edges(scene: Scene, inside: dict[str, Frame | None]) -> Iterator[str]:
             to_inside = source_home is not None and source_home.key == target
             target = _port_names(target)[1 if to_inside else 0]
         head = ", arrowhead=none" if enters else ""
-        yield f"  {quote(source)} -> {quote(target)} [tooltip={quote(link.title)}{head}];"
+        yield f"  {quote(source)} -> {quote(target)} [tooltip={quote(link.tooltip)}{head}];"

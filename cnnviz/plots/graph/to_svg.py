@@ -59,25 +59,25 @@ def svg_element(
     if links is None:
         lines.append(f'<rect width="{width}" height="{height}" {paint("background", None)}/>')
     for frame in scene.frames:
-        lines.append(_group(f'g class="frame" id="{xml(frame.key)}"', frame.title, frame, paint))
+        lines.append(_group(f'g class="frame" id="{xml(frame.key)}"', frame.tooltip, frame, paint))
     for i, link in enumerate(scene.links):
         tag = f'g class="link" data-from="{xml(link.source)}" data-to="{xml(link.target)}"'
         if links is not None:
             tag += f' id="{xml(scene.link_key(i))}"'
-        lines.append(_group(tag, link.title, link, paint))
+        lines.append(_group(tag, link.tooltip, link, paint))
     for node in scene.nodes:
         tag = f'g class="node" id="{xml(node.key)}"'
         if links is not None:
             tag = f'a class="node" id="{xml(node.key)}" href="{xml(links[node.key])}"'
-        lines.append(_group(tag, node.title, node, paint))
+        lines.append(_group(tag, node.tooltip, node, paint))
     lines += [_primitive(item, paint) for item in scene.extras]
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def _group(tag: str, title: str, part: Frame | Link | PlacedBox, paint: Paint) -> str:
-    title_text = f"<title>{xml(title)}</title>" if title else ""
+def _group(tag: str, tooltip: str, part: Frame | Link | PlacedBox, paint: Paint) -> str:
+    title = f"<title>{xml(tooltip)}</title>" if tooltip else ""
     body = "".join(_primitive(item, paint) for item in part.primitives())
-    return f"<{tag}>{title_text}{body}</{tag[0]}>"
+    return f"<{tag}>{title}{body}</{tag[0]}>"
 
 
 def _primitive(item: Primitive, paint: Paint) -> str:
