@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cnnviz.analysis.summary import short_number
-from cnnviz.engine.graph import GraphLayer
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.formats.text import printable
 from cnnviz.plots.common.kinds import kind_of
 from cnnviz.plots.common.text import wrap

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cnnviz.analysis.summary import LayerSummary, short_number
-from cnnviz.engine.graph import GraphLayer
+from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.plots.common.kinds import kind_of
 from cnnviz.plots.common.theme import KIND_COLORS
 from cnnviz.plots.graph.grouping import FoldedNet
