@@ -1,8 +1,9 @@
-"""Sets up a virtual environment in .venv and runs a job in it: python3 dev.py demo | test | check.
+"""Sets up a virtual environment in .venv and runs a job in it: python3 dev.py demo | test | check | docs.
 
 demo   install cnnviz with a CPU runtime for OpenCL, train LeNet on real digits, write a page of pictures
 test   install what the tests need as well, and run them (more arguments go to pytest)
 check  run the linter, the formatter's check and the type checker
+docs   make the generated pages and the pictures of docs/ again (more arguments choose some, e.g. commands)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 FOLDER = ROOT / ".venv"
 BIN = FOLDER / ("Scripts" if os.name == "nt" else "bin")
-EXTRAS = {"demo": "cpu", "test": "cpu,test", "check": "test"}
+EXTRAS = {"demo": "cpu", "test": "cpu,test", "check": "test", "docs": "cpu,test"}
 
 
 def set_up(extras: str) -> None:
@@ -58,6 +59,7 @@ def main(arguments: list[str]) -> int:
     jobs = {
         "demo": [[python, "-m", "cnnviz", "demo", *rest]],
         "test": [[python, "-m", "pytest", *rest]],
+        "docs": [[python, "tools/make_docs.py", *rest]],
         "check": [
             [python, "-m", "ruff", "check"],
             [python, "-m", "ruff", "format", "--check"],

@@ -8,22 +8,11 @@ import shutil
 import subprocess
 import sys
 
-import pytest
-
 from cnnviz.cli.features import METHODS, command
+from make_pictures.features import FEATURES
 from support.files import ROOT
 
 PAGE = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def pictures(monkeypatch):
-    """The script's table of pictures: name -> options."""
-    pytest.importorskip("h5py")
-    monkeypatch.syspath_prepend(str(ROOT / "docs"))
-    import make_feature_pictures as script
-
-    return {name: options for name, (_, options) in script.FEATURES.items()} | script.WIDE
 
 
 def test_every_option_is_told():
@@ -32,20 +21,13 @@ def test_every_option_is_told():
     assert wanted - told == {"--out", "--device"} - told
 
 
-def test_captions_are_the_options_of_their_pictures(pictures):
+def test_captions_are_the_options_of_their_pictures():
     captions = re.findall(r"^`(--[^`]+)`[^\n]*:[^\n]*\n\n!\[[^\]]*\]\(pictures/([\w-]+)\.png\)", PAGE, re.M)
     assert len(captions) >= 6
     for options, name in captions:
-        # The script adds a layer where the caption is not about maps, to keep the other picture small.
-        made = [*pictures[name]]
+        # The maker adds a layer where the caption is not about maps, to keep the other picture small.
+        made = FEATURES[name].options
         assert made[-len(shlex.split(options)) :] == shlex.split(options) or name == "features-class", name
-
-
-def test_every_picture_is_made_by_the_script_and_shown(pictures):
-    shown = set(re.findall(r"pictures/(features-[\w-]+)\.png", PAGE))
-    others = {"features-recurrent", "features-top-images"}
-    assert shown == set(pictures) | others
-    assert shown == {path.stem for path in (ROOT / "docs" / "pictures").glob("features-*.png")}
 
 
 def test_every_method_is_explained():

@@ -1,13 +1,8 @@
-"""Makes docs/pictures/overview.png out of a folder of the demonstration.
-
-python docs/make_overview.py [FOLDER]
-"""
+"""Makes overview.png, the picture of the README, out of the demonstration's net."""
 
 from __future__ import annotations
 
 import io
-import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +16,19 @@ from cnnviz.analysis.features import FeatureMaps, Inspector
 from cnnviz.analysis.preprocessing import load_picture, preprocessing_of
 from cnnviz.analysis.training import chart_lines
 from cnnviz.api.training import as_logs
-from cnnviz.gallery.demo import run_demo
 from cnnviz.plots.common.figure import new_figure, render, style_axes
 from cnnviz.plots.common.mosaic import color_scale, mosaic, own_divisors, tile_layout
 from cnnviz.plots.common.panels import inch_axes, inch_text, show_mosaic
 from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.attributions import METHOD_TITLES, attribution_overlay
+from make_pictures._workspace import TrainedNet, Workspace
 
 # Inches, of which a page shows about half a hundred pixels each: small words would be lost.
 WIDTH, HEIGHT, DPI = 16.4, 9.5, 100
 LEFT, GAP, COLUMN = 0.35, 0.55, 4.87
 TITLE, WORDS = 19, 13
 THEME = get_theme("light")
+PICTURES = {"overview.png": {"inches": [WIDTH, HEIGHT], "dpi": DPI}}
 
 
 def place_image(figure: Figure, pixels: np.ndarray, left: float, top: float, width: float) -> float:
@@ -121,10 +117,9 @@ def draw_curves(figure: Figure, log: Path, top: float) -> None:
                   size=WORDS, color=THEME.series[color])  # fmt: skip
 
 
-def overview(folder: Path) -> Image.Image:
+def overview(trained: TrainedNet) -> Image.Image:
     """Returns graph, maps, filters, reasons and curve of the demonstration's net in one picture."""
-    model = folder / "lenet_train_test.prototxt"
-    weights = max(folder.glob("*.caffemodel"), key=lambda path: int(path.stem.rpartition("_")[2]))
+    folder, model, weights = trained.folder, trained.net, trained.weights
     inspector = Inspector(model, weights, preprocessing_of(cnnviz.read_net(model)), gradients=True)
     features = inspector.run(load_picture(str(folder / "digits" / "digit_3.png")))
     figure = new_figure(WIDTH, HEIGHT, THEME)
@@ -138,18 +133,6 @@ def overview(folder: Path) -> Image.Image:
     return Image.open(io.BytesIO(render(figure, "png", DPI))).convert("RGB")
 
 
-def main() -> None:
-    out = Path(__file__).parent / "pictures" / "overview.png"
-    out.parent.mkdir(exist_ok=True)
-    if len(sys.argv) > 1:
-        page = overview(Path(sys.argv[1]))
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            run_demo(Path(folder) / "demo")
-            page = overview(Path(folder) / "demo")
-    page.quantize(256, dither=Image.Dither.NONE).save(out, optimize=True)
-    print(f"Wrote {out}, {out.stat().st_size // 1024} KiB")
-
-
-if __name__ == "__main__":
-    main()
+def make(workspace: Workspace) -> None:
+    for name, settings in PICTURES.items():
+        workspace.save(overview(workspace.nets.lenet), name, settings, colors=256)

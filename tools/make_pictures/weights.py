@@ -1,28 +1,21 @@
-"""Makes the pictures of docs/weights.md from nets that it trains on the demonstration's digits.
-
-    python docs/make_weight_pictures.py
-
-Needs an OpenCL device and h5py; takes about three minutes on two CPU cores.
-"""
+"""Makes the pictures of weights.md from nets that it trains on the demonstration's digits. Needs h5py."""
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
+from typing import Any
 
-import h5py
 import numpy as np
-from PIL import Image
-from rows_net import train_rows, write_rows
 
 from cnnviz import get_solver, read_weights
 from cnnviz.api.compare import plot_weight_difference
 from cnnviz.api.filmstrip import plot_weight_filmstrip
 from cnnviz.api.weights import plot_weights
 from cnnviz.engine.data.digits import load_digits
-from cnnviz.gallery.demo import run_demo
+from cnnviz.errors import require
+from make_pictures._rows_net import write_rows
+from make_pictures._workspace import Workspace
 
-PICTURES = Path(__file__).resolve().parent / "pictures"
 SOLVER = """net: "{folder}/{name}.prototxt" snapshot_prefix: "{folder}/{name}" random_seed: 2
 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.0005 clip_gradients: 5 {rule}
 max_iter: {steps} snapshot: 100
@@ -57,6 +50,26 @@ layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" to
 """
 
 
+# File name -> the weights, and the options of plot_weights.
+FILTERS: dict[str, dict[str, Any]] = {
+    "weights-lenet.png": {"weights": "lenet", "layers": ["conv1", "conv2", "ip2"], "limit": 400},
+    "weights-dark.png": {"weights": "lenet", "layers": ["conv1", "ip2"], "marks": False, "style": "dark"},
+    "weights-similarity.png": {"weights": "lenet", "layers": ["conv1"], "order": "similarity"},
+    "weights-norm.png": {"weights": "lenet", "layers": ["conv1"], "order": "norm", "normalize": "layer"},
+    "weights-limit.png": {"weights": "lenet", "layers": ["conv2"], "limit": 60},
+    "weights-fresh.png": {"weights": "fresh", "layers": ["conv2", "ip1"]},
+    "weights-findings.png": {"weights": "faults"},
+    "weights-bgr.png": {"weights": "colours", "layers": ["conv1"]},
+    "weights-rgb.png": {"weights": "colours", "layers": ["conv1"], "channel_order": "rgb"},
+    "weights-recurrent.png": {"weights": "rows", "layers": ["lstm"]},
+    "weights-overview.png": {"weights": "deep"},
+}
+DIFFERENCE = {"snapshots": [100, 400], "layers": ["conv1", "conv2", "ip2"]}
+FILMSTRIP = {"snapshots": [100, 200, 300, 400], "layer": "conv1"}
+PICTURES = FILTERS | {"weights-difference.png": DIFFERENCE, "weights-filmstrip.png": FILMSTRIP}
+DPI = 90
+
+
 def deep_net(source: Path, depth: int = 14) -> str:
     """Convolutions of 3 x 3 and 1 x 1 by turns, most of them at half the digits' size."""
     text = DEEP_BEGIN % source
@@ -85,6 +98,7 @@ def write_colours(folder: Path) -> Path:
     colours = np.random.default_rng(0).integers(0, 3, len(images))
     tinted = np.zeros((len(images), 3, *images.shape[1:]), np.float32)
     tinted[np.arange(len(images)), 2 - colours] = images / np.float32(256)  # blue is the first channel
+    h5py = require("h5py", "hdf5", "writing HDF5")
     with h5py.File(folder / "colours.h5", "w") as file:
         file["data"], file["label"] = tinted, (labels * 3 + colours).astype(np.float32)
     (folder / "colours.txt").write_text(str(folder / "colours.h5"))
@@ -103,45 +117,39 @@ def with_faults(weights: Path) -> dict[str, list[np.ndarray]]:
     return {"conv1": [filters]}
 
 
-def out(picture: str) -> Path:
-    return PICTURES / f"weights-{picture}.png"
+def trained(workspace: Workspace, small: list[Path]) -> dict[str, tuple[Path | None, Any]]:
+    """Returns net and weights by the names of the table; ``small`` are the snapshots of one more LeNet."""
+    folder, lenet, rows = workspace.folder, workspace.nets.lenet, workspace.nets.rows
+    return {
+        "lenet": (lenet.net, lenet.weights),
+        "fresh": (lenet.net, small[0]),
+        "faults": (None, with_faults(lenet.weights)),
+        "colours": (None, train(folder, "colours", COLOURS % write_colours(folder), 400)[-1]),
+        "rows": (rows.net, rows.weights),
+        "deep": (None, train(folder, "deep", deep_net(write_rows(folder)), 400, ADAM)[-1]),
+    }
 
 
-def lenet_pictures(folder: Path) -> None:
-    run_demo(folder)
-    net, last = folder / "lenet_train_test.prototxt", folder / "lenet_iter_1200.caffemodel"
-    text = net.read_text()
-    snapshots = train(folder, "small", text.replace('type: "xavier"', 'type: "gaussian" std: 0.01'), 400)
-    plot_weights(net, last, out("lenet"), layers=["conv1", "conv2", "ip2"], limit=400, dpi=90)
-    plot_weights(net, last, out("dark"), layers=["conv1", "ip2"], marks=False, style="dark", dpi=90)
-    plot_weights(net, last, out("similarity"), layers=["conv1"], order="similarity", dpi=90)
-    plot_weights(net, last, out("norm"), layers=["conv1"], order="norm", normalize="layer", dpi=90)
-    plot_weights(net, last, out("limit"), layers=["conv2"], limit=60, dpi=90)
-    plot_weights(net, folder / "small_iter_0.caffemodel", out("fresh"), layers=["conv2", "ip1"], dpi=90)
-    plot_weights(None, with_faults(last), out("findings"), dpi=90)
-    plot_weight_difference(
-        snapshots[1], snapshots[4], out("difference"), model=net, layers=["conv1", "conv2", "ip2"], dpi=90
-    )
-    plot_weight_filmstrip(snapshots[1:], out("filmstrip"), layer="conv1", dpi=90)
+def make(workspace: Workspace) -> None:
+    lenet = workspace.nets.lenet.net
+    text = lenet.read_text().replace('type: "xavier"', 'type: "gaussian" std: 0.01')
+    small = train(workspace.folder, "small", text, 400)
+    nets = trained(workspace, small)
+    for name, settings in FILTERS.items():
+        options = {key: value for key, value in settings.items() if key != "weights"}
+        path = workspace.folder / name
+        plot_weights(*nets[settings["weights"]], path, dpi=DPI, **options)
+        workspace.save(path, name, settings)
+    make_comparisons(workspace, lenet, small)
 
 
-def main() -> None:
-    PICTURES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        lenet_pictures(folder)
-        weights = train(folder, "colours", COLOURS % write_colours(folder), 400)[-1]
-        plot_weights(None, weights, out("bgr"), layers=["conv1"], dpi=90)
-        plot_weights(None, weights, out("rgb"), layers=["conv1"], channel_order="rgb", dpi=90)
-        net, weights = train_rows(folder, 400)
-        plot_weights(net, weights, out("recurrent"), layers=["lstm"], dpi=90)
-        weights = train(folder, "deep", deep_net(write_rows(folder)), 400, ADAM)[-1]
-        plot_weights(None, weights, out("overview"), dpi=90)
-    for picture in PICTURES.glob("weights-*.png"):
-        # Noise does not compress, and a palette makes a third of it; elsewhere it would spoil the marks.
-        if picture.stat().st_size > 100_000:
-            Image.open(picture).convert("RGB").quantize(256).save(picture, optimize=True)
-
-
-if __name__ == "__main__":
-    main()
+def make_comparisons(workspace: Workspace, net: Path, snapshots: list[Path]) -> None:
+    """Pictures of the snapshots of a LeNet, one after every 100 iterations."""
+    path = workspace.folder / "difference.png"
+    early, late = (snapshots[n // 100] for n in DIFFERENCE["snapshots"])
+    plot_weight_difference(early, late, path, model=net, layers=DIFFERENCE["layers"], dpi=DPI)
+    workspace.save(path, "weights-difference.png", DIFFERENCE)
+    path = workspace.folder / "filmstrip.png"
+    shown = [snapshots[n // 100] for n in FILMSTRIP["snapshots"]]
+    plot_weight_filmstrip(shown, path, layer=FILMSTRIP["layer"], dpi=DPI)
+    workspace.save(path, "weights-filmstrip.png", FILMSTRIP)

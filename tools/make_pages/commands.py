@@ -1,8 +1,6 @@
-"""Writes docs/commands.md from the help texts: python docs/make_commands.py"""
+"""Makes docs/commands.md from the help texts."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import click
 
@@ -10,7 +8,7 @@ from cnnviz.cli.main import cnnviz_command
 
 INTRODUCTION = """# Commands
 
-Made from the help texts by `docs/make_commands.py`.
+Made from the help texts by `python3 dev.py docs`.
 
 **Files** are given in the same order everywhere: MODEL, WEIGHTS, what else is read, then what is written,
 OUT. `features` has `--out` instead, as it may read many images, and `gallery` and `plot` take either; `plot`
@@ -37,7 +35,7 @@ _CNNVIZ_COMPLETE=fish_source cnnviz | source     # in ~/.config/fish/config.fish
 """
 
 
-def reference() -> str:
+def page() -> str:
     """Returns the command reference: the help of each command."""
     parts = [INTRODUCTION]
     group = click.Context(
@@ -52,7 +50,3 @@ def reference() -> str:
         context = click.Context(command, parent=group, info_name=name)
         parts.append(f"## cnnviz {name}\n\n```\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
-
-
-if __name__ == "__main__":
-    (Path(__file__).parent / "commands.md").write_text(reference(), encoding="utf-8")

@@ -1,6 +1,6 @@
 """Selects the digits of ``cnnviz demo`` out of the complete MNIST files.
 
-    python scripts/make_digits.py FOLDER_WITH_THE_FOUR_IDX_FILES
+    python tools/make_digits.py FOLDER_WITH_THE_FOUR_IDX_FILES
 
 writes cnnviz/engine/data/digits.npz: of each digit the first 500 of the training set and the first 100
 of the test set, in the order of the set.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from cnnviz import get_solver
 from cnnviz.engine.data.digits import load_digits
+from cnnviz.errors import require
 
 NET = """name: "DigitRows"
 layer { name: "digits" type: "HDF5Data" top: "data" top: "marks" top: "label"
@@ -35,6 +35,7 @@ def write_rows(folder: Path) -> Path:
     images, labels, _, _ = load_digits()
     marks = np.ones((len(images), images.shape[1]), np.float32)
     marks[:, 0] = 0
+    h5py = require("h5py", "hdf5", "writing HDF5")
     with h5py.File(folder / "rows.h5", "w") as file:
         file["data"] = images[:, None] / np.float32(256)
         file["marks"], file["label"] = marks, labels.astype(np.float32)

@@ -1,16 +1,15 @@
-"""Writes docs/layers.md from the docstrings of the layer types: python docs/make_layers.py"""
+"""Makes docs/layers.md from the docstrings of the layer types."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from pathlib import Path
 
 from cnnviz.engine.layer import Layer, layer_types
 
 INTRO = """# Layers
 
-Every layer type that cnnviz computes, made from the docstrings by `docs/make_layers.py`. Types and
+Every layer type that cnnviz computes, made from the docstrings by `python3 dev.py docs`. Types and
 parameters are those of Caffe's prototxt files; a difference from Caffe is said where there is one. A type
 that is not here is drawn, and refused with its name when the net is run; so is a parameter that is not here
 and may change the numbers.
@@ -38,7 +37,7 @@ _PARAM = re.compile(r"(\w+_param):")
 _NEXT_MESSAGE = re.compile(r"(?<!\n)\n(?=\w+_param:\n)")
 
 
-def reference() -> str:
+def page() -> str:
     """Returns the page."""
     types = layer_types()
     links = ", ".join(f"[{name}](#{name.lower()})" for name in types)
@@ -92,7 +91,3 @@ def prose(block: list[str]) -> list[str]:
 
 def escaped(text: str) -> str:
     return re.sub(r"([*_<>|\[\]])", r"\\\1", text)
-
-
-if __name__ == "__main__":
-    (Path(__file__).parent / "layers.md").write_text(reference(), encoding="utf-8")
