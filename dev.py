@@ -1,6 +1,6 @@
 """Sets up a virtual environment in .venv and runs a job in it: python3 dev.py demo | test | check | docs.
 
-demo   install cnnviz with a CPU runtime for OpenCL, train LeNet on real digits, write a page of pictures
+demo   install cnnviz with a CPU runtime for OpenCL, train LeNet on real digits, write its gallery page
 test   install what the tests need as well, and run them (more arguments go to pytest)
 check  run the linter, the formatter's check and the type checker
 docs   make the generated pages and the pictures of docs/ again (more arguments choose some, e.g. commands)

@@ -61,7 +61,7 @@ def test_what_does_not_fit_is_one_sentence(tmp_path):
         attribute(inspector, "saliency")
 
 
-def test_pictures_of_arrays():
+def test_figures_of_arrays():
     assert picture_of(np.arange(8.0).reshape(2, 2, 2), "bgr").tolist() == [[0, 85], [170, 255]]
     volume = np.zeros((1, 3, 2, 2))
     volume[0, 1] = [[1, 2], [3, 4]]
@@ -132,7 +132,7 @@ def test_the_net_takes_the_length_of_an_array_where_it_can(tmp_path, shape):
         assert features.maps[0].values.shape[1:] == tuple(side - 2 for side in sides)
 
 
-def test_a_net_of_fixed_size_tells_why_an_array_does_not_fit(tmp_path):
+def test_a_net_of_fixed_size_says_why_an_array_does_not_fit(tmp_path):
     inspector = make_inspector(tmp_path, net_text((1, 2, 20)))
     with pytest.raises(
         CnnvizError, match=r"expects \(2, 20\), and the net cannot run with another size: .*'ip'"

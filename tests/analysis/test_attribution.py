@@ -1,4 +1,4 @@
-"""Attributions agree with what they stand for, and change when the weights do."""
+"""Attributions agree with their definitions, and change when the weights do."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_batches_change_nothing(inspector, method, monkeypatch):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_picture_is_left_as_it_was(inspector, method):
+def test_the_image_is_left_as_it_was(inspector, method):
     before = inspector.net.blobs["data"].read_data()
     found = attribute(inspector, method)
     assert found.values.shape == (28, 28) and found.target == 3 and found.target_name == "3"

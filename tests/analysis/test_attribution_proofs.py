@@ -1,4 +1,4 @@
-"""Attributions against what they are by definition, worked out apart from the engine."""
+"""Attributions against their definitions, computed independently of the engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cnnviz.plots.features.attributions import attribution_figure, attribution_n
 from support.numpy_net import RULES, NumpyNet
 
 METHODS = {"plain": "saliency", "guided": "guided", "deconvolution": "deconvolution"}
-# Name -> prototxt and weights of nets trained by strangers, mean, scale.
+# Name -> prototxt and weights of nets trained by others, mean, scale.
 NETS = {
     "cifar10": ("cifar10_everpeace/cifar10_quick", "cifar10_everpeace/cifar10_quick_iter_5000", 120, 1),
     "mtcnn": ("mtcnn_cholihao/det1", "mtcnn_cholihao/det1", 127.5, 1 / 128),
@@ -60,12 +60,12 @@ def test_scores_agree(real, name):
 @pytest.mark.parametrize("name", NETS)
 def test_gradients_agree_with_plain_numpy(real, name, rule):
     inspector, other, target = looked(real, name)
-    wanted = np.abs(by_numpy(other, inspector, target, rule)).max(axis=0)
+    expected = np.abs(by_numpy(other, inspector, target, rule)).max(axis=0)
     found = attribute(inspector, METHODS[rule], target).values
     # Where two values of a pooling window are almost equal, rounding may choose the other one.
-    differs = np.abs(found - wanted) > 1e-3 * wanted.max()
+    differs = np.abs(found - expected) > 1e-3 * expected.max()
     assert differs.mean() < 0.005
-    assert wanted.any() == found.any()
+    assert expected.any() == found.any()
 
 
 def test_rules_differ(real):
@@ -87,7 +87,7 @@ def test_deconvolution_of_squeezenet_is_truly_zero(real):
     assert attribute(inspector, "guided", target).values.any()
 
 
-def test_the_picture_says_why_it_is_zero(real):
+def test_the_figure_says_why_it_is_zero(real):
     inspector, _, target = looked(real, "squeezenet")
     found = attribute(inspector, "deconvolution", target)
     seen = np.zeros((227, 227, 3), np.uint8)
@@ -129,7 +129,7 @@ def small(tmp_path):
 
 
 @pytest.mark.parametrize("target", range(4))
-def test_grad_cam_behind_global_pooling_is_cam(small, target):
+def test_grad_cam_after_global_pooling_is_cam(small, target):
     """There the mean gradient is the class's weight: class activation mapping, Zhou et al. 2016."""
     weights = small.net.params["ip"][0].data[target]
     maps = small.net.blobs["c2"].read_data()[0]
@@ -246,7 +246,7 @@ def test_notes_keep_apart(small, dpi):
         assert not any(box.overlaps(other) for other in boxes[k + 1 :] if other.x0 != box.x0)
 
 
-def test_a_class_that_no_map_speaks_for(small):
+def test_a_class_that_no_map_supports(small):
     small.net.params["ip"][0].data[0] = -1
     found = grad_cam(small, 0)
     assert not found.values.any() and found.note == "no map of r2 speaks for the class; try occlusion"

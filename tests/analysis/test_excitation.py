@@ -1,4 +1,4 @@
-"""What excites channels: patches of real pictures, and inputs made by gradient ascent."""
+"""What activates channels: patches of real images, and inputs made by gradient ascent."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_patches_are_what_the_unit_sees(inspector, paths):
     assert np.array_equal(patch.pixels, resize_image(want, PATCH, PATCH))
 
 
-def test_fully_connected_layers_see_the_whole_picture(inspector, paths):
+def test_fully_connected_layers_see_the_whole_image(inspector, paths):
     found = top_images(inspector, "ip2", paths, count=3)
     assert found.size is None and len(found.channels) == 10
     assert found.patches[5][0].path.endswith("digit_5.png")
@@ -64,7 +64,7 @@ def test_the_rest_of_the_channels_is_said(inspector, paths):
     assert any("4 of 50 channels" in t.get_text() for t in figure.texts)
 
 
-def test_an_input_for_a_channel_excites_it(inspector):
+def test_an_input_for_a_channel_activates_it(inspector):
     before = inspector.net.blobs["data"].read_data()
     made = maximize_activation(inspector, 7, "conv2", steps=16)
     assert made.after > made.before + 0.2
@@ -83,7 +83,7 @@ def test_channels_that_are_not_there(inspector):
     check_channel(inspector, "conv2", 49, "conv2")
 
 
-def test_pictures_of_inputs_are_rgb_around_grey():
+def test_images_of_inputs_are_rgb_around_grey():
     values = np.zeros((3, 2, 2), np.float32)
     values[0, 0, 0] = 1  # blue in Caffe's order
     picture = as_picture(values, "bgr")

@@ -1,4 +1,4 @@
-"""Filters: measures against known cases, findings, and early and late snapshots of real nets told apart."""
+"""Filters: measures against known cases, findings, and early and late snapshots of real nets."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_old_files_lose_their_leading_ones(noise):
     assert shapes == {"conv": (1, 1, 5, 5), "ip": (10, 84)}
 
 
-def test_types_of_the_file_tell_a_small_matrix_from_a_window(noise):
+def test_types_of_the_file_distinguish_a_small_matrix_from_a_window(noise):
     class Typed(dict):
         layer_types = {"ip": "InnerProduct"}  # noqa: RUF012
 
@@ -206,7 +206,7 @@ def test_sound_filters_have_no_findings(noise):
     assert kinds_of(smooth_filters(noise)) == {}
 
 
-def test_each_fault_is_found_and_named(noise):
+def test_each_problem_is_found_and_named(noise):
     filters = smooth_filters(noise)
     filters[1] = np.nan
     filters[2] *= 1e-4
@@ -336,7 +336,7 @@ def test_nets_without_a_common_layer_are_an_error():
         compare_weights({"a": [np.ones((2, 9))]}, {"b": [np.ones((2, 9))]}, names=("x", "y"))
 
 
-def test_a_series_needs_two_and_tells_each_step(noise):
+def test_a_series_needs_two_and_reports_each_step(noise):
     snapshots = [{"a": [noise.standard_normal((3, 20))]} for _ in range(3)]
     series = compare_snapshots(snapshots, names=("x", "y", "z"))
     assert [(step.before, step.after) for step in series.steps] == [("x", "y"), ("y", "z")]
@@ -366,7 +366,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize("name, early, late", PAIRS)
-def test_the_later_snapshot_is_told(real, name, early, late):
+def test_the_later_snapshot_is_recognized(real, name, early, late):
     files = [read_weights(real / "caffemodels" / name.format(n)) for n in (early, late)]
     forth, back = compare_weights(*files), compare_weights(*reversed(files))
     assert f"iter_{late}.caffemodel looks further trained than" in forth.verdict

@@ -1,4 +1,4 @@
-"""Inputs beside the image: what they are fed with, and nets that read sequences."""
+"""Inputs other than the image: what they are fed, and nets that read sequences."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_proposals_learn_the_size_of_the_image(tmp_path, monkeypatch):
 # Sequences in pictures and attributions
 
 
-def test_time_is_told_from_channels():
+def test_time_is_distinguished_from_channels():
     graph = build_graph(parse_net(DATA + CONT + ROWS + CLASSES), "TEST")
     assert time_major_blobs(graph) == {"rows", "lstm", "ip", "prob"}
 

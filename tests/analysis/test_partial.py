@@ -1,4 +1,4 @@
-"""Nets of which some layers cannot run, and weights that lack some layers: what is shown, what is said."""
+"""Nets of which some layers cannot run, and weights that lack some layers: what is shown and reported."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def run(*arguments: str):
 
 @pytest.mark.parametrize("reason", CANNOT)
 def test_what_does_not_need_the_layer_runs(reason, caplog):
-    behind = 'layer { name: "y" type: "ReLU" bottom: "x" top: "y" }\n'
-    net = cnnviz.Net(parse_net(WHOLE + CANNOT[reason] + behind), seed=1, partial=True)
+    after = 'layer { name: "y" type: "ReLU" bottom: "x" top: "y" }\n'
+    net = cnnviz.Net(parse_net(WHOLE + CANNOT[reason] + after), seed=1, partial=True)
     whole = cnnviz.Net(parse_net(WHOLE), seed=1)
     for one in (net, whole):
         one.params["conv"][0].data[...] = 0.1
@@ -86,10 +86,10 @@ def test_what_does_not_need_the_layer_runs(reason, caplog):
     with pytest.raises(NetError, match="blob 'y' is not computed"):
         net.forward(["y"])
     with pytest.raises(NetError):
-        cnnviz.Net(parse_net(WHOLE + CANNOT[reason] + behind))
+        cnnviz.Net(parse_net(WHOLE + CANNOT[reason] + after))
 
 
-def test_every_reason_is_told():
+def test_every_reason_is_reported():
     second = 'layer { name: "z" type: "Odder" bottom: "x" top: "z" }\n'
     net = cnnviz.Net(parse_net(WHOLE + CANNOT["unknown type 'Odd'"] + second), partial=True)
     assert [left.name for left in net.left_out] == ["x", "z"]
@@ -102,7 +102,7 @@ def test_in_place_layers_take_what_follows_with_them():
     assert net.left_out[0].needed_by == ["ip", "prob"]
 
 
-def test_a_net_without_faults_is_the_same_graph():
+def test_a_net_without_errors_is_the_same_graph():
     fan_out = WHOLE + 'layer { name: "r" type: "ReLU" bottom: "conv" top: "r" }\n'
     assert (
         cnnviz.Net(parse_net(fan_out), partial=True).layer_names == cnnviz.Net(parse_net(fan_out)).layer_names
@@ -116,7 +116,7 @@ def test_unknown_bottoms_and_nets_of_which_nothing_runs_are_errors():
         cnnviz.Net(parse_net(INPUT + CONV.replace("Convolution", "Konv")), partial=True)
 
 
-def test_features_and_gallery_tell_a_fault_of_the_net(folder):
+def test_features_and_gallery_report_an_error_of_the_net(folder):
     fault = "unknown bottom 'konv'; did you mean 'conv'?"
     (folder / "bad.prototxt").write_text(WHOLE.replace('bottom: "conv"', 'bottom: "konv"'))
     for result in (
@@ -165,7 +165,7 @@ def test_time_and_extract_features_run_the_rest(folder):
     assert "blob 'x' is not computed: fed.prototxt" in str(refused.exception)
 
 
-def test_missing_labels_are_no_fault():
+def test_missing_labels_are_not_an_error():
     scoring = """layer { name: "flat" type: "Flatten" bottom: "label" top: "flat" }
     layer { name: "acc" type: "Accuracy" bottom: "ip" bottom: "flat" top: "acc" }
     layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }"""
@@ -213,7 +213,7 @@ def test_time_has_zeros_stand_in_for_data_that_is_elsewhere(folder, caplog, tran
     assert "train.prototxt:2: layer 'data' (Data): " in line and said in line
 
 
-def test_the_weights_tell_the_channels_of_absent_data(folder, caplog):
+def test_the_weights_determine_the_channels_of_absent_data(folder, caplog):
     (folder / "train.prototxt").write_text(AWAY.replace("TRANSFORM", "crop_size: 8") + TRAINED)
     save(WHOLE.replace("dim: 3", "dim: 1"), "gray.caffemodel")
     result = run("time", "--model", "train.prototxt", "--iterations", "1", "--weights", "gray.caffemodel")
@@ -337,7 +337,7 @@ def test_time_and_extract_features_go_on_without_a_failing_layer(failing, folder
     assert "blob 'y' is not computed: odd.prototxt" in str(refused)
 
 
-def test_faults_that_are_no_layers_pass(failing, monkeypatch):
+def test_errors_of_no_layer_pass(failing, monkeypatch):
     failing("Interrupt")
     inspector = Inspector("odd.prototxt", "net.caffemodel")
     with pytest.raises(KeyboardInterrupt):
@@ -441,7 +441,7 @@ layer { name: "out" type: "Sigmoid" bottom: "last" top: "out" }"""
 )
 
 
-def test_an_unknown_bottom_tells_its_makers_and_their_rules():
+def test_an_unknown_bottom_names_its_makers_and_their_rules():
     with pytest.raises(NetError) as error:
         cnnviz.Net(parse_net(STAGED))
     assert (
@@ -457,7 +457,7 @@ def test_an_unknown_bottom_tells_its_makers_and_their_rules():
     assert cnnviz.Net(parse_net(STAGED), stages=["a"]).layer_names[-1] == "out"
 
 
-def test_a_maker_further_down_is_told():
+def test_a_maker_further_down_is_named():
     text = INPUT + IP + CONV
     with pytest.raises(
         NetError, match=r"'ip' .*unknown bottom 'conv'; layer 'conv' makes it further down: put"
@@ -466,7 +466,7 @@ def test_a_maker_further_down_is_told():
 
 
 @pytest.mark.parametrize("command", ["summary", "draw"])
-def test_pictures_tell_the_makers(folder, command):
+def test_figures_name_the_makers(folder, command):
     (folder / "staged.prototxt").write_text(STAGED)
     arguments = ["staged.prototxt"] + (["net.txt"] if command == "draw" else [])
     output = run(command, "--phase", "TEST", *arguments).output
@@ -505,7 +505,7 @@ def test_refused_fields_of_a_layer_are_refused_in_features_too(folder):
 
 
 @pytest.mark.parametrize("names, said", [(["a", "b"], True), (["a", "b", "c"], False), (list("abcd"), True)])
-def test_a_wrong_number_of_class_names_is_told(folder, caplog, names, said):
+def test_a_wrong_number_of_class_names_is_reported(folder, caplog, names, said):
     inspector = Inspector("net.prototxt", "net.caffemodel", class_names=names)
     message = f"{len(names)} class names are given for the net's 3 classes."
     assert (message in caplog.text) == said and (message in inspector.notes) == said

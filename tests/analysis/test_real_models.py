@@ -1,4 +1,4 @@
-"""Models by strangers give the numbers that are known of them."""
+"""Models trained by others give the values that are known of them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_cifar10_nets(real, prototxt, weights, want):
 
 @pytest.mark.parametrize(
     "picture, best, among",
-    # How the bicycle was resized is not told, and its first five classes lie close together.
+    # How the bicycle was resized is not known, and its first five classes are close together.
     [("skimage_chelsea.png", [285, 282, 281], 3), ("bvlc_fish-bike.jpg", [671], 5)],
 )
 def test_squeezenet_knows_cats_and_bicycles(real, picture, best, among):

@@ -1,4 +1,4 @@
-"""Receptive fields as the layers' rules tell them, and as changed pixels show them."""
+"""Receptive fields by the layers' rules against those that changed pixels show."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Empty:
 
 
 def case_in_test(case: Case):
-    """The net of a row in TEST, its field behind the layer, and which inputs may be changed."""
+    """The net of a row in TEST, its field after the layer, and which inputs may be changed."""
     net = Case(**{**case.__dict__, "phase": "TEST"}).net(get_device())
     field = receptive_fields(net.graph)[net.layers.index(layer_of(net))]
     planes = max((shape[2:] for shape in case.bottoms if len(shape) == 4), key=math.prod, default=())
@@ -106,17 +106,17 @@ def seen_by_changes(net, changed: list[int], axis: int) -> np.ndarray:
     return seen
 
 
-def told_spans(field: ReceptiveField, axis: int, outs: int) -> list[tuple[float, float]]:
+def expected_spans(field: ReceptiveField, axis: int, outs: int) -> list[tuple[float, float]]:
     """The first and last row or column that each unit sees by its field."""
     boxes = [field.box(i, i) for i in range(outs)]
     return [(box[axis - 2], box[axis] - 1) for box in boxes]
 
 
 def check_spans(field: ReceptiveField, axis: int, seen: np.ndarray, slack: float = 1) -> None:
-    """Where units lie at whole pixels, seen and told agree; else told is the largest, in the mean place."""
+    """At whole pixels, seen and expected agree; otherwise the expected is the largest, in the mean place."""
     sizes, insides = [], []
     last = seen.shape[1] - 1
-    for shown, (low, high) in zip(seen, told_spans(field, axis, len(seen)), strict=True):
+    for shown, (low, high) in zip(seen, expected_spans(field, axis, len(seen)), strict=True):
         pixels = np.flatnonzero(shown)
         if float(field.stride[axis - 2]).is_integer() and float(low).is_integer():
             if low >= 0 and high <= last:
@@ -195,7 +195,7 @@ def text_of(layers) -> str:
 
 
 def fill_so_that_nothing_cancels(net: Net) -> None:
-    """Weights behind whole planes, as those of squeezed channels, become 0: they count for no field."""
+    """Weights after whole planes, as those of squeezed channels, become 0: they count for no field."""
     random = np.random.default_rng(2)
     for node, field in zip(net.graph.layers, receptive_fields(net.graph), strict=True):
         for i, blob in enumerate(net.params.get(node.name, [])):
@@ -226,10 +226,10 @@ def compare_fields(net: Net) -> int:
         shown = net.blobs["data"].diff.any(axis=(0, 1))
         rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
         box = (rows[0], columns[0], rows[-1] + 1, columns[-1] + 1)
-        told = np.clip(found[index].box(row, column), 0, SIDE)
-        slack = 0 if told.tolist() == [int(n) for n in told] and whole_steps(found) else 2
-        assert np.abs(told - box).max() <= slack, net.graph.layers[index].name
-        inside += told.min() > 0 and told.max() < SIDE
+        expected = np.clip(found[index].box(row, column), 0, SIDE)
+        slack = 0 if expected.tolist() == [int(n) for n in expected] and whole_steps(found) else 2
+        assert np.abs(expected - box).max() <= slack, net.graph.layers[index].name
+        inside += expected.min() > 0 and expected.max() < SIDE
     return inside
 
 
@@ -240,7 +240,7 @@ def whole_steps(fields) -> bool:
 
 
 def clear_other_readers(net: Net, index: int) -> None:
-    """Of blobs with several readers those behind ``index`` have no part in the gradient."""
+    """Of blobs with several readers those after ``index`` have no part in the gradient."""
     for layer_index, node in enumerate(net.graph.layers[: index + 1]):
         if node.type == "Split":
             for blob in net.top_blobs[layer_index]:

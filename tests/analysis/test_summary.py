@@ -1,4 +1,4 @@
-"""The table of costs: totals as published, receptive fields as they can be felt, and its three forms."""
+"""The table of costs: totals as published, receptive fields as measured, and its three forms."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_mobilenet_costs_what_its_paper_says(real):
     assert summary.macs == pytest.approx(569e6, rel=0.005)
 
 
-def test_the_table_of_the_docs_tells_what_is_counted(reference, real):
+def test_the_table_of_the_docs_is_what_is_counted(reference, real):
     nets = {
         "AlexNet": parse_net(big_nets.alexnet()),
         "VGG-16": read_net(reference / "nets/vgg16.prototxt"),
@@ -198,7 +198,7 @@ def test_fields_are_what_a_unit_sees(names):
         assert field.box(*unit) == felt(names, unit)
 
 
-def test_fields_behind_a_deconvolution_cover_what_its_units_see():
+def test_fields_after_a_deconvolution_cover_what_its_units_see():
     names = ["conv", "conv", "up"]
     field = receptive_fields(build_graph(parse_net(chain(names)), splits=False))[-1]
     boxes = np.array([field.box(i, i) for i in range(4, 10)])
@@ -216,7 +216,7 @@ def test_fields_of_branches_are_joined():
 CONV3 = 'type: "Convolution" convolution_param { num_output: 1 kernel_size: 3 stride: 2 pad: 1 }'
 
 
-def behind_a_convolution(layer: str) -> str:
+def after_a_convolution(layer: str) -> str:
     """The net of an image, a convolution "c" and a layer that makes "y" of it."""
     shape = "input_param { shape { dim: 1 dim: 1 dim: 24 dim: 20 } }"
     text = f'layer {{ name: "data" type: "Input" top: "data" {shape} }}\n'
@@ -225,15 +225,15 @@ def behind_a_convolution(layer: str) -> str:
 
 
 def seen(layer: str) -> tuple[np.ndarray, np.ndarray]:
-    """The boxes of a layer's units inside of the image as fields tell them, and as gradients show them."""
-    text = behind_a_convolution(layer)
+    """The boxes of a layer's units inside of the image by their fields, and as gradients show them."""
+    text = after_a_convolution(layer)
     net = Net(parse_net("force_backward: true\n" + text), "TRAIN", seed=1)
     for blobs in net.params.values():
         blobs[0].data[...] = 1.0  # nothing may cancel
     net.blobs["data"].data[...] = np.random.default_rng(2).random(net.blobs["data"].shape)
     net.forward()
     field = receptive_fields(build_graph(parse_net(text), splits=False))[-1]
-    told, shown = [], []
+    expected, shown = [], []
     height, width = net.blobs["y"].shape[2:]
     for i, j in np.ndindex(height, width):
         net.blobs["y"].diff[...] = 0
@@ -241,9 +241,9 @@ def seen(layer: str) -> tuple[np.ndarray, np.ndarray]:
         net.backward()
         rows, columns = np.nonzero(net.blobs["data"].diff.any(axis=(0, 1)))
         if len(rows) and min(*rows, *columns) > 0 and rows.max() < 23 and columns.max() < 19:
-            told.append(field.box(i, j))
+            expected.append(field.box(i, j))
             shown.append((rows.min(), columns.min(), rows.max() + 1, columns.max() + 1))
-    return np.array(told), np.array(shown)
+    return np.array(expected), np.array(shown)
 
 
 @pytest.mark.parametrize("layer", [
@@ -259,8 +259,8 @@ def seen(layer: str) -> tuple[np.ndarray, np.ndarray]:
     'type: "Unpooling" unpooling_param { kernel_size: 3 stride: 3 }',
 ], ids=lambda text: text[6:70])  # fmt: skip
 def test_fields_of_forks_layers_are_what_units_see(layer):
-    told, shown = seen(layer)
-    assert len(told) > 3 and np.array_equal(told, shown)
+    expected, shown = seen(layer)
+    assert len(expected) > 3 and np.array_equal(expected, shown)
 
 
 @pytest.mark.parametrize("layer", [
@@ -279,17 +279,17 @@ def test_fields_of_forks_layers_are_what_units_see(layer):
     'type: "Unpooling" unpooling_param { unpool: AVE kernel_size: 2 stride: 2 }',
 ], ids=lambda text: text[6:80])  # fmt: skip
 def test_fields_of_resized_planes_are_the_largest_around_the_mean_place(layer):
-    told, shown = seen(layer)
+    expected, shown = seen(layer)
     sizes = shown[:, 2:] - shown[:, :2]
-    assert len(told) > 3 and np.allclose(told[:, 2:] - told[:, :2], sizes.max(axis=0))
+    assert len(expected) > 3 and np.allclose(expected[:, 2:] - expected[:, :2], sizes.max(axis=0))
     # Two pixels of the input lie between neighbours of the resized plane.
-    assert np.abs(told - shown).max() <= 2
-    assert np.abs((told - shown).mean(axis=0)).max() <= 1
+    assert np.abs(expected - shown).max() <= 2
+    assert np.abs((expected - shown).mean(axis=0)).max() <= 1
 
 
-def test_fields_behind_a_correlation_cover_both_images_and_all_displacements():
+def test_fields_after_a_correlation_cover_both_images_and_all_displacements():
     options = "correlation_param { kernel_size: 3 max_displacement: 2 pad: 1 stride_1: 2 }"
-    text = behind_a_convolution(f'type: "Correlation" bottom: "c" {options}')
+    text = after_a_convolution(f'type: "Correlation" bottom: "c" {options}')
     fields = receptive_fields(build_graph(parse_net(text), splits=False))
     # Windows of 3 + 2 * 2 units of 3 pixels, 2 pixels apart; the first is centred on unit 2 - 1 + 1.
     assert fields[-1].size == (3 + 6 * 2, 3 + 6 * 2)
@@ -309,7 +309,7 @@ def test_fields_pass_through_elementwise_layers(type):
     assert follows(type) and kind_of(type) != "other"
 
 
-def test_no_field_behind_a_fully_connected_layer(reference):
+def test_no_field_after_a_fully_connected_layer(reference):
     summary = summarize(build_graph(read_net(reference / "nets/caffenet.prototxt"), splits=False))
     fields = {row.name: row.field for row in summary.layers}
     assert fields["fc6"] is None and fields["prob"] is None
@@ -319,7 +319,7 @@ def test_no_field_behind_a_fully_connected_layer(reference):
 # --- forms --------------------------------------------------------------------------------------
 
 
-def test_csv_and_json_tell_the_same():
+def test_csv_and_json_give_the_same():
     summary = summary_of(SMALL)
     data = summary_data(summary)
     rows = list(csv.DictReader(io.StringIO(summary_csv(summary))))
@@ -330,14 +330,14 @@ def test_csv_and_json_tell_the_same():
     assert data["totals"]["macs"] == sum(layer["macs"] or 0 for layer in data["layers"])
 
 
-def test_columns_stand_in_line_for_wide_letters():
+def test_columns_are_aligned_for_wide_characters():
     lines = summary_text(summary_of(SMALL.replace('"again"', '"卷积层"'))).splitlines()
     rows = [line for line in lines if "Convolution" in line]
     places = {text_cells(line[: line.index("Convolution")]) for line in rows}
     assert len(places) == 1
 
 
-def test_control_letters_do_not_reach_the_terminal():
+def test_control_characters_do_not_reach_the_terminal():
     text = summary_text(summary_of(SMALL.replace('name: "conv"', 'name: "\\033[31mred"')))
     assert "\033" not in text
 

@@ -1,4 +1,4 @@
-"""Weights told from the random numbers they started with: fillers, known structure and real files."""
+"""Trained weights and the random numbers they started with: fillers, known structure and real files."""
 
 from __future__ import annotations
 

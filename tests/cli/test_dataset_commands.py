@@ -43,15 +43,15 @@ def test_convert_imageset_writes_what_caffe_writes(reference, tmp_path, name, op
         if "jpg" in name:  # encoders of different releases may differ by a bit
             pairs = zip(found.datums(), expected.datums(), strict=True)
             assert all(
-                key == wanted_key
-                and np.abs(datum_to_array(datum).astype(int) - datum_to_array(wanted)).max() <= 2
-                for (key, datum), (wanted_key, wanted) in pairs
+                key == expected_key
+                and np.abs(datum_to_array(datum).astype(int) - datum_to_array(expected_datum)).max() <= 2
+                for (key, datum), (expected_key, expected_datum) in pairs
             )
         else:
             assert list(found) == list(expected)
 
 
-def test_convert_imageset_leaves_out_what_is_no_picture(tmp_path):
+def test_convert_imageset_omits_what_is_not_an_image(tmp_path):
     Image.new("L", (3, 2)).save(tmp_path / "a.png")
     Image.new("L", (4, 2)).save(tmp_path / "c.png")
     (tmp_path / "b.png").write_text("none")
@@ -142,7 +142,7 @@ def test_image_mean(reference, tmp_path, database, mean):
     ).all()
 
 
-def test_image_mean_of_encoded_pictures(reference):
+def test_image_mean_of_encoded_images(reference):
     assert run("image-mean", reference / "files/color_png_lmdb") == run(
         "image-mean", reference / "files/color_raw_lmdb"
     )
@@ -151,8 +151,8 @@ def test_image_mean_of_encoded_pictures(reference):
 def test_extract_features(reference, tmp_path, monkeypatch):
     h5py = pytest.importorskip("h5py")
     monkeypatch.chdir(reference / "files")
-    expected = np.load("features_expected.npz")
-    wanted = np.concatenate([expected["batch0:ip1"], expected["batch1:ip1"]])
+    arrays = np.load("features_expected.npz")
+    expected = np.concatenate([arrays["batch0:ip1"], arrays["batch1:ip1"]])
     outs = f"{tmp_path}/db,{tmp_path}/f.npz,{tmp_path}/f.h5"
     run("extract-features", "features.caffemodel", "features.prototxt", "ip1,ip1,ip1", outs, 2)
     with open_database(tmp_path / "db") as found, open_database("features_lmdb") as caffes:
@@ -161,8 +161,8 @@ def test_extract_features(reference, tmp_path, monkeypatch):
             assert datum_to_array(datum).shape == (6, 1, 1)
             assert np.allclose(datum_to_array(datum), datum_to_array(caffes_datum), atol=1e-5)
     with h5py.File(tmp_path / "f.h5") as file:
-        assert np.allclose(file["ip1"], wanted, atol=1e-5)
-    assert np.allclose(np.load(tmp_path / "f.npz")["ip1"], wanted, atol=1e-5)
+        assert np.allclose(file["ip1"], expected, atol=1e-5)
+    assert np.allclose(np.load(tmp_path / "f.npz")["ip1"], expected, atol=1e-5)
     run(
         "extract-features",
         "features.caffemodel",

@@ -170,7 +170,7 @@ def test_an_error_that_cannot_be_written_is_still_one(command, tmp_path):
     assert (result.returncode, result.stdout, result.stderr) == (1, "", "")
 
 
-def test_a_reader_that_goes_away_ends_the_command(tmp_path):
+def test_a_reader_that_closes_the_pipe_ends_the_command(tmp_path):
     result = run("cnnviz summary net.prototxt | true", tmp_path)
     assert result.stderr == ""
 

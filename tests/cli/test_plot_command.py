@@ -37,7 +37,7 @@ def plot(*arguments, **kwargs):
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf", "jpg", "webp", "html"])
-def test_picture(log, tmp_path, suffix):
+def test_figure(log, tmp_path, suffix):
     out = tmp_path / f"loss.{suffix}"
     result = plot("train-loss", out, log)
     assert result.exit_code == 0 and result.stdout == f"Wrote {out}\n"
@@ -154,9 +154,9 @@ def test_a_disk_that_is_full_leaves_nothing(log, tmp_path):
 def test_full_range(tmp_path):
     rows = "".join(f"Iteration {i}, loss = {50 if i == 7 else 2 + i % 3 / 10}\n" for i in range(40))
     (tmp_path / "peak.log").write_text(rows)
-    for options, told in (((), True), (("--full-range",), False)):
+    for options, shown in (((), True), (("--full-range",), False)):
         plot(6, tmp_path / "a.svg", tmp_path / "peak.log", *options)
-        assert ("1 point above: 50 at 7" in (tmp_path / "a.svg").read_text()) == told
+        assert ("1 point above: 50 at 7" in (tmp_path / "a.svg").read_text()) == shown
 
 
 def test_needs_no_opencl(log, tmp_path):

@@ -46,7 +46,7 @@ def run(*arguments: str):
     return result.exit_code, result.output
 
 
-def test_a_picture_is_drawn_in_the_given_size(folder):
+def test_a_figure_is_drawn_in_the_given_size(folder):
     assert run("tiny.prototxt", "tiny_iter_10.caffemodel", "a.png", "--dpi", "50", "--style", "dark") == (
         0,
         "Wrote a.png\n",
@@ -56,7 +56,7 @@ def test_a_picture_is_drawn_in_the_given_size(folder):
     assert max(first.convert("RGB").getpixel((1, 1))) < 60
 
 
-def test_options_reach_the_picture(folder):
+def test_options_reach_the_figure(folder):
     options = ["--layer", "ip1", "--order", "norm", "--normalize", "layer", "--limit", "3"]
     assert run("tiny.prototxt", "tiny_iter_10.caffemodel", "a.svg", *options)[0] == 0
     text = (folder / "a.svg").read_text(encoding="utf-8")
@@ -71,7 +71,7 @@ def test_the_file_itself_may_be_the_model(folder):
     assert "5 outputs of 144 inputs (4×6×6)" in (folder / "a.svg").read_text(encoding="utf-8")
 
 
-def test_a_report_needs_no_picture(folder):
+def test_a_report_needs_no_figure(folder):
     code, output = run("tiny.prototxt", "tiny_iter_10.caffemodel", "--report")
     assert code == 0 and output.startswith("tiny_iter_10.caffemodel (Tiny)\n")
     code, output = run("tiny.prototxt", "tiny_iter_10.caffemodel", "--report=json")

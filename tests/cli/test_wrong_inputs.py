@@ -107,7 +107,7 @@ def test_one_sentence(folder, arguments, message):
     assert not list(folder.glob("maps/*")) and not result.stdout, "said before the work"
 
 
-def test_one_name_of_a_layer_is_no_list_of_letters(folder):
+def test_one_name_of_a_layer_is_not_a_list_of_characters(folder):
     figure = cnnviz.plot_weights("net.prototxt", "net.caffemodel", layers="conv")
     assert any(text.get_text() == "conv" for text in figure.texts)
     shown = cnnviz.plot_features("net.prototxt", "net.caffemodel", "fine.png", layers="conv")

@@ -64,7 +64,7 @@ def test_kernel_writes_reach_the_host(device):
 
 
 class Model:
-    """What a SyncedMemory of four elements does, told plainly: values, and the sides that have them."""
+    """What a SyncedMemory of four elements does, in plain Python: values, and the sides that have them."""
 
     def __init__(self):
         self.values = [0.0] * 4

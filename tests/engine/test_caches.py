@@ -28,7 +28,7 @@ def programs(tmp_path, monkeypatch):
 
 
 def compute() -> None:
-    """Opens the device anew, thus from what is kept, and runs two programs."""
+    """Opens the device again, thus from what is kept, and runs two programs."""
     device = module.Device(get_device().info)
     buffer = device.upload(np.zeros(20, np.float32))
     device.fill(buffer, 3.0, 20)
@@ -54,7 +54,7 @@ def flip_bits(content: bytes) -> bytes:
     ],
     ids=["bits", "half", "no digest", "empty", "zeros", "longer"],
 )
-def test_a_damaged_program_is_built_anew(programs, damage):
+def test_a_damaged_program_is_built_again(programs, damage):
     compute()
     whole = {file: file.read_bytes() for file in programs.iterdir()}
     for file, content in whole.items():
@@ -64,7 +64,7 @@ def test_a_damaged_program_is_built_anew(programs, damage):
     assert all(load_program(file.name) for file in whole)
 
 
-def test_swapped_programs_are_built_anew(programs):
+def test_swapped_programs_are_built_again(programs):
     compute()
     first, second = sorted(programs.iterdir())[:2]
     contents = first.read_bytes(), second.read_bytes()
@@ -74,7 +74,7 @@ def test_swapped_programs_are_built_anew(programs):
     assert load_program(first.name) and load_program(first.name) != contents[1][32:]
 
 
-def test_a_binary_without_the_kernel_is_built_anew(programs):
+def test_a_binary_without_the_kernel_is_built_again(programs):
     """A whole file, by name and digest, that holds another program."""
     compute()
     first, second = sorted(programs.iterdir())[:2]
@@ -108,7 +108,7 @@ def test_processes_that_share_a_cache(programs):
     assert all(load_program(file.name) for file in programs.iterdir())
 
 
-def run_anew(tmp_path: Path, limit: int | None = None, **environment: str) -> subprocess.CompletedProcess:
+def run_again(tmp_path: Path, limit: int | None = None, **environment: str) -> subprocess.CompletedProcess:
     """Opens a device in a new process that knows no cache but by ``environment``."""
     kept_out = ("XDG_CACHE_HOME", "CNNVIZ_CACHE", "PYOPENCL_NO_CACHE", "POCL_CACHE_DIR", "HOME")
     others = {name: value for name, value in os.environ.items() if name not in kept_out}
@@ -128,7 +128,7 @@ def test_a_disk_that_is_full(tmp_path):
     """Folders and files can be made there, yet nothing can be written into them."""
     if "Portable" in get_device().info.platform:
         pytest.skip("PoCL needs a disk to compile")
-    result = run_anew(tmp_path, limit=0, HOME=str(tmp_path))
+    result = run_again(tmp_path, limit=0, HOME=str(tmp_path))
     assert (result.returncode, result.stderr) == (0, "")
     ours = (tmp_path / ".cache" / "cnnviz").rglob("*")
     assert [str(file) for file in ours if file.is_file()] == [], "nothing half written is left"
@@ -136,7 +136,7 @@ def test_a_disk_that_is_full(tmp_path):
 
 @pytest.mark.parametrize("name", ["XDG_CACHE_HOME", "HOME"])
 def test_a_relative_folder_is_ignored(tmp_path, name):
-    result = run_anew(tmp_path, **{"HOME": os.devnull, name: "here"})
+    result = run_again(tmp_path, **{"HOME": os.devnull, name: "here"})
     assert (result.returncode, result.stderr) == (0, "")
     assert list(tmp_path.iterdir()) == []
 

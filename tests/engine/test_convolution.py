@@ -53,7 +53,7 @@ FLAT = {
     "few pixels": geometry(5, 4, (3, 3), 21, 3, pad=1),
     "many filters of a group": geometry(3, 10, (9, 8), 340, 3, pad=1, group=2),
     "pads apart": geometry(2, 3, (7, 9), 5, 3, pad=(0, 2), end=(1, 0)),
-    "pad behind only, pointwise": geometry(2, 3, (4, 5), 4, 1, end=(2, 1)),
+    "pad after only, pointwise": geometry(2, 3, (4, 5), 4, 1, end=(2, 1)),
     "pads apart, stride": geometry(2, 4, (9, 8), 6, 3, stride=2, pad=(1, 0), end=(0, 2), group=2),
     "pads apart, depthwise": geometry(2, 5, (9, 8), 5, 3, pad=(2, 0), end=(0, 1), group=5),
     "one axis, pads apart": geometry(2, 3, (17,), 4, 5, pad=3, end=(1,)),
@@ -115,7 +115,7 @@ def arrays(g, seed=3):
 
 
 class Guarded:
-    """A buffer with something behind it that must neither be read nor written."""
+    """A buffer with something after it that must neither be read nor written."""
 
     def __init__(self, device, array, guard):
         self.device, self.shape, self.guard = device, array.shape, guard
@@ -124,7 +124,7 @@ class Guarded:
     def read(self):
         values = np.empty(math.prod(self.shape) + GUARD, self.device.dtype)
         self.device.read(self.buffer, values)
-        assert (values[-GUARD:] == self.guard).all(), "written behind the end"
+        assert (values[-GUARD:] == self.guard).all(), "written past the end"
         return values[:-GUARD].reshape(self.shape)
 
 

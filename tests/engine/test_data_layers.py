@@ -161,7 +161,7 @@ def test_idx_files_cifar_binaries_and_folders_are_sources(tmp_path):
     assert animals["y"].tolist() == [0, 1] and animals["x"][0, :, 0, 0].tolist() == [7, 0, 255]
 
 
-def test_pictures_of_a_list_are_shuffled_anew_in_each_round(tmp_path):
+def test_images_of_a_list_are_shuffled_again_in_each_round(tmp_path):
     for i in range(8):
         Image.new("L", (2, 2), i).save(tmp_path / f"{i}.png")
     listing = tmp_path / "list.txt"
@@ -193,7 +193,7 @@ def test_lists_name_the_wrong_line(tmp_path, line, message):
         net_of(f"type: 'ImageData' top: 'x' top: 'y' image_data_param {{ source: '{listing}' }}")
 
 
-def test_a_damaged_picture_ends_the_run_in_one_sentence(tmp_path):
+def test_a_damaged_image_ends_the_run_in_one_sentence(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "0.png")
     (tmp_path / "1.png").write_bytes(b"nothing")
     listing = tmp_path / "list.txt"
@@ -212,7 +212,7 @@ def test_a_backend_that_is_not_there_is_said(database):
         net_of(layer)
 
 
-def test_hdf5_shuffle_and_faults(tmp_path):
+def test_hdf5_shuffle_and_errors(tmp_path):
     h5py = pytest.importorskip("h5py")
     for number, rows in enumerate((3, 4)):
         with h5py.File(tmp_path / f"{number}.h5", "w") as file:
@@ -291,7 +291,7 @@ def test_only_memory_data_takes_arrays():
         net.set_input_arrays(np.zeros((1, 1, 1, 1)), np.zeros(1))
 
 
-def test_dummy_data_fills_constants_once_and_draws_the_rest_anew():
+def test_dummy_data_fills_constants_once_and_draws_the_rest_again():
     net = net_of(
         "type: 'DummyData' top: 'c' top: 'r' dummy_data_param { shape { dim: 2 dim: 3 } "
         "data_filler { type: 'constant' value: 4 } data_filler { type: 'uniform' } }"
@@ -418,7 +418,7 @@ def test_mistakes_of_our_own_are_not_called_damage(tmp_path):
         ("img/c.png", "wanted a picture's path, a space and its label"),
     ],
 )
-def test_labels_that_are_no_whole_numbers_tell_the_way(tmp_path, line, message):
+def test_labels_that_are_no_integers_are_refused_with_a_way_out(tmp_path, line, message):
     (tmp_path / "list.txt").write_text(f"a.png 1\n{line}\n")
     with pytest.raises(FileError, match=f"list.txt:2: found '{line}', .*{message}"):
         read_image_list(tmp_path / "list.txt")
@@ -432,7 +432,7 @@ def test_images_of_60000_pixels_a_side_are_refused_before_memory_is_taken(tmp_pa
         net_of(layer % (tmp_path / "list.txt"))
 
 
-def test_a_line_with_several_labels_is_told(tmp_path):
+def test_a_line_with_several_labels_is_refused(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     (tmp_path / "list.txt").write_text("a.png 0 1 1\n")
     layer = "type: 'ImageData' top: 'x' image_data_param { source: '%s' root_folder: '%s/' }"

@@ -33,11 +33,11 @@ def test_a_device_is_opened_once():
     assert get_device(list_devices()[0].name) is get_device("0"), "two contexts could not share blobs"
 
 
-@pytest.mark.parametrize("wish", ["0", "CPU", "cpu"])
-def test_wishes(wish):
-    if wish.lower() == "cpu" and not any(d.kind == "CPU" for d in list_devices()):
+@pytest.mark.parametrize("choice", ["0", "CPU", "cpu"])
+def test_choices(choice):
+    if choice.lower() == "cpu" and not any(d.kind == "CPU" for d in list_devices()):
         pytest.skip("no CPU runtime")
-    assert get_device(wish).info in list_devices()
+    assert get_device(choice).info in list_devices()
 
 
 def test_a_part_of_the_name():
@@ -151,7 +151,7 @@ def test_every_header_is_used():
     assert headers == included
 
 
-def test_a_changed_header_builds_the_program_anew(monkeypatch, tmp_path):
+def test_a_changed_header_builds_the_program_again(monkeypatch, tmp_path):
     monkeypatch.setenv("CNNVIZ_CACHE", str(tmp_path))
     info = get_device().info
     real = programs.kernel_text

@@ -1,4 +1,4 @@
-"""Net building: states, splits, names, faults. Expected values of netstate/ are Caffe's own."""
+"""Net building: states, splits, names, errors. Expected values of netstate/ are Caffe's own."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_accepted_and_rejected_as_in_caffe(reference):
         ),
     ],
 )
-def test_faults_are_one_sentence_with_the_place(text, message):
+def test_errors_are_one_sentence_with_the_place(text, message):
     with pytest.raises(NetError) as error:
         graph(text)
     assert str(error.value) == message

@@ -1,4 +1,4 @@
-"""Sizes from untrusted files: refused by a sentence before memory is taken, and what faults leave known."""
+"""Sizes from untrusted files: refused before memory is allocated, and what is known despite errors."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_fillers_fill_shapes_of_no_axis_or_no_element(type, shape):
     assert values.shape == shape and values.dtype == np.float32 and np.isfinite(values).all()
 
 
-def test_more_shapes_than_tops_are_a_fault_for_features_too():
+def test_more_shapes_than_tops_are_an_error_for_features_too():
     text = input_of(1, 3, 8, 8).replace("} } }", "} shape { dim: 1 } } }")
     text += '\nlayer { name: "r" type: "ReLU" bottom: "d" top: "r" }'
     with pytest.raises(NetError, match="has 2 shapes for 1 tops"):
@@ -121,8 +121,8 @@ def test_more_shapes_than_tops_are_a_fault_for_features_too():
     ('type: "SoftmaxWithLoss" bottom: "d"', ()),
 ], ids=lambda value: str(value)[:60])  # fmt: skip
 def test_a_faulty_layer_whose_shape_is_known_keeps_it(layer, shape):
-    behind = '\nlayer { name: "r" type: "ReLU" bottom: "x" top: "r" }'
-    definition = parse_net(net_of(layer) + behind)
+    after = '\nlayer { name: "r" type: "ReLU" bottom: "x" top: "r" }'
+    definition = parse_net(net_of(layer) + after)
     with pytest.raises(NetError):
         build_graph(definition)
     graph = build_graph(definition, strict=False, splits=False)
@@ -130,7 +130,7 @@ def test_a_faulty_layer_whose_shape_is_known_keeps_it(layer, shape):
     assert graph.layers[2].fault is None and graph.layers[2].top_shapes == [shape]
 
 
-def test_no_shape_behind_a_layer_that_has_none():
+def test_no_shape_after_a_layer_that_has_none():
     graph = build_graph(
         parse_net(net_of('type: "Convolution" convolution_param { num_output: 4 }')), strict=False
     )

@@ -12,7 +12,7 @@ from cnnviz.formats.prototxt import parse_net
 
 
 def net_of(layer: str, shape: str, phase=cnnviz.TRAIN, inputs: str = "x", seed: int = 1) -> Net:
-    """A net of Input layers for the letters of ``inputs``, each of its shape, and one layer."""
+    """A net of Input layers for the characters of ``inputs``, each of its shape, and one layer."""
     lines = ["force_backward: true"]
     for name, dims in zip(inputs.split(), shape.split(), strict=True):
         axes = " ".join(f"dim: {d}" for d in dims.split("x"))

@@ -103,7 +103,7 @@ def test_the_guard_notices_one_element_too_many():
     with guarded(device) as buffers:
         blob = Blob(device, (8,))
         device.launch("probe", "probe", 9, 9, blob.mutable_device_data)
-        with pytest.raises(AssertionError, match="behind a blob"):
+        with pytest.raises(AssertionError, match="past a blob"):
             check_guards(device, buffers)
 
 

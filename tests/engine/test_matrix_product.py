@@ -1,4 +1,4 @@
-"""Matrix products against NumPy in double precision, by every way and around every tile's edge."""
+"""Matrix products against NumPy in double precision, by every method and around every tile's edge."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Proposals by the C++ layer's parameters and by the Python layer's text, and the regions behind them."""
+"""Proposals by the C++ layer's parameters and by the Python layer's text, and the regions after them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_what_the_text_says_beyond_is_refused(text):
         run(IN_PYTHON % text)
 
 
-def test_no_region_is_no_fault():
+def test_no_region_is_not_an_error():
     net = run(IN_CPP % "proposal_param { min_size: 100 }" + POOLED)
     assert net.blobs["rois"].shape == (0, 5) and net.blobs["pool"].shape == (0, 2, 2, 2)
 

@@ -126,12 +126,12 @@ def test_training_lowers_the_loss(solver_file):
 
 
 @pytest.mark.simulator
-@pytest.mark.parametrize("ending", ["", "snapshot_format: HDF5"])
+@pytest.mark.parametrize("snapshot", ["", "snapshot_format: HDF5"])
 @pytest.mark.parametrize("rule", ["SGD", "Adam", "AdaDelta"])
-def test_resuming_goes_on_as_if_never_stopped(solver_file, rule, ending):
-    if ending:
+def test_resuming_continues_as_if_never_stopped(solver_file, rule, snapshot):
+    if snapshot:
         pytest.importorskip("h5py")
-    path = solver_file(f'type: "{rule}" momentum: 0.9 delta: 1e-6 {ending}')
+    path = solver_file(f'type: "{rule}" momentum: 0.9 delta: 1e-6 {snapshot}')
     whole, half = Solver(path), Solver(path)
     for solver in (whole, half):
         feed(solver)
@@ -266,13 +266,15 @@ layer {{ name: "accuracy" type: "Accuracy" bottom: "ip" bottom: "label" top: "ac
         ("value: -1", None),
     ],
 )
-def test_labels_that_are_no_class_are_told_once(solver_file, tmp_path, caplog, labels, message):
+def test_labels_that_are_no_class_are_warned_of_once(solver_file, tmp_path, caplog, labels, message):
     (tmp_path / "net.prototxt").write_text(labelled_net(labels))
     solver = Solver(solver_file("test_iter: 2 test_interval: 2"))
     solver.solve()
-    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert len(told) == (4 if message else 0), told  # two layers, in the training net and in the test net
-    assert all(message in text for text in told)
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(warnings) == (4 if message else 0), (
+        warnings
+    )  # two layers, in the training net and in the test net
+    assert all(message in text for text in warnings)
     caplog.clear()
     lines = list(score(cnnviz.Net("net.prototxt", cnnviz.TEST), 2))
     assert len(lines) > 4 and len(caplog.records) == (2 if message else 0)

@@ -35,7 +35,7 @@ def test_mean_then_scale():
     assert (transform(mean_value=[104, 117, 123]) == PICTURES - means).all()
 
 
-def test_the_mean_file_is_cropped_with_the_picture(tmp_path):
+def test_the_mean_file_is_cropped_with_the_image(tmp_path):
     mean = np.random.default_rng(1).uniform(0, 255, (3, 8, 9)).astype(np.float32)
     write_mean(tmp_path / "mean.binaryproto", mean)
     result = transform(mean_file=str(tmp_path / "mean.binaryproto"), crop_size=5)
@@ -50,7 +50,7 @@ def test_crops_lie_in_the_centre_in_TEST_and_anywhere_in_TRAIN():
 
 
 @pytest.mark.parametrize("phase", [cnnviz.TRAIN, cnnviz.TEST])
-def test_half_of_the_pictures_are_mirrored_in_both_phases(phase):
+def test_half_of_the_images_are_mirrored_in_both_phases(phase):
     found = transform(PICTURES[:1].repeat(400, 0), phase, mirror=True, mean_value=[1, 2, 3])
     plain = transform(PICTURES[:1], mean_value=[1, 2, 3])[0]
     mirrored = [(f == plain[:, :, ::-1]).all() for f in found]
@@ -65,7 +65,7 @@ def test_a_seed_repeats_the_batches():
     assert (batch(1) == batch(1)).all() and (batch(1) != batch(2)).any()
 
 
-def test_crops_make_pictures_of_different_sizes_one_batch():
+def test_crops_make_images_of_different_sizes_one_batch():
     pictures = [PICTURES[0], PICTURES[1][:, :6, :7]]
     assert transform(pictures, crop_size=4).shape == (2, 3, 4, 4)
     with pytest.raises(NetError, match=r"pictures of \(3, 8, 9\) and \(3, 6, 7\) are in one batch"):

@@ -42,7 +42,7 @@ def test_a_layers_own_parameters_must_be_known(kind, text, field):
     assert build(kind, text, strict=False).shapes["y"] is not None  # it is drawn all the same
 
 
-def test_a_slip_of_the_keyboard_is_told():
+def test_a_typo_gets_a_suggestion():
     with pytest.raises(NetError, match=r"unknown field param.lr_mutl \(line 3\); did you mean 'lr_mult'\?"):
         build("Convolution", f"param {{ lr_mutl: 0 }} convolution_param {{ {CONVOLUTION} }}")
 

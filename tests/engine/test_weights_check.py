@@ -41,12 +41,12 @@ def test_another_number_of_blobs_is_refused():
         check_weights_fit(graph(), {"conv1": [np.zeros((20, 3, 5, 5))]})
 
 
-def test_layers_unknown_to_either_side_are_no_fault():
+def test_layers_unknown_to_either_side_are_not_an_error():
     check_weights_fit(graph(), {"other": [np.zeros(3)]})
     check_weights_fit(graph(), conv(20, 3, 5, 5) | {"fc8": [np.zeros((9, 9))]})
 
 
-def test_blobs_left_out_by_sharing_are_no_fault():
+def test_blobs_omitted_by_sharing_are_not_an_error():
     first = NET.replace("convolution_param", 'param { name: "w" } convolution_param')
     second = first.split("\n")[2:4]
     both = build_graph(parse_net(first + "\n".join(second).replace('"conv1"', '"conv2"')))
@@ -58,7 +58,7 @@ def test_blobs_left_out_by_sharing_are_no_fault():
 
 
 @pytest.mark.parametrize(
-    "found, wanted, fits",
+    "found, expected, fits",
     [
         ((1, 1, 1, 20), (20,), True),
         ((1, 1, 10, 500), (10, 500), True),
@@ -71,8 +71,8 @@ def test_blobs_left_out_by_sharing_are_no_fault():
         ((1, 1, 20, 1, 1), (20, 1, 1), False),
     ],
 )
-def test_old_shapes_fit_with_ones_on_the_left(found, wanted, fits):
-    assert same_shape(found, wanted) is fits
+def test_old_shapes_fit_with_ones_on_the_left(found, expected, fits):
+    assert same_shape(found, expected) is fits
 
 
 @pytest.mark.parametrize("name", ["det2", "det3"])

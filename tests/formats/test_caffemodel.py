@@ -54,8 +54,8 @@ def opened(tmp_path):
     return open_bytes
 
 
-def same(found: np.ndarray, wanted: np.ndarray) -> bool:
-    return found.dtype == np.float32 and found.shape == wanted.shape and np.array_equal(found, wanted)
+def same(found: np.ndarray, expected: np.ndarray) -> bool:
+    return found.dtype == np.float32 and found.shape == expected.shape and np.array_equal(found, expected)
 
 
 # Files of Caffe
@@ -284,25 +284,25 @@ def test_of_two_layers_with_one_name_the_one_with_weights_counts(opened):
     ],
 )
 def test_damage_is_named(opened, blob, what):
-    tail = field(100, field(1, b"end"))  # so that the file goes on behind the damage
+    tail = field(100, field(1, b"end"))  # so that the file continues after the damage
     with pytest.raises(FileError) as error:
         opened(model(blob) + tail)
     message = str(error.value)
     assert "m.caffemodel: is damaged in layer 'ip1' blob 0, at byte " in message and what in message
 
 
-@pytest.mark.parametrize("wanted", ["layer 'ip1' blob 0", "layer 'conv2' blob 0", "layer 'loss'"])
-def test_a_cut_file_says_inside_of_what(real, tmp_path, wanted):
+@pytest.mark.parametrize("part", ["layer 'ip1' blob 0", "layer 'conv2' blob 0", "layer 'loss'"])
+def test_a_cut_file_says_inside_of_what(real, tmp_path, part):
     content = (real / "caffemodels/lenet_mnist/lenet_iter_10000.caffemodel").read_bytes()
     size = {"layer 'ip1' blob 0": 524288, "layer 'conv2' blob 0": 100_000, "layer 'loss'": len(content) - 1}[
-        wanted
+        part
     ]
     path = tmp_path / "lenet.caffemodel"
     path.write_bytes(content[:size])
     with pytest.raises(FileError) as error:
         read_weights(path)
     assert str(error.value) == (
-        f"{path}: ends inside {wanted}, after {size} bytes. The copy was cut short; fetch it again."
+        f"{path}: ends inside {part}, after {size} bytes. The copy was cut short; fetch it again."
     )
 
 

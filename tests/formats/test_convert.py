@@ -18,7 +18,7 @@ from cnnviz.formats.mat import write_mat
 from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import parse_net, read_net
 
-ENDINGS = [".npz", ".safetensors", ".mat", ".h5", ".caffemodel"]
+EXTENSIONS = [".npz", ".safetensors", ".mat", ".h5", ".caffemodel"]
 
 
 def run(*arguments) -> str:
@@ -27,28 +27,28 @@ def run(*arguments) -> str:
     return result.output
 
 
-def equal(found, wanted) -> bool:
-    return set(found) == set(wanted) and all(
-        len(found[name]) == len(wanted[name])
+def equal(found, expected) -> bool:
+    return set(found) == set(expected) and all(
+        len(found[name]) == len(expected[name])
         and all(
             a.shape == b.shape and np.array_equal(a, b)
-            for a, b in zip(found[name], wanted[name], strict=True)
+            for a, b in zip(found[name], expected[name], strict=True)
         )
-        for name in wanted
+        for name in expected
     )
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_there_and_back(real, tmp_path, ending):
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_there_and_back(real, tmp_path, extension):
     source = real / "caffemodels/lenet_mnist/lenet_iter_10000.caffemodel"
     net = real / "caffemodels/lenet_mnist/lenet_train_test.prototxt"
-    other, back, bare = (tmp_path / name for name in (f"w{ending}", "back.caffemodel", "bare.caffemodel"))
+    other, back, bare = (tmp_path / name for name in (f"w{extension}", "back.caffemodel", "bare.caffemodel"))
     assert run(source, other) == f"{other}: 4 layers with weights.\n"
     run(other, back, "--net", net)
     run(other, bare)
-    wanted = read_weights(source)
+    expected = read_weights(source)
     for path in (other, back, bare):
-        assert equal(open_weights(path), wanted), path
+        assert equal(open_weights(path), expected), path
     types = read_weights(back).layer_types
     assert (
         list(types) == [layer.name for layer in read_net(net).layer if layer.name != "mnist"]
@@ -72,17 +72,17 @@ def test_names_with_a_slash_and_axes_of_one(tmp_path):
     net = parse_net('layer { name: "group/ip.1" } layer { name: "b" }')
     blobs = [[np.ones((3, 1, 1, 1)), np.array(2.0)], [np.zeros((0, 4))]]
     write_weights(tmp_path / "w.caffemodel", net.proto, blobs)
-    wanted = read_weights(tmp_path / "w.caffemodel")
-    for ending in (".npz", ".safetensors", ".mat"):
-        convert_weights(tmp_path / "w.caffemodel", tmp_path / f"o{ending}")
-        assert equal(open_weights(tmp_path / f"o{ending}"), wanted), ending
+    expected = read_weights(tmp_path / "w.caffemodel")
+    for extension in (".npz", ".safetensors", ".mat"):
+        convert_weights(tmp_path / "w.caffemodel", tmp_path / f"o{extension}")
+        assert equal(open_weights(tmp_path / f"o{extension}"), expected), extension
 
 
 def test_other_programs_read_what_is_written(real, tmp_path):
     source = real / "caffemodels/lenet_mnist/lenet_iter_10000.caffemodel"
     weight = read_weights(source)["conv2"][0]
-    for ending in (".npz", ".safetensors", ".mat"):
-        convert_weights(source, tmp_path / f"w{ending}")
+    for extension in (".npz", ".safetensors", ".mat"):
+        convert_weights(source, tmp_path / f"w{extension}")
     assert np.array_equal(np.load(tmp_path / "w.npz")["conv2/0"], weight)
     numpy_of = pytest.importorskip("safetensors.numpy")
     assert np.array_equal(numpy_of.load_file(tmp_path / "w.safetensors")["conv2/0"], weight)
@@ -101,9 +101,9 @@ def test_a_mat_file_that_another_program_saved(real, tmp_path, packed):
     table[0, 0]["blobs"][0, 0] = table[0, 0]["blobs"][0, 0].astype(float) * 2  # MATLAB computes in double
     scipy_io.savemat(tmp_path / "x.mat", {"other": 1.0, "weights": table}, do_compression=packed)
     weights = open_weights(tmp_path / "x.mat")
-    wanted = {name: list(arrays) for name, arrays in read_weights(source).items()}
-    wanted["conv1"][0] = wanted["conv1"][0] * 2
-    assert equal(weights, wanted)
+    expected = {name: list(arrays) for name, arrays in read_weights(source).items()}
+    expected["conv1"][0] = expected["conv1"][0] * 2
+    assert equal(weights, expected)
 
 
 def test_files_of_other_programs_are_read(tmp_path):
@@ -228,7 +228,7 @@ def test_a_net_without_weights(tmp_path):
         convert_weights(tmp_path / "w.caffemodel", tmp_path / "w.npz")
 
 
-def test_an_unknown_ending(reference, tmp_path):
+def test_an_unknown_extension(reference, tmp_path):
     with pytest.raises(
         FileError, match=r"the ending '\.onnx' names no kind of weights file; use one of \.caffemodel"
     ):
@@ -253,17 +253,17 @@ def safetensors(path, names, metadata=None, shape=(1,)):
     return path
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_layers_that_the_metadata_does_not_name_are_kept(tmp_path, ending):
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_layers_that_the_metadata_does_not_name_are_kept(tmp_path, extension):
     source = safetensors(tmp_path / "x.safetensors", ["a/0", "b/0"], {"layer_types": '{"a": "InnerProduct"}'})
-    assert run(source, tmp_path / f"y{ending}").endswith(": 2 layers with weights.\n")
-    found = open_weights(tmp_path / f"y{ending}")
+    assert run(source, tmp_path / f"y{extension}").endswith(": 2 layers with weights.\n")
+    found = open_weights(tmp_path / f"y{extension}")
     assert sorted(found) == ["a", "b"]
-    if ending != ".h5" and ending != ".npz":
+    if extension != ".h5" and extension != ".npz":
         assert found.layer_types["a"] == "InnerProduct"
 
 
-def test_what_is_left_out_is_told(tmp_path, caplog):
+def test_what_is_left_out_is_logged(tmp_path, caplog):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "w.h5", "w") as file:
         file["data/ip/0"], file["data/ip/kernel"], file["extra"] = np.ones(2), np.ones(3), np.ones(4)
@@ -278,7 +278,7 @@ def test_what_is_left_out_is_told(tmp_path, caplog):
     assert "left out: a (a later layer has its name)" in caplog.text
 
 
-def test_names_that_the_target_cannot_hold_are_told(tmp_path):
+def test_names_that_the_target_cannot_hold_are_warned_of(tmp_path):
     pytest.importorskip("h5py")
     for i, name in enumerate(["", ".", "a/b", "nul\0"]):
         source = tmp_path / f"{i}.caffemodel"
@@ -296,20 +296,20 @@ def test_names_that_the_target_cannot_hold_are_told(tmp_path):
     assert not (tmp_path / "x.h5").exists()
 
 
-def test_names_with_halves_of_letters_can_be_written_everywhere(tmp_path):
+def test_names_with_halves_of_characters_can_be_written_everywhere(tmp_path):
     metadata = {"net": "\ud800", "layer_types": '{"\\ud800": ""}'}
     source = safetensors(tmp_path / "x.safetensors", ["a\ud800/0"], metadata)
-    for ending in ENDINGS:
-        convert_weights(source, tmp_path / f"y{ending}")
-        assert list(open_weights(tmp_path / f"y{ending}")) == ["a\ufffd"]
+    for extension in EXTENSIONS:
+        convert_weights(source, tmp_path / f"y{extension}")
+        assert list(open_weights(tmp_path / f"y{extension}")) == ["a\ufffd"]
 
 
 def test_names_in_another_encoding_are_read(tmp_path):
     net = parse_net("layer { name: 'AAAA' type: 'BBBB' top: 'CCCC' }").proto
     write_weights(tmp_path / "x.caffemodel", net, [[np.ones(1)]])
     raw = (tmp_path / "x.caffemodel").read_bytes()
-    for text, letters in (("卷积", b"AAAA"), ("类型", b"BBBB"), ("数据", b"CCCC")):
-        raw = raw.replace(letters, text.encode("gbk"))
+    for text, ascii in (("卷积", b"AAAA"), ("类型", b"BBBB"), ("数据", b"CCCC")):
+        raw = raw.replace(ascii, text.encode("gbk"))
     (tmp_path / "x.caffemodel").write_bytes(raw)
     weights = read_weights(tmp_path / "x.caffemodel")
     assert (list(weights), weights.layer_types) == (["卷积"], {"卷积": "类型"})
@@ -317,10 +317,10 @@ def test_names_in_another_encoding_are_read(tmp_path):
     assert (layer.name, layer.type, layer.top[0]) == ("卷积", "类型", "数据")
 
 
-def test_weights_are_saved_under_no_foreign_ending(tmp_path):
-    for ending in (".npz", ".mat", ".safetensors", ".prototxt"):
+def test_weights_are_saved_under_no_foreign_extension(tmp_path):
+    for extension in (".npz", ".mat", ".safetensors", ".prototxt"):
         with pytest.raises(FileError, match=r"weights are saved as \.caffemodel or \.h5"):
-            write_weights(tmp_path / f"x{ending}", parse_net("layer { }").proto, [[np.ones(1)]])
+            write_weights(tmp_path / f"x{extension}", parse_net("layer { }").proto, [[np.ones(1)]])
 
 
 def test_more_than_32_axes_are_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Pictures: decoding, grey, resizing as OpenCV does, and clear errors."""
+"""Images: decoding, grey, resizing as OpenCV does, and clear errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_color_and_grey_of_a_color_png():
     assert (np.abs(grey - weighted) <= 1).all()
 
 
-def test_grey_pictures_become_color_by_repeating():
+def test_grey_images_become_color_by_repeating():
     picture = random_picture(4, 3)
     for color in (False, None):
         assert (load_image(encoded(picture), color) == picture).all()
@@ -61,7 +61,7 @@ def test_of_16_bits_the_upper_8_are_kept():
     assert load_image(encoded(deep), color=False).tolist() == [[0, 0, 1, 255, 0x12]]
 
 
-def test_palette_pictures_have_colors():
+def test_palette_images_have_colors():
     image = Image.fromarray(random_picture(6, 6, 3)).quantize(4)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
@@ -109,7 +109,7 @@ def test_a_header_that_claims_more_than_the_file_can_hold():
     assert load_image(blank.getvalue()).shape == (4000, 4000, 3)
 
 
-def test_programs_are_never_started_for_a_picture():
+def test_programs_are_never_started_for_an_image():
     with pytest.raises(FileError, match="is not an image"):
         load_image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
 
@@ -160,7 +160,7 @@ def test_encoding():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_damaged_pictures_give_one_error():
+def test_damaged_images_give_one_error():
     random = np.random.default_rng(5)
     whole = [encoded(random_picture(12, 9, 3), kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF")]
     read = refused = 0

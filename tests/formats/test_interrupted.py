@@ -25,7 +25,7 @@ POINTS = 12  # moments at which each kind of file is killed
 
 
 def write(path: Path, value: int) -> None:
-    """Writes a file of the kind that its name tells, filled with ``value``."""
+    """Writes a file of the kind that its name determines, filled with ``value``."""
     array = np.full(SIZE, value, np.float32)
     if path.name.endswith("lmdb"):
         convert_imageset(f"{path.parent}/", path.parent / "list.txt", path)

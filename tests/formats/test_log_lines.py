@@ -75,7 +75,7 @@ def test_plain_logs_are_not_taken_for_wrapped_ones():
     ],
 )
 @pytest.mark.parametrize("year", ["", "2016"])
-def test_what_leads_lines_is_taken_away(lead: str, year: str):
+def test_what_precedes_lines_is_removed(lead: str, year: str):
     text = lines(year=year)
     assert logs_csv([read([lead + line for line in text])]) == logs_csv([read(text)])
     log = read([lead + line for line in text])

@@ -40,7 +40,7 @@ THREE = np.array([104, 117, 123], np.float32)
 )
 def test_npy_of_any_shape(tmp_path, stored, expected):
     np.save(tmp_path / "mean.npy", stored)
-    (tmp_path / "mean.npy").rename(tmp_path / "mean")  # the content tells, not the ending
+    (tmp_path / "mean.npy").rename(tmp_path / "mean")  # the content determines the format, not the extension
     found = read_mean(tmp_path / "mean")
     assert found.dtype == np.float32 and found.shape == expected.shape
     assert np.array_equal(found, expected)
@@ -92,7 +92,7 @@ def test_matlab_has_width_first_and_may_pack_its_variables(tmp_path):
     assert read_mean(tmp_path / "chw.mat").shape == (3, 6, 7)
 
 
-def test_what_is_no_mean_is_told(tmp_path):
+def test_what_is_not_a_mean_is_refused(tmp_path):
     np.save(tmp_path / "five.npy", np.zeros((2, 3, 4, 5)))
     with pytest.raises(FileError, match=r"has the shape \(2, 3, 4, 5\); a mean image has \(channels"):
         read_mean(tmp_path / "five.npy")

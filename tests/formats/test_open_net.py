@@ -1,4 +1,4 @@
-"""Whatever describes a net is taken where one is wanted: nets of any age, solvers, caffemodels."""
+"""Whatever describes a net is accepted where a net is expected: nets of any age, solvers, caffemodels."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_links_and_folders_of_such_names_stay(tmp_path):
     remove_abandoned(tmp_path / "nowhere", "a")
 
 
-def test_a_file_taken_for_abandoned_before_it_was_locked_is_made_anew(tmp_path, monkeypatch):
+def test_a_file_taken_for_abandoned_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
     locked = []
 
     def removed_first(descriptor, wait):

@@ -58,7 +58,7 @@ def test_a_list_is_looked_up_where_its_first_file_is(models):
     ]  # fmt: skip
 
 
-def test_unknown_escapes_and_lost_files_tell_the_cure(models):
+def test_unknown_escapes_and_lost_files_are_refused_with_a_way_out(models):
     with pytest.raises(NetError, match=r"unknown escape '\\U'. For a backslash.*write '/' or"):
         parse_solver(r'net: "C:\Users\me\net.prototxt"')
     with pytest.raises(FileError) as error:

@@ -491,7 +491,7 @@ def test_a_net_that_is_not_there_is_named_with_its_solver(name):
     assert ("Write the path with '/'" in str(error.value)) == ("\\" in name)
 
 
-def test_nets_and_solvers_are_told_apart(tmp_path):
+def test_nets_and_solvers_are_distinguished(tmp_path):
     with pytest.raises(NetError, match=r"s.prototxt:1: this is a solver definition, not a net"):
         parse_net('net: "x"\nbase_lr: 0.1', "s.prototxt")
     with pytest.raises(
@@ -503,7 +503,7 @@ def test_nets_and_solvers_are_told_apart(tmp_path):
         assert type(read_prototxt(tmp_path / "f")).__name__ == kind
 
 
-# Files of strangers
+# Files of other people
 
 
 def real_files(real):

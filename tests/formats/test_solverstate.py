@@ -26,10 +26,10 @@ def test_states_agree_with_caffe(reference, case):
     state = read_solverstate(reference / "files" / name)
     assert (state.iter, state.current_step) == (iteration, step)
     assert state.learned_net == name.replace("solverstate", "caffemodel")
-    expected = np.load(reference / f"files/{case}_expected.npz")
-    wanted = [expected[f"history:{i}"] for i in range(sum(k.startswith("history:") for k in expected.files))]
-    assert len(state.history) == len(wanted) > 10  # more than ten: HDF5 sorts "10" before "2"
-    for found, array in zip(state.history, wanted, strict=True):
+    arrays = np.load(reference / f"files/{case}_expected.npz")
+    expected = [arrays[f"history:{i}"] for i in range(sum(k.startswith("history:") for k in arrays.files))]
+    assert len(state.history) == len(expected) > 10  # more than ten: HDF5 sorts "10" before "2"
+    for found, array in zip(state.history, expected, strict=True):
         assert found.dtype == np.float32 and found.shape == array.shape and np.array_equal(found, array)
 
 
@@ -175,11 +175,11 @@ def test_an_npy_that_lies_about_its_size(tmp_path):
         read_mean(path)
 
 
-@pytest.mark.parametrize("ending", ["", ".h5"])
+@pytest.mark.parametrize("extension", ["", ".h5"])
 @pytest.mark.parametrize("field", ["iter", "current_step"])
-def test_a_state_of_no_iteration_is_refused(tmp_path, ending, field):
-    path = tmp_path / f"x.solverstate{ending}"
-    if ending:
+def test_a_state_of_no_iteration_is_refused(tmp_path, extension, field):
+    path = tmp_path / f"x.solverstate{extension}"
+    if extension:
         h5py = pytest.importorskip("h5py")
         write_solverstate(path, SolverState(iter=1))
         with h5py.File(path, "r+") as file:

@@ -1,4 +1,4 @@
-"""Texts that are no definitions: templates and answers of web servers are told as such."""
+"""Texts that are not definitions: templates and answers of web servers are recognized."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_other_mistakes_keep_their_message(text):
 
 
 @pytest.mark.parametrize("mark", ["<<<<<<< HEAD", "=======", ">>>>>>> 8bea48c (a change)"])
-def test_an_unfinished_merge_is_told(mark):
+def test_an_unfinished_merge_is_recognized(mark):
     with pytest.raises(NetError) as error:
         parse_net(f'name: "a"\n{mark}\nname: "b"\n', "n.prototxt")
     assert str(error.value) == (
@@ -72,7 +72,7 @@ def test_answers_of_servers(text):
         parse_net(text, "n.prototxt")
 
 
-def test_a_placeholder_that_a_comment_hides_is_told():
+def test_a_placeholder_that_a_comment_hides_is_recognized():
     with pytest.raises(NetError, match=r"t.prototxt: is a template, .* #NUM# \(line 1\)"):
         parse_net("name: #NUM#\nlayer { }", "t.prototxt")
 
@@ -80,7 +80,7 @@ def test_a_placeholder_that_a_comment_hides_is_told():
 @pytest.mark.parametrize("place", ["${DATA}", "@DATA@", "{{ data }}", "#DATA#", "<DATA>", "%(data)s"])
 @pytest.mark.parametrize("kind, param", [("Data", "data_param"), ("ImageData", "image_data_param"),
                                          ("HDF5Data", "hdf5_data_param")])  # fmt: skip
-def test_placeholders_in_names_of_absent_files_are_told(place, kind, param):
+def test_placeholders_in_names_of_absent_files_are_recognized(place, kind, param):
     import cnnviz
 
     text = f'layer {{ name: "d" type: "{kind}" top: "d" {param} {{ source: "{place}/x" batch_size: 1 }} }}'

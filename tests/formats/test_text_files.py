@@ -30,17 +30,17 @@ ENCODINGS = {
 }
 
 
-@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
-def test_any_encoding_and_line_end(tmp_path, encode, ending):
+def test_any_encoding_and_line_end(tmp_path, encode, line_end):
     path = tmp_path / "text.txt"
-    path.write_bytes(encode(TEXT.replace("\n", ending)))
+    path.write_bytes(encode(TEXT.replace("\n", line_end)))
     assert read_text(path) == TEXT
     assert read_lines(path) == TEXT.split("\n")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_without_a_mark_is_told_by_its_zeros(tmp_path, encoding):
+def test_utf_16_without_a_mark_is_recognized_by_its_zeros(tmp_path, encoding):
     (tmp_path / "text.txt").write_bytes("name: 'net'\n".encode(encoding))
     assert read_text(tmp_path / "text.txt") == "name: 'net'\n"
 
@@ -59,7 +59,7 @@ def test_utf_16_without_a_mark_is_told_by_its_zeros(tmp_path, encoding):
         (b"", ""),
     ],
 )
-def test_names_are_gb18030_where_that_makes_sense_else_latin_1(raw, text):
+def test_names_are_gb18030_where_that_makes_sense_otherwise_latin_1(raw, text):
     assert decode_name(raw) == text
 
 

@@ -1,4 +1,4 @@
-"""Every number of every log at hand, against a plain reader: one line at a time, one rule at a time.
+"""Every number of every available log, against a plain reader: one line at a time, one rule at a time.
 
 It knows nothing of columns, pieces or reading on; what the package's reader says of a log must be the same in
 every name, number, time, test net and run.

@@ -179,13 +179,13 @@ def upgrade(*words, code=0):
     return result
 
 
-@pytest.mark.parametrize("ending", [".prototxt", ".txt", ".pbtxt"])
-def test_a_caffemodel_gives_its_net_as_text(tmp_path, ending):
+@pytest.mark.parametrize("extension", [".prototxt", ".txt", ".pbtxt"])
+def test_a_caffemodel_gives_its_net_as_text(tmp_path, extension):
     net = parse_net("name: 'n' layer { name: 'a' type: 'ReLU' phase: TRAIN }").proto
     write_weights(tmp_path / "x.caffemodel", net, [[]])
-    out = upgrade(tmp_path / "x.caffemodel", tmp_path / f"y{ending}").output
-    assert out == f"{tmp_path / f'y{ending}'}: the net of {tmp_path / 'x.caffemodel'}.\n"
-    assert to_text(read_prototxt(tmp_path / f"y{ending}")) == (
+    out = upgrade(tmp_path / "x.caffemodel", tmp_path / f"y{extension}").output
+    assert out == f"{tmp_path / f'y{extension}'}: the net of {tmp_path / 'x.caffemodel'}.\n"
+    assert to_text(read_prototxt(tmp_path / f"y{extension}")) == (
         'name: "n"\nlayer {\n  name: "a"\n  type: "ReLU"\n}\n'
     )
     upgrade(tmp_path / "x.caffemodel", tmp_path / "y.caffemodel")
@@ -198,7 +198,7 @@ def test_a_caffemodel_gives_its_net_as_text(tmp_path, ending):
     ("x.prototxt", "y.caffemodel", "is a text, which cannot become a .caffemodel"),
     ("x.prototxt", "y.h5", "upgrade writes no .h5"),
 ])  # fmt: skip
-def test_upgrade_writes_no_file_under_a_wrong_ending(tmp_path, source, target, message):
+def test_upgrade_writes_no_file_under_a_wrong_extension(tmp_path, source, target, message):
     write_weights(tmp_path / "x.caffemodel", parse_net("layer { name: 'a' }").proto, [[]])
     (tmp_path / "x.prototxt").write_text("layer { name: 'a' }")
     result = upgrade(tmp_path / source, tmp_path / target, code=1)

@@ -1,4 +1,4 @@
-"""The demonstration end to end: what a stranger sees first."""
+"""The demonstration end to end: what a new user sees first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_lenet_learns_real_digits(demo):
     assert result.accuracy >= 0.96
     log = cnnviz.read_log(folder / "train.log")
     assert log.test_nets() == [0]
-    assert set(log.segments[0].tests[0].outputs.curves) == {"accuracy", "loss"}  # no test is told twice
+    assert set(log.segments[0].tests[0].outputs.curves) == {"accuracy", "loss"}  # no test is counted twice
 
 
 def test_everything_can_be_used_again(demo, monkeypatch):

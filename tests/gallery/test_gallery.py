@@ -1,4 +1,4 @@
-"""The gallery page and the index: links, sizes, words for those who do not see, and hostile names."""
+"""The gallery page and the index: links, sizes, text for blind readers, and hostile names."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_filters_say_whether_the_net_is_trained(page):
     assert "Trained: 2 layers judged, and none looks like a filler" in page
 
 
-def test_pictures_are_told_in_words(page):
+def test_pictures_are_described_in_words(page):
     parsed = Page(page)
     assert len(parsed.alts) > 20 and all(len(alt) > 10 for alt in parsed.alts)
     assert all(parsed.labels)
@@ -130,7 +130,7 @@ def test_what_cannot_be_made_is_said(tmp_path):
     with pytest.raises(FileError, match=r"cannot be written: there is no folder .*; make it first"):
         build_gallery(parse_net(HARMLESS), path=tmp_path / "nowhere" / "page.html")
     with pytest.raises(FileError, match=r"^nowhere\.log: cannot be read"):
-        build_gallery(parse_net(HARMLESS), logs="nowhere.log")  # one name is no list of letters
+        build_gallery(parse_net(HARMLESS), logs="nowhere.log")  # one name is not a list of characters
     run = CliRunner().invoke(cnnviz_command, ["gallery"])
     assert run.exit_code == 2 and "Give MODEL and OUT, a PAGE.html, or --index DIR." in run.output
 

@@ -1,4 +1,4 @@
-"""How pages are met: colours that can be read, the keyboard, the image switch, many images."""
+"""Pages in use: readable colours, the keyboard, the image switch, many images."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def luminance(color: str) -> float:
     return sum(weight * v for weight, v in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def contrast(color: str, ground: str) -> float:
-    bright, dark = sorted((luminance(color), luminance(ground)), reverse=True)
+def contrast(color: str, background: str) -> float:
+    bright, dark = sorted((luminance(color), luminance(background)), reverse=True)
     return (bright + 0.05) / (dark + 0.05)
 
 
@@ -38,16 +38,16 @@ def page(demo) -> str:
 
 @pytest.mark.parametrize("style", [0, 1], ids=["light", "dark"])
 def test_words_can_be_read(page, style):
-    """The colours of the page's own style, not of its source: (text, ground) at least 4.5 to 1."""
+    """The colours of the page's own style, not of its source: (text, background) at least 4.5 to 1."""
     sets = re.findall(r":root \{([^{}]*--background:[^{}]*)\}", page)
     assert len(sets) == 2
     colors = dict(re.findall(r"--([\w-]+): (#[0-9A-Fa-f]{6})", sets[style]))
     css = template("page.css", "cnnviz.gallery") + template("graph.css")
     words = set(re.findall(r"[{ ;]color: var\(--([\w-]+)\)", css))
-    grounds = set(re.findall(r"background: var\(--([\w-]+)\)", css)) - {"edge", "accent", "grid"}
-    assert {"text", "muted", "accent"} <= words and grounds == {"background", "panel"}
-    for word, ground in itertools.product(words, grounds):
-        assert contrast(colors[word], colors[ground]) >= 4.5, (word, ground)
+    backgrounds = set(re.findall(r"background: var\(--([\w-]+)\)", css)) - {"edge", "accent", "grid"}
+    assert {"text", "muted", "accent"} <= words and backgrounds == {"background", "panel"}
+    for word, background in itertools.product(words, backgrounds):
+        assert contrast(colors[word], colors[background]) >= 4.5, (word, background)
     for line in ("edge", "accent"):  # of controls, bars and focus
         assert contrast(colors[line], colors["background"]) >= 3, line
 
@@ -65,12 +65,12 @@ def test_a_rule_stands_once():
     assert len(rules) > 80 and len(rules) == len(set(rules))
 
 
-def test_tables_tell_what_heads_what(page):
+def test_tables_have_headers(page):
     for head in re.findall("<th[ >][^>]*>", page):
         assert 'scope="col"' in head or 'scope="row"' in head
 
 
-def test_images_tell_their_size(page):
+def test_images_give_their_size(page):
     images = re.findall("<img [^>]*>", page)
     assert images and all(re.search(r' width="\d+" height="\d+"', image) for image in images)
     assert "loading=" not in page  # pages are looked at without scrolling too: printed, as a picture

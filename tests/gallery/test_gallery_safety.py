@@ -1,4 +1,4 @@
-"""Nothing of a user's files becomes markup, script, style or an address; what cannot be read is said."""
+"""Nothing of a user's files becomes markup, script, style or an address; what cannot be read is reported."""
 
 from __future__ import annotations
 

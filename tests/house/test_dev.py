@@ -1,4 +1,4 @@
-"""dev.py on a Python that is not whole."""
+"""dev.py on an incomplete Python."""
 
 from __future__ import annotations
 

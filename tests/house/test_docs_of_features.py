@@ -1,4 +1,4 @@
-"""docs/features.md says what the command does: its options, its pictures' options, its Python example."""
+"""docs/features.md describes the command: its options, its pictures' options, its Python example."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from support.files import ROOT
 PAGE = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
 
 
-def test_every_option_is_told():
-    told = set(re.findall(r"--[a-z][a-z-]*", PAGE))
-    wanted = {name for option in command.params for name in option.opts if name.startswith("--")}
-    assert wanted - told == {"--out", "--device"} - told
+def test_every_option_is_described():
+    described = set(re.findall(r"--[a-z][a-z-]*", PAGE))
+    expected = {name for option in command.params for name in option.opts if name.startswith("--")}
+    assert expected - described == {"--out", "--device"} - described
 
 
 def test_captions_are_the_options_of_their_pictures():

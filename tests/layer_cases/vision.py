@@ -106,7 +106,7 @@ CASES = [
     Case("Pooling", "ave without padding in the divisor", [ODD],
          "pooling_param { pool: AVE_EXC_PAD kernel_size: 3 stride: 2 pad: 1 }",
          reference=pool(mean_of_pixels, (3, 3), (2, 2), (1, 1))),
-    Case("Pooling", "max, padded behind only", [ODD],
+    Case("Pooling", "max, padded after only", [ODD],
          "pooling_param { kernel_size: 3 stride: 2 pad_b: 1 pad_r: 1 ceil_mode: false }",
          reference=lambda x: pool(maximum, (3, 3), (2, 2), ceil=False)(
              np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=-99)), fills=DISTINCT),

@@ -1,4 +1,4 @@
-"""What detectors find, as numbers and as boxes on the image."""
+"""What detectors find, as values and as boxes on the image."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def test_boxes_are_drawn_where_they_are(tmp_path, style):
         for axes in figure.axes
         for p in axes.patches
     }
-    wanted = [(20, 10, 20, 20), (0, 20, 40, 20)]
-    assert all(any(np.allclose(box, want) for box in drawn) for want in wanted)
+    expected = [(20, 10, 20, 20), (0, 20, 40, 20)]
+    assert all(any(np.allclose(box, want) for box in drawn) for want in expected)
     texts = [t.get_text() for t in figure.texts]
     assert {"1", "90.0% dog (2)", "2", "60.0% cat (1)"} <= set(texts)
     tags = [t.get_text() for axes in figure.axes for t in axes.texts]

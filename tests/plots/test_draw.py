@@ -1,4 +1,4 @@
-"""draw_net: what is in the picture, in every format, and that it can be read."""
+"""draw_net: what the figure shows, in every format, and that it can be read."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_box_names_what_a_reader_wants_to_know():
     ]
 
 
-def test_defaults_are_not_told():
+def test_defaults_are_not_shown():
     lines = box(picture_of(LENET), "pool1")
     assert lines[1] == "Pooling AVE 2×2, stride 2"
     assert box(picture_of(LENET), "ip")[1] == "InnerProduct → 10"
@@ -114,9 +114,9 @@ def test_costs_can_be_left_out():
 
 def test_totals_and_legend():
     svg = draw_net(parse_net(LENET))
-    told = " ".join(texts(svg))
-    assert "7 layers · 10.1 K parameters" in told
-    assert "batch of 8" in told
+    shown = " ".join(texts(svg))
+    assert "7 layers · 10.1 K parameters" in shown
+    assert "batch of 8" in shown
     assert all(kind in texts(svg) for kind in ("data", "convolution", "pooling", "inner product"))
 
 
@@ -124,8 +124,8 @@ def test_totals_of_a_net_without_any_known_shape_are_not_zeros():
     text = LENET.replace("dim: 8 dim: 1 dim: 28 dim: 28", "dim: 8").replace(
         'type: "Input"', 'type: "ForkData"'
     )
-    told = picture_of(text + 'layer { name: "s" type: "Silence" bottom: "prob" }').scene.heading
-    assert list(told) == ["TEST phase · 8 layers · shapes unknown"]
+    shown = picture_of(text + 'layer { name: "s" type: "Silence" bottom: "prob" }').scene.heading
+    assert list(shown) == ["TEST phase · 8 layers · shapes unknown"]
 
 
 def test_no_folding_draws_every_layer():
@@ -147,7 +147,7 @@ layer { name: "prior" type: "PriorBox" bottom: "c" bottom: "data" top: "prior"
 """
 
 
-def test_layers_that_reorder_values_are_told_by_the_shape_they_end_in():
+def test_layers_that_reorder_values_show_the_shape_they_end_in():
     assert box(picture_of(HEAD), "loc")[2:] == [
         "1×4×32×32 · 292 params",
         "295 K MACs · 49.2 KB · field 5 px",
@@ -199,21 +199,21 @@ def test_unknown_fields_and_types_are_shown_at_their_layer():
 
 
 @pytest.mark.parametrize(
-    "old, new, layer, told",
+    "old, new, layer, shown",
     [
         ('bottom: "pool1"', 'bottom: "pool9"', "ip", "unknown bottom 'pool9'; did you mean 'pool1'?"),
         ('"Softmax"', '"SoftMax"', "prob", "unknown type 'SoftMax'; did you mean 'Softmax'?"),
     ],
 )
-def test_a_fault_is_written_in_red_where_it_is(old, new, layer, told):
+def test_an_error_is_written_in_red_where_it_is(old, new, layer, shown):
     picture = picture_of(LENET.replace(old, new))
     node = next(n for n in picture.scene.nodes if n.name == layer)
     assert node.stroke == "warning" and node.strong
-    assert told.replace(" ", "") in "".join(box(picture, layer)).replace(" ", "")
+    assert shown.replace(" ", "") in "".join(box(picture, layer)).replace(" ", "")
     assert sum(n.stroke == "warning" for n in picture.scene.nodes) == 1
 
 
-def test_shared_and_frozen_weights_are_told():
+def test_shared_and_frozen_weights_are_marked():
     text = LENET.replace('top: "ip" inner', 'top: "ip" param { lr_mult: 0 } param { lr_mult: 0 } inner')
     assert "lr_mult 0" in " ".join(box(picture_of(text), "ip"))
 
@@ -261,8 +261,8 @@ def test_stages_and_levels_choose_layers():
 def test_colour_by_cost_has_a_legend_of_its_shades(metric):
     picture = picture_of(LENET, color_by=metric)
     assert max(n.fill for n in picture.scene.nodes) == "heat:1.00"
-    told = [item.text for item in picture.scene.extras if isinstance(item, Words)]
-    assert any(metric in text.lower() for text in told)
+    shown = [item.text for item in picture.scene.extras if isinstance(item, Words)]
+    assert any(metric in text.lower() for text in shown)
 
 
 def test_colour_by_measured_time():
@@ -274,7 +274,7 @@ def test_colour_by_measured_time():
 
 @pytest.mark.parametrize("rankdir", ["TB", "BT", "LR", "RL"])
 @pytest.mark.parametrize("text", [big_nets.resnet(), TRAIN_TEST], ids=["blocks", "phases"])
-def test_no_boxes_overlap_and_all_are_in_the_picture(rankdir, text):
+def test_no_boxes_overlap_and_all_are_in_the_figure(rankdir, text):
     scene = picture_of(text, rankdir=rankdir, both_phases=text is TRAIN_TEST).scene
     for a, b in combinations(scene.nodes, 2):
         apart = a.x + a.width < b.x or b.x + b.width < a.x or a.y + a.height < b.y or b.y + b.height < a.y
@@ -326,17 +326,17 @@ HARD = (
 
 @pytest.mark.parametrize("path", HARD)
 @pytest.mark.parametrize("options", [{}, {"columns": "auto"}, {"rankdir": "LR", "fold": False}])
-def test_real_nets_are_drawn_without_fault(real, path, options):
+def test_real_nets_are_drawn_without_a_defect(real, path, options):
     assert not list(scene_faults(graph_picture(real / "prototxt" / path, GraphOptions(**options)).scene))
 
 
-def test_the_checker_sees_faults():
+def test_the_checker_sees_defects():
     scene = picture_of(LENET).scene
     first, second = scene.nodes[:2]
     scene.nodes[1] = replace(second, x=first.x, y=first.y + 5, width=20)
     found = " ".join(scene_faults(scene))
-    for told in ("the boxes data and conv1 overlap", "leaves the box net0-layer1"):
-        assert told in found
+    for shown in ("the boxes data and conv1 overlap", "leaves the box net0-layer1"):
+        assert shown in found
     scene.nodes[3] = replace(scene.nodes[3], y=scene.nodes[2].y - 15, height=400)
     assert "runs through" in " ".join(scene_faults(scene))
 
@@ -406,7 +406,7 @@ def fonts(request, monkeypatch):
 @pytest.mark.filterwarnings("ignore:no installed font")
 @pytest.mark.parametrize("size", [1.0, 2.0])
 def test_text_stays_inside_its_box(size, fonts):
-    """Measured as drawn, for letters of several scripts and long names."""
+    """Measured as drawn, for characters of several scripts and long names."""
     text = LENET.replace('"conv1"', '"卷积层一/第1_名字很长很长很长很长很长很长"').replace(
         '"pool1"', '"WWWWWWWWWW' + "m" * 90 + '"'
     )
@@ -448,7 +448,7 @@ def test_a_letter_without_a_font_is_a_box_in_pixels_and_itself_in_svg(tmp_path):
     assert (shown[0], shown[-1], text.get_text()) == ("a▯é", f"a{letter}é", f"a{letter}é")
 
 
-def test_heading_and_legend_stay_inside_the_picture():
+def test_heading_and_legend_stay_inside_the_figure():
     scene = picture_of(big_nets.resnet()).scene
     for item in scene.extras:
         if isinstance(item, Words):
@@ -535,13 +535,13 @@ def test_graphviz_draws_every_line_also_into_and_within_blocks(tmp_path):
     assert (inner["res2_1/sum"], f"{block}-in") in lines
 
 
-def test_dot_text_says_all_that_the_picture_says(tmp_path):
+def test_dot_text_says_all_that_the_figure_says(tmp_path):
     text = LENET.replace('"conv1"', '"conv<1>&"')
     draw_net(parse_net(text), tmp_path / "net.dot")
     written = (tmp_path / "net.dot").read_text(encoding="utf-8")
     assert "<B>conv&lt;1&gt;&amp;</B>" in written
-    for told in ("<B>LeNet</B>", "10.1 K parameters", "320 params", "inner product"):
-        assert told in written
+    for shown in ("<B>LeNet</B>", "10.1 K parameters", "320 params", "inner product"):
+        assert shown in written
 
 
 @pytest.mark.parametrize("name", ["weird.xyz", "noname", "a.prototxt"])
@@ -555,13 +555,13 @@ def test_an_unknown_format_is_an_error_that_lists_the_known_ones(tmp_path, name)
     [{"rankdir": "up"}, {"fold": "some"}, {"color_by": "taste"}, {"layout": "neato"}, {"style": "blue"},
      {"color_by": "time"}, {"columns": 0}, {"columns": "many"}, {"columns": 2, "layout": "dot"}],
 )  # fmt: skip
-def test_wrong_options_are_told(options):
+def test_wrong_options_are_refused(options):
     with pytest.raises(CnnvizError):
         draw_net(parse_net(LENET), **options)
 
 
 @pytest.mark.parametrize("name", ["x.png", "x.jpg", "x.webp"])
-def test_too_large_a_picture_is_refused_with_a_way_out(tmp_path, name):
+def test_too_large_a_figure_is_refused_with_a_way_out(tmp_path, name):
     with pytest.raises(FileError, match="choose a lower dpi"):
         draw_net(parse_net(big_nets.densenet()), tmp_path / name, fold=False, dpi=300)
     assert not list(tmp_path.iterdir())
@@ -583,7 +583,7 @@ def test_a_graph_can_be_given():
     assert draw_net(graph) == draw_net(parse_net(LENET))
 
 
-def test_an_empty_net_is_a_picture_too():
+def test_an_empty_net_is_a_figure_too():
     assert "0 layers" in draw_net(parse_net('name: "nothing"'))
 
 

@@ -1,4 +1,4 @@
-"""Feature maps and predictions, read as numbers and as artists."""
+"""Feature maps and predictions, read as values and as artists."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_top_channels_are_the_most_active(inspector, digit):
     assert maps.top_channels(1, "energy")[0] == energy.argmax()
 
 
-def test_plot_features_writes_a_picture(demo, tmp_path):
+def test_plot_features_writes_a_figure(demo, tmp_path):
     folder, result = demo
     out = tmp_path / "maps.png"
     figure = plot_features(
@@ -189,7 +189,7 @@ def test_crop_keeps_proportions_and_stretch_does_not():
     assert seen.max() == 255
 
 
-def test_a_mean_picture_is_cut_to_the_input():
+def test_a_mean_image_is_cut_to_the_input():
     mean = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
     values, _ = Preprocessing(mean).prepare(np.zeros((2, 2), np.uint8), (1, 2, 2))
     assert values[0].tolist() == [[-5, -6], [-9, -10]]
@@ -230,7 +230,7 @@ def test_command(demo, tmp_path):
         assert arrays["conv1"].shape == (20, 24, 24) and arrays["relu1"].shape == (500,)
 
 
-def test_pictures_are_read_one_at_a_time(demo, tmp_path):
+def test_images_are_read_one_at_a_time(demo, tmp_path):
     """The first picture is done when the second turns out to be none."""
     folder, result = demo
     (tmp_path / "broken.png").write_bytes(b"no picture")
@@ -244,7 +244,7 @@ def test_pictures_are_read_one_at_a_time(demo, tmp_path):
     assert (tmp_path / "out" / "digit_3_features.png").exists()
 
 
-def test_a_damaged_picture_of_a_folder_is_left_out(demo, tmp_path):
+def test_a_damaged_image_of_a_folder_is_omitted(demo, tmp_path):
     folder, result = demo
     pictures = tmp_path / "pictures"
     pictures.mkdir()
@@ -271,7 +271,7 @@ def test_a_damaged_picture_of_a_folder_is_left_out(demo, tmp_path):
         (np.full((9, 7), 80, np.uint8), "P", "gif"),
     ],
 )
-def test_pictures_of_any_kind_are_seen(inspector, tmp_path, pixels, mode, suffix):
+def test_images_of_any_kind_are_read(inspector, tmp_path, pixels, mode, suffix):
     image = Image.fromarray(pixels)
     (image.convert(mode) if mode else image).save(tmp_path / f"a.{suffix}")
     seen = inspector.run(load_picture(tmp_path / f"a.{suffix}")).seen
@@ -332,7 +332,7 @@ def test_layers_may_be_called_anything(tmp_path):
         ),  # the input has two readers
     ],
 )
-def test_pixels_without_mean_and_scale_are_told_once(tmp_path, caplog, options, first, said):
+def test_pixels_without_mean_and_scale_are_warned_of_once(tmp_path, caplog, options, first, said):
     text = f"""input: "data" input_shape {{ dim: 1 dim: 1 dim: 4 dim: 4 }} {first}
     layer {{ name: "ip" type: "InnerProduct" bottom: "{"n" if 'top: "n"' in first else "data"}" top: "ip"
       inner_product_param {{ num_output: 2 }} }}"""

@@ -163,7 +163,7 @@ def test_groups_share_what_may_be_shown():
     assert spread([[1, 2], [3, 4]], 1) == [2, 4]
 
 
-def test_names_in_place_are_told_short():
+def test_names_in_place_are_shortened():
     assert short_title("conv1 + conv1/bn + conv1/scale") == "conv1 + bn + scale"
     assert short_title("fire2/a + fire2/relu_a") == "fire2/a + relu_a"
     assert short_title("ip1 + relu1") == "ip1 + relu1"
@@ -195,7 +195,7 @@ def training_net(mean: str) -> str:
     return layer.format("TEST", mean) + layer.format("TRAIN", "scale: 9 mirror: true mean_value: 7")
 
 
-def test_the_test_phase_tells_mean_and_scale(tmp_path):
+def test_the_test_phase_determines_mean_and_scale(tmp_path):
     found = preprocessing_of(parse_net(training_net("scale: 0.5 mean_value: 1 mean_value: 2 mean_value: 3")))
     assert found.scale == 0.5 and found.mean.tolist() == [1, 2, 3]
 
@@ -218,7 +218,7 @@ def test_a_mean_file_beside_the_prototxt_is_found(tmp_path, caplog):
 def test_folders_are_listed_not_read(tmp_path):
     for name in ("b.png", "a.JPG", "notes.txt"):
         (tmp_path / name).write_bytes(b"not a picture")
-    given = str(tmp_path / "notes.txt")  # named, so that what is wrong with it is told when it is read
+    given = str(tmp_path / "notes.txt")  # named, so that what is wrong with it is reported when it is read
     assert find_pictures([tmp_path, given]) == [str(tmp_path / "a.JPG"), str(tmp_path / "b.png"), given]
     with pytest.raises(FileError, match=r"x\.png: cannot be read: no such file"):
         find_pictures([tmp_path, "x.png"])

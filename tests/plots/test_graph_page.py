@@ -110,7 +110,7 @@ def test_a_browser_prints_the_whole_net(page, tmp_path):
     text = subprocess.run(
         ["pdftotext", "-l", "3", tmp_path / "net.pdf", "-"], capture_output=True, text=True
     ).stdout
-    assert all(told in text for told in ("AVE global", "Convolution 7×7", "res4_2/a … res4_6/a", "Softmax"))
+    assert all(shown in text for shown in ("AVE global", "Convolution 7×7", "res4_2/a … res4_6/a", "Softmax"))
 
 
 def test_nothing_is_fetched(page):
@@ -147,7 +147,7 @@ def pixels_of(address: str) -> np.ndarray:
     return np.asarray(image.convert("RGBA"))
 
 
-def test_what_is_told_of_weights():
+def test_what_is_shown_of_weights():
     weights = np.zeros((3, 2, 3, 3), np.float32)
     weights[0, 1] = [[2, 0, 0], [0, -1, 0], [0, 0, 0]]
     weights[1, 0, 0, 0] = np.nan

@@ -96,7 +96,7 @@ def test_lines_run_in_the_direction_asked_for(direction):
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
-def test_everything_is_inside_the_picture(direction):
+def test_everything_is_inside_the_figure(direction):
     sizes, edges = random_net(3)
     layout = layered_layout(sizes, edges, direction)
     for node, (x, y) in layout.centers.items():

@@ -199,6 +199,6 @@ def test_columns_of_very_many_ranks_need_little_memory():
     assert len(columns) == 4 and layout.height < 34 * n / 3.5
 
 
-def test_a_picture_of_too_many_sheets_is_printed_on_one():
+def test_a_figure_of_too_many_sheets_is_printed_on_one():
     (piece,) = paper_pieces(graph_picture(parse_net(chain(2500)), GraphOptions(fold=False)).scene)
     assert piece.scale < 0.01

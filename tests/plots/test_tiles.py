@@ -1,4 +1,4 @@
-"""Mosaics: where each value lands, in which colour, and what is said of what is not shown as it is."""
+"""Mosaics: where each value is drawn, in which colour, and what is written of what is not shown as it is."""
 
 from __future__ import annotations
 

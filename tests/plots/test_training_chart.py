@@ -296,7 +296,7 @@ def test_names_are_no_formulas_and_may_be_long_or_chinese():
     assert all(name in shown for name in ("$x_1$", "a$b", "_private", "训练"))
 
 
-def test_same_names_are_told_apart():
+def test_same_names_are_distinguished():
     logs = [run([3, 2], path=f"/runs/{folder}/train.log") for folder in ("first", "second")]
     assert [line.log for line in chart_lines(6, logs)] == ["first/train", "second/train"]
 
@@ -431,7 +431,7 @@ def test_dots_per_inch(tmp_path):
         plot_training_log(6, run([3, 2]), tmp_path / "a.png", dpi=1)
 
 
-def test_letters_that_no_font_has_are_warned_of_once(tmp_path):
+def test_characters_that_no_font_has_are_warned_of_once(tmp_path):
     figure = new_figure(2, 1, get_theme())
     figure.text(0, 0, "\U00012000 \U00012001")
     with pytest.warns(UserWarning, match="no installed font has the letters") as caught:
@@ -559,7 +559,7 @@ def subtitle(figure) -> str:
     return {text.get_gid(): text.get_text() for text in figure.texts}["subtitle"]
 
 
-def test_a_few_points_far_from_all_others_lie_outside_and_are_told():
+def test_a_few_points_far_from_all_others_lie_outside_and_are_counted():
     losses = [2 + 0.01 * (i % 7) for i in range(40)]
     losses[10] = 90
     figure = plot_training_log(6, run(losses))
@@ -579,7 +579,7 @@ def test_a_few_points_far_from_all_others_lie_outside_and_are_told():
         [10 * 0.8**i for i in range(40)],  # falls steadily
         [5] * 20 + [1, 1.1] * 10,  # two levels
         [3] * 30 + [2],  # nothing else to see
-        [1, 2, 1, 90],  # too few to tell
+        [1, 2, 1, 90],  # too few to decide
     ],
 )
 def test_other_curves_are_shown_whole(losses):
@@ -593,7 +593,7 @@ def test_no_log_lies_outside_a_chart_of_several():
     assert plot_training_log(6, logs).axes[0].get_ylim()[1] > 51
 
 
-def test_long_times_are_told_in_minutes_and_hours():
+def test_long_times_are_given_in_minutes_and_hours():
     def log(seconds: int):
         rows = [(i, i * seconds // 10) for i in range(11)]
         text = "I1121 00:00:00.000000 7 solver.cpp:1] Solving Net\n"
@@ -656,7 +656,7 @@ def test_a_number_that_never_changes_has_the_only_tick():
     assert subtitle(plot_training_log(6, run([0.5]))) == "run · 0.5 at 0"
 
 
-def test_noise_is_drawn_thin_and_behind():
+def test_noise_is_drawn_thin_and_in_the_background():
     smooth, noisy = run([3 - 0.005 * i for i in range(300)]), run([1, 2] * 150, path="noise.log")
     figure = plot_training_log(6, [noisy, smooth])
     (thin,), (bold,) = parts(figure, "series-0"), parts(figure, "series-1")
@@ -716,7 +716,7 @@ def test_nothing_finite_has_no_ticks():
     assert ticks_of(plot_training_log(6, run(["nan"] * 3))) == []
 
 
-def test_letters_of_all_scripts_are_measured_in_a_font_that_has_them():
+def test_characters_of_all_scripts_are_measured_in_a_font_that_has_them():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         plot_training_log(6, run([3, 2]), title="Потеря при обучении")

@@ -1,4 +1,4 @@
-"""Pictures of weights: what is drawn where, what is said, and that no text is clipped or overlapped."""
+"""Figures of weights: what is drawn where, what is written, and that no text is clipped or overlapped."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def assert_texts_are_apart(figure: Figure) -> None:
     for (a, first), (b, second) in itertools.combinations(boxes, 2):
         wide = min(a.x1, b.x1) - max(a.x0, b.x0)
         high = min(a.y1, b.y1) - max(a.y0, b.y0)
-        # Boxes have room for letters that reach below the line, which numbers do not.
+        # Boxes have room for characters that reach below the line, which numbers do not.
         assert wide <= 1 or high <= 0.25 * min(a.height, b.height), f"{first!r} lies on {second!r}"
 
 
@@ -212,7 +212,7 @@ def test_few_layers_are_all_drawn_without_an_overview():
     assert headings(named) == ["conv3", "fc"]
 
 
-def test_the_overview_tells_each_layer_by_numbers():
+def test_the_overview_describes_each_layer_by_values():
     weights = many_layers()
     weights["conv5"][0][2] = 0
     report = filter_report(weights)
@@ -333,7 +333,7 @@ def test_the_histogram_counts_every_weight():
     assert [int(bar.get_data().values.sum()) for bar in bars] == [450, 486, 324]
 
 
-def test_the_not_finite_do_not_stop_the_picture():
+def test_the_not_finite_do_not_stop_the_figure():
     weights = small()
     weights["conv1"][0][0] = np.nan
     weights["ip"][0][1, 5] = np.inf

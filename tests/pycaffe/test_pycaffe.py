@@ -1,4 +1,4 @@
-"""pycaffe's face: programs written for Caffe's Python module run unchanged."""
+"""pycaffe's interface: programs written for Caffe's Python module run unchanged."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ def same(some, others):
 
 
 def test_both_orders_of_arguments_load_weights(net_file, weights_file):
-    wanted = read(caffe.Net(net_file, caffe.TEST, weights=weights_file))
-    assert same(read(caffe.Net(net_file, weights_file, caffe.TEST)), wanted)
-    assert same(read(caffe.Net(net_file, phase=caffe.TEST, weights=weights_file)), wanted)
+    expected = read(caffe.Net(net_file, caffe.TEST, weights=weights_file))
+    assert same(read(caffe.Net(net_file, weights_file, caffe.TEST)), expected)
+    assert same(read(caffe.Net(net_file, phase=caffe.TEST, weights=weights_file)), expected)
     assert caffe.Net(net_file, weights_file, caffe.TRAIN).graph.phase == cnnviz.TRAIN
-    assert not same(read(caffe.Net(net_file, caffe.TEST)), wanted)
+    assert not same(read(caffe.Net(net_file, caffe.TEST)), expected)
 
 
 def test_names_that_programs_read(net_file):
@@ -231,7 +231,7 @@ def test_a_solver_as_in_a_notebook(solver_file, tmp_path):
 def test_arrays_taken_before_are_up_to_date(solver_file):
     solver = caffe.SGDSolver(solver_file)
     if not solver.device.shares_memory:
-        pytest.skip("as with Caffe on a GPU, an array is taken anew")
+        pytest.skip("as with Caffe on a GPU, an array is taken again")
     weight = solver.net.params["ip"][0]
     data, diff = weight.data, weight.diff
     solver.net.forward()
@@ -293,7 +293,7 @@ def test_an_error_is_one_sentence(tmp_path):
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_without_a_program_the_usage_is_told():
+def test_without_a_program_the_usage_is_shown():
     result = subprocess.run([sys.executable, "-m", "cnnviz.pycaffe"], capture_output=True, text=True)
     assert result.returncode == 1 and "python -m cnnviz.pycaffe PROGRAM" in result.stderr
 

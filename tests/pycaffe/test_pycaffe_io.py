@@ -1,4 +1,4 @@
-"""caffe.io, Classifier and Detector: pictures on their way into nets, by pycaffe's rules."""
+"""caffe.io, Classifier and Detector: images on their way into nets, by pycaffe's rules."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def test_preprocess_is_every_step_in_order():
     steps.set_input_scale("data", 0.5)
     image = np.random.default_rng(1).random((4, 5, 3)).astype(np.float32)
     blob = steps.preprocess("data", image)
-    wanted = (255 * image[..., ::-1].transpose(2, 0, 1) - np.array([1, 2, 3]).reshape(3, 1, 1)) / 2
-    assert blob.dtype == np.float32 and np.allclose(blob, wanted, atol=1e-4)
+    expected = (255 * image[..., ::-1].transpose(2, 0, 1) - np.array([1, 2, 3]).reshape(3, 1, 1)) / 2
+    assert blob.dtype == np.float32 and np.allclose(blob, expected, atol=1e-4)
     assert np.allclose(steps.deprocess("data", blob[None]), image, atol=1e-5)
     assert np.allclose(steps.deprocess("data", blob), image, atol=1e-5)
     assert steps.preprocess("data", np.zeros((9, 9, 3))).shape == (3, 4, 5)

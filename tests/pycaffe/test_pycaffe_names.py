@@ -1,4 +1,4 @@
-"""The second floor of pycaffe's face: names that programs use though pycaffe's manual does not list them."""
+"""The rest of pycaffe's interface: names that programs use though its manual does not list them."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_a_parameter_may_be_added(net):
 # Python layers
 
 
-def test_the_users_object_stands_behind_its_layer(user_layer):
+def test_the_users_object_belongs_to_its_layer(user_layer):
     net = user_layer("Rows")
     net.layers[1].set_rows([1, 2, 3])
     assert net.forward()["p"].tolist() == [[1, 2, 3]]

@@ -1,4 +1,4 @@
-"""Prototxt of big nets, written by programs: for tests and pictures of drawing."""
+"""Prototxt of big nets, written by programs: for tests and the docs' pictures of drawing."""
 
 from __future__ import annotations
 

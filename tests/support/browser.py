@@ -1,4 +1,4 @@
-"""Pages as a browser shows them, and as a reader with or without eyes meets them."""
+"""Pages as a browser shows them, and their content as a screen reader finds it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-needs_browser = pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium to look with")
+needs_browser = pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium is installed")
 
 
 class Page(HTMLParser):
-    """Collects what a reader, with or without eyes, meets."""
+    """Collects what a screen reader meets."""
 
     def __init__(self, text: str):
         super().__init__()

@@ -28,7 +28,7 @@ def reference() -> Path:
 
 @pytest.fixture(scope="session")
 def real() -> Path:
-    """Models, logs and pictures made by strangers, beside the checkout."""
+    """Models, logs and images made by other people, beside the checkout."""
     return _folder("real")
 
 

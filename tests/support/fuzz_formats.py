@@ -95,10 +95,10 @@ def use_weights(path: Path) -> None:
     for name in weights:
         touch([*weights[name], *weights.diffs(name)])
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        for ending in (".caffemodel", ".h5", ".npz", ".safetensors", ".mat"):
+        for extension in (".caffemodel", ".h5", ".npz", ".safetensors", ".mat"):
             with contextlib.suppress(CnnvizError):  # a name that the target cannot hold
-                save_weights(Path(folder) / f"w{ending}", weights)
-                assert set(open_weights(Path(folder) / f"w{ending}")) == set(weights), ending
+                save_weights(Path(folder) / f"w{extension}", weights)
+                assert set(open_weights(Path(folder) / f"w{extension}")) == set(weights), extension
 
 
 def use_caffemodel(path: Path) -> None:
@@ -118,9 +118,9 @@ def use_mean(path: Path) -> None:
     mean = read_mean(path)
     touch([mean])
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        for ending in (".binaryproto", ".npy", ".mat"):
-            write_mean(Path(folder) / f"m{ending}", mean)
-            assert np.array_equal(read_mean(Path(folder) / f"m{ending}"), mean, equal_nan=True)
+        for extension in (".binaryproto", ".npy", ".mat"):
+            write_mean(Path(folder) / f"m{extension}", mean)
+            assert np.array_equal(read_mean(Path(folder) / f"m{extension}"), mean, equal_nan=True)
 
 
 def use_lmdb(path: Path) -> None:
@@ -153,10 +153,10 @@ def use_image(path: Path) -> None:
 
 
 class Kind(NamedTuple):
-    """A kind of file: what reads it, the ending of its name, and what such files of others are called."""
+    """A kind of file: what reads it, the extension of its name, and what such files of others are called."""
 
     read: Callable[[Path], object]
-    ending: str
+    extension: str
     pattern: str = ""
     is_text: bool = False
 
@@ -205,13 +205,13 @@ def weight_seeds(folder: Path) -> dict[str, list[bytes]]:
     write_weights(folder / "w.caffemodel", net.proto, [[], conv, []], [[], conv, []])
     weights = read_weights(folder / "w.caffemodel")
     for kind in ("npz", "safetensors", "mat", "hdf5"):
-        save_weights(folder / f"w{KINDS[kind].ending}", weights, net)
+        save_weights(folder / f"w{KINDS[kind].extension}", weights, net)
     for kind in ("solverstate", "hdf5_state"):
-        write_solverstate(folder / f"w{KINDS[kind].ending}", SolverState(5, "w.caffemodel", 1, conv))
-    for ending in (".binaryproto", ".npy", "mean.mat"):
-        write_mean(folder / f"w{ending}", random_state.random((3, 4, 5)))
+        write_solverstate(folder / f"w{KINDS[kind].extension}", SolverState(5, "w.caffemodel", 1, conv))
+    for extension in (".binaryproto", ".npy", "mean.mat"):
+        write_mean(folder / f"w{extension}", random_state.random((3, 4, 5)))
     written = ("caffemodel", "npz", "safetensors", "mat", "hdf5", "solverstate", "hdf5_state", "binaryproto")
-    seeds = {kind: [(folder / f"w{KINDS[kind].ending}").read_bytes()] for kind in (*written, "npy")}
+    seeds = {kind: [(folder / f"w{KINDS[kind].extension}").read_bytes()] for kind in (*written, "npy")}
     seeds["mean_mat"] = [(folder / "wmean.mat").read_bytes()]
     loose = b"".join(b"\x2d" + np.float32(v).tobytes() for v in range(6)) + b"\x3a\x04\x0a\x02\x02\x03"
     raw = b"\x50\x02\x62\x04\x00\x3c\x00\x40\x3a\x03\x0a\x01\x02"
@@ -273,7 +273,7 @@ def rows_file(path: Path, options: dict) -> bytes:
 
 
 def found_seeds(limit: int = 12) -> dict[str, list[bytes]]:
-    """Returns small files of Caffe and of strangers, where they lie beside the checkout."""
+    """Returns small files of Caffe and of other people, where they are beside the checkout."""
     seeds: dict[str, list[bytes]] = {}
     for name, kind in KINDS.items():
         found = sorted(SHARED.rglob(kind.pattern)) if kind.pattern else []
@@ -414,12 +414,12 @@ def fuzz(count: int, seed: int, kinds: list[str], keep: Path) -> Counter[str]:
         for number in range(count):
             kind = kinds[number % len(kinds)]
             content = damaged(chance.choice(seeds[kind]), seeds[kind], chance, KINDS[kind].is_text)
-            path = Path(folder) / f"input{KINDS[kind].ending}"
+            path = Path(folder) / f"input{KINDS[kind].extension}"
             path.write_bytes(content)
             fault = try_reader(KINDS[kind].read, path, results)
             if fault:
                 results["faults"] += 1
-                kept = keep / f"fault_{kind}_{seed}_{number}{KINDS[kind].ending}"
+                kept = keep / f"fault_{kind}_{seed}_{number}{KINDS[kind].extension}"
                 kept.write_bytes(content)
                 print(f"{kept}:\n{fault}", file=sys.stderr)
     return results

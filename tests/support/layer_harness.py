@@ -156,7 +156,7 @@ def double_device() -> Device | None:
 
 def assert_close(got: Any, want: Any, tolerance: float, what: str) -> None:
     got, want = np.asarray(got, float), np.asarray(want, float)
-    assert got.shape == want.shape, f"{what}: shape {got.shape}, wanted {want.shape}"
+    assert got.shape == want.shape, f"{what}: shape {got.shape}, expected {want.shape}"
     if want.size:
         error = np.abs(got - want).max()
         limit = tolerance * np.abs(want).max() + 1e-6
@@ -172,8 +172,8 @@ def check_values(case: Case) -> None:
         net.forward()
         assert case.reference is not None
         want = case.reference(*bottoms, *weights)
-        wanted = want if isinstance(want, list) else [want]
-        for i, values in enumerate(wanted):
+        expected = want if isinstance(want, list) else [want]
+        for i, values in enumerate(expected):
             assert_close(net.blobs[f"y{i}"].data, values, case.tolerance, f"y{i} in {device.dtype}")
         net.close()
 
@@ -191,7 +191,7 @@ def check_gradient(case: Case, device: Device, slack: float) -> None:
 
 
 def check_repeats(case: Case) -> None:
-    """A second backward writes the bottoms' diffs anew and adds to the parameters'."""
+    """A second backward overwrites the bottoms' diffs and adds to the parameters'."""
     net = case.net(get_device())
     case.run(net)
     bottoms = [net.blobs[f"x{i}"].read_diff() for i in range(len(case.bottoms))]
@@ -234,7 +234,7 @@ _GUARD = 256  # bytes
 
 
 class GuardedBuffer(cl.Buffer):
-    """A buffer with a guard behind what was asked for; all of it starts as NaN (or -1)."""
+    """A buffer with a guard after what was requested; all of it starts as NaN (or -1)."""
 
     asked = 0
 
@@ -271,11 +271,11 @@ def check_guards(device: Device, buffers: list[GuardedBuffer]) -> None:
     for buffer in buffers:
         tail = np.empty(_GUARD, np.uint8)
         cl.enqueue_copy(device.queue, tail, buffer, src_offset=buffer.asked)
-        assert (tail == 255).all(), f"something was written behind {buffer.label}"
+        assert (tail == 255).all(), f"something was written past {buffer.label}"
 
 
 def check_bounds(case: Case) -> None:
-    """Nothing is written behind any buffer, nor read before it is written, also with NaN in the data."""
+    """Nothing is written past any buffer, nor read before it is written, also with NaN in the data."""
     device = get_device()
     with guarded(device) as buffers:
         net = case.net(device)

@@ -1,4 +1,4 @@
-"""What must not be in any drawn net: boxes on boxes, lines through boxes, words outside their box."""
+"""What no drawn net may have: overlapping boxes, lines through boxes, text outside its box."""
 
 from __future__ import annotations
 
