@@ -121,7 +121,7 @@ def test_nothing_is_fetched(page):
 
 def test_all_colours_are_defined_for_light_and_dark(page):
     used = set(re.findall(r"var\((--[\w-]+)\)", page))
-    light, dark = (set(re.findall(r"(--[\w-]+):", css)) for css in re.findall(r":root \{(.*?)\}", page))
+    light, dark = (set(re.findall(r"(--[\w-]+):", css)) for css in re.findall(r":root\{(.*?)\}", page))
     assert used <= light and used <= dark
 
 

@@ -1,4 +1,4 @@
-"""What all our pages share: the head, what the browser may do with them, and safe text and data.
+"""What all our pages share: the head, what the browser may do with them, colours, and safe text and data.
 
 Nothing of a user's file becomes markup, script or an address: names go through ``escape``, data through
 ``json_element``, and the page's own policy lets no script run but the one it was made with.
@@ -11,10 +11,12 @@ import functools
 import hashlib
 import html
 import json
+from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
 
 from cnnviz.formats.text import printable
+from cnnviz.plots.common.theme import Theme, get_theme
 
 GENERATOR = '<meta name="generator" content="cnnviz">'
 _POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -75,6 +77,22 @@ def document(title: str, css: str, body: str, script: str = "") -> str:
 {script}</body>
 </html>
 """
+
+
+def theme_css(selector: str, style: str, variables: Callable[[Theme], Mapping[str, str]]) -> str:
+    """Returns CSS that sets ``variables`` of a theme where ``selector`` matches.
+
+    Args:
+        style: "light", "dark", or "auto": light, and dark on the screen of a viewer who prefers it.
+    """
+
+    def rule(name: str) -> str:
+        values = "".join(f"--{key}:{value};" for key, value in variables(get_theme(name)).items())
+        return f"{selector}{{{values}}}"
+
+    if style != "auto":
+        return rule(style)
+    return f"{rule('light')}@media screen and (prefers-color-scheme:dark){{{rule('dark')}}}"
 
 
 @functools.cache

@@ -18,9 +18,9 @@ from cnnviz.analysis.summary import (
     total_lines,
 )
 from cnnviz.formats.text import printable
-from cnnviz.plots.common.html import document, json_element, template
+from cnnviz.plots.common.html import document, json_element, template, theme_css
 from cnnviz.plots.common.text import FONTS
-from cnnviz.plots.common.theme import Theme, get_theme
+from cnnviz.plots.common.theme import Theme
 from cnnviz.plots.graph.layer_detail import LayerDetail
 from cnnviz.plots.graph.scene import Scene, color_of
 from cnnviz.plots.graph.sheets import paper_section
@@ -43,9 +43,9 @@ def page_text(
     scene: Scene, details: Sequence[LayerDetail], summaries: Sequence[NetSummary], theme: Theme
 ) -> str:
     """Returns the whole page; a light ``theme`` follows the reader's choice of light or dark."""
-    fixed = theme if theme.name == "dark" else None
+    style = "dark" if theme.name == "dark" else "auto"
     body = f"<main>\n{graph_section(scene, details, summaries)}</main>"
-    return document(scene.title, _PAGE_CSS + graph_css([scene], fixed), body, graph_script())
+    return document(scene.title, _PAGE_CSS + graph_css([scene], style), body, graph_script())
 
 
 def graph_section(
@@ -91,18 +91,15 @@ aria-label="Graph of {name}. Arrow keys go from box to box, plus and minus zoom,
 """
 
 
-def graph_css(scenes: Iterable[Scene], fixed: Theme | None = None) -> str:
-    """Returns the style of the ``scenes``' sections: light, and dark where the reader prefers it.
+def graph_css(scenes: Iterable[Scene], style: str = "auto") -> str:
+    """Returns the style of the ``scenes``' sections.
 
     Args:
-        fixed: a theme that is taken whatever the reader prefers.
+        style: "light", "dark", or "auto", which follows the viewer.
     """
     roles = sorted(_roles(scenes))
-    light = _variables(fixed or get_theme("light"), roles)
-    css = f":root {{ color-scheme: {fixed.name if fixed else 'light dark'}; {light} }}\n"
-    if fixed is None:
-        dark = _variables(get_theme("dark"), roles)
-        css += f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+    colors = theme_css(":root", style, lambda theme: {_class(role): color_of(role, theme) for role in roles})
+    css = f":root {{ color-scheme: {'light dark' if style == 'auto' else style}; }}\n{colors}\n"
     for role in roles:
         name = _class(role)
         css += f".f-{name} {{ fill: var(--{name}); }} .s-{name} {{ stroke: var(--{name}); }}\n"
@@ -135,10 +132,6 @@ def _roles(scenes: Iterable[Scene]) -> set[str]:
                 if role:
                     roles.add(role)
     return roles
-
-
-def _variables(theme: Theme, roles: Iterable[str]) -> str:
-    return " ".join(f"--{_class(role)}: {color_of(role, theme)};" for role in roles)
 
 
 # --- the panel and the table --------------------------------------------------------------------

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from cnnviz.analysis.training import ChartLine, x_unit
 from cnnviz.plots.common.figure import render
-from cnnviz.plots.common.html import document, escape, json_element, template
+from cnnviz.plots.common.html import document, escape, json_element, template, theme_css
 from cnnviz.plots.common.theme import Theme, get_theme
 from cnnviz.plots.training.chart import draw_chart
 from cnnviz.plots.training.options import ChartOptions
@@ -49,7 +49,11 @@ def training_page(lines: list[ChartLine], options: ChartOptions) -> str:
         rows="\n".join(_row(line) for line in lines),
         data=json_element(data, ' id="data"'),
     )
-    css = _theme_rules(":root", "auto") + ":root{color-scheme:light dark}" + template("training.css")
+    css = (
+        theme_css(":root", "auto", _css_variables)
+        + ":root{color-scheme:light dark}"
+        + template("training.css")
+    )
     return document(f"{heading} - {names}", css, body, template("training.js"))
 
 
@@ -62,7 +66,7 @@ def _svg(lines: list[ChartLine], options: ChartOptions) -> tuple[str, Figure]:
     name = f"chart{options.number}"
     variables = {color.lower(): variable for variable, color in _variables(get_theme(style)).items()}
     svg = re.sub(r"<[^>]*>", lambda tag: _adapt_tag(tag[0], name, variables), svg)
-    rules = _theme_rules(f"#{name}", options.style)
+    rules = theme_css(f"#{name}", options.style, _css_variables)
     head_end = svg.index(">") + 1
     return f"{svg[:head_end]}<style>{rules}</style>{svg[head_end:]}", figure
 
@@ -91,14 +95,8 @@ def _variables(theme: Theme) -> dict[str, str]:
     return colors | {f"series{i}": color for i, color in enumerate(theme.series)}
 
 
-def _theme_rules(selector: str, style: str) -> str:
-    def rule(name: str) -> str:
-        values = "".join(f"--{k}:{v};" for k, v in _variables(get_theme(name)).items())
-        return f"{selector}{{{values}--font:system-ui,'DejaVu Sans',sans-serif}}"
-
-    if style != "auto":
-        return rule(style)
-    return f"{rule('light')}@media screen and (prefers-color-scheme:dark){{{rule('dark')}}}"
+def _css_variables(theme: Theme) -> dict[str, str]:
+    return _variables(theme) | {"font": "system-ui,'DejaVu Sans',sans-serif"}
 
 
 def _axes_data(figure: Figure) -> dict:
