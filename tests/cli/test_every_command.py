@@ -33,23 +33,15 @@ def test_help_ends_with_an_example(name):
     assert len(example) == 2 and f"cnnviz {name}" in example[1], result.output
 
 
-# What every command takes, in order: nets, weights, what else is read, what is written, what Caffe has last.
-ORDER = [
-    "chart_type",
-    "model solver",
-    "weights",
-    "files images root in_folder source blobs",
-    "list_file labels",
-    "database out outs out_folder target folder",
-    "batches db_type mode device_id",
-]
-RANKS = {name: rank for rank, names in enumerate(ORDER) for name in names.split()}
+# Nets, weights, whatever else is read, what is written, and what only Caffe's own tools have after that.
+FIRST, LAST = ["model solver", "weights"], ["out outs out_folder target", "batches db_type mode device_id"]
+RANKS = {name: rank for rank, names in enumerate([*FIRST, "", *LAST]) for name in names.split()}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_arguments_come_in_the_same_order_everywhere(name):
     params = cnnviz_command.get_command(None, name).params
-    ranks = [RANKS[param.name] for param in params if isinstance(param, click.Argument)]
+    ranks = [RANKS.get(param.name, len(FIRST)) for param in params if isinstance(param, click.Argument)]
     assert ranks == sorted(ranks)
 
 
