@@ -146,6 +146,6 @@ def _write(path, suffix: str, picture: GraphPicture, svg: str, theme: Theme, dpi
     elif suffix == "txt":
         write_text(path, "\n".join(map(summary_text, picture.summaries)))
     else:
-        from cnnviz.plots.graph.to_figure import picture_bytes
+        from cnnviz.plots.graph.to_figure import figure_bytes
 
-        write_bytes(path, picture_bytes(picture.scene, theme, suffix, dpi, str(path)))
+        write_bytes(path, figure_bytes(picture.scene, theme, suffix, dpi, str(path)))

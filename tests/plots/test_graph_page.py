@@ -18,7 +18,7 @@ from PIL import Image
 from cnnviz.api.graph import draw_net, graph_picture
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.graph.options import GraphOptions
-from cnnviz.plots.graph.sheets import LEAST_SCALE, SHEET, paper_pieces
+from cnnviz.plots.graph.sheets import MIN_SCALE, SHEET, paper_pieces
 from cnnviz.plots.graph.weight_facts import weight_facts
 from support import big_nets
 
@@ -82,7 +82,7 @@ def test_on_paper_every_box_is_whole_and_can_be_read(net, rankdir):
 
 def test_small_nets_are_printed_in_one_piece_and_narrow_ones_side_by_side(reference):
     (whole,) = paper_pieces(graph_picture(reference / "nets/lenet.prototxt").scene)
-    assert whole.scale >= LEAST_SCALE
+    assert whole.scale >= MIN_SCALE
     pieces = paper_pieces(graph_picture(parse_net(big_nets.resnet())).scene)
     assert pieces[0].width * pieces[0].scale < SHEET[0] / 2
     assert paper_pieces(graph_picture(parse_net('name: "nothing"')).scene) == []

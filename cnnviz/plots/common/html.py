@@ -36,11 +36,11 @@ def json_element(data: Any, attributes: str = "") -> str:
     """Returns data as an element for the page's script; "<" and the like are escaped, so it cannot end early.
 
     Args:
-        data: what JSON can say; nan and infinities it cannot.
+        data: anything JSON can hold, so neither nan nor infinities.
         attributes: of the element, such as an id.
     """
     packed = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    packed = packed.encode("utf-8", "replace").decode("utf-8")  # halves of letters, out of damaged names
+    packed = packed.encode("utf-8", "replace").decode("utf-8")  # lone surrogates, from damaged names
     for letter in "<>&":
         packed = packed.replace(letter, f"\\u{ord(letter):04x}")
     return f'<script type="application/json"{attributes}>{packed}</script>'
@@ -56,7 +56,7 @@ def document(title: str, css: str, body: str, script: str = "") -> str:
     """
     policy = _POLICY
     if script:
-        # The browser compares what stands between the tags, letter by letter.
+        # The browser compares what stands between the tags, byte by byte.
         digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
         policy += f"; script-src 'sha256-{digest}'"
         script = f"<script>{script}</script>\n"

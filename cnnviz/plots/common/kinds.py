@@ -17,7 +17,7 @@ _FOREIGN_TYPES = {
     "arithmetic": "add mul gradientscaler",
     "shape": "simplecrop padding transpose unstack depthtospace",
 }
-# Parts of names by which fork types are recognised, the most telling first.
+# Parts of names by which fork types are recognised, the most specific first.
 _KIND_BY_PART = (
     ("loss", "loss"),
     ("accuracy", "loss"),
@@ -49,8 +49,8 @@ _KIND_BY_PART = (
 def kind_of(type: str) -> str:
     """Returns the kind (a key of KIND_COLORS) of the layer type ``type`` in any of Caffe's spellings.
 
-    Types of forks are told by telling parts of their names, e.g. "SmoothL1LossOHEM" is a loss; what
-    stays unknown is "other".
+    Types of forks are recognised by parts of their names, e.g. "SmoothL1LossOHEM" is a loss; unknown ones
+    are "other".
     """
     plain = _plain(type)
     kind = _kind_by_type().get(plain)

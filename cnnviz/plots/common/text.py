@@ -1,7 +1,7 @@
-"""How wide text is, before any renderer has seen it, and how it is broken into lines.
+"""The width of text before it is rendered, and how it is broken into lines.
 
 The widths are those of DejaVu Sans, which matplotlib brings along and whose letters are as wide as
-Verdana's; the scalable pictures ask for these two first. Other fonts in use are narrower, so text that
+Verdana's; scalable figures ask for these two first. Other fonts in use are narrower, so text that
 fits by these numbers fits everywhere.
 """
 
@@ -13,10 +13,10 @@ import unicodedata
 from bisect import bisect_right
 from itertools import accumulate
 
-NO_BREAK = "\u00a0"  # a space at which ``wrap`` does not break; a plain space in its result
+NO_BREAK = "\u00a0"  # ``wrap`` does not break there, and returns a plain space
 FONTS = "DejaVu Sans, Verdana, Geneva, Noto Sans CJK SC, Microsoft YaHei, PingFang SC, sans-serif"
 
-# Widths of the letters from U+0020 to U+007E in hundredths of the font's size.
+# Widths of the characters from U+0020 to U+007E in hundredths of the font's size.
 _PLAIN = (
     32, 40, 46, 84, 64, 95, 78, 27, 39, 39, 50, 84, 32, 36, 32, 34, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
     34, 34, 84, 84, 84, 53, 100, 68, 69, 70, 77, 63, 58, 77, 75, 29, 29, 66, 56, 86, 75, 79, 60, 79, 69, 63,
@@ -41,7 +41,7 @@ def _letter_width(letter: str, bold: bool) -> int:
         return _OTHERS[letter]
     if unicodedata.combining(letter):
         return 0
-    # Full width for East Asian letters and for everything unheard of.
+    # Full width for East Asian letters and for unknown scripts.
     return 100 if unicodedata.east_asian_width(letter) in "WFA" else 80
 
 
@@ -63,15 +63,15 @@ def percent(share: float) -> str:
 
 def fit(text: str, width: float, size: float, bold: bool = False) -> str:
     """Returns ``text``, with its middle replaced by "…" if it is wider than ``width``."""
-    until, room = _widths_until(text, bold), _room(width, size)
-    if until[-1] <= room:
+    until, limit = _widths_until(text, bold), _in_hundredths(width, size)
+    if until[-1] <= limit:
         return text
-    dots = _letter_width("…", bold)
+    ellipsis = _letter_width("…", bold)
 
     def shortened_width(keep: int) -> int:
-        return until[(keep + 1) // 2] + dots + until[-1] - until[len(text) - keep // 2]
+        return until[(keep + 1) // 2] + ellipsis + until[-1] - until[len(text) - keep // 2]
 
-    keep = bisect_right(range(len(text)), room, lo=2, key=shortened_width) - 1 if len(text) > 2 else 0
+    keep = bisect_right(range(len(text)), limit, lo=2, key=shortened_width) - 1 if len(text) > 2 else 0
     return text[: (keep + 1) // 2] + "…" + text[len(text) - keep // 2 :] if keep > 1 else "…"
 
 
@@ -80,41 +80,41 @@ def _widths_until(text: str, bold: bool) -> list[int]:
     return list(accumulate((_letter_width(letter, bold) for letter in text), initial=0))
 
 
-def _room(width: float, size: float) -> int:
+def _in_hundredths(width: float, size: float) -> int:
     """Returns ``width`` in hundredths of the font's size."""
-    room = int(width * 100 / size) + 1
-    while room * size / 100 > width:
-        room -= 1
-    return room
+    limit = int(width * 100 / size) + 1
+    while limit * size / 100 > width:
+        limit -= 1
+    return limit
 
 
 def wrap(
-    text: str, width: float, size: float, bold: bool = False, most: int = 3, after: str = " /_,-"
+    text: str, width: float, size: float, bold: bool = False, max_lines: int = 3, after: str = " /_,-"
 ) -> list[str]:
-    """Returns ``text`` as lines not wider than ``width``, broken after one of the letters ``after``.
+    """Returns ``text`` as lines not wider than ``width``, broken after one of the characters ``after``.
 
-    A piece that is too wide by itself is broken anywhere. If there would be more than ``most`` lines the
+    A piece that is too wide by itself is broken anywhere. If there would be more than ``max_lines`` lines the
     rest goes into the last one, with "…" in its middle.
     """
     pieces = re.compile(f"[^{re.escape(after)}]*[{re.escape(after)}]?")
-    until, room = _widths_until(text, bold), _room(width, size)
+    until, limit = _widths_until(text, bold), _in_hundredths(width, size)
     whole = until[len(text.rstrip())]
     lines: list[str] = []
     start = 0
-    while len(lines) < most - 1 and whole - until[start] > room:
-        end = _line_end(text, start, pieces, until, room)
+    while len(lines) < max_lines - 1 and whole - until[start] > limit:
+        end = _line_end(text, start, pieces, until, limit)
         lines.append(text[start:end])
         start = end
-    lines.append(text[start:] if whole - until[start] <= room else fit(text[start:], width, size, bold))
+    lines.append(text[start:] if whole - until[start] <= limit else fit(text[start:], width, size, bold))
     return [line.strip().replace(NO_BREAK, " ") for line in lines]
 
 
-def _line_end(text: str, start: int, pieces: re.Pattern, until: list[int], room: int) -> int:
+def _line_end(text: str, start: int, pieces: re.Pattern, until: list[int], limit: int) -> int:
     """Returns where the line that begins at ``start`` ends: before the first piece that is too much."""
     end = start
     for piece in pieces.finditer(text, start):
-        seen = end + len(piece[0].rstrip())  # a blank at the end of a line takes no room
-        if seen > end and until[seen] - until[start] > room:
+        seen = end + len(piece[0].rstrip())  # a blank at the end of a line takes no space
+        if seen > end and until[seen] - until[start] > limit:
             break
         end = piece.end()
-    return end if end > start else max(bisect_right(until, until[start] + room) - 1, start + 1)
+    return end if end > start else max(bisect_right(until, until[start] + limit) - 1, start + 1)

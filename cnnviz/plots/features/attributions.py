@@ -107,7 +107,7 @@ def _draw_attribution(
         color_bar(figure, left, below, scale, theme, "", width=width)
         below += _BAR
     # At few dots per inch letters are wider than by their numbers.
-    lines = wrap(printable(attribution_note(attribution)), 0.93 * width, 8 / 72, most=_LINES)
+    lines = wrap(printable(attribution_note(attribution)), 0.93 * width, 8 / 72, max_lines=_LINES)
     for k, line in enumerate(lines):
         inch_text(figure, left, below + k * _LINE, line, 8, theme.muted)
 

@@ -97,7 +97,7 @@ def _grid(
     figure = new_figure(page, _HEAD + down + 0.2, theme)
     heading = fit(printable(title), inner, 14 / 72, bold=True)
     inch_text(figure, _MARGIN, 0.2, heading, 14, theme.text, weight="bold")
-    for k, line in enumerate(wrap(facts, inner, 9 / 72, most=2, after=" ")):
+    for k, line in enumerate(wrap(facts, inner, 9 / 72, max_lines=2, after=" ")):
         inch_text(figure, _MARGIN, 0.5 + 0.16 * k, line, 9, theme.muted)
     axes = inch_axes(figure, left, _HEAD, across, down)
     show_mosaic(axes, mosaic(tiles, layout))

@@ -165,7 +165,7 @@ class _Head:
         self.image = rows * scale, columns * scale
         self.left = MARGIN + self.image[1] + 0.35
         self.room = WIDTH - MARGIN - self.left
-        self.facts = wrap(_head_facts(features), self.room, 9 / 72, most=2, after=" ")
+        self.facts = wrap(_head_facts(features), self.room, 9 / 72, max_lines=2, after=" ")
         self.notes = _note_lines(features.notes, self.room)
         found = features.predictions if features.detections is None else features.detections.found
         lines = len(found[:_MOST_BOXES]) + (0 if features.detections is None else 2)
@@ -190,7 +190,9 @@ class _Head:
 
 def _note_lines(notes: Sequence[str], room: float) -> list[str]:
     """What is wrong with the net or its weights, in lines of ``room`` inches."""
-    shown = [line for note in notes[:_MOST_NOTES] for line in wrap(printable(note), room, 9 / 72, most=4)]
+    shown = [
+        line for note in notes[:_MOST_NOTES] for line in wrap(printable(note), room, 9 / 72, max_lines=4)
+    ]
     more = len(notes) - _MOST_NOTES
     return [*shown, f"and {counted(more, 'more note')}"] if more > 0 else shown
 

@@ -24,7 +24,7 @@ from cnnviz.plots.graph.scene import (
 )
 
 MARGIN = 16.0
-LEAST_WIDTH = 340.0  # of the whole picture, so that its heading is not broken into many lines
+MIN_WIDTH = 340.0  # of the whole picture, so that its heading is not broken into many lines
 PANEL_GAP = 36.0
 TITLE_SIZE, HEADING_SIZE, LEGEND_SIZE = 17.0, 11.0, 10.5
 
@@ -42,7 +42,7 @@ def assemble(
     description = " ".join(f"{line}." for line in (f"Graph of the net {title}", *plain))
     body = _side_by_side([place_panel(panel, options) for panel in panels], panels, options)
     scene = Scene(title, description, options.rankdir, options.prefix, plain, legend)
-    scene.width = max(body.width, LEAST_WIDTH) + 2 * MARGIN
+    scene.width = max(body.width, MIN_WIDTH) + 2 * MARGIN
     top, above = _heading(title, heading, scene.width - 2 * MARGIN)
     placed = Group()
     placed.add(body, (scene.width - body.width) / 2, top)
@@ -94,7 +94,7 @@ def _heading(title: str, lines: Sequence[str], width: float) -> tuple[float, lis
     for line in lines:
         labels += [
             Label(text, HEADING_SIZE, role="muted")
-            for text in wrap(line, width, HEADING_SIZE, most=8, after=" ")
+            for text in wrap(line, width, HEADING_SIZE, max_lines=8, after=" ")
         ]
     below = MARGIN + sum(label.height for label in labels) + 14
     return below, list(place_labels(labels, MARGIN, MARGIN))

@@ -18,7 +18,7 @@ from cnnviz.plots.graph.scene import Box
 
 # Where a layer is used; layers of both phases differ in these by nature.
 STATE_FIELDS = {"phase", "include", "exclude"}
-MOST_DIFFERENCES = 3
+MAX_DIFFERENCES = 3
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ class _BoxMaker:
             return f"only in {self.net.summary.phase}"
         found = [name for layer in layers for name in _differences(layer, self.others.get(layer.name))]
         names = list(dict.fromkeys(found))
-        more = " …" if len(names) > MOST_DIFFERENCES else ""
-        return f"differs: {', '.join(names[:MOST_DIFFERENCES])}{more}" if names else ""
+        more = " …" if len(names) > MAX_DIFFERENCES else ""
+        return f"differs: {', '.join(names[:MAX_DIFFERENCES])}{more}" if names else ""
 
 
 def _differences(layer: GraphLayer, other: GraphLayer | None) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Breaks a long layout into columns that stand side by side, as a newspaper does: for slides and pages.
 
 Works on layouts that run from top to bottom. A column ends in a gap between ranks that few blobs cross;
-their lines go on from the foot of one column through a gutter to the head of another, past those between.
+their lines continue from the foot of one column through a gutter to the head of another, past those between.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import numpy as np
 from cnnviz.plots.graph.layout import Layout, Node, Point, Route, Sizes
 
 GUTTER = 34.0  # between columns, without the lanes of the lines
-LANE = 9.0  # between lines that go on side by side
+LANE = 9.0  # between lines that run side by side
 FOOT = 14.0  # from a column's end to the nearest lane
-MOST_LANES = 3
-MOST_COLUMNS = 12
-MOST_GAPS = 600  # among which the ends of columns are chosen
+MAX_LANES = 3
+MAX_COLUMNS = 12
+MAX_GAPS = 600  # among which the ends of columns are chosen
 WIDE_SCREEN = 16 / 9
-# A picture this much larger than the best is as good, if it has fewer columns.
+# A layout this much larger than the best is as good if it has fewer columns.
 AS_GOOD = 1.02
-# What speaks against a column of its own, and against each blob and line but one that lead on from it,
-# where an even column costs 1.
+# Costs of one more column, and of each blob and line but one that continue in the next column, where a
+# column of average height costs 1.
 COST_OF_COLUMN, COST_OF_BLOB, COST_OF_LINE = 0.3, 0.3, 0.07
 
 
@@ -43,7 +43,7 @@ class _Gap:
         return (self.top + self.bottom) / 2
 
     @property
-    def burden(self) -> float:
+    def cost(self) -> float:
         return COST_OF_BLOB * (self.blobs - 1) + COST_OF_LINE * (self.lines - 1)
 
 
@@ -51,13 +51,13 @@ def in_columns(layout: Layout, sizes: Sizes, columns: int | str, shape: float = 
     """Returns ``layout`` broken into at most ``columns`` columns.
 
     Args:
-        columns: the number, or "auto" for the fewest that let the picture be largest in a given ``shape``.
-        shape: width divided by height.
+        columns: the number, or "auto" for the fewest at which the layout appears largest in ``shape``.
+        shape: aspect ratio, width divided by height.
     """
     gaps = _gaps(layout, sizes)
-    counts = range(1, MOST_COLUMNS + 1) if columns == "auto" else [int(columns)]
+    counts = range(1, MAX_COLUMNS + 1) if columns == "auto" else [int(columns)]
     tried = [_broken(layout, sizes, _cuts(layout, gaps, count)) for count in counts]
-    heights = [max(picture.width / shape, picture.height) for picture in tried]
+    heights = [max(one.width / shape, one.height) for one in tried]
     return next(t for t, height in zip(tried, heights, strict=True) if height <= AS_GOOD * min(heights))
 
 
@@ -75,28 +75,28 @@ def _gaps(layout: Layout, sizes: Sizes) -> list[_Gap]:
         if top > reach + 1:
             middle = (reach + top) / 2
             crossing = count_blobs(middle)
-            if 0 < crossing <= MOST_LANES:
+            if 0 < crossing <= MAX_LANES:
                 gaps.append(_Gap(reach, top, crossing, count_lines(middle)))
         reach = max(reach, bottom)
     return _thinned(gaps)
 
 
 def _counter(spans: Collection[tuple[float, float]]) -> Callable[[float], int]:
-    """Returns what tells how many of ``spans`` a height lies in."""
+    """Returns a function that counts the ``spans`` that contain a height."""
     starts, ends = (sorted(span[side] for span in spans) for side in (0, 1))
     return lambda place: bisect_left(starts, place) - bisect_right(ends, place)
 
 
 def _thinned(gaps: Sequence[_Gap]) -> list[_Gap]:
-    """Returns at most MOST_GAPS of ``gaps``: of neighbours the one that is crossed least."""
-    step = -(-len(gaps) // MOST_GAPS) or 1
-    return [min(gaps[i : i + step], key=lambda gap: gap.burden) for i in range(0, len(gaps), step)]
+    """Returns at most MAX_GAPS of ``gaps``: the least crossed of each few neighbours."""
+    step = -(-len(gaps) // MAX_GAPS) or 1
+    return [min(gaps[i : i + step], key=lambda gap: gap.cost) for i in range(0, len(gaps), step)]
 
 
 def _cuts(layout: Layout, gaps: Sequence[_Gap], count: int) -> list[_Gap]:
-    """Chooses the gaps that part ``layout`` into at most ``count`` columns, even and with few lines between.
+    """Chooses the gaps that divide ``layout`` into at most ``count`` even columns, with few lines between.
 
-    Each column costs its cubed height, in heights of an even column, each gap its burden. The least sum
+    Each column costs its cubed height, in heights of an even column, each gap its cost. The least sum
     is found by going through the ends of all columns one after the other (dynamic programming).
     """
     tops = np.array([0.0, *(gap.bottom for gap in gaps)])
@@ -105,7 +105,7 @@ def _cuts(layout: Layout, gaps: Sequence[_Gap], count: int) -> list[_Gap]:
     even = max(layout.height / count, (ends - tops).max())
     heights = (ends - tops[:, None]) / even
     costs = np.where(heights > 0, heights * heights * heights + COST_OF_COLUMN, np.inf)
-    costs[:, :-1] += [gap.burden for gap in gaps]
+    costs[:, :-1] += [gap.cost for gap in gaps]
     least, before = costs[0], []  # of the columns up to each end, and the end before the last of them
     best, chosen = least[-1], list[_Gap]()
     for _ in range(min(count - 1, len(gaps))):
@@ -130,11 +130,13 @@ def _broken(layout: Layout, sizes: Sizes, cuts: Sequence[_Gap]) -> Layout:
     if not cuts:
         return layout
     middles = [cut.middle for cut in cuts]
-    ways = [_Way.of(route, middles) for route in layout.routes]
-    columns = _columns(layout, sizes, middles, ways)
+    splits = [_SplitRoute.of(route, middles) for route in layout.routes]
+    columns = _columns(layout, sizes, middles, splits)
     foot = FOOT + max(column.bottom + column.dy for column in columns)
-    lanes = _foot_lanes(ways)
-    routes = tuple(way.led_on(columns, foot + LANE * lanes.get(way.route.source, 0)) for way in ways)
+    lanes = _foot_lanes(splits)
+    routes = tuple(
+        split.rerouted(columns, foot + LANE * lanes.get(split.route.source, 0)) for split in splits
+    )
     centers = {}
     for node, (x, y) in layout.centers.items():
         column = columns[_column_of(y, middles)]
@@ -177,8 +179,8 @@ class _Column:
 
 
 @dataclass(frozen=True)
-class _Way:
-    """A line by the columns that it begins and ends in, with its points there; between, it is led anew."""
+class _SplitRoute:
+    """A line by the columns that it begins and ends in, with its points there; rerouted between."""
 
     route: Route
     first: int
@@ -187,14 +189,14 @@ class _Way:
     end: tuple[Point, ...]
 
     @classmethod
-    def of(cls, route: Route, middles: Sequence[float]) -> _Way:
+    def of(cls, route: Route, middles: Sequence[float]) -> _SplitRoute:
         columns = [_column_of(y, middles) for _, y in route.points]
         first, last = columns[0], columns[-1]
         begin = tuple(p for p, column in zip(route.points, columns, strict=True) if column == first)
         end = tuple(p for p, column in zip(route.points, columns, strict=True) if column == last)
         return cls(route, first, last, begin, end if last > first else ())
 
-    def led_on(self, columns: Sequence[_Column], down: float) -> Route:
+    def rerouted(self, columns: Sequence[_Column], down: float) -> Route:
         """Returns the line in its new place; ``down`` is the y of its lane at the foot."""
         begin = columns[self.first].moved(self.begin)
         if not self.end:
@@ -212,18 +214,18 @@ def _columns(
     layout: Layout,
     sizes: Sizes,
     middles: Sequence[float],
-    ways: Sequence[_Way],
+    splits: Sequence[_SplitRoute],
 ) -> list[_Column]:
     columns = [_Column() for _ in range(len(middles) + 1)]
     for node, (x, y) in layout.centers.items():
         width, height = sizes[node]
         corners = (x - width / 2, y - height / 2), (x + width / 2, y + height / 2)
         columns[_column_of(y, middles)].include(corners)
-    for way in ways:
-        columns[way.first].include(way.begin)
-        columns[way.last].include(way.end)
-        if way.end and way.route.source not in columns[way.last].arriving:
-            columns[way.last].arriving.append(way.route.source)
+    for split in splits:
+        columns[split.first].include(split.begin)
+        columns[split.last].include(split.end)
+        if split.end and split.route.source not in columns[split.last].arriving:
+            columns[split.last].arriving.append(split.route.source)
     head = FOOT + LANE * max(len(column.arriving) for column in columns)
     right = 0.0
     for i, column in enumerate(columns):
@@ -233,13 +235,13 @@ def _columns(
     return columns
 
 
-def _foot_lanes(ways: Sequence[_Way]) -> dict[Node, int]:
-    """Gives each source whose lines go on elsewhere a lane below the columns, shared where none meet."""
+def _foot_lanes(splits: Sequence[_SplitRoute]) -> dict[Node, int]:
+    """Gives sources of lines that continue in another column a lane below, shared where none meet."""
     spans: dict[Node, tuple[int, int]] = {}
-    for way in ways:
-        if way.end:
-            first, last = spans.get(way.route.source, (way.first, way.last))
-            spans[way.route.source] = first, max(last, way.last)
+    for split in splits:
+        if split.end:
+            first, last = spans.get(split.route.source, (split.first, split.last))
+            spans[split.route.source] = first, max(last, split.last)
     lanes: dict[Node, int] = {}
     for source, (first, last) in sorted(spans.items(), key=lambda item: item[1][1] - item[1][0]):
         taken = {lanes[s] for s in lanes if spans[s][0] < last and first < spans[s][1]}

@@ -59,7 +59,7 @@ def _settle(rank: list[Node], grid: Grid, up: bool, down: bool) -> None:
 
 
 def _target(node: Node, grid: Grid, up: bool, down: bool) -> tuple[float, float]:
-    """Where ``node`` wants to be, and how much: long lines want to be straight more than boxes do."""
+    """The best x of ``node`` and its weight: straight long lines matter more than centred boxes."""
     if node in grid.trunk:
         return TRUNK_PULL, 0.0
     total = weight = 0.0
@@ -75,7 +75,7 @@ def _target(node: Node, grid: Grid, up: bool, down: bool) -> tuple[float, float]
 
 
 def _straighten(grid: Grid, runs: list[list[Node]]) -> None:
-    """Moves each run to one x where the room in all its ranks allows it."""
+    """Moves each run to one x where all its ranks have space for it."""
     position = positions(grid)
     for run in runs:
         low, high = _free_space(grid, run, position)
@@ -87,7 +87,7 @@ def _straighten(grid: Grid, runs: list[list[Node]]) -> None:
 
 
 def _target_of_run(grid: Grid, run: list[Node]) -> float:
-    """Where ``run`` wants to be: on the trunk if it is part of it, else between the boxes at its ends."""
+    """The best x of ``run``: on the trunk if it is part of it, else between the boxes at its ends."""
     if not grid.trunk.isdisjoint(run):
         return 0.0
     ends = [*grid.up[run[0]], *grid.down[run[-1]]]
@@ -109,7 +109,7 @@ def _free_space(grid: Grid, run: list[Node], position: dict[Node, int]) -> tuple
 
 
 def _squeeze(grid: Grid) -> None:
-    """Takes out needless width: upright strips that no box reaches into are narrowed to the least gap."""
+    """Removes needless width: upright strips that no box reaches into are narrowed to the least gap."""
     shift, reach = 0.0, None
     for node in sorted(grid.x, key=lambda n: grid.x[n] - grid.width(n) / 2):
         half = grid.width(node) / 2

@@ -1,4 +1,4 @@
-"""Places found by an installed Graphviz, in the form of our own layout."""
+"""The layout of an installed Graphviz, in the form of cnnviz's own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def dot_layout(
     if program is None:
         raise MissingDependencyError(
             "layout dot needs Graphviz's program 'dot', which is not on the PATH; "
-            "install Graphviz, or leave the layout to cnnviz."
+            "install Graphviz, or use layout own."
         )
     nodes = list(sizes)
     number = {node: i for i, node in enumerate(nodes)}
@@ -49,7 +49,7 @@ def _run(program: str, text: str) -> str:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise MissingDependencyError(
-            f"Graphviz's program {program} failed ({error}); leave the layout to cnnviz."
+            f"Graphviz's program {program} failed ({error}); use layout own."
         ) from None
     return done.stdout
 
@@ -58,7 +58,7 @@ def _parse(text: str, nodes: list[Node], pairs: list[tuple[Node, Node]]) -> Layo
     """Reads dot's plain format: inches, y upwards; an edge is a chain of Bezier curves."""
     width = height = 0.0
     centers: dict[Node, Point] = {}
-    ways: dict[tuple[str, str], tuple[Point, ...]] = {}
+    curves: dict[tuple[str, str], tuple[Point, ...]] = {}
     for line in text.replace("\\\n", "").splitlines():
         word, *rest = line.split()
         if word == "graph":
@@ -69,7 +69,7 @@ def _parse(text: str, nodes: list[Node], pairs: list[tuple[Node, Node]]) -> Layo
         elif word == "edge":
             values = [float(value) * POINTS_PER_INCH for value in rest[3 : 3 + 2 * int(rest[2])]]
             points = zip(values[::2], values[1::2], strict=True)
-            ways[rest[0], rest[1]] = tuple((x, height - y) for x, y in points)
+            curves[rest[0], rest[1]] = tuple((x, height - y) for x, y in points)
     number = {node: f"n{i}" for i, node in enumerate(nodes)}
-    routes = tuple(Route(a, b, ways[number[a], number[b]], bezier=True) for a, b in pairs)
+    routes = tuple(Route(a, b, curves[number[a], number[b]], bezier=True) for a, b in pairs)
     return Layout(centers, routes, width, height)

@@ -1,4 +1,4 @@
-"""What is drawn as one box, and which boxes are drawn once for many: chains and repeated blocks."""
+"""Which layers share a box, and which boxes are drawn once for many: chains and repeated blocks."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cnnviz.plots.common.kinds import kind_of
 FOREIGN_FOLLOWERS = ("SELU",)
 # Nets with more boxes than this have their repeated blocks folded, if that saves a good share of them.
 MANY_BOXES = 60
-LEAST_SAVING = 0.2
+MIN_SAVING = 0.2
 # The longest pattern, in segments, that is looked for.
 LONGEST_PATTERN = 12
 # A single layer that repeats is a block only if it does so this often.
-LEAST_SINGLES = 3
+MIN_SINGLES = 3
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def fold_graph(graph: Graph, chains: bool = True, blocks: bool = True) -> Folded
 def is_foreign(layer: GraphLayer) -> bool:
     """Whether the type of ``layer`` is not built in, and no misspelling of one that is.
 
-    Forks of Caffe have hundreds of such types; a picture can show them without knowing their shapes.
+    Forks of Caffe have hundreds of such types; a figure can show them without knowing their shapes.
     Python layers are the net's own code, which drawing does not run.
     """
     if layer.type == "Python" and layer.fault:
@@ -201,7 +201,7 @@ def _follows(layer: GraphLayer, host: GraphLayer, readers: int) -> bool:
         return False
     if layer.tops == layer.bottoms:
         return True
-    # A normalization that starts anew belongs to what follows it, unless it follows weights.
+    # A normalization that starts a new group belongs to what follows it, unless it follows weights.
     starts = kind_of(layer.type) == "normalization" and not host.params and not follows(host.type)
     return follows(layer.type) and not starts
 
@@ -237,7 +237,7 @@ def _find_blocks(graph: Graph, folded: Folded) -> list[Block]:
             blocks.append(Block(tuple(tuple(u for s in copy for u in s.units) for copy in copies)))
         i += period * times if saved else 1
     spared = sum(len(block.shown) * (len(block.copies) - 1) for block in blocks)
-    return blocks if spared >= LEAST_SAVING * len(folded.units) else []
+    return blocks if spared >= MIN_SAVING * len(folded.units) else []
 
 
 def _repeats(segments: Sequence[_Segment], start: int, period: int) -> tuple[int, int, int]:
@@ -248,13 +248,13 @@ def _repeats(segments: Sequence[_Segment], start: int, period: int) -> tuple[int
         times += 1
         place += period
     boxes = sum(len(s.units) for s in segments[start : start + period])
-    if times < (LEAST_SINGLES if boxes == 1 else 2) or None in pattern:
+    if times < (MIN_SINGLES if boxes == 1 else 2) or None in pattern:
         return 0, period, times
     return boxes * (times - 1), period, times
 
 
 def _segments(graph: Graph, folded: Folded) -> list[_Segment]:
-    """Cuts the units where only one unit's blob is still wanted, apart from the net's own inputs."""
+    """Cuts the units where only one unit's blob is still needed, apart from the net's own inputs."""
     last_use: dict[int, int] = {}
     done_at: dict[int, list[int]] = defaultdict(list)
     sources: dict[int, list[int]] = defaultdict(list)

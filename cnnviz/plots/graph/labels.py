@@ -1,4 +1,4 @@
-"""What is written in the box of a layer: name, type, settings, shapes, costs, folded layers, faults."""
+"""The text in the box of a layer: name, type, settings, shapes, costs, folded layers, faults."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from cnnviz.plots.graph.grouping import fault_of, is_foreign
 
 WIDEST = 216.0  # of a line of text in a box, in pixels
 
-# Settings left out of the box (the panel of the interactive page has all): they say nothing about the
-# net's shape, or the box says it in another way.
-UNTOLD = {
+# Settings omitted from the box (the panel of the interactive page has all): they do not affect the net's
+# shape, or the box shows them in another form.
+OMITTED = {
     "weight_filler", "bias_filler", "filler", "data_filler", "engine", "backend", "source", "root_folder",
     "mean_file", "shape", "force_nd_im2col", "rand_skip", "prefetch", "shuffle", "batch_size", "channels",
     "height", "width", "debug_info", "param_str", "cudnn_convolution_algo_seeker",
@@ -27,8 +27,8 @@ WINDOW = ("kernel_size", "kernel_h", "kernel_w", "num_output", "pool", "global_p
 SIDES = ("stride", "pad", "dilation")
 # The setting that needs no name in a folded layer.
 PLAIN_SETTING = {"Dropout": "dropout_ratio", "Permute": "order"}
-MOST_TOPS = 4
-MOST_UNKNOWN = 2
+MAX_TOPS = 4
+MAX_UNKNOWN = 2
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class UnitFacts:
 
     @property
     def main(self) -> int:
-        """Which of the layers has the top that the box tells: the last before the values are reordered."""
+        """Which of the layers has the top that the box shows: the last before the values are reordered."""
         reshaped = (i for i, layer in enumerate(self.layers) if i and traits_of(layer.type).moves_axes)
         return next(reshaped, len(self.layers)) - 1
 
@@ -84,7 +84,7 @@ class UnitFacts:
 
 
 def unit_labels(facts: UnitFacts, costs: bool = True, rates: bool = False) -> list[Label]:
-    """Returns the lines of one box, from top to bottom; ``rates``: also how fast its parameters learn."""
+    """Returns the lines of one box, from top to bottom; ``rates`` adds the learning-rate multipliers."""
     host = facts.layers[0]
     names = wrap(printable(host.name) or "(no name)", WIDEST, 12, bold=True)
     labels = [Label(text, 12, bold=True) for text in names]
@@ -101,26 +101,26 @@ def unit_labels(facts: UnitFacts, costs: bool = True, rates: bool = False) -> li
         labels.append(Label(fit(f"size of {printable(facts.size_of)}", WIDEST, 9.5), 9.5, role="muted"))
     if facts.value:
         labels.append(Label(facts.value, 10.5, bold=True))
-    for text in facts.unknown[:MOST_UNKNOWN]:
+    for text in facts.unknown[:MAX_UNKNOWN]:
         labels.append(Label(fit(printable(" ".join(text.split())), WIDEST, 9.5), 9.5, role="muted"))
-    if len(facts.unknown) > MOST_UNKNOWN:
-        labels.append(
-            Label(f"and {len(facts.unknown) - MOST_UNKNOWN} more unknown fields", 9.5, role="muted")
-        )
+    if len(facts.unknown) > MAX_UNKNOWN:
+        labels.append(Label(f"and {len(facts.unknown) - MAX_UNKNOWN} more unknown fields", 9.5, role="muted"))
     if getattr(host.layer, "absent", None):
         labels.append(Label("data not found here", 9.5, role="muted"))
     if is_foreign(host):
         text = "code of its own, not run" if host.type == "Python" else "type not built in"
         labels.append(Label(text, 9.5, role="muted"))
     if fault := fault_of(host):
-        labels += _wrapped("✗ " + printable(fault), 10.5, role="warning", most=6)
+        labels += _wrapped("✗ " + printable(fault), 10.5, role="warning", max_lines=6)
     if facts.note:
         labels += _wrapped(facts.note, 10.5, role="accent", bold=True)
     return labels
 
 
-def _wrapped(text: str, size: float, role: str = "text", most: int = 4, bold: bool = False) -> list[Label]:
-    lines = wrap(text, WIDEST, size, bold, most, after=" ")
+def _wrapped(
+    text: str, size: float, role: str = "text", max_lines: int = 4, bold: bool = False
+) -> list[Label]:
+    lines = wrap(text, WIDEST, size, bold, max_lines, after=" ")
     return [Label(line, size, bold, role) for line in lines]
 
 
@@ -135,7 +135,7 @@ def _type_text(layer: GraphLayer) -> str:
 
 
 def _followers_text(facts: UnitFacts) -> str:
-    """The folded layers, and the shape that they end in if it is another than that told above."""
+    """The folded layers, and the shape that they end in if it differs from the one shown above."""
     text = "+ " + ", ".join(map(_follower_text, facts.layers[1:]))
     if facts.main == len(facts.layers) - 1:
         return text
@@ -144,14 +144,14 @@ def _followers_text(facts: UnitFacts) -> str:
 
 def _follower_text(layer: GraphLayer) -> str:
     """A folded layer in few words: "BatchNorm", "Dropout 0.4", "ReLU (negative_slope 0.1)"."""
-    told = [_together(text) for text in settings(layer) if text and text != "bias_term true"]
-    if layer.type in PLAIN_SETTING and len(told) == 1:
-        return f"{layer.type}{NO_BREAK}{told[0].removeprefix(PLAIN_SETTING[layer.type] + NO_BREAK)}"
-    return printable(layer.type) + (f" ({', '.join(told)})" if told else "")
+    shown = [_together(text) for text in settings(layer) if text and text != "bias_term true"]
+    if layer.type in PLAIN_SETTING and len(shown) == 1:
+        return f"{layer.type}{NO_BREAK}{shown[0].removeprefix(PLAIN_SETTING[layer.type] + NO_BREAK)}"
+    return printable(layer.type) + (f" ({', '.join(shown)})" if shown else "")
 
 
 def settings(layer: GraphLayer) -> list[str]:
-    """Returns the window and outputs ("3×3 → 64", or ""), then every other told setting as text."""
+    """Returns the window and outputs ("3×3 → 64", or ""), then every other setting shown, as text."""
     window, others = "", []
     for field, message in layer.param.ListFields():
         if field.name == "loss_weight":
@@ -207,9 +207,9 @@ def _sides(message: Any) -> Iterator[str]:
 
 
 def _plain_settings(message: Any) -> Iterator[str]:
-    told = (*WINDOW, *SIDES, *(f"{side}_{axis}" for side in SIDES for axis in "hw"))
+    elsewhere = (*WINDOW, *SIDES, *(f"{side}_{axis}" for side in SIDES for axis in "hw"))
     for field, value in message.ListFields():
-        if field.name in UNTOLD or field.name in told or hasattr(value, "DESCRIPTOR"):
+        if field.name in OMITTED or field.name in elsewhere or hasattr(value, "DESCRIPTOR"):
             continue
         if not _is_plain(value):
             if len(value) and not hasattr(value[0], "DESCRIPTOR"):
@@ -257,13 +257,13 @@ def _shape_labels(facts: UnitFacts) -> list[Label]:
     counts = [sum(row.parameters for row in rows) for rows in facts.copies]
     parameters = f"{_range(counts)} param{'s' if max(counts) > 1 else ''}" if any(counts) else ""
     labels = []
-    for i in range(min(len(tops), MOST_TOPS)):
+    for i in range(min(len(tops), MAX_TOPS)):
         text = _top_text(facts, facts.main, i)
         if len(tops) == 1 and parameters:
             text += f"{NO_BREAK}· {_together(parameters)}"
-        labels += _wrapped(text, 10.5, role="muted", most=2)
-    if len(tops) > MOST_TOPS:
-        labels.append(Label(f"and {len(tops) - MOST_TOPS} more tops", 10.5, role="muted"))
+        labels += _wrapped(text, 10.5, role="muted", max_lines=2)
+    if len(tops) > MAX_TOPS:
+        labels.append(Label(f"and {len(tops) - MAX_TOPS} more tops", 10.5, role="muted"))
     if parameters and len(tops) != 1:
         labels.append(Label(parameters, 10.5, role="muted"))
     return labels
@@ -306,7 +306,9 @@ def _cost_labels(facts: UnitFacts) -> list[Label]:
         sizes = [math.ceil(max(field.size)) for field in fields if field is not None]
         span = f"{sizes[0]}" if len(set(sizes)) == 1 else f"{min(sizes)}–{max(sizes)}"
         parts.append(f"field {span} px")
-    return _wrapped(f"{NO_BREAK}· ".join(map(_together, parts)), 9.5, role="muted", most=2) if parts else []
+    return (
+        _wrapped(f"{NO_BREAK}· ".join(map(_together, parts)), 9.5, role="muted", max_lines=2) if parts else []
+    )
 
 
 def _together(text: str) -> str:

@@ -43,7 +43,7 @@ def layered_layout(
     Args:
         edges: pairs (source, target); repeated pairs are drawn once. They must not form a cycle.
         direction: where the lines run: "TB" from top to bottom, "BT", "LR" or "RL".
-        columns: how many columns (for "LR" and "RL": rows) a long picture is broken into, or "auto".
+        columns: how many columns (for "LR" and "RL": rows) a long layout is broken into, or "auto".
     Raises: ValueError for a cycle, CnnvizError if lines pass more boxes than can be drawn.
     """
     across = direction in ("LR", "RL")

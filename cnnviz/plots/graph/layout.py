@@ -20,11 +20,11 @@ RANK_GAP = 24.0
 
 @dataclass(frozen=True)
 class Route:
-    """The way of one line, from the box ``source`` to the box ``target``.
+    """The route of one line, from the box ``source`` to the box ``target``.
 
     The points lie on the borders of ranks: from point 0 to 1, 2 to 3 and so on the line runs straight
     inside a rank; from 1 to 2, 3 to 4 and so on it crosses the gap to the next rank and may bend.
-    ``corners`` are the indices of points where it turns aside in straight lines instead. With ``bezier``
+    ``corners`` are the indices of points where it turns in straight lines instead. With ``bezier``
     the points are those of a chain of cubic Bezier curves.
     """
 
@@ -37,7 +37,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Layout:
-    """Centres of boxes and ways of lines, from (0, 0) to (width, height), y downwards."""
+    """Centres of boxes and routes of lines, from (0, 0) to (width, height), y downwards."""
 
     centers: dict[Node, Point]
     routes: tuple[Route, ...]

@@ -13,7 +13,7 @@ from cnnviz.plots.graph.ranks import Dummy, Grid
 
 ORDER_SWEEPS = 16
 # What nets of very many layers are given less care for: neighbours compared in a rank, and all sweeps.
-MOST_EXCHANGES, MOST_LINES_SWEPT = 20_000, 400_000
+MAX_EXCHANGES, MAX_LINES_SWEPT = 20_000, 400_000
 
 
 def order_ranks(grid: Grid) -> None:
@@ -64,7 +64,7 @@ def _sweeporder_ranks(grid: Grid) -> tuple[list[list[Node]], int]:
     position = positions(grid)
     best, fewest = [list(rank) for rank in grid.ranks], _crossings(grid, position)
     since_better = 0
-    for sweep in range(min(ORDER_SWEEPS, max(2, MOST_LINES_SWEPT // max(len(grid.rank), 1)))):
+    for sweep in range(min(ORDER_SWEEPS, max(2, MAX_LINES_SWEPT // max(len(grid.rank), 1)))):
         if not fewest or since_better > 5:
             break
         downwards = sweep % 2 == 0
@@ -102,7 +102,7 @@ def _transpose(rank: list[Node], grid: Grid, position: dict[Node, int]) -> None:
     """Exchanges neighbours in ``rank`` as long as that takes crossings away."""
     up = [sorted(position[n] for n in grid.up[node]) for node in rank]
     down = [sorted(position[n] for n in grid.down[node]) for node in rank]
-    for _ in range(min(len(rank), max(1, MOST_EXCHANGES // len(rank)))):
+    for _ in range(min(len(rank), max(1, MAX_EXCHANGES // len(rank)))):
         changed = False
         for i in range(len(rank) - 1):
             j = i + 1

@@ -9,8 +9,8 @@ from cnnviz.errors import CnnvizError
 from cnnviz.plots.graph.layout import BOX_GAP, Node, Sizes
 
 LINE_GAP = 9.0  # least distance around a line that passes a rank
-# Ranks that all lines together may pass: each is a place of its own in the picture.
-MOST_PASSED = 300_000
+# Ranks that all lines together may pass: each is a place of its own in the layout.
+MAX_PASSED = 300_000
 
 
 @dataclass
@@ -30,10 +30,10 @@ class Grid:
     def __post_init__(self) -> None:
         self.rank = _ranks(list(self.sizes), self.edges)
         passed = sum(self.rank[target] - self.rank[source] - 1 for source, target in self.edges)
-        if passed > MOST_PASSED:
+        if passed > MAX_PASSED:
             raise CnnvizError(
-                f"the lines of this net pass {passed:,} other layers on their way, and at most "
-                f"{MOST_PASSED:,} can be drawn; write the table instead: let the path end in .txt."
+                f"the lines of this net pass {passed:,} other layers, and at most "
+                f"{MAX_PASSED:,} can be drawn; write the table instead: use the extension .txt."
             )
         for source, target in self.edges:
             self._connect(source, target)
@@ -43,7 +43,7 @@ class Grid:
         self.trunk = self._find_trunk()
 
     def _find_trunk(self) -> set[Node]:
-        """The boxes alone in their rank, through which the longest way leads, and their runs."""
+        """The boxes alone in their rank, on the longest path, and their runs."""
         boxes = ([node for node in rank if not isinstance(node, Dummy)] for rank in self.ranks)
         trunk = {rank[0] for rank in boxes if len(rank) == 1}
         taken = {self.rank[node] for node in trunk}
@@ -92,7 +92,7 @@ class Dummy:
 
 
 def _ranks(nodes: list[Node], edges: list[tuple[Node, Node]]) -> dict[Node, int]:
-    """Returns the rank of each node: its longest way from a source; sources just above their use."""
+    """Returns the rank of each node: its longest path from a source; sources just above their use."""
     after: dict[Node, list[Node]] = defaultdict(list)
     waiting = dict.fromkeys(nodes, 0)
     for source, target in edges:

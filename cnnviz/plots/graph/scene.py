@@ -173,7 +173,7 @@ SWATCH = 12.0
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """A small box of colour (``fill``, ``stroke``) and what it means."""
+    """A colour (``fill``, ``stroke``) and its meaning."""
 
     text: str
     fill: str
@@ -186,7 +186,7 @@ class LegendEntry:
 
 @dataclass
 class Scene:
-    """Everything in the picture; ``extras`` are heading and legend as they are painted.
+    """Everything in the figure; ``extras`` are heading and legend as they are painted.
 
     Attributes:
         title, description: for screen readers and file information.
@@ -235,7 +235,7 @@ def labels_size(labels: Sequence[Label]) -> tuple[float, float]:
 
 # --- colours ------------------------------------------------------------------------------------
 
-# From the least to the greatest value; dark enough at the end to tell, light enough to write on.
+# From the least to the greatest value; dark enough to distinguish, light enough for text.
 HEAT = {"light": ("#FFF8F0", "#F08A24"), "dark": ("#23272E", "#A8520A")}
 PLAIN_ROLES = ("background", "panel", "text", "muted", "edge", "accent", "warning")
 
@@ -258,12 +258,12 @@ ARROW_LENGTH, ARROW_WIDTH = 7.0, 6.0
 CORNER = 8.0  # radius
 
 
-WAYS = {"TB": (0.0, 1.0), "BT": (0.0, -1.0), "LR": (1.0, 0.0), "RL": (-1.0, 0.0)}
+DIRECTION_VECTORS = {"TB": (0.0, 1.0), "BT": (0.0, -1.0), "LR": (1.0, 0.0), "RL": (-1.0, 0.0)}
 
 
-def arrow_at(tip: Point, way: Point) -> tuple[Point, ...]:
-    """Returns the triangle of an arrow that ends at ``tip`` and points along ``way``, of length 1."""
-    dx, dy = way
+def arrow_at(tip: Point, vector: Point) -> tuple[Point, ...]:
+    """Returns the triangle of an arrow that ends at ``tip`` and points along ``vector``, of length 1."""
+    dx, dy = vector
     back = (tip[0] - dx * ARROW_LENGTH, tip[1] - dy * ARROW_LENGTH)
     half = ARROW_WIDTH / 2
     return (tip, (back[0] + dy * half, back[1] - dx * half), (back[0] - dy * half, back[1] + dx * half))
@@ -334,7 +334,7 @@ def link_between(
     for i in (-2, -1) if arrow else ():
         if (points[i][axis] - limit) * sign > 0:
             points[i] = (points[i][0], limit) if axis else (limit, points[i][1])
-    head = arrow_at(tip, WAYS[direction]) if arrow else ()
+    head = arrow_at(tip, DIRECTION_VECTORS[direction]) if arrow else ()
     return Link(*ends, tooltip, smooth(points, direction, route.corners), head)
 
 

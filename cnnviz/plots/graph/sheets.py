@@ -1,6 +1,6 @@
 """A drawn net for printing: cut between its boxes into pieces that can be read on a sheet of paper.
 
-The pieces show parts of the picture that is already in the page: they name what they show, and add no
+The pieces show parts of the figure that is already in the page: they refer to what they show, and add no
 second copy of it.
 """
 
@@ -17,10 +17,10 @@ from cnnviz.plots.graph.to_svg import Paint, number, rect_element, xml
 
 # What A4 and Letter both hold inside margins of 12 mm, less a heading, in pixels of a page.
 SHEET = (700.0, 860.0)
-LEAST_SCALE = 0.7  # at which a net is shrunk to fit one sheet, or several pieces to stand side by side
-EDGE = 4.0  # around the picture
-COST_OF_LINE = 0.12  # in parts of a sheet, for each line that leads on to the next piece
-MOST_PIECES = 100  # nobody binds more sheets; what is longer is shrunk to one
+MIN_SCALE = 0.7  # at which a net is shrunk to fit one sheet, or several pieces to stand side by side
+EDGE = 4.0  # around the figure
+COST_OF_LINE = 0.12  # in parts of a sheet, for each line that continues on the next piece
+MAX_PIECES = 100  # nobody binds more sheets; longer ones are shrunk to one
 BETWEEN = 12.0  # pieces that stand side by side
 
 Part = PlacedBox | Frame | Link
@@ -28,7 +28,7 @@ Part = PlacedBox | Frame | Link
 
 @dataclass(frozen=True)
 class Piece:
-    """Part of a picture and the size at which it is printed."""
+    """Part of the figure and the size at which it is printed."""
 
     left: float
     top: float
@@ -38,7 +38,7 @@ class Piece:
 
 
 def paper_section(scene: Scene, paint: Paint) -> str:
-    """Returns the part of a page that is printed instead of the picture on the screen."""
+    """Returns the part of a page that is printed instead of the figure on the screen."""
     lines = ['<div class="paper" aria-hidden="true">', f"<h2>{xml(scene.title)}</h2>"]
     lines += [f"<p>{xml(text)}</p>" for text in scene.heading]
     keys = "".join(
@@ -53,9 +53,9 @@ def paper_section(scene: Scene, paint: Paint) -> str:
 
 
 def paper_pieces(scene: Scene) -> list[Piece]:
-    """Cuts the picture across the way in which it is too long; no box is cut that fits one sheet.
+    """Cuts the figure across its longer direction; no box is cut that fits one sheet.
 
-    What would take more than MOST_PIECES is one piece.
+    If more than MAX_PIECES would be needed, it is one piece.
     """
     everything: list[Part] = [*scene.nodes, *scene.frames, *scene.links]
     parts = [part.bounds for part in everything]
@@ -64,14 +64,14 @@ def paper_pieces(scene: Scene) -> list[Piece]:
     low = [min(part[axis] for part in parts) - EDGE for axis in (0, 1)]
     size = [max(part[axis + 2] for part in parts) + EDGE - low[axis] for axis in (0, 1)]
     fitting = min(1.0, SHEET[0] / size[0], SHEET[1] / size[1])
-    if fitting >= LEAST_SCALE:
+    if fitting >= MIN_SCALE:
         return [Piece(low[0], low[1], size[0], size[1], fitting)]
     along = 0 if size[0] / SHEET[0] > size[1] / SHEET[1] else 1
     beside = _beside(size[0]) if along else 1
-    room = (SHEET[0] - BETWEEN * (beside - 1)) / beside if along else SHEET[1]
-    scale = min(1.0, room / size[1 - along])
+    available = (SHEET[0] - BETWEEN * (beside - 1)) / beside if along else SHEET[1]
+    scale = min(1.0, available / size[1 - along])
     ends = _ends(scene, along, low[along], low[along] + size[along], SHEET[along] / scale)
-    if len(ends) > MOST_PIECES:
+    if len(ends) > MAX_PIECES:
         return [Piece(low[0], low[1], size[0], size[1], fitting)]
     pieces = []
     for start, end in zip([low[along], *ends], ends, strict=False):
@@ -83,26 +83,26 @@ def paper_pieces(scene: Scene) -> list[Piece]:
 
 def _beside(width: float) -> int:
     """How many pieces of this width stand side by side on a sheet."""
-    return max(1, int((SHEET[0] + BETWEEN) / (width * LEAST_SCALE + BETWEEN)))
+    return max(1, int((SHEET[0] + BETWEEN) / (width * MIN_SCALE + BETWEEN)))
 
 
-def _ends(scene: Scene, along: int, start: float, end: float, most: float) -> list[float]:
-    """Where pieces end: between boxes where few lines lead on, or in a box that is longer than a piece."""
+def _ends(scene: Scene, along: int, start: float, end: float, limit: float) -> list[float]:
+    """Where pieces end: between boxes where few lines cross, or inside a box that is longer than a piece."""
     bounds = [link.bounds for link in scene.links]
     long = [(b[along], b[along + 2]) for b in bounds if b[along] < b[along + 2]]
     lows, highs = (sorted(line[side] for line in long) for side in (0, 1))
 
-    def worth(place: float) -> float:
-        return place - most * COST_OF_LINE * (bisect_left(lows, place) - bisect_right(highs, place))
+    def score(place: float) -> float:
+        return place - limit * COST_OF_LINE * (bisect_left(lows, place) - bisect_right(highs, place))
 
     solid: list[Part] = [*scene.nodes, *(frame for frame in scene.frames if frame.pile)]
     spans = sorted((b[along], b[along + 2]) for b in (part.bounds for part in solid))
-    spans = [(low, high) for low, high in spans if high - low <= most]
+    spans = [(low, high) for low, high in spans if high - low <= limit]
     free = _free(spans)
     ends: list[float] = []
-    while end - start > most:
-        near = free[bisect_right(free, (start, start)) : bisect_right(free, (start + most, math.inf))]
-        start = max((place for place, reach in near if reach > start), key=worth, default=start + most)
+    while end - start > limit:
+        near = free[bisect_right(free, (start, start)) : bisect_right(free, (start + limit, math.inf))]
+        start = max((place for place, reach in near if reach > start), key=score, default=start + limit)
         ends.append(start)
     return [*ends, end]
 

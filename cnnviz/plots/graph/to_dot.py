@@ -15,11 +15,11 @@ POINTS_PER_INCH = 72
 
 def dot_text(scene: Scene, theme: Theme) -> str:
     """Returns the scene as a digraph; repeated blocks and phases are clusters."""
-    ground, edge = (color_of(role, theme) for role in ("background", "edge"))
+    background, edge = (color_of(role, theme) for role in ("background", "edge"))
     margin = f"{PAD_X / POINTS_PER_INCH:.3f},{PAD_Y / POINTS_PER_INCH:.3f}"
     lines = [
         f"digraph {quote(scene.title)} {{",
-        f'  graph [rankdir={scene.direction}, bgcolor="{ground}", label={_head(scene, theme)}, '
+        f'  graph [rankdir={scene.direction}, bgcolor="{background}", label={_head(scene, theme)}, '
         'labelloc=t, labeljust=l, fontname="DejaVu Sans", nodesep=0.25, ranksep=0.33];',
         f'  node [shape=box, fontname="DejaVu Sans", margin="{margin}"];',
         f'  edge [color="{edge}", arrowsize=0.6];',
@@ -111,11 +111,11 @@ def _place(x: float, y: float, scene: Scene) -> str:
 
 
 def _cluster(frame: Frame, nodes: Sequence[PlacedBox], scene: Scene, theme: Theme) -> Iterator[str]:
-    edge, ground = color_of("edge", theme), color_of("panel", theme)
+    edge, background = color_of("edge", theme), color_of("panel", theme)
     yield f"  subgraph {quote('cluster_' + frame.key)} {{"
     yield (
         f'    label={_lines(frame.labels, theme)}; labeljust=l; color="{edge}"; '
-        f'bgcolor="{ground}"; style=rounded;'
+        f'bgcolor="{background}"; style=rounded;'
     )
     for name, (x, y) in _ports(frame, scene).items() if frame.pile else ():
         yield (

@@ -17,22 +17,22 @@ from cnnviz.plots.common.theme import Theme
 from cnnviz.plots.graph.scene import Command, Primitive, Rect, Scene, Shape, Stroke, Words, color_of
 
 POINTS_PER_INCH = 72  # a pixel of the scene is a point of the figure
-# Agg's limit on each side of a picture, in pixels.
+# Agg's limit on each side of an image, in pixels.
 LARGEST_SIDE = 2**16 - 1
 LARGEST_AREA = 400e6
 VECTOR_FORMATS = ("pdf", "eps", "svg")
 
 
-def picture_bytes(scene: Scene, theme: Theme, suffix: str, dpi: float, name: str) -> bytes:
+def figure_bytes(scene: Scene, theme: Theme, suffix: str, dpi: float, name: str) -> bytes:
     """Returns the scene as the bytes of a ``suffix`` file; ``name`` is for errors.
 
-    Raises FileError if the picture would have more pixels than the format can hold.
+    Raises FileError if the figure would have more pixels than the format can hold.
     """
     if suffix not in VECTOR_FORMATS:
         width, height = (side * dpi / POINTS_PER_INCH for side in (scene.width, scene.height))
         if max(width, height) > LARGEST_SIDE or width * height > LARGEST_AREA:
             raise FileError(
-                f"{name}: {width:.0f} x {height:.0f} pixels are too many for .{suffix}; "
+                f"{name}: {width:.0f} x {height:.0f} pixels exceed what .{suffix} can store; "
                 "choose a lower dpi, fold the net, or write .svg or .pdf."
             )
     # Hinting widens letters at small sizes until text leaves its box.

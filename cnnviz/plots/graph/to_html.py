@@ -1,4 +1,4 @@
-"""The graph as a page: search, zoom and a panel for each layer; without scripts a picture and a table.
+"""The graph as a page: search, zoom and a panel for each layer; without scripts a figure and a table.
 
 Everything is inside the one file. Names from the net enter as escaped text only, and as JSON in which
 "<" is escaped, so that nothing of a model's file becomes markup or script.

@@ -43,8 +43,8 @@ def svg_element(
 
     Args:
         paint: gives colours as attributes.
-        links: makes boxes links: the key of a box -> the address it leads to. Without it the picture is
-            one image for screen readers and has a painted ground.
+        links: makes boxes links: the key of a box -> the address it leads to. Without it the figure is
+            one image for screen readers, with a background.
         attributes: more attributes for the element.
     """
     width, height = number(scene.width), number(scene.height)

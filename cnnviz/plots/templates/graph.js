@@ -1,5 +1,5 @@
 // Brings the graphs of a page to life: pan, zoom, search, a panel for each layer, and the keyboard.
-// Without it the page is a picture whose boxes lead to the rows of the table.
+// Without it the page is a figure whose boxes lead to the rows of the table.
 "use strict";
 (function () {
   const STEP = 1.25;
@@ -23,7 +23,7 @@
     const rows = Array.from(root.querySelectorAll("tbody tr"));
     const whole = svg.viewBox.baseVal;
     const full = { width: whole.width, height: whole.height };
-    let view = null; // the part of the picture that is seen: x, y, width, height
+    let view = null; // the visible part of the figure: x, y, width, height
     let chosen = null;
     let found = [];
 
@@ -31,15 +31,15 @@
     svg.removeAttribute("width");
     svg.removeAttribute("height");
 
-    // --- what is seen
+    // --- the view
 
     function show(x, y, width) {
       const box = stage.getBoundingClientRect();
-      const least = 60;
-      const most = Math.max(full.width, (full.height * box.width) / box.height) * 1.5;
-      width = Math.min(Math.max(width, least), most);
+      const min = 60;
+      const max = Math.max(full.width, (full.height * box.width) / box.height) * 1.5;
+      width = Math.min(Math.max(width, min), max);
       const height = (width * box.height) / box.width;
-      // Keep some of the picture in sight.
+      // Keep some of the figure visible.
       x = Math.min(Math.max(x, -width * 0.8), full.width - width * 0.2);
       y = Math.min(Math.max(y, -height * 0.8), full.height - height * 0.2);
       view = { x, y, width, height };
@@ -284,9 +284,9 @@
     });
     new ResizeObserver(() => view && show(view.x, view.y, view.width)).observe(stage);
     start();
-    const wanted = decodeURIComponent(location.hash.slice(1));
-    if (nodes.has(wanted)) {
-      choose(wanted, true);
+    const linked = decodeURIComponent(location.hash.slice(1));
+    if (nodes.has(linked)) {
+      choose(linked, true);
       // The browser scrolls to the box itself, which lies in the stage, once it has loaded.
       window.addEventListener("load", () => setTimeout(() => root.scrollIntoView(), 0));
     }
