@@ -145,7 +145,7 @@ state_options = bundle("state", StateOptions, phase_option, level_option, stage_
 
 
 @dataclass(frozen=True)
-class ImageOptions:
+class ImageArguments:
     """How an image becomes a net's input, and what its classes are called, as typed."""
 
     classes: str | None
@@ -177,7 +177,7 @@ class ImageOptions:
 
 image_options = bundle(
     "image",
-    ImageOptions,
+    ImageArguments,
     click.option("--classes", type=FILE, metavar="FILE", help="Class names, one per line."),
     click.option(
         "--mean",

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import click
 
+from cnnviz.api.report import Report
 from cnnviz.errors import escaped
 
 Item = TypeVar("Item")
@@ -63,3 +64,23 @@ def report_skipped(skipped: Sequence[str]) -> None:
         click.echo(f"Skipped: {escaped(reason)}", err=True)
     if len(skipped) > 5:
         click.echo(f"Skipped: {len(skipped) - 5} more.", err=True)
+
+
+class TerminalReport(Report):
+    """Prints results, and on terminals what is being done."""
+
+    def say(self, text: object) -> None:
+        clear()
+        say(text)
+
+    def announce(self, what: str) -> None:
+        announce(what)
+
+    def steps(self, items: Sequence[Item], noun: str) -> Iterator[Item]:
+        return steps(items, noun)
+
+    def bar(self, label: str) -> Callable[[Iterable], Iterable]:
+        return bar(label)
+
+    def skipped(self, reasons: Sequence[str]) -> None:
+        report_skipped(reasons)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from cnnviz.cli._options import (
     FILE,
-    ImageOptions,
+    ImageArguments,
     bundle,
     device_option,
     dpi_option,
@@ -18,10 +17,7 @@ from cnnviz.cli._options import (
     model_argument,
     style_option,
 )
-from cnnviz.cli._progress import announce, bar, clear, report_skipped, say, steps
-
-if TYPE_CHECKING:
-    from cnnviz.api.feature_files import FeatureWriter
+from cnnviz.cli._progress import TerminalReport
 
 SECTION = "Look"
 
@@ -92,14 +88,12 @@ map_options = bundle(
 )
 @click.option(
     "--maximize",
-    "maximized",
     multiple=True,
     metavar="N|LAYER[:CHANNEL]",
     help="Also make an input that maximizes class N, a channel, or the channels of a layer; may be repeated.",
 )
 @click.option(
     "--top-images",
-    "ranked",
     multiple=True,
     metavar="LAYER",
     help="Also show the patches of the images that activate the channels of a layer most; may be repeated.",
@@ -123,10 +117,8 @@ def command(
     images: tuple[str, ...],
     out: str,
     methods: tuple[str, ...],
-    ranked: tuple[str, ...],
-    maximized: tuple[str, ...],
     maps: MapOptions,
-    image: ImageOptions,
+    image: ImageArguments,
     device: str | None,
     **options,
 ) -> None:
@@ -144,53 +136,21 @@ def command(
     """
     if options["target"] is not None and not methods:
         raise click.UsageError("--class selects what --attribution explains; give --attribution too.")
-    from cnnviz.analysis.preprocessing import find_pictures
-    from cnnviz.api.feature_files import FeatureWriter
+    from cnnviz.analysis.image_options import ImageOptions
+    from cnnviz.api.feature_files import FeatureFiles, write_features
     from cnnviz.engine.device import get_device
     from cnnviz.formats.nets import open_net
+    from cnnviz.plots.features.maps import FeatureOptions
 
-    options["layers"] = options["layers"] or None
-    definition, found = open_net(model), find_pictures(images)
-    writer = FeatureWriter(
+    chosen = METHODS if "all" in methods else methods
+    files = FeatureFiles(Path(out), maps=FeatureOptions(**asdict(maps)), methods=chosen, **options)
+    definition = open_net(model)
+    write_features(
         definition,
         weights,
-        Path(out),
+        images,
+        files,
+        ImageOptions(**image.keywords(definition)),
         device=get_device(device),
-        methods=METHODS if "all" in methods else list(methods),
-        figure_options=asdict(maps),
-        **image.keywords(definition),
-        **options,
+        report=TerminalReport(),
     )
-    writer.check(ranked, maximized)
-    paths = _write_each(writer, found, images)
-    for layer in ranked:
-        say(writer.write_top_images(layer, paths, bar(f"images for {layer}")))
-    for target in maximized:
-        say(writer.write_maximized(target, bar(f"inputs for {target}")))
-
-
-def _write_each(writer: FeatureWriter, paths: list[str], asked: tuple[str, ...]) -> list[str]:
-    """Writes the figures of each image and returns those that could be read.
-
-    Raises FileError for one of ``asked``, which is no folder, that cannot be read, or if none can.
-    """
-    from cnnviz.analysis.preprocessing import load_input
-    from cnnviz.errors import FileError
-
-    written, skipped = [], []
-    for path in steps(paths, "images"):
-        try:
-            image = load_input(path)
-        except FileError as error:
-            if path in asked:
-                raise
-            skipped.append(str(error))
-            continue
-        result = writer.write(path, image, announce)
-        clear()
-        say(f"{path}: {result.summary()}")
-        written.append(path)
-    report_skipped(skipped)
-    if not written:
-        raise FileError(f"{', '.join(asked)}: holds no image that can be read.")
-    return written

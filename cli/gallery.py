@@ -6,7 +6,7 @@ import click
 
 from cnnviz.cli._options import (
     FILE,
-    ImageOptions,
+    ImageArguments,
     argument_or_flag,
     device_option,
     given_once,
@@ -42,7 +42,7 @@ def command(
     images: tuple[str, ...],
     logs: tuple[str, ...],
     index: str | None,
-    image: ImageOptions,
+    image: ImageArguments,
     device: str | None,
 ) -> None:
     """Write one HTML page about a net and its training.

@@ -31,7 +31,7 @@ _PUBLIC = {
     "read_log": "cnnviz.formats.training_log",
     "draw_net": "cnnviz.api.graph",
     "plot_weights": "cnnviz.api.weights",
-    "plot_features": "cnnviz.plots.features.maps",
+    "plot_features": "cnnviz.api.features",
     "plot_training_log": "cnnviz.api.training",
     "build_gallery": "cnnviz.gallery.page",
     "CnnvizError": "cnnviz.errors",

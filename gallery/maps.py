@@ -11,10 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnviz.analysis.attribution import attribute
 from cnnviz.analysis.detections import Detections
-from cnnviz.analysis.features import FeatureMaps, ImageFeatures, Inspector
-from cnnviz.errors import CnnvizError
+from cnnviz.analysis.features import FeatureMaps, ImageFeatures
 from cnnviz.gallery.html import Anchors, counted, legend, links, photo, picture
 from cnnviz.plots.common.html import escape
 from cnnviz.plots.common.mosaic import (
@@ -31,7 +29,6 @@ from cnnviz.plots.features.attributions import METHOD_TITLES, attribution_overla
 from cnnviz.plots.features.maps import prediction_bars
 from cnnviz.plots.features.rows import layer_facts, strongest_unit
 
-ATTRIBUTIONS = ("saliency", "gradcam", "occlusion", "integrated")
 MOST_NUMBERS = 6_000_000  # in all mosaics of a page
 LARGEST_SIDE = 64  # dots of a map's longer side; larger maps are averaged
 LEAST_MAPS, MOST_MAPS = 8, 64  # of a layer
@@ -62,7 +59,7 @@ class MapSection:
     """The section of feature maps: the images with what is found in them, then layer by layer.
 
     Args:
-        names: of the images; they are looked at one after the other, and only pictures are kept.
+        names: of the images, which are added one after the other; only their markup is kept.
         anchors: of the page.
     """
 
@@ -71,10 +68,10 @@ class MapSection:
         self.layers: dict[str, _Layer] = {}
         self.heads: list[str] = []
 
-    def add(self, inspector: Inspector, features: ImageFeatures) -> None:
-        """Takes what ``inspector``, which has just looked at the next image, found."""
+    def add(self, features: ImageFeatures) -> None:
+        """Takes the features of the next image."""
         number = len(self.heads)
-        self.heads.append(self._head(inspector, features, number))
+        self.heads.append(self._head(features, number))
         limit = _map_limit(features.maps, len(self.names))
         for maps in features.maps:
             layer = self.layers.setdefault(maps.layer, _Layer(maps.layer, maps.layer.split(" + ")))
@@ -114,7 +111,7 @@ class MapSection:
             f"<span>all</span></label>{choices}</fieldset>"
         )
 
-    def _head(self, inspector: Inspector, features: ImageFeatures, number: int) -> str:
+    def _head(self, features: ImageFeatures, number: int) -> str:
         """What is found in one image."""
         name = Path(features.path).name
         height, width = features.seen.shape[:2]
@@ -125,7 +122,7 @@ class MapSection:
             f'<small>{escape(_best(features))}</small></h3><div class="body"><div class="head">'
             f'<div class="seen big seen-{number}" role="img" aria-label="{escape(alt)}" '
             f'style="aspect-ratio:{width}/{height}">{_boxes(features)}</div>'
-            f"{_findings(features)}</div>{_attributions(inspector, features)}</div></article>\n"
+            f"{_findings(features)}</div>{_attributions(features)}</div></article>\n"
         )
 
     def _layer(self, layer: _Layer, elsewhere: Links) -> str:
@@ -220,19 +217,11 @@ def _box_color(number: int, detections: Detections) -> str:
     return SERIES[classes.index(detections.found[number].target) % len(SERIES)]
 
 
-def _attributions(inspector: Inspector, features: ImageFeatures) -> str:
-    if not features.predictions:
-        return ""
-    found = []
-    for method in ATTRIBUTIONS:
-        try:
-            found.append(attribute(inspector, method))
-        except CnnvizError:  # such as Grad-CAM of a net without convolutions
-            continue
-    if not found:
+def _attributions(features: ImageFeatures) -> str:
+    if not features.attributions:
         return ""
     figures = ""
-    for attribution in found:
+    for attribution in features.attributions:
         scale, pixels = attribution_overlay(attribution, features.seen, _THEME)
         title = METHOD_TITLES[attribution.method]
         place = _place(attribution.values)
@@ -242,7 +231,7 @@ def _attributions(inspector: Inspector, features: ImageFeatures) -> str:
             f'width="{pixels.shape[1]}" height="{pixels.shape[0]}"><figcaption>{escape(title)}'
             f"<small>{signs}; strongest {number_label(scale.high)}</small></figcaption></figure>"
         )
-    heading = escape(attribution_title(found))
+    heading = escape(attribution_title(features.attributions))
     return f'<section class="layer"><h4>{heading}</h4><div class="attributions">{figures}</div></section>\n'
 
 

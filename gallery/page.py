@@ -10,8 +10,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from cnnviz.analysis.image_options import ClassNames, ImageOptions
 from cnnviz.analysis.inputs import Value
-from cnnviz.analysis.preprocessing import Preprocessing, find_pictures
+from cnnviz.analysis.preprocessing import Preprocessing, find_images
+from cnnviz.api.features import inspect_images
 from cnnviz.api.graph import graph_picture
 from cnnviz.api.training import as_logs
 from cnnviz.engine.device import Device
@@ -28,6 +30,7 @@ from cnnviz.plots.graph.options import GraphOptions
 from cnnviz.plots.graph.to_html import graph_css, graph_script
 
 MOST_IMAGES = 8
+ATTRIBUTIONS = ("saliency", "gradcam", "occlusion", "integrated")
 
 
 def build_gallery(
@@ -38,7 +41,7 @@ def build_gallery(
     path: str | os.PathLike | None = None,
     *,
     preprocessing: Preprocessing | None = None,
-    class_names: str | os.PathLike | Sequence[str] | None = None,
+    class_names: ClassNames | None = None,
     size: tuple[int, int] | None = None,
     inputs: Mapping[str, Value] | None = None,
     level: int = 0,
@@ -55,7 +58,9 @@ def build_gallery(
             attributions of the first MOST_IMAGES. This part alone needs an OpenCL device.
         logs: training logs, or one: adds the charts.
         path: the .html file to write.
-        preprocessing, class_names, size, inputs, level, stages, device: see Inspector.
+        preprocessing, class_names, size, inputs, level, stages: see ImageOptions; the preprocessing
+            defaults to that of the net's data layer.
+        device: what to run on.
         progress: called with what is being done.
 
     Raises:
@@ -71,7 +76,7 @@ def build_gallery(
         require_folder_of(path)
         if Path(path).suffix.lower() not in (".html", ".htm"):
             raise FileError(f"{path}: the output must be an .html file.")
-    found = find_pictures(images)
+    found = find_images(images)
     stored = read_weights(weights) if weights is not None else None
     read = as_logs(logs) if logs else []
     progress = progress or (lambda what: None)
@@ -84,13 +89,17 @@ def build_gallery(
         omitted=max(len(found) - MOST_IMAGES, 0),
         logs=read,
         picture=graph_picture(definition, GraphOptions(level=level, stages=stages), stored),
-        preprocessing=preprocessing,
-        class_names=class_names,
-        size=size,
-        inputs=inputs,
+        features=inspect_images(
+            definition,
+            str(weights or ""),
+            found[:MOST_IMAGES],
+            ImageOptions(preprocessing, class_names, size, inputs, level, stages),
+            methods=ATTRIBUTIONS,
+            device=device,
+            announce=progress,
+        ),
         level=level,
         stages=stages,
-        device=device,
         progress=progress,
     )
     html = _page(material)

@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnviz.analysis.inputs import Value
-from cnnviz.analysis.preprocessing import Preprocessing
-from cnnviz.engine.device import Device
+from cnnviz.analysis.features import ImageFeatures
 from cnnviz.formats.caffemodel import Weights
 from cnnviz.formats.log_curves import TrainingLog
 from cnnviz.formats.prototxt import NetDefinition
@@ -32,7 +30,7 @@ class Material:
 
     Attributes:
         images: paths of those that are shown; omitted: how many more were given.
-        preprocessing ... device: of the net that looks at the images, see Inspector.
+        features: what the net makes of each image, one after the other; it runs as they are taken.
         progress: called with what is being done.
     """
 
@@ -43,13 +41,9 @@ class Material:
     omitted: int
     logs: list[TrainingLog]
     picture: GraphPicture
-    preprocessing: Preprocessing | None
-    class_names: str | Sequence[str] | None
-    size: tuple[int, int] | None
-    inputs: Mapping[str, Value] | None
+    features: Iterable[ImageFeatures]
     level: int
     stages: Sequence[str]
-    device: Device | None
     progress: Callable[[str], None]
 
 

@@ -17,13 +17,13 @@ _CURVE_HEIGHT, _WIDEST = 48, 600  # pixels
 
 @dataclass(frozen=True)
 class InputArray:
-    """Numbers for an input, of any number of axes; no mean and no scale is applied to them."""
+    """Values for an input, with any number of axes; no mean and no scale is applied to them."""
 
     values: np.ndarray
 
     def shape_like(self, shape: Shape) -> Shape | None:
-        """Returns the shape of an input for one item of this array: that of ``shape`` in number of axes and
-        in channels, with this array's sides behind them; None if there is none."""
+        """Returns the shape of an input for one item of this array: the batch size and channels of
+        ``shape``, followed by this array's sides; None if the axes or channels differ."""
         own = self.values.shape
         if self._fits(shape):
             return shape
@@ -40,7 +40,7 @@ class InputArray:
         return sides in (_without_ones(shape), _without_ones(shape[1:]))
 
     def fitted(self, shape: Shape, name: str) -> np.ndarray:
-        """Returns the values in the shape of input ``name``; axes of 1 may be missing or too many.
+        """Returns the values in the shape of input ``name``; axes of 1 may be missing or additional.
 
         Raises CnnvizError if they do not fit.
         """
@@ -70,11 +70,11 @@ def read_array(path: str) -> InputArray:
     return InputArray(to_float32(read_npy(path)))
 
 
-def picture_of(item: np.ndarray, channel_order: str) -> np.ndarray:
-    """Returns a picture of one item, uint8 (H, W) or (H, W, 3), from its smallest value to its largest.
+def image_of(item: np.ndarray, channel_order: str) -> np.ndarray:
+    """Returns an image of one item, uint8 (H, W) or (H, W, 3), from its smallest value to its largest.
 
-    Of volumes (C, D, H, W) the slice in the middle, of other numbers of channels than 3 their mean;
-    signals (C, L) are curves, of more than a few channels rows of grey.
+    Volumes (C, D, H, W) show the slice in the middle, and numbers of channels other than 3 their mean;
+    signals (C, L) are curves, or rows of grey for more than a few channels.
     """
     item = np.nan_to_num(item.astype(np.float64), posinf=0, neginf=0)
     while item.ndim > 3:

@@ -1,9 +1,9 @@
-"""What a detector finds: the rows of DetectionOutput or of YOLO's layers as boxes on the image."""
+"""The objects that a detector finds: the rows of DetectionOutput or of YOLO's layers as boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,10 +15,10 @@ _OUTPUTS = {
     "YoloDetectionOutput": "yolo_detection_output_param",
     "Yolov3DetectionOutput": "yolov3_detection_output_param",
 }
-THRESHOLD = 0.3  # of scores worth showing, where the net's visualize_threshold says nothing
+THRESHOLD = 0.3  # of scores worth showing, where the net has no visualize_threshold
 
 
-@dataclass
+@dataclass(frozen=True)
 class Detection:
     """One object found.
 
@@ -34,20 +34,20 @@ class Detection:
     box: tuple[float, float, float, float]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Detections:
-    """All objects whose score reaches ``threshold``, the surest first.
+    """All objects whose score reaches ``threshold``, the highest score first.
 
     Attributes:
-        below: how many more boxes the net gave.
+        below: how many boxes with lower scores the net gave.
     """
 
     threshold: float
-    found: list[Detection] = field(default_factory=list)
+    found: tuple[Detection, ...] = ()
     below: int = 0
 
 
-def detections(
+def find_detections(
     net: Net, size: tuple[int, int], class_name: Callable[[int], str], names: int = 0
 ) -> Detections | None:
     """Returns what the last layer that lists boxes found in the net's first image; None if it has none.
@@ -65,17 +65,17 @@ def detections(
     options = getattr(node.param, _OUTPUTS[node.type])
     yolo = node.type != "DetectionOutput"
     given = not yolo and options.HasField("visualize_threshold")
-    result = Detections(options.visualize_threshold if given else THRESHOLD)
+    threshold = options.visualize_threshold if given else THRESHOLD
     first = 1 if yolo and names == options.num_classes else 0
     rows = net.blobs[node.tops[0]].read_data().reshape(-1, 7)
     rows = rows[(rows[:, 0] == 0) & (rows[:, 1] >= 0) & np.isfinite(rows).all(axis=1)]
     corners = np.clip(rows[:, 3:], 0, 1)
-    rows = rows[(corners[:, 2:] > corners[:, :2]).all(axis=1)]  # what lies outside the image is no finding
-    sure = rows[rows[:, 2] >= result.threshold]
-    result.below = len(rows) - len(sure)
+    rows = rows[(corners[:, 2:] > corners[:, :2]).all(axis=1)]  # boxes outside the image are not objects
+    sure = rows[rows[:, 2] >= threshold]
+    found = []
     for row in sure[np.argsort(-sure[:, 2], kind="stable")]:
         left, top, right, bottom = (float(share) for share in np.clip(row[3:], 0, 1))
         box = left * size[1], top * size[0], right * size[1], bottom * size[0]
         target = int(row[1])
-        result.found.append(Detection(target, class_name(target - first), float(row[2]), box))
-    return result
+        found.append(Detection(target, class_name(target - first), float(row[2]), box))
+    return Detections(threshold, tuple(found), len(rows) - len(sure))

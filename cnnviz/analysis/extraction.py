@@ -107,7 +107,7 @@ def extract_features(
 
     Raises:
         NetError: unknown blob, or a net without a data layer.
-        CnnvizError: as many targets as blobs are wanted.
+        CnnvizError: not one target for each blob.
         FileError: a target cannot be written, or is a database that exists.
     """
     if len(blobs) != len(targets):
@@ -119,7 +119,7 @@ def extract_features(
     if net.inputs:
         raise NetError(
             f"{net.graph.path}: nothing feeds the inputs {', '.join(net.inputs)}; give the net with its data "
-            "layer, or use `cnnviz features --npy` for pictures."
+            "layer, or use `cnnviz features --npy` for images."
         )
     net = _running(net, blobs)
     count = 0

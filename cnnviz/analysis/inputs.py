@@ -1,4 +1,4 @@
-"""What a net's inputs beside the image are fed with: what is given, what their use tells, else zeros."""
+"""Values for a net's other inputs than the image: those given, those known from their use, or zeros."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from cnnviz.analysis.preprocessing import Preprocessing, is_array, is_picture, load_picture
+from cnnviz.analysis.preprocessing import Preprocessing, is_array_file, is_image_file, read_image
 from cnnviz.analysis.sequences import continuations
 from cnnviz.engine.graph import Graph
 from cnnviz.engine.graph_layer import GraphLayer
@@ -27,16 +27,16 @@ def feed_inputs(
 ) -> list[str]:
     """Fills all inputs but the image's.
 
-    An input that tells recurrent layers where sequences begin (their second bottom, also behind Split,
+    An input that marks for recurrent layers where sequences begin (their second bottom, also before Split,
     Reshape, Flatten, Squeeze and Permute) is 0 at the first step and 1 after; the third bottom of a
     Python layer of proposals is (height, width, scale 1) of the image; everything else is 0.
 
     Args:
         net: its input blobs are written.
-        image: the input that takes the picture.
+        image: the input that takes the image.
         given: values by name instead: arrays of the input's shape or size, one number for all, or the path
-            of a picture, such as the second of a pair.
-        preprocessing: of such pictures.
+            of an image, such as the second of a pair.
+        preprocessing: of such images.
 
     Returns:
         What was fed, in words: "cont: 0 at the first step, 1 after (for lstm1)".
@@ -56,7 +56,7 @@ def feed_inputs(
             )
     known = _known_uses(net.graph, net.blobs[image].shape)
     read = {bottom for node in net.graph.layers for bottom in node.bottoms}
-    told = []
+    fed = []
     for name in others:
         blob = net.blobs[name]
         values, words = known.get(name, (np.zeros(blob.shape, np.float32), "zeros"))
@@ -67,8 +67,8 @@ def feed_inputs(
             )
         blob.data[...] = values
         if name in read:
-            told.append(f"{name}: {words}")
-    return told
+            fed.append(f"{name}: {words}")
+    return fed
 
 
 def _known_uses(graph: Graph, image: tuple[int, ...]) -> dict[str, tuple[np.ndarray, str]]:
@@ -99,7 +99,7 @@ def _given(value: Value, shape: tuple[int, ...], name: str, preprocessing: Prepr
         return _fitted(value, shape, name)
     if len(shape) != 4 or shape[1] not in (1, 3):
         raise CnnvizError(f"Input {name!r} of shape {shape} takes no image ({value}); give numbers or .npy.")
-    return preprocessing.prepare(load_picture(value), (shape[1], shape[2], shape[3]))[0]
+    return preprocessing.prepare(read_image(value), (shape[1], shape[2], shape[3]))[0]
 
 
 def _fitted(value: np.ndarray | float, shape: tuple[int, ...], name: str) -> np.ndarray:
@@ -127,9 +127,9 @@ def _parsed(text: str) -> tuple[str, Value]:
     try:
         numbers = [float(part) for part in value.split(",")]
     except ValueError:
-        if is_picture(value):
+        if is_image_file(value):
             return name, value
-        if not is_array(value) and not os.path.exists(value):
+        if not is_array_file(value) and not os.path.exists(value):
             raise CnnvizError(f"--input {text}: {value!r} is neither a number nor an .npy file.") from None
         return name, to_float32(read_npy(value))
     return name, np.array(numbers[0] if len(numbers) == 1 else numbers, np.float32)

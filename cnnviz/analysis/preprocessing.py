@@ -1,4 +1,4 @@
-"""From a picture to the numbers that a net expects: size, channel order, mean and scale."""
+"""From an image to the values that a net expects: size, channel order, mean and scale."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.formats.schema import LayerParameter, Phase
 
 GREY = (0.299, 0.587, 0.114)
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
+_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
 
 log = logging.getLogger("cnnviz")
 
@@ -31,9 +31,9 @@ class Preprocessing:
 
     Attributes:
         mean: per channel (C,), per pixel (C, H, W) in the blob's channel order, or None.
-        scale: factor after the mean is taken away; default 1.
+        scale: factor after the mean is subtracted; default 1.
         channel_order: "bgr" (Caffe's habit) or "rgb".
-        fit: "crop" keeps the picture's proportions and cuts the middle, "stretch" uses all of it.
+        fit: "crop" keeps the image's proportions and crops the center, "stretch" resizes the whole image.
     """
 
     mean: np.ndarray | None = None
@@ -47,22 +47,22 @@ class Preprocessing:
         return self.mean is None and self.scale == 1
 
     def prepare(self, image: np.ndarray, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """Fits a picture into a blob.
+        """Fits an image into a blob.
 
         Args:
             image: (H, W) or (H, W, 3) in RGB, 0 to 255.
             shape: (C, H, W) of the blob; C is 1 or 3.
 
         Returns:
-            The values (C, H, W) in float32, and the picture as it was seen: (H, W) or (H, W, 3), uint8.
+            The values (C, H, W) in float32, and the image as the net sees it: (H, W) or (H, W, 3), uint8.
 
         Raises:
-            CnnvizError: the blob takes no picture, or the mean does not fit.
+            CnnvizError: the blob takes no image, or the mean does not fit.
         """
         channels, height, width = shape
         if channels not in (1, 3):
             raise CnnvizError(
-                f"The net's input has {channels} channels; a picture has 1 or 3. "
+                f"The net's input has {channels} channels; an image has 1 or 3. "
                 "Give an .npy array with all channels instead."
             )
         seen = self._fit(_with_channels(image, channels), height, width)
@@ -94,7 +94,7 @@ class Preprocessing:
             return mean[:, top : top + shape[1], left : left + shape[2]]
         raise CnnvizError(
             f"A mean of shape {mean.shape} does not fit an input of {shape}; give one number for each of its "
-            f"{shape[0]} channels, one for all, or a picture of so many channels."
+            f"{shape[0]} channels, one for all, or a mean image with as many channels."
         )
 
 
@@ -123,7 +123,8 @@ def preprocessing_of(definition: NetDefinition) -> Preprocessing:
 
 
 def training_net(path: str | None, definition: NetDefinition) -> NetDefinition:
-    """Returns the net whose data layer tells mean and scale: the one in ``path``, else ``definition``.
+    """Returns the net whose data layer gives mean and scale: the one in ``path``, otherwise
+    ``definition``.
 
     Raises CnnvizError if the net in ``path`` has no data layer.
     """
@@ -132,7 +133,7 @@ def training_net(path: str | None, definition: NetDefinition) -> NetDefinition:
     trained = open_net(path)
     if not any(layer.HasField("transform_param") or "Data" in layer.type for layer in trained.proto.layer):
         raise CnnvizError(
-            f"{path}: has no data layer that tells mean and scale; give the prototxt for training, "
+            f"{path}: has no data layer that gives mean and scale; give the prototxt for training, "
             "or --mean and --scale."
         )
     return trained
@@ -171,7 +172,7 @@ def preprocessing_from_options(
     if scale is not None:
         if not (math.isfinite(scale) and scale):
             raise CnnvizError(
-                f"--scale {scale:g} leaves nothing of the picture; give a factor such as 0.0078125."
+                f"--scale {scale:g} leaves nothing of the image; give a factor such as 0.0078125."
             )
         result = replace(result, scale=scale)
     return replace(result, channel_order="rgb" if rgb else "bgr", fit="stretch" if stretch else "crop")
@@ -206,10 +207,10 @@ def parse_size(text: str) -> tuple[int, int]:
     raise CnnvizError(f"A size is HEIGHT,WIDTH in pixels, such as 227,227, not {text!r}.")
 
 
-def find_pictures(paths: Sequence[str | os.PathLike]) -> list[str]:
-    """Returns the files among ``paths`` and, of folders among them, all pictures in order of name.
+def find_images(paths: Sequence[str | os.PathLike]) -> list[str]:
+    """Returns the files among ``paths`` and, of folders among them, all images in order of name.
 
-    Raises FileError if one of them is not there, or a folder holds no picture or cannot be read.
+    Raises FileError if one of them is not there, or a folder holds no image or cannot be read.
     """
     found: list[str] = []
     for path in [os.fspath(path) for path in paths]:
@@ -222,36 +223,36 @@ def find_pictures(paths: Sequence[str | os.PathLike]) -> list[str]:
             names = sorted(os.listdir(path))
         except OSError as error:
             raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.") from None
-        pictures = [os.path.join(path, name) for name in names if is_picture(name)]
-        pictures = pictures or [os.path.join(path, name) for name in names if is_array(name)]
-        if not pictures:
-            raise FileError(f"{path}: holds no picture ({', '.join(_PICTURES)}).")
-        found += pictures
+        images = [os.path.join(path, name) for name in names if is_image_file(name)]
+        images = images or [os.path.join(path, name) for name in names if is_array_file(name)]
+        if not images:
+            raise FileError(f"{path}: holds no image ({', '.join(_IMAGES)}).")
+        found += images
     return found
 
 
 def load_input(path: str | os.PathLike) -> np.ndarray | InputArray:
-    """Returns a picture as ``load_picture``, or the array of an .npy file.
+    """Returns an image as ``read_image``, or the array of an .npy file.
 
     Raises FileError if it is neither.
     """
-    return read_array(os.fspath(path)) if is_array(path) else load_picture(path)
+    return read_array(os.fspath(path)) if is_array_file(path) else read_image(path)
 
 
-def is_picture(path: str | os.PathLike) -> bool:
-    """Whether a file is a picture by its name."""
-    return os.fspath(path).lower().endswith(_PICTURES)
+def is_image_file(path: str | os.PathLike) -> bool:
+    """Whether a file is an image by its name."""
+    return os.fspath(path).lower().endswith(_IMAGES)
 
 
-def is_array(path: str | os.PathLike) -> bool:
+def is_array_file(path: str | os.PathLike) -> bool:
     """Whether a file is an array by its name."""
     return os.fspath(path).lower().endswith(".npy")
 
 
-def load_picture(path: str | os.PathLike) -> np.ndarray:
-    """Returns a picture as (H, W) or (H, W, 3), RGB, without transparency.
+def read_image(path: str | os.PathLike) -> np.ndarray:
+    """Returns an image as (H, W) or (H, W, 3), RGB, without transparency.
 
-    Raises FileError if it is none.
+    Raises FileError if it is not an image.
     """
     image = load_image(path, None)
     return image[..., :3] if image.ndim == 3 else image

@@ -1,4 +1,4 @@
-"""The pictures of a folder that excite the channels of a layer most."""
+"""The images that activate the channels of a layer most."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.analysis.features import Inspector
+from cnnviz.analysis.inspector import Inspector
 from cnnviz.analysis.preprocessing import load_input
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.images import resize_image
 
 PATCH = 64  # pixels of a crop's side
-_OUTSIDE = 127  # grey of what a field holds of the padding
+_OUTSIDE = 127  # grey where a receptive field reaches into the padding
 
 
-@dataclass
+@dataclass(frozen=True)
 class Patch:
-    """What excites a channel.
+    """The part of an image that activates a channel.
 
     Attributes:
-        value: the channel's largest activation on the picture.
-        path: the picture.
+        value: the channel's largest activation on the image.
+        path: the image's file.
         unit: (row, column) of the map, (0, 0) for fully connected layers.
-        pixels: what the unit sees, uint8 (PATCH, PATCH, 3), as the net saw it.
+        pixels: its receptive field, uint8 (PATCH, PATCH, 3), as the net saw it.
     """
 
     value: float
@@ -33,14 +33,14 @@ class Patch:
     pixels: np.ndarray
 
 
-@dataclass
+@dataclass(frozen=True)
 class TopImages:
     """The best patches of each channel.
 
     Attributes:
-        layer: its name; size: (rows, columns) of pixels that a unit sees, or None for all of the picture.
-        channels: their numbers; patches: for each the best, greatest first; total: channels there are.
-        images: how many pictures were looked at.
+        layer: its name; size: (rows, columns) of a unit's receptive field, or None for the whole image.
+        channels: their numbers; patches: for each the best, greatest first; total: channels of the layer.
+        images: how many images were compared.
     """
 
     layer: str
@@ -60,19 +60,19 @@ def top_images(
     most: int = 32,
     track: Callable[[Iterable[str]], Iterable[str]] = iter,
 ) -> TopImages:
-    """Finds the ``count`` pictures that excite each channel most, one patch of each picture.
+    """Finds the ``count`` images that activate each channel most, one patch of each image.
 
-    Pictures are read one at a time, twice: once to compare, once (the winners) to cut out.
+    Images are read one at a time, twice: once to compare, once (the winners) to cut out.
 
     Args:
         inspector: the net.
         layer: its name.
         paths: files.
         channels: default: the first ``most``.
-        track: wraps the pictures to show progress.
+        track: wraps the images to show progress.
 
     Raises:
-        NetError: unknown layer. CnnvizError: a channel that the layer lacks. FileError: no picture.
+        NetError: unknown layer. CnnvizError: a channel that the layer lacks. FileError: not an image.
     """
     last = inspector.net.layer_index(layer)
     field = inspector.fields[last]
@@ -83,7 +83,7 @@ def top_images(
     for path in track(paths):
         inspector.show(load_input(path))
         inspector.net.run_forward(0, last)
-        values = inspector.by_item(blob, inspector.net.blobs[blob].read_data())[0]
+        values = inspector.reader.by_item(blob, inspector.net.blobs[blob].read_data())[0]
         maps = values.reshape(len(values), -1)
         if not best:
             total = len(maps)
@@ -110,13 +110,13 @@ def _checked(channels: Sequence[int] | None, total: int, layer: str, most: int) 
 
 
 def _cut_out(inspector: Inspector, best, field) -> list[list[Patch]]:
-    """Reads every winner once more and cuts out what its units see."""
-    wanted: dict[str, list[tuple[int, int]]] = {}
+    """Reads every winner once more and cuts out the receptive fields of its units."""
+    places_of: dict[str, list[tuple[int, int]]] = {}
     for row, ranking in enumerate(best):
         for column, (_, path, _) in enumerate(ranking):
-            wanted.setdefault(path, []).append((row, column))
+            places_of.setdefault(path, []).append((row, column))
     found: dict[tuple[int, int], Patch] = {}
-    for path, places in wanted.items():
+    for path, places in places_of.items():
         seen = inspector.show(load_input(path))
         for row, column in places:
             value, _, unit = best[row][column]
@@ -126,15 +126,15 @@ def _cut_out(inspector: Inspector, best, field) -> list[list[Patch]]:
 
 
 def _crop(seen: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """The box of a picture, PATCH pixels high and wide; what lies outside the picture is grey."""
+    """A box of an image, PATCH pixels high and wide; what lies outside the image is grey."""
     top, left, bottom, right = (int(np.floor(v + 0.5)) for v in box)
     height, width = seen.shape[:2]
-    picture = seen if seen.ndim == 3 else np.repeat(seen[..., None], 3, axis=2)
-    # A field may be far larger than the picture: only a margin of the picture's own size is kept.
+    image = seen if seen.ndim == 3 else np.repeat(seen[..., None], 3, axis=2)
+    # A field may be far larger than the image: only a margin of the image's own size is kept.
     top, left = max(top, -height), max(left, -width)
     bottom, right = min(bottom, 2 * height), min(right, 2 * width)
     patch = np.full((bottom - top, right - left, 3), _OUTSIDE, np.uint8)
-    inner = picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    inner = image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
     patch[max(-top, 0) :, max(-left, 0) :][: inner.shape[0], : inner.shape[1]] = inner
     if max(patch.shape[:2]) < PATCH // 2:  # few pixels stay sharp squares
         zoom = PATCH // max(patch.shape[:2])

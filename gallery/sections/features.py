@@ -1,12 +1,10 @@
-"""The page's section of feature maps: the net looks at each image."""
+"""The page's section of feature maps: what the net makes of each image."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from cnnviz.analysis.features import Inspector
-from cnnviz.analysis.preprocessing import load_input, preprocessing_of
 from cnnviz.gallery.html import Anchors
 from cnnviz.gallery.maps import MapSection
 from cnnviz.gallery.section import Links, Material, Section
@@ -20,21 +18,8 @@ class FeatureSection(Section):
     def __init__(self, material: Material, anchors: Anchors) -> None:
         self.shown, self.omitted = len(material.images), material.omitted
         self.maps = MapSection([Path(path).name for path in material.images], anchors)
-        inspector = Inspector(
-            material.definition,
-            material.weights_path,
-            material.preprocessing or preprocessing_of(material.definition),
-            material.class_names,
-            material.size,
-            material.device,
-            gradients=True,
-            inputs=material.inputs,
-            level=material.level,
-            stages=material.stages,
-        )
-        for path in material.images:
-            material.progress(f"feature maps of {Path(path).name}")
-            self.maps.add(inspector, inspector.run(load_input(path), path))
+        for features in material.features:
+            self.maps.add(features)
 
     @staticmethod
     def has(material: Material) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import cnnviz
-from cnnviz.analysis.arrays import InputArray, picture_of
+from cnnviz.analysis.arrays import InputArray, image_of
 from cnnviz.analysis.attribution import attribute
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError
@@ -62,15 +62,15 @@ def test_what_does_not_fit_is_one_sentence(tmp_path):
 
 
 def test_figures_of_arrays():
-    assert picture_of(np.arange(8.0).reshape(2, 2, 2), "bgr").tolist() == [[0, 85], [170, 255]]
+    assert image_of(np.arange(8.0).reshape(2, 2, 2), "bgr").tolist() == [[0, 85], [170, 255]]
     volume = np.zeros((1, 3, 2, 2))
     volume[0, 1] = [[1, 2], [3, 4]]
-    assert picture_of(volume, "bgr").tolist() == [[0, 85], [170, 255]]
+    assert image_of(volume, "bgr").tolist() == [[0, 85], [170, 255]]
     colors = np.stack([np.full((1, 2), k) for k in (0.0, 1.0, 2.0)])
-    assert picture_of(colors, "bgr")[0, 0].tolist() == [255, 128, 0]
-    curve = picture_of(np.array([[0.0, 1.0]]), "bgr")
+    assert image_of(colors, "bgr")[0, 0].tolist() == [255, 128, 0]
+    curve = image_of(np.array([[0.0, 1.0]]), "bgr")
     assert curve[-1, 0] == 255 and curve[0, 0] == 0 and curve[0, -1] == 255
-    assert picture_of(np.full((1, 5), np.nan), "bgr").shape[0] == 48
+    assert image_of(np.full((1, 5), np.nan), "bgr").shape[0] == 48
 
 
 @pytest.fixture

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from cnnviz.analysis import attribution
-from cnnviz.analysis.attribution import METHODS, attribute, input_gradient, maximize_activation, score_blob
-from cnnviz.analysis.features import Inspector
+from cnnviz.analysis.attribution import METHODS, attribute
+from cnnviz.analysis.gradients import input_gradient, score_blob
+from cnnviz.analysis.image_options import ImageOptions
+from cnnviz.analysis.inspector import Inspector
+from cnnviz.analysis.maximization import Ascent, maximize_activation
 from cnnviz.analysis.preprocessing import preprocessing_of
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.images import load_image
@@ -18,7 +21,9 @@ from cnnviz.formats.prototxt import read_net
 def inspector(demo):
     folder, result = demo
     definition = read_net(folder / "lenet_train_test.prototxt")
-    inspector = Inspector(definition, result.weights, preprocessing_of(definition), gradients=True)
+    inspector = Inspector(
+        definition, result.weights, ImageOptions(preprocessing_of(definition)), gradients=True
+    )
     inspector.show(load_image(folder / "digits" / "digit_3.png", None))
     inspector.net.run_forward()
     return inspector
@@ -73,7 +78,7 @@ def test_occlusion_is_a_masked_forward(inspector):
 @pytest.mark.parametrize("method", ["occlusion", "integrated"])
 def test_batches_change_nothing(inspector, method, monkeypatch):
     together = attribute(inspector, method, 3).values
-    monkeypatch.setattr(Inspector, "most_at_once", lambda self: 1)
+    monkeypatch.setattr("cnnviz.analysis.image_input._BATCH_VALUES", 1)
     alone = attribute(inspector, method, 3).values
     assert np.allclose(together, alone, atol=1e-4 * np.abs(alone).max())
     assert inspector.net.blobs["data"].shape == (1, 1, 28, 28)
@@ -101,7 +106,7 @@ def test_random_weights_change_the_attribution(inspector, method):
 
 def test_maximized_input_raises_the_score(inspector):
     before = score(inspector, 7)
-    values = maximize_activation(inspector, 7, steps=16).values
+    values = maximize_activation(inspector, 7, ascent=Ascent(steps=16)).values
     inspector.net.blobs["data"].data[0] = values
     assert score(inspector, 7) > before + 5
 

@@ -9,9 +9,12 @@ import pytest
 
 import cnnviz
 from cnnviz.analysis import attribution
-from cnnviz.analysis.attribution import attribute, grad_cam, integrated_gradients, occlusion, score_blob
-from cnnviz.analysis.features import Inspector
-from cnnviz.analysis.preprocessing import Preprocessing, load_picture
+from cnnviz.analysis.attribution import attribute, grad_cam, integrated_gradients, occlusion
+from cnnviz.analysis.features import ImageFeatures
+from cnnviz.analysis.gradients import score_blob
+from cnnviz.analysis.image_options import ImageOptions
+from cnnviz.analysis.inspector import Inspector
+from cnnviz.analysis.preprocessing import Preprocessing, read_image
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.prototxt import parse_net, read_net
 from cnnviz.plots.common.theme import get_theme
@@ -35,16 +38,18 @@ def looked(folder, name: str) -> tuple[Inspector, NumpyNet, int]:
     model, weights, mean, scale = NETS[name]
     definition = read_net(folder / "caffemodels" / f"{model}.prototxt")
     path = folder / "caffemodels" / f"{weights}.caffemodel"
-    inspector = Inspector(definition, path, Preprocessing(np.array([mean]), scale), gradients=True)
-    inspector.run(load_picture(folder / "images" / "bvlc_cat.jpg"))
+    inspector = Inspector(
+        definition, path, ImageOptions(Preprocessing(np.array([mean]), scale)), gradients=True
+    )
+    inspector.run(read_image(folder / "images" / "bvlc_cat.jpg"))
     other = NumpyNet(list(definition.proto.layer), read_weights(path))
-    other.forward(inspector.input, inspector.net.blobs[inspector.input].read_data()[0])
-    target = int(inspector.class_scores(score_blob(inspector)[0])[0].argmax())
+    other.forward(inspector.entry.name, inspector.net.blobs[inspector.entry.name].read_data()[0])
+    target = int(inspector.reader.class_scores(score_blob(inspector)[0])[0].argmax())
     return inspector, other, target
 
 
 def by_numpy(other: NumpyNet, inspector: Inspector, target: int, rule: str) -> np.ndarray:
-    return other.backward(inspector.input, score_blob(inspector)[0], target, rule)
+    return other.backward(inspector.entry.name, score_blob(inspector)[0], target, rule)
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -52,7 +57,7 @@ def test_scores_agree(real, name):
     inspector, other, target = looked(real, name)
     blob = score_blob(inspector)[0]
     scores = other.blobs[blob].reshape(len(other.blobs[blob]), -1).mean(axis=1)
-    assert inspector.class_scores(blob)[0] == pytest.approx(scores, rel=1e-3, abs=1e-3)
+    assert inspector.reader.class_scores(blob)[0] == pytest.approx(scores, rel=1e-3, abs=1e-3)
     assert target == scores.argmax()
 
 
@@ -91,7 +96,8 @@ def test_the_figure_says_why_it_is_zero(real):
     inspector, _, target = looked(real, "squeezenet")
     found = attribute(inspector, "deconvolution", target)
     seen = np.zeros((227, 227, 3), np.uint8)
-    figure = attribution_figure(seen, [found], theme=get_theme("light"))
+    features = ImageFeatures("", seen, attributions=(found,))
+    figure = attribution_figure(features, theme=get_theme("light"))
     said = " ".join(t.get_text() for t in figure.texts)
     assert "zero everywhere: no gradient is left" in said and "try guided" in said
     renderer = figure.canvas.get_renderer()
@@ -121,9 +127,8 @@ layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" }
 def small(tmp_path):
     definition = parse_net(NET)
     cnnviz.Net(definition, "TEST", seed=3).save(tmp_path / "net.caffemodel")
-    inspector = Inspector(
-        definition, tmp_path / "net.caffemodel", Preprocessing(np.array([128]), 1 / 64), gradients=True
-    )
+    options = ImageOptions(Preprocessing(np.array([128]), 1 / 64))
+    inspector = Inspector(definition, tmp_path / "net.caffemodel", options, gradients=True)
     inspector.run(np.random.default_rng(0).integers(0, 256, (12, 12, 3)).astype(np.uint8))
     return inspector
 
@@ -221,9 +226,8 @@ def test_grad_cam_takes_what_joins_the_last_block(tmp_path):
     text = NET.replace('layer { name: "gap"', branch)
     definition = parse_net(text.replace('bottom: "c2" top: "gap"', 'bottom: "sum" top: "gap"'))
     cnnviz.Net(definition, "TEST", seed=3).save(tmp_path / "net.caffemodel")
-    inspector = Inspector(
-        definition, tmp_path / "net.caffemodel", Preprocessing(scale=1 / 64), gradients=True
-    )
+    options = ImageOptions(Preprocessing(scale=1 / 64))
+    inspector = Inspector(definition, tmp_path / "net.caffemodel", options, gradients=True)
     inspector.run(np.random.default_rng(0).integers(0, 256, (12, 12, 3)).astype(np.uint8))
     assert grad_cam(inspector).note == "of r3"
 
@@ -236,8 +240,9 @@ def test_notes_say_how_it_was_made(small):
 
 @pytest.mark.parametrize("dpi", [60, 80, 150])
 def test_notes_keep_apart(small, dpi):
-    found = [attribute(small, method, 0) for method in attribution.METHODS]
-    figure = attribution_figure(np.zeros((12, 12, 3), np.uint8), found, theme=get_theme("dark"), name="a.png")
+    found = tuple(attribute(small, method, 0) for method in attribution.METHODS)
+    features = ImageFeatures("a.png", np.zeros((12, 12, 3), np.uint8), attributions=found)
+    figure = attribution_figure(features, theme=get_theme("dark"))
     figure.set_dpi(dpi)
     renderer = figure.canvas.get_renderer()
     boxes = [t.get_window_extent(renderer) for t in figure.texts]
@@ -249,4 +254,4 @@ def test_notes_keep_apart(small, dpi):
 def test_a_class_that_no_map_supports(small):
     small.net.params["ip"][0].data[0] = -1
     found = grad_cam(small, 0)
-    assert not found.values.any() and found.note == "no map of r2 speaks for the class; try occlusion"
+    assert not found.values.any() and found.note == "no map of r2 supports the class; try occlusion"

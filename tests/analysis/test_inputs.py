@@ -10,9 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 import cnnviz
-from cnnviz.analysis.attribution import attribute, maximize_activation
-from cnnviz.analysis.features import Inspector
+from cnnviz.analysis.attribution import attribute
+from cnnviz.analysis.image_options import ImageOptions
 from cnnviz.analysis.inputs import parse_inputs
+from cnnviz.analysis.inspector import Inspector
+from cnnviz.analysis.maximization import Ascent, maximize_activation
 from cnnviz.analysis.preprocessing import Preprocessing
 from cnnviz.analysis.sequences import continuations, time_major_blobs
 from cnnviz.analysis.top_images import top_images
@@ -47,9 +49,8 @@ def weights_of(text: str, path) -> str:
 
 
 def make_inspector(tmp_path, text: str, **options) -> Inspector:
-    return Inspector(
-        parse_net(text), weights_of(text, tmp_path), Preprocessing(scale=1 / 255), gradients=True, **options
-    )
+    entering = ImageOptions(Preprocessing(scale=1 / 255), **options)
+    return Inspector(parse_net(text), weights_of(text, tmp_path), entering, gradients=True)
 
 
 @pytest.fixture
@@ -224,8 +225,8 @@ def test_saliency_of_a_sequence_agrees_with_finite_differences(inspector):
 def test_channels_of_a_sequence(inspector, tmp_path):
     inspector.show(IMAGE)
     inspector.net.run_forward()
-    assert inspector.channel_count("lstm") == 4
-    excitation = maximize_activation(inspector, 2, "lstm", steps=8)
+    assert inspector.reader.channel_count("lstm") == 4
+    excitation = maximize_activation(inspector, 2, "lstm", ascent=Ascent(steps=8))
     assert excitation.after > excitation.before
     (tmp_path / "a.png").write_bytes(encode_image(IMAGE, "png"))
     best = top_images(inspector, "lstm", [str(tmp_path / "a.png")])
@@ -250,7 +251,7 @@ def test_a_net_of_frames_sees_the_image_in_each(tmp_path, caplog):
     """T x N frames in the batch cannot be one picture."""
     inspector = make_inspector(tmp_path, FRAMES)
     inspector.run(IMAGE[:1])
-    assert inspector.frames == 6
+    assert inspector.entry.frames == 6
     data = inspector.net.blobs["data"].data
     assert data.shape == (6, 1, 1, 5) and np.array_equal(data, np.repeat(data[:1], 6, axis=0)) and data.any()
     assert inspector.net.blobs["clip"].data.tolist() == [0, 0, 1, 1, 1, 1]
@@ -266,7 +267,7 @@ def test_a_video_net_sees_the_image_in_each_frame(tmp_path):
     inspector = make_inspector(tmp_path, text)
     image = np.random.default_rng(1).integers(0, 256, (6, 6, 3)).astype(np.uint8)
     maps = inspector.run(image).maps[0]
-    assert inspector.frames == 4 and maps.values.shape == (2, 2, 4, 4)
+    assert inspector.entry.frames == 4 and maps.values.shape == (2, 2, 4, 4)
     data = inspector.net.blobs["clip"].data
     assert np.array_equal(data[0, :, 0], data[0, :, 3])
     assert maps.values[:, 0] == pytest.approx(maps.values[:, 1], abs=1e-4)

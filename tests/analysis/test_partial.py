@@ -10,14 +10,15 @@ from click.testing import CliRunner
 
 import cnnviz
 from cnnviz.analysis.deploy import deploy
-from cnnviz.analysis.features import Inspector
+from cnnviz.analysis.image_options import ImageOptions
+from cnnviz.analysis.inspector import Inspector
 from cnnviz.analysis.summary import graph_to_show
+from cnnviz.api.features import plot_features
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.solver import Solver
 from cnnviz.errors import FileError, NetError, WeightsError
 from cnnviz.formats.images import encode_image
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.plots.features.maps import plot_features
 
 INPUT = 'input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n'
 CONV = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
@@ -506,6 +507,6 @@ def test_refused_fields_of_a_layer_are_refused_in_features_too(folder):
 
 @pytest.mark.parametrize("names, said", [(["a", "b"], True), (["a", "b", "c"], False), (list("abcd"), True)])
 def test_a_wrong_number_of_class_names_is_reported(folder, caplog, names, said):
-    inspector = Inspector("net.prototxt", "net.caffemodel", class_names=names)
+    inspector = Inspector("net.prototxt", "net.caffemodel", ImageOptions(class_names=names))
     message = f"{len(names)} class names are given for the net's 3 classes."
     assert (message in caplog.text) == said and (message in inspector.notes) == said

@@ -63,7 +63,8 @@ def test_cifar10_nets(real, prototxt, weights, want):
     [("skimage_chelsea.png", [285, 282, 281], 3), ("bvlc_fish-bike.jpg", [671], 5)],
 )
 def test_squeezenet_knows_cats_and_bicycles(real, picture, best, among):
-    from cnnviz.analysis.features import Inspector
+    from cnnviz.analysis.image_options import ImageOptions
+    from cnnviz.analysis.inspector import Inspector
     from cnnviz.analysis.preprocessing import Preprocessing
     from cnnviz.formats.images import load_image
 
@@ -71,7 +72,7 @@ def test_squeezenet_knows_cats_and_bicycles(real, picture, best, among):
     inspector = Inspector(
         path / "SqueezeNet_deploy.prototxt",
         path / "decompressed_SqueezeNet.caffemodel",
-        Preprocessing(np.array([104, 117, 123.0])),
+        ImageOptions(Preprocessing(np.array([104, 117, 123.0]))),
     )
     inspector.run(load_image(real / "images" / picture))
     scores = inspector.net.blobs["pool_final"].read_data().reshape(-1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnviz.analysis.features import _read_names as class_names
+from cnnviz.analysis.image_options import read_class_names as class_names
 from cnnviz.analysis.summary import read_times
 from cnnviz.engine.data.convert import convert_imageset
 from cnnviz.engine.data.sources import read_image_list

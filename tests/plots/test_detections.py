@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import cnnviz
+from cnnviz.api.feature_files import FeatureFiles, FeatureWriter
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.common.theme import get_theme
@@ -70,9 +73,8 @@ def test_boxes_are_drawn_where_they_are(tmp_path, style):
 @pytest.mark.parametrize("shape", [(8, 300), (300, 8), (40, 40)])
 def test_nothing_of_the_head_overlaps(tmp_path, shape):
     features = look(tmp_path)
-    features.seen = np.zeros((*shape, 3), np.uint8)
-    features.detections.found *= 20
-    features.detections.below = 1234
+    many = replace(features.detections, found=features.detections.found * 20, below=1234)
+    features = replace(features, seen=np.zeros((*shape, 3), np.uint8), detections=many)
     figure = features_figure(features, theme=get_theme("light"))
     renderer = figure.canvas.get_renderer()
     boxes = [t.get_window_extent(renderer) for t in figure.texts]
@@ -88,13 +90,9 @@ def test_other_nets_have_no_detections(tmp_path):
 
 
 def test_a_detector_has_no_class_to_explain(tmp_path):
-    from cnnviz.api.feature_files import FeatureWriter
-
-    definition = parse_net(NET % "")
-    cnnviz.Net(definition, "TEST").save(tmp_path / "net.caffemodel")
+    inspector = make_inspector(tmp_path, NET % "")
     with pytest.raises(CnnvizError, match="no class scores"):
-        FeatureWriter(definition, tmp_path / "net.caffemodel", tmp_path / "out", preprocessing=None,
-                      methods=["saliency"])  # fmt: skip
+        FeatureWriter(inspector, FeatureFiles(tmp_path / "out", methods=["saliency"]))
 
 
 @pytest.mark.filterwarnings("error")

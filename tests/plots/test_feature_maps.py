@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -9,16 +11,18 @@ from PIL import Image
 
 import cnnviz
 from cnnviz.analysis.deploy import deploy
-from cnnviz.analysis.features import Inspector
+from cnnviz.analysis.image_options import ImageOptions
+from cnnviz.analysis.inspector import Inspector
 from cnnviz.analysis.preprocessing import (
     Preprocessing,
-    load_picture,
     parse_size,
     preprocessing_from_options,
     preprocessing_of,
+    read_image,
 )
 from cnnviz.analysis.receptive_field import ReceptiveField
-from cnnviz.api.feature_files import FeatureWriter
+from cnnviz.api.feature_files import FeatureFiles, FeatureWriter
+from cnnviz.api.features import plot_features
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.images import encode_image, load_image
@@ -26,7 +30,7 @@ from cnnviz.formats.prototxt import parse_net, read_net
 from cnnviz.plots.common.text import number_label
 from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.attributions import attribution_figure
-from cnnviz.plots.features.maps import features_figure, plot_features
+from cnnviz.plots.features.maps import FeatureOptions, features_figure
 from support.features import make_inspector
 
 
@@ -34,7 +38,7 @@ from support.features import make_inspector
 def inspector(demo):
     folder, result = demo
     definition = read_net(folder / "lenet_train_test.prototxt")
-    return Inspector(definition, result.weights, preprocessing_of(definition), gradients=True)
+    return Inspector(definition, result.weights, ImageOptions(preprocessing_of(definition)), gradients=True)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +105,9 @@ def test_the_figure_shows_what_the_numbers_are(inspector, digit):
 @pytest.mark.parametrize("style", ["light", "dark"])
 @pytest.mark.parametrize("options", [{}, {"overlay": True}, {"top": 6}, {"normalize": "layer", "limit": 7}])
 def test_no_text_is_clipped(inspector, digit, style, options):
-    figure = features_figure(inspector.run(digit, "digit.png"), theme=get_theme(style), **options)
+    figure = features_figure(
+        inspector.run(digit, "digit.png"), FeatureOptions(**options), theme=get_theme(style)
+    )
     renderer = figure.canvas.get_renderer()
     for text in figure.texts:
         box = text.get_window_extent(renderer)
@@ -109,15 +115,17 @@ def test_no_text_is_clipped(inspector, digit, style, options):
 
 
 def test_what_is_left_out_is_said(inspector, digit):
-    figure = features_figure(inspector.run(digit), theme=get_theme("light"), limit=7)
+    figure = features_figure(inspector.run(digit), FeatureOptions(limit=7), theme=get_theme("light"))
     assert any("7 of 20 maps" in t.get_text() for t in figure.texts)
-    figure = features_figure(inspector.run(digit), theme=get_theme("light"), top=3)
+    figure = features_figure(inspector.run(digit), FeatureOptions(top=3), theme=get_theme("light"))
     assert any("3 most active of 20 maps" in t.get_text() for t in figure.texts)
 
 
 def test_maps_left_out_are_spread_evenly(inspector, digit):
     """Of a Concat the first maps alone would be those of one branch."""
-    figure = features_figure(inspector.run(digit, layers=["conv1"]), theme=get_theme("light"), limit=7)
+    figure = features_figure(
+        inspector.run(digit, layers=["conv1"]), FeatureOptions(limit=7), theme=get_theme("light")
+    )
     labels = [t.get_text() for axes in figure.axes for t in axes.texts]
     assert labels == ["0", "2", "5", "8", "11", "14", "17"]
 
@@ -126,7 +134,7 @@ def test_one_colour_bar_serves_all_maps(inspector, digit):
     features = inspector.run(digit)
     note = "share of each map's largest value"
     for options, bars in (({}, [[-1, 0, 1]]), ({"normalize": "layer"}, [])):
-        figure = features_figure(features, theme=get_theme("light"), **options)
+        figure = features_figure(features, FeatureOptions(**options), theme=get_theme("light"))
         assert [t.get_text() for t in figure.texts].count(note) == len(bars)
         ticks = [list(axes.get_xticks()) for axes in figure.axes]
         assert [t for t in ticks if t == [-1, 0, 1]] == bars
@@ -134,7 +142,9 @@ def test_one_colour_bar_serves_all_maps(inspector, digit):
 
 def test_a_field_that_is_the_whole_image_is_not_drawn(inspector, digit):
     features = inspector.run(digit, layers=["conv1", "pool2"])
-    features.maps[1].field = ReceptiveField((99, 99), (1, 1), (0, 0))
+    first, last = features.maps
+    last = replace(last, field=ReceptiveField((99, 99), (1, 1), (0, 0)))
+    features = replace(features, maps=(first, last))
     figure = features_figure(features, theme=get_theme("light"))
     assert sum(bool(axes.patches) for axes in figure.axes if axes.images) == 1
 
@@ -158,11 +168,12 @@ def test_plot_features_writes_a_figure(demo, tmp_path):
 
 
 def test_attribution_figure_names_its_methods(inspector, digit):
-    from cnnviz.analysis.attribution import attribute
+    from cnnviz.analysis.attribution import explain
 
-    features = inspector.run(digit)
-    found = [attribute(inspector, method) for method in ("saliency", "gradcam")]
-    figure = attribution_figure(features.seen, found, theme=get_theme("dark"), name="digit.png")
+    features = inspector.run(digit, "digit.png")
+    figure = attribution_figure(
+        explain(inspector, features, ["saliency", "gradcam"]), theme=get_theme("dark")
+    )
     texts = [t.get_text() for t in figure.texts]
     assert {"image", "saliency", "Grad-CAM", "digit.png: what speaks for class 3?"} <= set(texts)
 
@@ -196,12 +207,12 @@ def test_a_mean_image_is_cut_to_the_input():
 
 
 def test_wrong_inputs_are_refused():
-    with pytest.raises(CnnvizError, match="input has 7 channels; a picture has 1 or 3"):
+    with pytest.raises(CnnvizError, match="input has 7 channels; an image has 1 or 3"):
         Preprocessing().prepare(np.zeros((2, 2), np.uint8), (7, 2, 2))
     with pytest.raises(CnnvizError, match=r"A mean of shape \(5,\) does not fit"):
         Preprocessing(np.zeros(5)).prepare(np.zeros((2, 2), np.uint8), (3, 2, 2))
     for scale in (0.0, float("nan"), float("inf")):
-        with pytest.raises(CnnvizError, match=r"--scale \S+ leaves nothing of the picture"):
+        with pytest.raises(CnnvizError, match=r"--scale \S+ leaves nothing of the image"):
             preprocessing_from_options(parse_net(""), None, scale)
     with pytest.raises(CnnvizError, match="A size is HEIGHT,WIDTH"):
         parse_size("big")
@@ -223,7 +234,7 @@ def test_command(demo, tmp_path):
         assert {f"digit_{digit}.npz", f"digit_{digit}_attribution.png", f"digit_{digit}_features.png"} <= set(
             names
         )
-    assert "digit_3.png: " in printed and "excites_class_3.png" in names
+    assert "digit_3.png: " in printed and "maximize_class_3.png" in names
     assert "top_images_conv1.png" in names
     assert np.load(tmp_path / "out" / "digit_5_pool1.npy").shape == (1, 20, 12, 12)
     with np.load(tmp_path / "out" / "digit_3.npz") as arrays:
@@ -274,24 +285,18 @@ def test_a_damaged_image_of_a_folder_is_omitted(demo, tmp_path):
 def test_images_of_any_kind_are_read(inspector, tmp_path, pixels, mode, suffix):
     image = Image.fromarray(pixels)
     (image.convert(mode) if mode else image).save(tmp_path / f"a.{suffix}")
-    seen = inspector.run(load_picture(tmp_path / f"a.{suffix}")).seen
+    seen = inspector.run(read_image(tmp_path / f"a.{suffix}")).seen
     assert seen.shape == (28, 28) and (abs(seen.astype(int) - 80) <= 3).all()
 
 
-def test_a_class_out_of_range_is_refused_before_the_work(demo, tmp_path):
-    folder, result = demo
-    definition = read_net(folder / "lenet_train_test.prototxt")
+def test_a_class_out_of_range_is_refused_before_the_work(inspector, tmp_path):
     with pytest.raises(CnnvizError, match="Class 10 is out of range: the net has 10 classes"):
-        FeatureWriter(definition, result.weights, tmp_path / "out", preprocessing=Preprocessing(),
-                      methods=["saliency"], target=10)  # fmt: skip
+        FeatureWriter(inspector, FeatureFiles(tmp_path / "out", methods=["saliency"], target=10))
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_done_is_announced(demo, tmp_path):
-    folder, result = demo
-    definition = read_net(folder / "lenet_train_test.prototxt")
-    writer = FeatureWriter(definition, result.weights, tmp_path, preprocessing=Preprocessing(), dpi=30,
-                           methods=["saliency"], layers=["ip2"])  # fmt: skip
+def test_what_is_done_is_announced(inspector, tmp_path):
+    writer = FeatureWriter(inspector, FeatureFiles(tmp_path, layers=["ip2"], methods=["saliency"], dpi=30))
     said: list[str] = []
     writer.write("a.png", np.zeros((28, 28), np.uint8), said.append)
     assert said == ["maps of a.png", "saliency of a.png"]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cnnviz.analysis.features import FeatureMaps, ImageFeatures, spread
-from cnnviz.analysis.preprocessing import find_pictures, preprocessing_from_options, preprocessing_of
+from cnnviz.analysis.features import FeatureMaps, ImageFeatures
+from cnnviz.analysis.layer_choice import spread
+from cnnviz.analysis.preprocessing import find_images, preprocessing_from_options, preprocessing_of
 from cnnviz.analysis.receptive_field import ReceptiveField
 from cnnviz.errors import CnnvizError, FileError, NetError
 from cnnviz.formats.binaryproto import write_mean
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.common.theme import get_theme
-from cnnviz.plots.features.maps import default_limit, features_figure
+from cnnviz.plots.features.maps import FeatureOptions, default_limit, features_figure
 from cnnviz.plots.features.rows import layer_facts, short_title
 from support.features import make_inspector
 
@@ -55,7 +58,7 @@ def test_maps_of_one_unit_are_values(tmp_path):
 def test_the_input_with_colours_is_the_image(tmp_path):
     text = 'input: "other" input_dim: 1 input_dim: 5 input_dim: 8 input_dim: 8\n' + DATA
     text += convolution("side", "other") + convolution("conv", "data") + POOL
-    assert make_inspector(tmp_path, text).input == "data"
+    assert make_inspector(tmp_path, text).entry.name == "data"
 
 
 def test_layers_by_pattern(tmp_path):
@@ -74,7 +77,7 @@ def test_layers_by_pattern(tmp_path):
 
 
 def test_deep_nets_show_their_joints(tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnviz.analysis.features.MOST_LAYERS", 12)
+    monkeypatch.setattr("cnnviz.analysis.layer_choice.MOST_LAYERS", 12)
     text, bottom = DATA, "data"
     for k in range(8):
         text += convolution(f"c{k}", bottom, 3)
@@ -100,7 +103,7 @@ def test_rows_and_columns_are_a_table():
 def test_a_long_table_is_averaged_along_its_long_side(tmp_path):
     features = make_inspector(tmp_path, DATA + convolution("conv", "data") + POOL).run(IMAGE)
     table = np.arange(8000, dtype=np.float32).reshape(2000, 4)
-    features.maps = [FeatureMaps("boxes", "Concat", "boxes", table)]
+    features = replace(features, maps=(FeatureMaps("boxes", "Concat", "boxes", table),))
     figure = features_figure(features, theme=get_theme("light"))
     drawn = [a.images[0].get_array().shape for a in figure.axes if a.images]
     assert (4, 667, 4) in drawn  # blocks of 3 columns as colours
@@ -116,7 +119,7 @@ def test_more_axes_become_more_maps():
 def test_tiles_carry_the_numbers_of_their_channels(tmp_path):
     inspector = make_inspector(tmp_path, DATA + convolution("conv", "data", 20) + POOL)
     features = inspector.run(IMAGE)
-    figure = features_figure(features, theme=get_theme("light"), top=5)
+    figure = features_figure(features, FeatureOptions(top=5), theme=get_theme("light"))
     labels = [[t.get_text() for t in axes.texts] for axes in figure.axes if axes.texts]
     assert labels == [[str(k) for k in features.maps[0].top_channels(5)]]
 
@@ -141,7 +144,7 @@ def test_fewer_maps_of_deeper_nets():
 
 def test_very_deep_nets_show_some_of_every_map_size(tmp_path, monkeypatch):
     """Twenty blocks of one size do not crowd out the two of another."""
-    monkeypatch.setattr("cnnviz.analysis.features.MOST_LAYERS", 10)
+    monkeypatch.setattr("cnnviz.analysis.layer_choice.MOST_LAYERS", 10)
     text, bottom = DATA, "data"
     for k in range(22):
         if k == 20:
@@ -179,7 +182,7 @@ def test_very_many_values_are_joined_to_few_bars(tmp_path):
     features = make_inspector(tmp_path, DATA + convolution("conv", "data") + POOL).run(IMAGE)
     values = np.zeros(200_000, np.float32)
     values[777], values[123_456] = 5, -3
-    features.maps = [FeatureMaps("scores", "Concat", "scores", values)]
+    features = replace(features, maps=(FeatureMaps("scores", "Concat", "scores", values),))
     figure = features_figure(features, theme=get_theme("light"))
     segments = next(axes.collections[0].get_segments() for axes in figure.axes if axes.collections)
     assert len(segments) <= 800
@@ -219,12 +222,12 @@ def test_folders_are_listed_not_read(tmp_path):
     for name in ("b.png", "a.JPG", "notes.txt"):
         (tmp_path / name).write_bytes(b"not a picture")
     given = str(tmp_path / "notes.txt")  # named, so that what is wrong with it is reported when it is read
-    assert find_pictures([tmp_path, given]) == [str(tmp_path / "a.JPG"), str(tmp_path / "b.png"), given]
+    assert find_images([tmp_path, given]) == [str(tmp_path / "a.JPG"), str(tmp_path / "b.png"), given]
     with pytest.raises(FileError, match=r"x\.png: cannot be read: no such file"):
-        find_pictures([tmp_path, "x.png"])
+        find_images([tmp_path, "x.png"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileError, match="empty: holds no picture"):
-        find_pictures([tmp_path / "empty"])
+    with pytest.raises(FileError, match="empty: holds no image"):
+        find_images([tmp_path / "empty"])
 
 
 def test_a_net_that_fixes_its_batch_runs_one_at_a_time(tmp_path):

@@ -43,8 +43,8 @@ FEATURES = {
         "digit_3_attribution",
         ["--layer", "ip2", "--attribution", "gradcam", "--attribution", "occlusion", "--class", "5"],
     ),
-    "features-maximize": Features("excites_conv2", ["--layer", "ip2", "--maximize", "conv2"]),
-    "features-maximize-class": Features("excites_class_3", ["--layer", "ip2", "--maximize", "3"]),
+    "features-maximize": Features("maximize_conv2", ["--layer", "ip2", "--maximize", "conv2"]),
+    "features-maximize-class": Features("maximize_class_3", ["--layer", "ip2", "--maximize", "3"]),
     "features-top-images": Features(
         "top_images_conv2", ["--layer", "ip2", "--top-images", "conv2"], image="digits"
     ),

@@ -12,8 +12,10 @@ from PIL import Image
 
 import cnnviz
 from cnnviz.analysis.attribution import attribute
-from cnnviz.analysis.features import FeatureMaps, Inspector
-from cnnviz.analysis.preprocessing import load_picture, preprocessing_of
+from cnnviz.analysis.features import FeatureMaps
+from cnnviz.analysis.image_options import ImageOptions
+from cnnviz.analysis.inspector import Inspector
+from cnnviz.analysis.preprocessing import preprocessing_of, read_image
 from cnnviz.analysis.training import chart_lines
 from cnnviz.api.training import as_logs
 from cnnviz.plots.common.figure import new_figure, render, style_axes
@@ -91,7 +93,7 @@ def draw_filters(figure: Figure, filters: np.ndarray, top: float) -> None:
 
 
 def draw_reasons(figure: Figure, inspector: Inspector, seen: np.ndarray, top: float) -> None:
-    left = heading(figure, 1, top, "Attribution", "which pixels speak for a 3, and which against")
+    left = heading(figure, 1, top, "Attribution", "which pixels are evidence for a 3, and which against it")
     methods = ("saliency", "guided", "gradcam", "integrated", "occlusion", "deconvolution")
     width = (COLUMN - 0.5) / 3
     for number, method in enumerate(methods):
@@ -120,8 +122,9 @@ def draw_curves(figure: Figure, log: Path, top: float) -> None:
 def overview(trained: TrainedNet) -> Image.Image:
     """Returns graph, maps, filters, reasons and curve of the demonstration's net in one picture."""
     folder, model, weights = trained.folder, trained.net, trained.weights
-    inspector = Inspector(model, weights, preprocessing_of(cnnviz.read_net(model)), gradients=True)
-    features = inspector.run(load_picture(str(folder / "digits" / "digit_3.png")))
+    options = ImageOptions(preprocessing_of(cnnviz.read_net(model)))
+    inspector = Inspector(model, weights, options, gradients=True)
+    features = inspector.run(read_image(str(folder / "digits" / "digit_3.png")))
     figure = new_figure(WIDTH, HEIGHT, THEME)
     heading(figure, 0, 0.3, "The net", "")
     draw_net(figure, model, folder)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz.analysis.attribution import Attribution
-from cnnviz.analysis.features import class_text
+from cnnviz.analysis.features import Attribution, ImageFeatures, class_text
 from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure
 from cnnviz.plots.common.mosaic import DIVERGING, ColorScale
@@ -44,16 +44,9 @@ _NUMBERS = {
 }
 
 
-def attribution_figure(
-    seen: np.ndarray, attributions: Sequence[Attribution], *, theme: Theme, name: str = ""
-) -> Figure:
-    """Draws attributions beside the image, laid over it.
-
-    Args:
-        seen: the image as the net saw it.
-        attributions: of that image.
-        name: what the heading calls the image.
-    """
+def attribution_figure(features: ImageFeatures, *, theme: Theme) -> Figure:
+    """Draws the attributions of an image beside the image, laid over it."""
+    seen, attributions = features.seen, features.attributions
     height, width = seen.shape[:2]
     panels = 1 + len(attributions)
     columns = min(4, panels)
@@ -61,7 +54,7 @@ def attribution_figure(
     cell_height = cell * height / width
     row_height = _TITLE + cell_height + _BAR + _LINE * _LINES + 0.3
     figure = new_figure(WIDTH, 0.6 + -(-panels // columns) * row_height, theme)
-    title = fit(attribution_title(attributions, name), _INNER, 14 / 72, bold=True)
+    title = fit(attribution_title(attributions, os.path.basename(features.path)), _INNER, 14 / 72, bold=True)
     inch_text(figure, _MARGIN, 0.2, title, 14, theme.text, weight="bold")
     for k in range(panels):
         row, column = divmod(k, columns)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from cnnviz.analysis.arrays import InputArray
 from cnnviz.analysis.detections import Detections
-from cnnviz.analysis.features import ImageFeatures, Inspector, class_text
-from cnnviz.analysis.preprocessing import GREY, load_input
+from cnnviz.analysis.features import ImageFeatures, class_text
+from cnnviz.analysis.preprocessing import GREY
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.text import printable
-from cnnviz.plots.common.figure import new_figure, save_figure
+from cnnviz.plots.common.figure import new_figure
 from cnnviz.plots.common.mosaic import ColorScale
 from cnnviz.plots.common.panels import color_bar, inch_axes, inch_text
 from cnnviz.plots.common.text import fit, wrap
-from cnnviz.plots.common.theme import Theme, get_theme
+from cnnviz.plots.common.theme import Theme
 from cnnviz.plots.features.overlay import draw_box, draw_seen
 from cnnviz.plots.features.rows import (
     GRID_LEFT,
@@ -41,79 +41,47 @@ _MOST_BOXES = 12  # on the image; the rest is counted
 _MOST_HIGH = 400.0  # inches; a picture higher than this helps nobody
 
 
-def plot_features(
-    model: str | os.PathLike | Inspector,
-    weights: str | os.PathLike | None,
-    image: str | os.PathLike | np.ndarray | InputArray,
-    path: str | os.PathLike | None = None,
-    *,
-    layers: Sequence[str] | None = None,
-    top: int | None = None,
-    by: str = "mean",
-    normalize: str = "tile",
-    limit: int | None = None,
-    overlay: bool = False,
-    style: str = "light",
-    dpi: float = 150,
-    **inspector_options: Any,
-) -> Figure:
-    """Draws the feature maps of every layer for an image, with the predictions.
+@dataclass(frozen=True)
+class FeatureOptions:
+    """Which maps of a layer are drawn, and how.
 
-    Args:
-        model: path of a prototxt in deploy or training form, or an Inspector (then weights are not read).
-        weights: path of a .caffemodel.
-        image: path of a picture or of an .npy array that goes in as it is, an InputArray, or the picture as
-            an array (H, W) or (H, W, 3), RGB, 0 to 255.
-        path: where to write the picture; its suffix gives the format.
-        layers: names or patterns of those to show; default: see Inspector.run.
-        top: show only so many channels, the most active ones.
+    Attributes:
+        top: only so many channels, the most active ones.
         by: what active means: "mean" or "energy" (mean square).
         normalize: "tile" scales each map by itself, "layer" all maps of a layer together.
-        limit: most maps of a layer that are drawn; the heading says what is left out. Default: 64, of
-            nets with more than 10 layers to show 32, with more than 30 16.
+        limit: maximum number of maps per layer; the heading says how many there are. Default: 64; 32 of
+            nets with more than 10 layers to show, 16 of those with more than 16.
         overlay: whether maps are laid over the image.
-        style: "light" or "dark".
-        inspector_options: preprocessing, class_names, size, device, inputs, level, stages: see Inspector.
 
-    Raises:
-        CnnvizError: unreadable files, an unknown layer or option.
+    Raises CnnvizError if ``by`` or ``normalize`` is unknown.
     """
-    if isinstance(model, Inspector):
-        inspector = model
-    elif weights is None:
-        raise CnnvizError("Feature maps need weights: give a .caffemodel.")
-    else:
-        inspector = Inspector(model, weights, **inspector_options)
-    if isinstance(image, np.ndarray | InputArray):
-        features = inspector.run(image, "", layers)
-    else:
-        features = inspector.run(load_input(image), str(image), layers)
-    figure = features_figure(features, top=top, by=by, normalize=normalize, limit=limit, overlay=overlay,
-                             theme=get_theme(style))  # fmt: skip
-    if path is not None:
-        save_figure(figure, path, dpi)
-    return figure
+
+    top: int | None = None
+    by: str = "mean"
+    normalize: str = "tile"
+    limit: int | None = None
+    overlay: bool = False
+
+    def __post_init__(self) -> None:
+        if self.normalize not in ("tile", "layer"):
+            raise CnnvizError(f"normalize must be 'tile' or 'layer', not {self.normalize!r}.")
+        if self.by not in ("mean", "energy"):
+            raise CnnvizError(f"by must be 'mean' or 'energy', not {self.by!r}.")
 
 
 def features_figure(
-    features: ImageFeatures,
-    *,
-    theme: Theme,
-    top: int | None = None,
-    by: str = "mean",
-    normalize: str = "tile",
-    limit: int | None = None,
-    overlay: bool = False,
+    features: ImageFeatures, options: FeatureOptions = FeatureOptions(), *, theme: Theme
 ) -> Figure:
-    """Draws one image's features; arguments as in ``plot_features``."""
-    if normalize not in ("tile", "layer"):
-        raise CnnvizError(f"normalize is {normalize!r}; 'tile' or 'layer' is known.")
-    if by not in ("mean", "energy"):
-        raise CnnvizError(f"by is {by!r}; 'mean' or 'energy' is known.")
-    limit = limit or default_limit(len(features.maps))
-    options = RowOptions(features.seen, theme, top, by, normalize, limit, overlay)
-    rows = [make_row(maps, options) for maps in features.maps]
-    scales = _common_scales(rows) if normalize == "tile" else []
+    """Draws one image's features: its predictions, and below them a row for each layer.
+
+    Raises CnnvizError if there are too many layers for one figure.
+    """
+    limit = options.limit or default_limit(len(features.maps))
+    row_options = RowOptions(
+        features.seen, theme, options.top, options.by, options.normalize, limit, options.overlay
+    )
+    rows = [make_row(maps, row_options) for maps in features.maps]
+    scales = _common_scales(rows) if options.normalize == "tile" else []
     head = _Head(features)
     place = head.height + (_BARS if scales else 0)
     height = place + sum(row.height for row in rows)

@@ -5,34 +5,35 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnviz.analysis.attribution import check_channel, maximize_activation
-from cnnviz.analysis.features import Inspector
-from cnnviz.analysis.preprocessing import Preprocessing, find_pictures, load_picture, preprocessing_of
+from cnnviz.analysis.gradients import check_channel
+from cnnviz.analysis.image_options import ImageOptions
+from cnnviz.analysis.inspector import Inspector
+from cnnviz.analysis.maximization import Ascent, input_image, maximize_activation, parse_target
+from cnnviz.analysis.preprocessing import find_images, preprocessing_of, read_image
 from cnnviz.analysis.top_images import PATCH, top_images
-from cnnviz.api.feature_files import FeatureWriter
 from cnnviz.errors import CnnvizError, NetError
 from cnnviz.formats.images import resize_image
 from cnnviz.formats.prototxt import read_net
 from cnnviz.plots.common.theme import get_theme
-from cnnviz.plots.features.excitation import as_picture, excitation_figure, top_images_figure
+from cnnviz.plots.features.maximization import maximization_figure, top_images_figure
 
 
 @pytest.fixture(scope="module")
 def inspector(demo):
     folder, result = demo
     definition = read_net(folder / "lenet_train_test.prototxt")
-    return Inspector(definition, result.weights, preprocessing_of(definition), gradients=True)
+    return Inspector(definition, result.weights, ImageOptions(preprocessing_of(definition)), gradients=True)
 
 
 @pytest.fixture
 def paths(demo):
-    return find_pictures([demo[0] / "digits"])
+    return find_images([demo[0] / "digits"])
 
 
 def test_top_images_are_the_largest_activations(inspector, paths):
     found = top_images(inspector, "conv2", paths, count=2, channels=[3, 11])
     for channel, patches in zip(found.channels, found.patches, strict=True):
-        largest = {p: inspector.run(load_picture(p), layers=["conv2"]).maps[0].values[channel] for p in paths}
+        largest = {p: inspector.run(read_image(p), layers=["conv2"]).maps[0].values[channel] for p in paths}
         best = sorted(paths, key=lambda p: -largest[p].max())[:2]
         assert [patch.path for patch in patches] == best
         for patch in patches:
@@ -44,7 +45,7 @@ def test_top_images_are_the_largest_activations(inspector, paths):
 def test_patches_are_what_the_unit_sees(inspector, paths):
     (patch,) = top_images(inspector, "conv1", paths, count=1, channels=[0]).patches[0]
     row, column = patch.unit
-    cut = load_picture(patch.path)[row : row + 5, column : column + 5]
+    cut = read_image(patch.path)[row : row + 5, column : column + 5]
     want = np.repeat(cut[..., None], 3, axis=2).repeat(PATCH // 5, axis=0).repeat(PATCH // 5, axis=1)
     assert np.array_equal(patch.pixels, resize_image(want, PATCH, PATCH))
 
@@ -55,7 +56,7 @@ def test_fully_connected_layers_see_the_whole_image(inspector, paths):
     assert found.patches[5][0].path.endswith("digit_5.png")
     figure = top_images_figure(found, theme=get_theme("light"))
     texts = [t.get_text() for t in figure.texts]
-    assert "What excites ip2" in texts and "channel 9" in texts
+    assert "Top images of ip2" in texts and "channel 9" in texts
     assert len(figure.axes[0].texts) == 30
 
 
@@ -66,7 +67,7 @@ def test_the_rest_of_the_channels_is_said(inspector, paths):
 
 def test_an_input_for_a_channel_activates_it(inspector):
     before = inspector.net.blobs["data"].read_data()
-    made = maximize_activation(inspector, 7, "conv2", steps=16)
+    made = maximize_activation(inspector, 7, "conv2", ascent=Ascent(steps=16))
     assert made.after > made.before + 0.2
     assert np.array_equal(inspector.net.blobs["data"].read_data(), before)
     inspector.net.blobs["data"].data[0] = made.values
@@ -86,26 +87,22 @@ def test_channels_that_are_not_there(inspector):
 def test_images_of_inputs_are_rgb_around_grey():
     values = np.zeros((3, 2, 2), np.float32)
     values[0, 0, 0] = 1  # blue in Caffe's order
-    picture = as_picture(values, "bgr")
-    assert picture[1, 1].tolist() == [128, 128, 128] and picture[0, 0].tolist() == [128, 128, 255]
-    assert as_picture(values[:1], "bgr").shape == (2, 2)
+    image = input_image(values, "bgr")
+    assert image[1, 1].tolist() == [128, 128, 128] and image[0, 0].tolist() == [128, 128, 255]
+    assert input_image(values[:1], "bgr").shape == (2, 2)
 
 
 def test_inputs_are_labelled_with_their_activations(inspector):
-    made = [maximize_activation(inspector, k, steps=2) for k in (3, 5)]
-    images = [as_picture(e.values, "bgr") for e in made]
-    figure = excitation_figure(images, made, ["class 3", "class 5"], theme=get_theme("light"))
+    made = [maximize_activation(inspector, k, ascent=Ascent(steps=2)) for k in (3, 5)]
+    figure = maximization_figure(made, theme=get_theme("light"))
     labels = [t.get_text() for t in figure.axes[0].texts]
     assert labels[0].startswith("class 3: ") and f"{made[1].after:.3g}" in labels[1]
 
 
-def test_wishes_name_classes_channels_and_layers(demo, tmp_path):
-    folder, result = demo
-    definition = read_net(folder / "lenet_train_test.prototxt")
-    writer = FeatureWriter(definition, result.weights, tmp_path / "out", preprocessing=Preprocessing())
-    assert writer._channels("7") == (None, [7])
-    assert writer._channels("conv2:7") == ("conv2", [7])
-    assert writer._channels("conv1") == ("conv1", list(range(20)))
-    assert len(writer._channels("ip1")[1]) == 24
+def test_targets_are_classes_channels_and_layers(inspector):
+    assert parse_target(inspector, "7") == (None, [7])
+    assert parse_target(inspector, "conv2:7") == ("conv2", [7])
+    assert parse_target(inspector, "conv1") == ("conv1", list(range(20)))
+    assert len(parse_target(inspector, "ip1")[1]) == 24
     with pytest.raises(NetError, match="no layer 'conv9'"):
-        writer._channels("conv9")
+        parse_target(inspector, "conv9")

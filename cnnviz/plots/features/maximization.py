@@ -1,4 +1,4 @@
-"""What excites a channel: patches of real pictures, and inputs made for it."""
+"""What activates a channel: patches of images, and inputs made to maximize it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz.analysis.attribution import Excitation
+from cnnviz.analysis.maximization import MaximizedInput
 from cnnviz.analysis.top_images import TopImages
 from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure
@@ -25,23 +25,24 @@ _STRIP = 0.13  # inches above each tile for its number
 _GAP = 0.05  # of a tile's side
 _LABEL_SIZE = 6.0
 _NAMES = 0.95  # inches left of the patches for the channels' names
-_DEVIATIONS = 3.0  # of the values around their mean that fill the range from black to white
 
 
 def top_images_figure(found: TopImages, *, theme: Theme) -> Figure:
-    """Draws for each channel a row of the patches that excite it most, with the activations above them."""
+    """Draws for each channel a row of the patches that activate it most, with the activations above them."""
     columns = max(len(row) for row in found.patches)
     tile = min(0.95, (_INNER - _NAMES) / (1.1 * columns))
     patches = [patch for row in found.patches for patch in row]
-    seen = "all of the picture" if found.size is None else "{:g} × {:g} pixels".format(*found.size)
-    left_out = (
+    field = "the whole image" if found.size is None else "{:g} × {:g} pixels".format(*found.size)
+    omitted = (
         f", {len(found.channels)} of {found.total} channels" if found.total > len(found.channels) else ""
     )
-    facts = f"Best of {found.images} pictures; a unit sees {seen}{left_out}. Above each: its activation."
+    facts = (
+        f"Best of {found.images} images; receptive field: {field}{omitted}. Above each patch: its activation."
+    )
     tiles = np.stack([patch.pixels for patch in patches])
     labels = [number_label(patch.value) for patch in patches]
     figure, step = _grid(
-        f"What excites {found.layer}", facts, tiles, labels, columns, tile, _MARGIN + _NAMES, theme
+        f"Top images of {found.layer}", facts, tiles, labels, columns, tile, _MARGIN + _NAMES, theme
     )
     for k, channel in enumerate(found.channels):
         top = _HEAD + (k + 0.5) * step
@@ -49,28 +50,18 @@ def top_images_figure(found: TopImages, *, theme: Theme) -> Figure:
     return figure
 
 
-def excitation_figure(
-    images: Sequence[np.ndarray], excitations: Sequence[Excitation], labels: Sequence[str], *, theme: Theme
-) -> Figure:
-    """Draws inputs that were made to excite channels or classes.
-
-    Args:
-        images: uint8 (H, W) or (H, W, 3), see ``as_picture``.
-        excitations: where they come from.
-        labels: what each excites.
-    """
-    columns = min(len(images), 1 if len(images) == 1 else 4 if len(images) <= 8 else 6)
+def maximization_figure(found: Sequence[MaximizedInput], *, theme: Theme) -> Figure:
+    """Draws inputs that were made to maximize channels or classes, with the activations above them."""
+    columns = 1 if len(found) == 1 else min(len(found), 4 if len(found) <= 8 else 6)
     tile = min(3.0, _INNER / (1.1 * columns))
+    images = [one.image for one in found]
     tiles = np.stack([image if image.ndim == 3 else np.repeat(image[..., None], 3, 2) for image in images])
-    layer = excitations[0].layer
-    title = f"Inputs made to excite {f'channels of {printable(layer)}' if layer else 'classes'}"
-    texts = [
-        fit(f"{printable(label)}: {number_label(e.after)}", tile, 7 / 72)
-        for label, e in zip(labels, excitations, strict=True)
-    ]
-    what = "its mean activation" if layer else "its score"
-    facts = f"Above each: {what} for this input. Contrast is stretched."
-    figure, _ = _grid(title, facts, tiles, texts, columns, tile, _MARGIN, theme, 7.0)
+    labels = [fit(f"{printable(one.label)}: {number_label(one.after)}", tile, 7 / 72) for one in found]
+    layer = found[0].layer
+    title = f"Inputs that maximize {f'channels of {printable(layer)}' if layer else 'classes'}"
+    value = "mean activation" if layer else "score"
+    facts = f"Above each input: the {value} that it reaches. Contrast is stretched."
+    figure, _ = _grid(title, facts, tiles, labels, columns, tile, _MARGIN, theme, 7.0)
     return figure
 
 
@@ -103,14 +94,3 @@ def _grid(
     show_mosaic(axes, mosaic(tiles, layout))
     label_tiles(axes, layout, labels, label_size, theme)
     return figure, down / layout.rows
-
-
-def as_picture(values: np.ndarray, channel_order: str) -> np.ndarray:
-    """Returns an input (C, H, W) as uint8 (H, W) or (H, W, 3) in RGB, its contrast stretched around grey."""
-    centred = values - np.median(values)
-    shares = centred / (_DEVIATIONS * float(values.std()) + 1e-12)
-    planes = np.clip(np.rint(shares * 127.5 + 127.5), 0, 255).astype(np.uint8)
-    if len(planes) == 1:
-        return planes[0]
-    planes = planes[::-1] if channel_order == "bgr" else planes
-    return np.ascontiguousarray(planes.transpose(1, 2, 0))
