@@ -4,7 +4,7 @@
 // Host: engine/ops/bias.py. Work items: bias_add (i, o * channels + c), or (c, o) where inner is 1;
 // bias_gradient one per channel, which adds in order, LANES neighbours at once, so results repeat.
 
-#include "tile.h"
+#include "register_tile.h"
 
 __kernel void bias_add(const int channels, __global const Dtype *bias, __global Dtype *y)
 {

@@ -15,7 +15,7 @@
 // A tap is one (c, kh, kw); taps[] holds how far after a pixel's first place in the spread image it reads.
 // Each sum is made by one work item in an order that sizes alone decide, so results repeat.
 
-#include "tile.h"
+#include "register_tile.h"
 
 inline int ceil_div(int a, int b)
 {

@@ -8,7 +8,7 @@
 // A tile is ROWS x COLS elements, COLS = VECTORS * LANES. Sums run in an order that sizes alone decide, so
 // results repeat. Rows of C lie c_row elements apart. C is not read where beta is 0, so it may hold anything.
 
-#include "tile.h"
+#include "register_tile.h"
 
 // panels[p][l][i] = matrix[(p * width + i) * step + l * k_step], 0 after the end of the matrix.
 // Work items: (panel, part of k, product of the batch).

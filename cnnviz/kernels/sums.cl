@@ -3,7 +3,7 @@
 // Work items: one per (chunk of CHUNK neighbours, row). A chunk is always summed in the same order, so
 // results repeat, and LANES running sums keep the rounding error small. In place: no.
 
-#include "tile.h"
+#include "register_tile.h"
 
 #ifndef CHUNK
 #define CHUNK 2048

@@ -10,7 +10,7 @@
 // x is spread as by a stride of 4 (convolution.cl), so that neighbouring tiles are neighbours in memory and share
 // a vector. Tiles are numbered row by row through all images; a launch makes tile rows first to last of them.
 
-#include "tile.h"
+#include "register_tile.h"
 
 // One row of G times (a, b, c): points 0, 1, -1, 2, -2 and infinity.
 inline void spread_weights(const Dtype a, const Dtype b, const Dtype c, Dtype *u, const int step)

@@ -13,7 +13,7 @@ from cnnviz.engine.ops.convolution import make_convolution
 from cnnviz.engine.ops.fast_convolution import FastConvolution
 from cnnviz.engine.ops.im2col import Im2col, Window
 from cnnviz.engine.ops.plain_convolution import Geometry, PlainConvolution
-from cnnviz.engine.ops.tile import Tile
+from cnnviz.engine.ops.register_tile import Tile
 from cnnviz.engine.ops.winograd import WinogradConvolution
 
 GUARD = 29

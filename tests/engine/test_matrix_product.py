@@ -6,7 +6,7 @@ import pytest
 from cnnviz.engine.device import get_device
 from cnnviz.engine.ops import matrix_product as module
 from cnnviz.engine.ops.matrix_product import Matrix, by_groups, by_rows, by_tiles, matrix_product
-from cnnviz.engine.ops.tile import Tile
+from cnnviz.engine.ops.register_tile import Tile
 
 CANARY = 12345.0
 GUARD = 37

@@ -20,7 +20,7 @@ from cnnviz.engine.ops.im2col import Window
 from cnnviz.engine.ops.matrix_product import packed
 from cnnviz.engine.ops.plain_convolution import Geometry, PlainConvolution
 from cnnviz.engine.ops.ranges import worker_count
-from cnnviz.engine.ops.tile import tile_of
+from cnnviz.engine.ops.register_tile import tile_of
 from cnnviz.engine.programs import Defines
 
 _MANY_FILTERS = 96
@@ -30,7 +30,7 @@ _PANEL_PIXELS = 2048
 """Pixels of a panel of taps: 256 KB of floats, which stay in a core's cache."""
 
 _FILTERS = 4
-"""A_LINES of tile.h, but 1 where a group has no more."""
+"""A_LINES of register_tile.h, but 1 where a group has no more."""
 
 
 def suits(device: Device, geometry: Geometry) -> bool:

@@ -6,11 +6,11 @@ import functools
 from typing import Any, NamedTuple
 
 from cnnviz.engine.device import Device
-from cnnviz.engine.ops.tile import Tile, tile_of
+from cnnviz.engine.ops.register_tile import Tile, tile_of
 
 _NO_LIMIT = 2**31 - 1
 _GROUP_SIDE, _PER_ITEM = 16, 4  # of matrix_product_tiled.cl; the side is less on devices with small groups
-_ROWS_OF_A = 4  # A_LINES of tile.h
+_ROWS_OF_A = 4  # A_LINES of register_tile.h
 _PACK_AT_LEAST = 8192  # elements for one work item
 
 

@@ -15,7 +15,7 @@ from cnnviz.engine.device import Device
 from cnnviz.engine.ops.fast_convolution import FastConvolution, launch_spread
 from cnnviz.engine.ops.matrix_product import product_of_panels
 from cnnviz.engine.ops.plain_convolution import Geometry
-from cnnviz.engine.ops.tile import tile_of
+from cnnviz.engine.ops.register_tile import tile_of
 
 _CHUNK = 1 << 21
 """Elements of transformed tiles that are worked on at a time, so that they stay in the cache."""

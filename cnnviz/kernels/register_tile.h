@@ -1,5 +1,5 @@
 // What kernels share that fill vector registers. A tile of a result is ROWS x COLS elements, COLS = VECTORS * LANES;
-// the sizes that fit a device are chosen in engine/ops/tile.py.
+// the sizes that fit a device are chosen in engine/ops/register_tile.py.
 
 #ifndef Dtype
 #define Dtype float
