@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.layers._shape import refuse_in_place
-from cnnviz.engine.ops.rows import RowChoice
+from cnnviz.engine.ops.row_gather import RowGather
 from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 
@@ -42,14 +42,14 @@ class BatchReindex(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         try:
-            self._choice = RowChoice(self.device, bottom[1].read_data(), bottom[0].shape[0])
+            self._rows = RowGather(self.device, bottom[1].read_data(), bottom[0].shape[0])
         except NetError as error:
             raise NetError(f"layer {self.name!r} (BatchReindex): {error}.") from None
-        self._choice.take(bottom[0].count_from(1), bottom[0].device_data, top[0].mutable_device_data)
+        self._rows.gather(bottom[0].count_from(1), bottom[0].device_data, top[0].mutable_device_data)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[1]:
             raise NetError(f"layer {self.name!r} (BatchReindex): the indices have no gradient.")
         if propagate_down[0]:
             width, dx = bottom[0].count_from(1), bottom[0].mutable_device_diff
-            self._choice.give_back(width, top[0].device_diff, dx, add=False)
+            self._rows.scatter(width, top[0].device_diff, dx, add=False)

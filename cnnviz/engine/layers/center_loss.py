@@ -11,7 +11,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Weight, legacy_shape, positive_axis
 from cnnviz.engine.layers._loss import Loss
 from cnnviz.engine.ops.reduction import row_sums
-from cnnviz.engine.ops.rows import RowChoice
+from cnnviz.engine.ops.row_gather import RowGather
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
@@ -61,9 +61,9 @@ class CenterLoss(Loss):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         count = bottom[0].count
         self._labels = bottom[1].read_data().astype(np.int32).ravel()
-        self._choice = RowChoice(self.device, self._labels, self.num_output)
+        self._rows = RowGather(self.device, self._labels, self.num_output)
         distances = self.kept.get("distances", count)
-        self._choice.take(self.length, self.blobs[0].device_data, distances)
+        self._rows.gather(self.length, self.blobs[0].device_data, distances)
         self.launch("center_distances", count, count, bottom[0].device_data, distances)
         scale = 0.5 / max(1, self.num)
         row_sums(self.device, 1, count, distances, top[0].mutable_device_data, what="square", scale=scale)
@@ -76,7 +76,7 @@ class CenterLoss(Loss):
             shares = self.device.upload((1 / (members + 1)).astype(self.device.dtype))
             moves = self.device.scratch(count, "moves")
             self.launch("center_moves", count, count, self.length, distances, shares, moves)
-            self._choice.give_back(self.length, moves, self.blobs[0].mutable_device_diff, add=True)
+            self._rows.scatter(self.length, moves, self.blobs[0].mutable_device_diff, add=True)
         if propagate_down[0]:
             scale, dloss = 1 / max(1, self.num), top[0].device_diff
             dx = bottom[0].mutable_device_diff

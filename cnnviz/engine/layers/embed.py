@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, Weight
 from cnnviz.engine.ops.channels import Channels
-from cnnviz.engine.ops.rows import RowChoice
+from cnnviz.engine.ops.row_gather import RowGather
 from cnnviz.errors import NetError
 
 
@@ -50,11 +50,11 @@ class Embed(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         given = self.param.embed_param
         try:
-            self._choice = RowChoice(self.device, bottom[0].read_data(), given.input_dim)
+            self._rows = RowGather(self.device, bottom[0].read_data(), given.input_dim)
         except NetError as error:
             raise NetError(f"layer {self.name!r} (Embed): {error}.") from None
         y = top[0].mutable_device_data
-        self._choice.take(given.num_output, self.blobs[0].device_data, y)
+        self._rows.gather(given.num_output, self.blobs[0].device_data, y)
         if given.bias_term:
             self._channels(top[0]).affine(y, y, bias=self.blobs[1].device_data)
 
@@ -68,7 +68,7 @@ class Embed(Layer):
             )
         dy, width = top[0].device_diff, self.param.embed_param.num_output
         if self.param_propagate_down[0]:
-            self._choice.give_back(width, dy, self.blobs[0].mutable_device_diff, add=True)
+            self._rows.scatter(width, dy, self.blobs[0].mutable_device_diff, add=True)
         if len(self.blobs) > 1 and self.param_propagate_down[1]:
             bias_diff = self.blobs[1].mutable_device_diff
             self._channels(top[0]).sums(dy, dy, bias_diff, term="PLAIN", add=True)

@@ -9,7 +9,7 @@ import numpy as np
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.layers._shape import refuse_in_place
-from cnnviz.engine.ops.rows import RowChoice
+from cnnviz.engine.ops.row_gather import RowGather
 from cnnviz.errors import NetError
 
 
@@ -50,10 +50,10 @@ class Filter(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         chosen = np.flatnonzero(bottom[-1].read_data())
-        self._choice = RowChoice(self.device, chosen, bottom[-1].shape[0])
+        self._rows = RowGather(self.device, chosen, bottom[-1].shape[0])
         for source, target in zip(bottom[:-1], top, strict=True):
             target.reshape(len(chosen), *source.shape[1:])
-            self._choice.take(source.count_from(1), source.device_data, target.mutable_device_data)
+            self._rows.gather(source.count_from(1), source.device_data, target.mutable_device_data)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[-1]:
@@ -63,4 +63,4 @@ class Filter(Layer):
         for target, source, propagate in zip(bottom[:-1], top, propagate_down, strict=False):
             if propagate:
                 width, dx = target.count_from(1), target.mutable_device_diff
-                self._choice.give_back(width, source.device_diff, dx, add=False)
+                self._rows.scatter(width, source.device_diff, dx, add=False)

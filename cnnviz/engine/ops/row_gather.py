@@ -1,4 +1,4 @@
-"""Rows taken by index, and gradients added back to the rows they came from."""
+"""Rows gathered by index, and gradients added back to the rows they came from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cnnviz.engine.ops.ranges import row_range
 from cnnviz.errors import NetError
 
 
-class RowChoice:
+class RowGather:
     """For each row of a result, which row of a source it is; rows have ``width`` elements.
 
     Args:
@@ -32,18 +32,17 @@ class RowChoice:
         self.rows = rows
         self._indices = flat.astype(np.int32)
 
-    def take(self, width: int, source: Any, target: Any) -> None:
+    def gather(self, width: int, source: Any, target: Any) -> None:
         """Copies row indices[i] of ``source`` to row i of ``target``."""
         size, options = row_range(width, self.count)
-        indices = self.device.upload(self._indices)
-        self.device.launch("rows", "take_rows", size, self.count, width, indices, source, target, **options)
+        args = (self.count, width, self.device.upload(self._indices), source, target)
+        self.device.launch("row_gather", "gather_rows", size, *args, **options)
 
-    def give_back(self, width: int, source: Any, target: Any, *, add: bool) -> None:
+    def scatter(self, width: int, source: Any, target: Any, *, add: bool) -> None:
         """Sets row r of ``target`` to (or adds) the sum of the rows i of ``source`` with indices[i] = r."""
         order = np.argsort(self._indices, kind="stable").astype(np.int32)
         ends = np.cumsum(np.bincount(self._indices, minlength=self.rows)).astype(np.int32)
         size, options = row_range(width, self.rows)
         tables = self.device.upload(ends), self.device.upload(order)
-        self.device.launch(
-            "rows", "add_rows", size, self.rows, width, *tables, add, source, target, **options
-        )
+        args = (self.rows, width, *tables, add, source, target)
+        self.device.launch("row_gather", "scatter_rows", size, *args, **options)
