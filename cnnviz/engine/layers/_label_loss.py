@@ -52,7 +52,7 @@ class LabelLoss(Loss):
     @property
     def divisor(self) -> Any:
         """The buffer of D, which forward leaves to backward."""
-        return self.kept.get("divisor", 1)
+        return self.workspace.get("divisor", 1)
 
     def normalize(self, losses: Any, divisor: Any, top: Blob) -> None:
         """Writes D, and the sum of the losses divided by D to the top."""

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
-from cnnviz.engine.ops.kept import Kept
 from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.engine.ops.workspace import Workspace
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
@@ -27,7 +27,7 @@ class Loss(Layer):
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
-        self.kept = Kept(self)
+        self.workspace = Workspace(self)
         if param.loss_param.weight_by_label_freqs and not self.takes_class_weights:
             raise NetError(
                 f"weight_by_label_freqs works with SoftmaxWithLoss, not with {self.type}; remove it"

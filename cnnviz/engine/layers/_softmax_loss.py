@@ -28,7 +28,7 @@ class SoftmaxLoss(LabelLoss):
     @property
     def prob(self) -> Any:
         """The buffer of p, which forward leaves to backward."""
-        return self.kept.get("prob", math.prod(self.sizes))
+        return self.workspace.get("prob", math.prod(self.sizes))
 
     def launch_items(self, kernel: str, *args: Any) -> None:
         """Launches a kernel with one work item per (inner, outer)."""

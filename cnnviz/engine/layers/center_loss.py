@@ -62,7 +62,7 @@ class CenterLoss(Loss):
         count = bottom[0].count
         self._labels = bottom[1].read_data().astype(np.int32).ravel()
         self._rows = RowGather(self.device, self._labels, self.num_output)
-        distances = self.kept.get("distances", count)
+        distances = self.workspace.get("distances", count)
         self._rows.gather(self.length, self.blobs[0].device_data, distances)
         self.launch("center_distances", count, count, bottom[0].device_data, distances)
         scale = 0.5 / max(1, self.num)
@@ -70,7 +70,7 @@ class CenterLoss(Loss):
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         count = bottom[0].count
-        distances = self.kept.get("distances", count)
+        distances = self.workspace.get("distances", count)
         if self.param_propagate_down[0]:
             members = np.bincount(self._labels, minlength=self.num_output)[self._labels]
             shares = self.device.upload((1 / (members + 1)).astype(self.device.dtype))

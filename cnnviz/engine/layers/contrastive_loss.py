@@ -51,7 +51,7 @@ class ContrastiveLoss(Loss):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         count, num = bottom[0].count, self.num
-        difference, squares = self.kept.get("difference", count), self.kept.get("distances", num)
+        difference, squares = self.workspace.get("difference", count), self.workspace.get("distances", num)
         losses = self.device.scratch(num, "losses")
         a, b, similar = (blob.device_data for blob in bottom)
         self.launch("contrastive_difference", count, count, a, b, difference)
@@ -63,7 +63,8 @@ class ContrastiveLoss(Loss):
         if not any(propagate_down[:2]):
             return
         count = bottom[0].count
-        difference, squares = self.kept.get("difference", count), self.kept.get("distances", self.num)
+        difference = self.workspace.get("difference", count)
+        squares = self.workspace.get("distances", self.num)
         diffs = requested_diffs(bottom, propagate_down, 2)
         args = (self.scale, difference, squares, bottom[2].device_data, top[0].device_diff, *diffs)
         self.launch("contrastive_backward", count, count, self.channels, *self._margin, *args)

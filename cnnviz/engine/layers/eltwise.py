@@ -8,7 +8,7 @@ from typing import Any
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.layers._shape import refuse_in_place
-from cnnviz.engine.ops.kept import Kept
+from cnnviz.engine.ops.workspace import Workspace
 from cnnviz.formats.schema import EltwiseParameter
 
 
@@ -54,7 +54,7 @@ class Eltwise(Layer):
         return [bottom[0]]
 
     def setup(self) -> None:
-        self._kept = Kept(self)
+        self._workspace = Workspace(self)
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         forward = {
@@ -90,7 +90,7 @@ class Eltwise(Layer):
 
     def _sources(self, count: int) -> Any:
         """For each element of the top the number of the bottom that gave it."""
-        return self._kept.get("sources of the maxima", count, itemsize=4)
+        return self._workspace.get("sources of the maxima", count, itemsize=4)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         backward = {

@@ -72,7 +72,7 @@ class L1Loss(Loss):
     @property
     def _divisor(self) -> Any:
         """The buffer of D, which forward leaves to backward."""
-        return self.kept.get("divisor", 1)
+        return self.workspace.get("divisor", 1)
 
     def _launch(self, kernel: str, bottom: Sequence[Blob], *args: Any) -> None:
         given = self.param.l1_loss_param

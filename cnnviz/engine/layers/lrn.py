@@ -7,8 +7,8 @@ from typing import Any
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
-from cnnviz.engine.ops.kept import Kept
 from cnnviz.engine.ops.ranges import row_range, vector_rows
+from cnnviz.engine.ops.workspace import Workspace
 from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, LRNParameter
@@ -47,7 +47,7 @@ class LRN(Layer):
         self.k = 1.0 if self.within else options.k
         self.rate = options.alpha / (size * size if self.within else size)
         self.beta = options.beta
-        self._kept = Kept(self)
+        self._workspace = Workspace(self)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(bottom[0]) != 4:
@@ -64,18 +64,18 @@ class LRN(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x, count = bottom[0].device_data, bottom[0].count
         if bottom[0] is top[0]:
-            x = self._kept.get("x", count)
+            x = self._workspace.get("x", count)
             self.device.copy(x, bottom[0].device_data, count * self.device.dtype.itemsize)
         source = self._row_sums(x, count, squared=True) if self.within else x
-        scale, y = self._kept.get("scale", count), top[0].mutable_device_data
+        scale, y = self._workspace.get("scale", count), top[0].mutable_device_data
         self._launch("lrn_forward", self.k, self.rate, self.beta, not self.within, source, x, scale, y)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
         count = bottom[0].count
-        x = self._kept.get("x", count) if bottom[0] is top[0] else bottom[0].device_data
-        scale, ratio = self._kept.get("scale", count), self.device.scratch(count, "ratio")
+        x = self._workspace.get("x", count) if bottom[0] is top[0] else bottom[0].device_data
+        scale, ratio = self._workspace.get("scale", count), self.device.scratch(count, "ratio")
         dy, dx = top[0].device_diff, bottom[0].mutable_device_diff
         self.launch("lrn_ratio", count, count, self.beta, x, scale, dy, ratio)
         if self.within:

@@ -10,9 +10,9 @@ import numpy as np
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, Weight, positive_axis
-from cnnviz.engine.ops.kept import Kept
 from cnnviz.engine.ops.matrix_product import Matrix, matrix_product
 from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.engine.ops.workspace import Workspace
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, MarginInnerProductParameter
 
@@ -55,7 +55,7 @@ class MarginInnerProduct(Layer):
         self.num_output = given.num_output
         self._iteration = given.iteration
         self._lambda = 0.0
-        self._kept = Kept(self)
+        self._workspace = Workspace(self)
         if not self.num_output:
             raise NetError("has no num_output; give the number of classes")
 
@@ -86,7 +86,7 @@ class MarginInnerProduct(Layer):
         x, y = bottom[0].device_data, top[0].mutable_device_data
         weights = Matrix(self.blobs[0].device_data, transposed=True)
         matrix_product(self.device, (self.num, self.num_output, self.length), x, weights, y)
-        squares, cosines = self._kept.get("squares", self.num), self._kept.get("cosines", self.num)
+        squares, cosines = self._workspace.get("squares", self.num), self._workspace.get("cosines", self.num)
         row_sums(self.device, self.num, self.length, x, squares, what="square")
         self._launch("margin_forward", bottom[1].device_data, squares, cosines, y)
         if len(top) > 1:
@@ -117,7 +117,7 @@ class MarginInnerProduct(Layer):
         count = self.num * self.num_output
         scaled, along = self.device.scratch(count, "scaled"), self.device.scratch(self.num, "along")
         self.device.copy(scaled, dy, count * self.device.dtype.itemsize)
-        squares, cosines = self._kept.get("squares", self.num), self._kept.get("cosines", self.num)
+        squares, cosines = self._workspace.get("squares", self.num), self._workspace.get("cosines", self.num)
         self._launch("margin_backward", labels, squares, cosines, scaled, along)
         shape = (self.num, self.length, self.num_output)
         matrix_product(self.device, shape, scaled, self.blobs[0].device_data, dx)

@@ -8,8 +8,8 @@ from typing import Any
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, Weight, legacy_shape
-from cnnviz.engine.ops.kept import Kept
 from cnnviz.engine.ops.ranges import row_range
+from cnnviz.engine.ops.workspace import Workspace
 from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import FillerParameter, LayerParameter
@@ -50,7 +50,7 @@ class Normalize(Layer):
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
-        self._kept = Kept(self)
+        self._workspace = Workspace(self)
         self._by_position = param.HasField("normalize_param")
         if self._by_position and param.HasField("norm_param"):
             raise NetError("has norm_param and normalize_param, of different forks; give one of them")
@@ -98,10 +98,10 @@ class Normalize(Layer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         x = bottom[0].device_data
         if bottom[0] is top[0]:
-            x = self._kept.get("x", bottom[0].count)
+            x = self._workspace.get("x", bottom[0].count)
             nbytes = bottom[0].count * self.device.dtype.itemsize
             self.device.copy(x, bottom[0].device_data, nbytes)
-        squares = self._kept.get("squares", self.num * self.norms)
+        squares = self._workspace.get("squares", self.num * self.norms)
         self._fill_squares(x, squares)
         data = (x, squares, self._scale, top[0].mutable_device_data)
         self._launch("normalize_forward", bottom[0].count, *self._element_sizes(bottom[0]), *data)
@@ -111,8 +111,8 @@ class Normalize(Layer):
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         count = bottom[0].count
-        x = self._kept.get("x", count) if bottom[0] is top[0] else bottom[0].device_data
-        squares = self._kept.get("squares", self.num * self.norms)
+        x = self._workspace.get("x", count) if bottom[0] is top[0] else bottom[0].device_data
+        squares = self._workspace.get("squares", self.num * self.norms)
         dy = top[0].device_diff
         if self.blobs and self.param_propagate_down[0]:
             sizes = (self.num, self.channels, self.inner, self.norms, self.shared)

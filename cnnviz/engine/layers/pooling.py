@@ -12,7 +12,7 @@ from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops import pooling
 from cnnviz.engine.ops.im2col import same_pads
-from cnnviz.engine.ops.kept import Kept
+from cnnviz.engine.ops.workspace import Workspace
 from cnnviz.engine.receptive_field import Fields, ReceptiveField, Shapes
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, PoolingParameter
@@ -67,7 +67,7 @@ class Pooling(Layer):
         if any(sides):
             self.pad, self.end = (options.pad_t, options.pad_l), (options.pad_b, options.pad_r)
         self.kernel = (0, 0) if self.is_global else _pair(options, "kernel", None)
-        self._kept = Kept(self)
+        self._workspace = Workspace(self)
         self._check(options)
 
     def _check(self, options: Any) -> None:
@@ -165,11 +165,11 @@ class Pooling(Layer):
 
     @property
     def _index(self) -> Any:
-        return self._kept.get("index", self.planes * self.window.pooled_count, itemsize=4)
+        return self._workspace.get("index", self.planes * self.window.pooled_count, itemsize=4)
 
     @property
     def _total(self) -> Any:
-        return self._kept.get("total", self.planes * self.window.pooled_count)
+        return self._workspace.get("total", self.planes * self.window.pooled_count)
 
 
 def _pair(options: Any, name: str, default: int | None) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
-from cnnviz.engine.ops.kept import Kept
+from cnnviz.engine.ops.workspace import Workspace
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
@@ -60,7 +60,7 @@ class ROIPooling(_RegionPooling):
 
     def __init__(self, param: LayerParameter, phase: int):
         super().__init__(param, phase)
-        self._kept = Kept(self)
+        self._workspace = Workspace(self)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         options = self.param.roi_pooling_param
@@ -69,13 +69,13 @@ class ROIPooling(_RegionPooling):
         return [(bottom[1][0], bottom[0][1], *pooled)]
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        index = self._kept.get("index", top[0].count, itemsize=4)
+        index = self._workspace.get("index", top[0].count, itemsize=4)
         x, rois, y = bottom[0].device_data, bottom[1].device_data, top[0].mutable_device_data
         self.launch_regions("roi_pooling_forward", top[0].count, rois, x, y, index)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if propagate_down[0]:
-            index = self._kept.get("index", top[0].count, itemsize=4)
+            index = self._workspace.get("index", top[0].count, itemsize=4)
             args = (index, top[0].device_diff, bottom[0].mutable_device_diff)
             self.launch_regions("roi_pooling_backward", self._planes, bottom[1].device_data, *args)
 

@@ -8,8 +8,8 @@ from typing import Any
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
 from cnnviz.engine.ops import pooling
-from cnnviz.engine.ops.kept import Kept
 from cnnviz.engine.ops.views import View, box, gather, scatter
+from cnnviz.engine.ops.workspace import Workspace
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, SPPParameter
 
@@ -49,7 +49,7 @@ class SPP(Layer):
         if options.pool == SPPParameter.STOCHASTIC:
             raise NetError("pool STOCHASTIC is not supported; use MAX or AVE")
         self._is_max = options.pool == SPPParameter.MAX
-        self._kept = Kept(self)
+        self._workspace = Workspace(self)
 
     def shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(bottom[0]) != 4:
@@ -85,7 +85,7 @@ class SPP(Layer):
 
     def _index(self, level: int) -> Any:
         count = self.num * self.channels * self.windows[level].pooled_count
-        return self._kept.get(f"index of level {level}", count, itemsize=4)
+        return self._workspace.get(f"index of level {level}", count, itemsize=4)
 
     def _part(self, level: int, top: Blob) -> View:
         """Returns where the level's values lie in the top."""

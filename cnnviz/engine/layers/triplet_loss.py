@@ -44,7 +44,7 @@ class TripletLoss(Loss):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         count, num = bottom[0].count, self.num
-        terms, gaps = self.device.scratch(count, "terms"), self.kept.get("gaps", num)
+        terms, gaps = self.device.scratch(count, "terms"), self.workspace.get("gaps", num)
         self.launch("triplet_terms", count, count, *(blob.device_data for blob in bottom), terms)
         row_sums(self.device, num, self.channels, terms, gaps)
         losses = self.device.scratch(num, "losses")
@@ -58,5 +58,5 @@ class TripletLoss(Loss):
         sizes = (count, self.channels, self.param.triplet_loss_param.margin, 1 / max(1, self.num))
         data = [blob.device_data for blob in bottom]
         diffs = requested_diffs(bottom, propagate_down, 3)
-        gaps, dloss = self.kept.get("gaps", self.num), top[0].device_diff
+        gaps, dloss = self.workspace.get("gaps", self.num), top[0].device_diff
         self.launch("triplet_backward", count, *sizes, *data, gaps, dloss, *diffs)
