@@ -26,7 +26,7 @@ def command(in_folder: str, out_folder: str, db_type: str | None, backend: str) 
     Example:
       cnnviz convert-cifar10 cifar-10-batches-bin/ databases/
     """
-    from cnnviz.engine.data.convert import convert_cifar10
+    from cnnviz.engine.data.imageset import convert_cifar10
 
     train, test = convert_cifar10(in_folder, out_folder, db_type or backend, bar("Converting"))
     say(f"{out_folder}: {train.count} training and {test.count} test images.")

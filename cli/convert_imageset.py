@@ -58,7 +58,7 @@ def command(
     Example:
       cnnviz convert-imageset --resize_width 256 --resize_height 256 photos/ train.txt train_lmdb
     """
-    from cnnviz.engine.data.convert import ImageOptions, convert_imageset
+    from cnnviz.engine.data.imageset import ImageOptions, convert_imageset
 
     stored["encoded"] |= bool(encode_type)
     options = ImageOptions(**stored, encode_type=encode_type)

@@ -24,7 +24,7 @@ def command(images: str, labels: str, database: str, backend: str) -> None:
     Example:
       cnnviz convert-mnist train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz mnist_train_lmdb
     """
-    from cnnviz.engine.data.convert import convert_mnist
+    from cnnviz.engine.data.imageset import convert_mnist
 
     done = convert_mnist(images, labels, database, backend, bar("Converting"))
     say(f"{database}: {done.count} images.")

@@ -28,7 +28,7 @@ def command(database: str, out: str | None, backend: str | None) -> None:
     Example:
       cnnviz image-mean train_lmdb mean.binaryproto
     """
-    from cnnviz.engine.data.convert import database_mean
+    from cnnviz.engine.data.imageset import database_mean
     from cnnviz.formats.binaryproto import check_ending, write_mean
     from cnnviz.formats.databases import open_database
 

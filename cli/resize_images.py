@@ -47,7 +47,7 @@ def command(
     Example:
       cnnviz resize-images --output_side_length 128 photos/ small/
     """
-    from cnnviz.engine.data.convert import resize_images
+    from cnnviz.engine.data.imageset import resize_images
 
     if bool(resize_width) != bool(resize_height):
         raise click.UsageError("Give both --resize_width and --resize_height, or neither.")

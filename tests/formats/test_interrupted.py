@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnviz.engine.data.convert import convert_imageset
+from cnnviz.engine.data.imageset import convert_imageset
 from cnnviz.formats.binaryproto import read_mean, write_mean
 from cnnviz.formats.caffemodel import write_weights
 from cnnviz.formats.convert import open_weights, save_weights

@@ -10,7 +10,7 @@ from PIL import Image
 
 from cnnviz.analysis.image_options import read_class_names as class_names
 from cnnviz.analysis.summary import read_times
-from cnnviz.engine.data.convert import convert_imageset
+from cnnviz.engine.data.imageset import convert_imageset
 from cnnviz.engine.data.sources import read_image_list
 from cnnviz.engine.data.windows import read_window_file
 from cnnviz.errors import FileError
