@@ -22,7 +22,7 @@ from cnnviz.engine.blob import Blob
 from cnnviz.engine.device import Device, get_device
 from cnnviz.engine.labels import LabelCheck
 from cnnviz.engine.net import Net
-from cnnviz.engine.ops.reduction import sum_of_squares
+from cnnviz.engine.ops.sums import sum_of_squares
 from cnnviz.engine.scoring import output_values, weighted
 from cnnviz.engine.snapshots import SnapshotFiles, learned_net
 from cnnviz.engine.solver_nets import test_definitions, train_origin

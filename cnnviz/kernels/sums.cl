@@ -1,5 +1,5 @@
 // Sums of rows: y[r] = scale sum over i of f(x[r, i]), f = identity, |x|, x^2 or x z.
-// Host: engine/ops/reduction.py, which calls it with ever shorter rows until one number is left.
+// Host: engine/ops/sums.py, which calls it with ever shorter rows until one number is left.
 // Work items: one per (chunk of CHUNK neighbours, row). A chunk is always summed in the same order, so
 // results repeat, and LANES running sums keep the rounding error small. In place: no.
 

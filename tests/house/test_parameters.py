@@ -10,8 +10,6 @@ LIMIT = 8
 # What has more, and why.
 EXCEPTIONS = {
     "engine.net.Net.__init__": "pycaffe's constructor, and options by name",
-    "engine.ops.reduction.row_sums": "one operation with optional operands",
-    "engine.ops.reduction._pass": "one operation with optional operands",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layers._loss import Loss
 from cnnviz.engine.layers._normalization import Normalization
-from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.engine.ops.sums import row_sums
 from cnnviz.formats.schema import LayerParameter, LossParameter
 
 
@@ -57,7 +57,7 @@ class LabelLoss(Loss):
     def normalize(self, losses: Any, divisor: Any, top: Blob) -> None:
         """Writes D, and the sum of the losses divided by D to the top."""
         totals = self.device.scratch(2, "totals")
-        row_sums(self.device, 2, self.items, losses, totals)
+        row_sums(self.device, (2, self.items), losses, totals)
         # 0: the kernel takes the number of items that count.
         fixed = self.normalization.divisor(valid=0, full=self.items, num=self.sizes[0])
         self.device.launch("loss", "loss_mean", 1, fixed, totals, divisor, top.mutable_device_data)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer
-from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.engine.ops.sums import row_sums
 from cnnviz.engine.ops.workspace import Workspace
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
@@ -47,7 +47,7 @@ class Loss(Layer):
 
     def sum_to_top(self, losses: Any, count: int, scale: float, top: Blob) -> None:
         """Writes scale times the sum of ``count`` losses to the top."""
-        row_sums(self.device, 1, count, losses, top.mutable_device_data, scale=scale)
+        row_sums(self.device, (1, count), losses, top.mutable_device_data, scale=scale)
 
 
 def requested_diffs(bottom: Sequence[Blob], propagate_down: Sequence[bool], count: int) -> list[Any]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, axis_sizes
 from cnnviz.engine.ops.ranges import row_range
-from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.engine.ops.sums import row_sums
 
 
 class Accuracy(Layer):
@@ -61,7 +61,7 @@ class Accuracy(Layer):
         ignore = options.HasField("ignore_label"), options.ignore_label
         args = (*self.sizes, *ignore, options.top_k, scores, labels, flags)
         self.launch("accuracy_items", size, *args, **work)
-        row_sums(self.device, 2, items, flags, totals)
+        row_sums(self.device, (2, items), flags, totals)
         self.launch("accuracy_mean", 1, totals, top[0].mutable_device_data)
         if len(top) > 1:
             per_class = top[1].mutable_device_data

@@ -10,8 +10,8 @@ import numpy as np
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Weight, legacy_shape, positive_axis
 from cnnviz.engine.layers._loss import Loss
-from cnnviz.engine.ops.reduction import row_sums
 from cnnviz.engine.ops.row_gather import RowGather
+from cnnviz.engine.ops.sums import row_sums
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter
 
@@ -66,7 +66,7 @@ class CenterLoss(Loss):
         self._rows.gather(self.length, self.blobs[0].device_data, distances)
         self.launch("center_distances", count, count, bottom[0].device_data, distances)
         scale = 0.5 / max(1, self.num)
-        row_sums(self.device, 1, count, distances, top[0].mutable_device_data, what="square", scale=scale)
+        row_sums(self.device, (1, count), distances, top[0].mutable_device_data, term="square", scale=scale)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         count = bottom[0].count

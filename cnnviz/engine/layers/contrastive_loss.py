@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import legacy_shape
 from cnnviz.engine.layers._loss import Loss, requested_diffs
-from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.engine.ops.sums import row_sums
 
 
 class ContrastiveLoss(Loss):
@@ -55,7 +55,7 @@ class ContrastiveLoss(Loss):
         losses = self.device.scratch(num, "losses")
         a, b, similar = (blob.device_data for blob in bottom)
         self.launch("contrastive_difference", count, count, a, b, difference)
-        row_sums(self.device, num, self.channels, difference, squares, what="square")
+        row_sums(self.device, (num, self.channels), difference, squares, term="square")
         self.launch("contrastive_forward", num, num, *self._margin, squares, similar, losses)
         self.sum_to_top(losses, num, self.scale, top[0])
 

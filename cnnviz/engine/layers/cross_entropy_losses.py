@@ -11,8 +11,8 @@ from cnnviz.engine.layer import axis_sizes
 from cnnviz.engine.layers._label_loss import LabelLoss
 from cnnviz.engine.layers._row_loss import RowLoss
 from cnnviz.engine.layers._softmax_loss import SoftmaxLoss
-from cnnviz.engine.ops.reduction import row_sums
 from cnnviz.engine.ops.softmax import softmax_forward
+from cnnviz.engine.ops.sums import row_sums
 from cnnviz.errors import NetError
 from cnnviz.formats.binaryproto import read_mean
 from cnnviz.formats.schema import LayerParameter, LossParameter
@@ -158,7 +158,7 @@ class InfogainLoss(SoftmaxLoss):
             return
         classes, matrix = self.sizes[1], self._matrix_buffer(bottom)
         sums = self.device.scratch(classes, "row sums")
-        row_sums(self.device, classes, classes, matrix, sums)
+        row_sums(self.device, (classes, classes), matrix, sums)
         data = (self.prob, bottom[1].device_data, matrix, sums)
         dloss, dx = top[0].device_diff, bottom[0].mutable_device_diff
         self.launch_items("infogain_backward", *self.ignore, *data, self.divisor, dloss, dx)

@@ -9,7 +9,7 @@ from typing import Any
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layers._loss import Loss, requested_diffs
 from cnnviz.engine.ops.ranges import row_range
-from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.engine.ops.sums import row_sums
 from cnnviz.errors import NetError
 
 
@@ -58,7 +58,7 @@ class L1Loss(Loss):
         places = self.num * self.inner
         losses, totals = self.device.scratch(2 * places, "losses"), self.device.scratch(2, "totals")
         self._launch("l1_forward", bottom, losses)
-        row_sums(self.device, 2, places, losses, totals)
+        row_sums(self.device, (2, places), losses, totals)
         # 0: the kernel takes the number of elements that are not NaN.
         fixed = 0.0 if self.param.l1_loss_param.normalize_by_num_entries else float(self.num)
         channels, y = max(1, self.channels), top[0].mutable_device_data

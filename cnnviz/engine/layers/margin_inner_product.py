@@ -11,7 +11,7 @@ import numpy as np
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import Layer, Weight, positive_axis
 from cnnviz.engine.ops.matrix_product import Matrix, matrix_product
-from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.engine.ops.sums import row_sums
 from cnnviz.engine.ops.workspace import Workspace
 from cnnviz.errors import NetError
 from cnnviz.formats.schema import LayerParameter, MarginInnerProductParameter
@@ -87,7 +87,7 @@ class MarginInnerProduct(Layer):
         weights = Matrix(self.blobs[0].device_data, transposed=True)
         matrix_product(self.device, (self.num, self.num_output, self.length), x, weights, y)
         squares, cosines = self._workspace.get("squares", self.num), self._workspace.get("cosines", self.num)
-        row_sums(self.device, self.num, self.length, x, squares, what="square")
+        row_sums(self.device, (self.num, self.length), x, squares, term="square")
         self._launch("margin_forward", bottom[1].device_data, squares, cosines, y)
         if len(top) > 1:
             top[1].data[...] = np.array(self._lambda)
@@ -101,7 +101,7 @@ class MarginInnerProduct(Layer):
     def _normalize_weights(self) -> None:
         weights, count = self.blobs[0], self.blobs[0].count
         squares = self.device.scratch(self.num_output, "squares of weights")
-        row_sums(self.device, self.num_output, self.length, weights.device_data, squares, what="square")
+        row_sums(self.device, (self.num_output, self.length), weights.device_data, squares, term="square")
         self.launch("margin_normalize", count, count, self.length, squares, weights.mutable_device_data)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:

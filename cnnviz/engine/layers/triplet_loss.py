@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.layer import legacy_shape
 from cnnviz.engine.layers._loss import Loss, requested_diffs
-from cnnviz.engine.ops.reduction import row_sums
+from cnnviz.engine.ops.sums import row_sums
 from cnnviz.errors import NetError
 
 
@@ -46,7 +46,7 @@ class TripletLoss(Loss):
         count, num = bottom[0].count, self.num
         terms, gaps = self.device.scratch(count, "terms"), self.workspace.get("gaps", num)
         self.launch("triplet_terms", count, count, *(blob.device_data for blob in bottom), terms)
-        row_sums(self.device, num, self.channels, terms, gaps)
+        row_sums(self.device, (num, self.channels), terms, gaps)
         losses = self.device.scratch(num, "losses")
         self.launch("triplet_forward", num, num, self.param.triplet_loss_param.margin, gaps, losses)
         self.sum_to_top(losses, num, 0.5 / max(1, num), top[0])
