@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from cnnviz.errors import FileError
 from cnnviz.formats.templates import placeholder_hint
 
 # What an escape in a string makes of a Windows path: "models\\base" has a backspace in it.
@@ -86,6 +88,20 @@ def find_listed(names: list[str], find: Callable[[str], str]) -> list[str]:
     spelled = next((each for each in spellings(names[0]) if first.endswith(each)), "")
     folder = first.removesuffix(spelled) if spelled else ""
     return [folder + name if _is_plain(name) else existing(folder + name) for name in names]
+
+
+def matching_files(patterns: Iterable[str], omit: str) -> list[str]:
+    """Returns the files that names or patterns like "lenet_iter_*.caffemodel" give, without ``omit``.
+
+    Raises FileError for a pattern that no file matches.
+    """
+    found: list[str] = []
+    for pattern in patterns:
+        names = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern))
+        if not names:
+            raise FileError(f"{pattern}: no such file, and no file matches it as a pattern.")
+        found += names
+    return [name for name in dict.fromkeys(found) if Path(name).resolve() != Path(omit).resolve()]
 
 
 def missing_hint(name: str) -> str:
