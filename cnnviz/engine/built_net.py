@@ -127,6 +127,11 @@ class BuiltNet:
         return [node.name for node in self._nodes]
 
     @property
+    def _layer_names(self) -> list[str]:
+        """What pycaffe calls ``layer_names``: programs written for it read this name."""
+        return self.layer_names
+
+    @property
     def layer_dict(self) -> OrderedDict[str, Layer]:
         return OrderedDict(zip(self.layer_names, self.layers, strict=True))
 

@@ -83,10 +83,6 @@ class Net(EngineNet):
     # pycaffe's private names, which programs read.
 
     @property
-    def _layer_names(self) -> list[str]:
-        return self.layer_names
-
-    @property
     def _blob_names(self) -> list[str]:
         return list(self.blobs)
 

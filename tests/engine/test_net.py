@@ -99,7 +99,7 @@ def test_whole_nets_as_in_caffe(case, reference):
 def test_pycaffes_names(net):
     assert net.name == "two" and net.inputs == ["data"] and net.outputs == ["b"]
     assert list(net.blobs) == ["data", "a", "b"]
-    assert net.layer_names == ["data", "a", "r", "b"]
+    assert net.layer_names == net._layer_names == ["data", "a", "r", "b"]
     assert [layer.type for layer in net.layers] == ["Input", "InnerProduct", "ReLU", "InnerProduct"]
     assert [b.shape for b in net.params["a"]] == [(4, 3), (4,)]
     assert net.bottom_names["b"] == ["a"] and net.top_names["r"] == ["a"]
