@@ -1,4 +1,4 @@
-"""What the documents promise is true: examples run, links lead somewhere, commands are described."""
+"""What the documents promise is true: examples run, links lead somewhere."""
 
 from __future__ import annotations
 

@@ -27,12 +27,12 @@ from make_pictures._rows_net import train_rows
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]
-LARGE = 100_000  # bytes, from which on a PNG gets a palette
+LARGE = 100_000  # bytes; larger PNG files get a palette
 
 
 @dataclass(frozen=True)
 class TrainedNet:
-    """A net for training, as text, with its weights, in a folder with what else its training has left."""
+    """A net for training, as text, its weights, and the folder that its training has filled."""
 
     folder: Path
     net: Path
@@ -83,7 +83,7 @@ class Workspace:
             image.save(path, optimize=True, pnginfo=facts)
 
     def browse(self, address: str, *flags: str) -> bool:
-        """Opens a page in a browser with no window; returns False where none is installed."""
+        """Opens a page in a browser without a window; returns False where none is installed."""
         browser = next(filter(None, map(shutil.which, BROWSERS)), None)
         if browser is None:
             return False
