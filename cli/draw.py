@@ -95,8 +95,8 @@ def command(
       cnnviz draw resnet152.prototxt slide.pdf --columns auto
       cnnviz draw lenet.prototxt - --format dot | dot -Tpng > lenet.png
     """
-    from cnnviz.analysis.summary import read_times
     from cnnviz.api.graph import draw_net
+    from cnnviz.formats.layer_times import read_times
 
     if options["both_phases"] and options["phase"]:
         raise click.UsageError("Give --both-phases or --phase, not both.")

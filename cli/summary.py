@@ -26,9 +26,9 @@ def command(model: str, state: StateOptions, form: str | None) -> None:
       cnnviz summary lenet.prototxt
       cnnviz summary resnet50.prototxt --csv > resnet50.csv
     """
-    from cnnviz.analysis.summary import graph_to_show, summarize, summary_csv, summary_json, summary_text
-    from cnnviz.formats.nets import open_net
+    from cnnviz.analysis.summary import summary_csv, summary_json, summary_text
+    from cnnviz.api.summary import summarize_net
 
-    graph = graph_to_show(open_net(model), state.phase, state.level, state.stages)
+    summary = summarize_net(model, phase=state.phase, level=state.level, stages=state.stages)
     write = {"json": summary_json, "csv": summary_csv}.get(form or "", summary_text)
-    say(write(summarize(graph)).removesuffix("\n"))
+    say(write(summary).removesuffix("\n"))

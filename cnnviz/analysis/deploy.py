@@ -1,4 +1,4 @@
-"""A training net turned into one that takes images: what features and attributions run on."""
+"""A training net turned into one that takes images: features and attributions run on it."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def deploy(
 ) -> NetDefinition:
     """Returns the net's TEST form with one image as input and no labels; TRAIN if that is all there is.
 
-    A deploy file comes back as it is, with batch 1; nets that cannot run with it, such as those whose
-    batch holds the frames of a video, keep theirs. In a training file the data layer becomes an Input,
-    another where it tells recurrent layers where sequences begin, SoftmaxWithLoss becomes Softmax, and
-    layers that need labels are left out, also where nothing makes the labels. Other faulty layers stay:
-    who runs the net says what is wrong.
+    A deploy file is returned as it is, with batch 1; nets that cannot run with it, such as those whose
+    batch holds the frames of a video, keep theirs. In a training file the data layer becomes an Input
+    (and another for recurrent layers, which marks where sequences begin), SoftmaxWithLoss becomes
+    Softmax, and layers that need labels are omitted, also where nothing makes the labels. Other layers
+    with errors stay: running the net reports them.
 
     Args:
         definition: any net.
-        weights: their first convolution tells the channels where the data layer does not.
-        size: (height, width) of the input; default: what the net says.
-        force_backward: whether gradients down to the image are wanted.
+        weights: their first convolution determines the channels where the data layer does not.
+        size: (height, width) of the input; default: from the net.
+        force_backward: whether gradients with respect to the image are needed.
         level, stages: the rest of the net's state.
 
     Raises:
-        CnnvizError: the input's size cannot be known.
-        NetError: a layer that is not about labels has an unknown bottom.
+        CnnvizError: the input's size cannot be determined.
+        NetError: a layer unrelated to labels has an unknown bottom.
     """
     graph = graph_to_show(definition, None, level, stages)
     proto = NetParameter(name=definition.proto.name, force_backward=force_backward)
@@ -53,12 +53,12 @@ def deploy(
     available: set[str] = set()
     labels: set[str] = set()  # and what is computed from them
     for node in graph.layers:
-        param = _as_deployed(node.param, available)
-        params = [param] if param is not None else []
         if _is_data(node.param, available) and node.tops:
             params = [_input(node.tops[0], _input_shape(definition, graph, node.tops[0], weights, size))]
             params += _sequence_inputs(definition, graph, node)
             along += [param.top[0] for param in params]
+        else:
+            params = _as_deployed(node.param, available)
         params = [param for param in params if not labels.intersection(param.bottom)]
         made = {top for param in params for top in param.top}
         available |= made
@@ -78,9 +78,9 @@ def _without_scoring(definition: NetDefinition) -> NetDefinition:
     made: set[str] = set()
     for i, layer in enumerate(layers):
         if i not in dropped and not made.issuperset(layer.bottom):
-            behind = _behind(layers, i)
-            if all(_scores(layers[k]) for k in behind if not _is_read(layers, k)):
-                dropped |= behind
+            downstream = _downstream(layers, i)
+            if all(_scores(layers[k]) for k in downstream if not _is_read(layers, k)):
+                dropped |= downstream
         if i not in dropped:
             made.update(layer.top)
     if not dropped:
@@ -90,15 +90,15 @@ def _without_scoring(definition: NetDefinition) -> NetDefinition:
 
 
 def _refuse_unknown_bottoms(graph: Graph, deployed: NetDefinition) -> None:
-    """Raises the fault of the whole net, which tells the rules of layers that are not deployed."""
+    """Raises the error of the whole net, which names rules of layers that are not deployed."""
     read = {layer.name: set(layer.bottom) for layer in deployed.proto.layer}
     for node in graph.layers:
         if read.get(node.name, set()).intersection(node.unknown_bottoms):
             raise NetError(f"{node.title}: {node.fault}.")
 
 
-def _behind(layers: Sequence[LayerParameter], root: int) -> set[int]:
-    """The layers that need what layer ``root`` makes, and itself."""
+def _downstream(layers: Sequence[LayerParameter], root: int) -> set[int]:
+    """Layer ``root`` and all that need what it makes."""
     lost, found = set(layers[root].top), {root}
     for k in range(root + 1, len(layers)):
         if lost.intersection(layers[k].bottom):
@@ -124,33 +124,35 @@ def _sequence_inputs(definition: NetDefinition, graph: Graph, node: GraphLayer) 
         shape = graph.shapes.get(top)
         if shape is None:
             raise CnnvizError(
-                f"{definition.path}: the length of the sequences in {top!r} cannot be known without the "
+                f"{definition.path}: the length of the sequences in {top!r} cannot be determined without the "
                 "net's data. Use the deploy prototxt."
             )
         found.append(_input(top, shape))
     return found
 
 
-def _as_deployed(param: LayerParameter, available: set[str]) -> LayerParameter | None:
+def _as_deployed(param: LayerParameter, available: set[str]) -> list[LayerParameter]:
+    """The layer in its deployed form, or none: labels have no input."""
     copy = LayerParameter()
     copy.CopyFrom(param)
     for field in ("include", "exclude", "loss_weight"):
         copy.ClearField(field)
     if _is_data(param, available):
-        return None
+        return []
     if param.type == "SoftmaxWithLoss":
         copy.type = "Softmax"
         del copy.bottom[1:]
         del copy.top[:]
         copy.top.append("prob" if "prob" not in available else f"{param.name}_prob")
-        return copy
+        return [copy]
     if param.type == "Input" and available:  # a second input is a label or the like
-        return copy if len(param.input_param.shape) and len(param.input_param.shape[0].dim) > 1 else None
-    return copy
+        shapes = param.input_param.shape
+        return [copy] if len(shapes) and len(shapes[0].dim) > 1 else []
+    return [copy]
 
 
 def _is_data(param: LayerParameter, available: set[str]) -> bool:
-    """Whether a layer reads data; one of an unknown type that has no bottom does if nothing else has yet."""
+    """Whether a layer reads data; one of unknown type without a bottom does if no layer before it does."""
     is_unknown = not available and bool(param.top) and param.type not in layer_types()
     return not param.bottom and (
         traits_of(param.type).reads_data or param.type in FOREIGN_DATA_TYPES or is_unknown
@@ -170,7 +172,7 @@ def _input_shape(
     weights: Mapping[str, Sequence[np.ndarray]] | None,
     size: tuple[int, int] | None,
 ) -> list[int]:
-    """The data layer's own shape, else what size, crop_size and the first weights tell."""
+    """The data layer's own shape, otherwise from size, crop_size and the first weights."""
     known = graph.shapes.get(top)
     if known is not None and (len(known) >= 4 or (known and not size)):
         return list(known)
@@ -179,35 +181,35 @@ def _input_shape(
     height, width = size or (crop, crop)
     if not height or first is None:
         raise CnnvizError(
-            f"{definition.path}: the size of the net's images cannot be known without its data. "
+            f"{definition.path}: the size of the net's images cannot be determined without its data. "
             "Use the deploy prototxt, or give --size HEIGHT,WIDTH."
         )
     return [1, first.shape[1], height, width]
 
 
 def _set_input_shape(definition: NetDefinition, size: tuple[int, int] | None) -> None:
-    """Sets the size of the image's input, if one is asked for."""
+    """Sets the size of the image input, if one is given."""
     for layer in definition.proto.layer:
         if layer.type == "Input":
             for shape in layer.input_param.shape:
                 if size and len(shape.dim) >= 4:
                     shape.dim[-2:] = size
             return
-    raise NetError(f"{definition.path}: the net has no input for an image. Use its deploy prototxt.")
+    raise NetError(f"{definition.path}: the net has no image input. Use its deploy prototxt.")
 
 
 def _with_one_image(definition: NetDefinition, along: Sequence[str]) -> NetDefinition:
     """The net with batch 1, or as it is where it cannot run so: its batch may be the frames of a video.
 
     Args:
-        along: inputs that are no images but have the same batch.
+        along: inputs that are not images but have the same batch.
     """
     proto = NetParameter()
     proto.CopyFrom(definition.proto)
     inputs = [pair for layer in proto.layer for pair in zip(layer.top, layer.input_param.shape, strict=False)]
-    pictures = [shape for _, shape in inputs if len(shape.dim) >= 4]
+    images = [shape for _, shape in inputs if len(shape.dim) >= 4]
     signals = [shape for _, shape in inputs if len(shape.dim) > 1][:1]
-    for shape in [*(pictures or signals), *(shape for top, shape in inputs if top in along and shape.dim)]:
+    for shape in [*(images or signals), *(shape for top, shape in inputs if top in along and shape.dim)]:
         shape.dim[0] = 1
     if proto == definition.proto:
         return definition

@@ -308,7 +308,7 @@ class Report:
         share = f"{noisy} of {judged} filters are noisy."
         return "\n".join(
             [
-                f"{printable(self.path)} ({printable(self.net) or 'net without a name'})",
+                f"{printable(self.path)} ({printable(self.net) or 'unnamed net'})",
                 "",
                 text_table(_HEADINGS, rows),
                 "",

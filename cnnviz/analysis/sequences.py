@@ -1,7 +1,7 @@
-"""Time in recurrent nets: which blobs have it as first axis, and which tell where sequences begin.
+"""Time in recurrent nets: which blobs have it as first axis, and which mark where sequences begin.
 
 A recurrent layer reads x (T, N, ...), T steps of N sequences, and cont (T, N), 0 where a sequence
-begins and 1 where it goes on.
+begins and 1 where it continues.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from cnnviz.engine.layer import traits_of
 
 
 def continuations(graph: Graph) -> dict[str, tuple[np.ndarray | None, list[str]]]:
-    """Returns the blobs that tell recurrent layers where sequences begin, followed up to their source
+    """Returns the blobs that mark for recurrent layers where sequences begin, followed up to their source
     through Permute and layers such as Split and Reshape, which keep the order of the values.
 
     Returns:
         For each source, an input of the net or a top of its data layer: the values, in its shape, by
-        which every sequence begins at the first step and goes on to the last (None if the shape is not
+        which every sequence begins at the first step and continues to the last (None if the shape is not
         known); and the names of the recurrent layers.
     """
     writers = {top: node for node in graph.layers for top in node.tops if top not in node.bottoms}
@@ -35,7 +35,7 @@ def continuations(graph: Graph) -> dict[str, tuple[np.ndarray | None, list[str]]
 
 
 def _followed_up(node: GraphLayer, writers: dict[str, GraphLayer]) -> tuple[str, np.ndarray | None] | None:
-    """The blob where a recurrent layer's cont comes from, with its values; None behind other layers."""
+    """The blob where a recurrent layer's cont comes from, with its values; None after other layers."""
     blob, shape = node.bottoms[1], node.bottom_shapes[1]
     values = None if shape is None else np.ones(shape, np.float32)
     if values is not None:

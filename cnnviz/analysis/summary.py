@@ -1,15 +1,12 @@
-"""What a net costs, layer by layer: shapes, parameters, multiply-accumulates, memory, receptive fields."""
+"""The costs of a net, layer by layer: shapes, parameters, multiply-accumulates, memory, receptive fields."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import math
-import os
-import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,22 +14,21 @@ from cnnviz.analysis.receptive_field import ReceptiveField, receptive_fields
 from cnnviz.engine.graph import Graph, build_graph
 from cnnviz.engine.graph_layer import GraphLayer
 from cnnviz.engine.layer import traits_of
-from cnnviz.errors import FileError
 from cnnviz.formats.prototxt import NetDefinition
-from cnnviz.formats.text import json_for_terminals, printable, read_text
+from cnnviz.formats.text import json_for_terminals, printable
 
 BYTES = 4  # of a 32-bit float
 
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One row of the table; what is not known is None.
+    """One row of the table; unknown values are None.
 
     Attributes:
-        line: where the layer stands in its file.
+        line: its line in the file.
         shapes: the shape of each top.
-        parameters: learned values; those shared with an earlier layer count there.
-        statistics: running statistics (BatchNorm's three blobs), which are not learned.
+        parameters: number of learned values, without those shared with an earlier layer.
+        statistics: number of running statistics (BatchNorm's three blobs), which are not learned.
         macs: multiply-accumulate operations of one forward pass of the whole batch.
         memory: bytes of the tops; 0 for an in-place layer.
         field: the receptive field of the tops.
@@ -56,7 +52,7 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class NetSummary:
-    """The table of a net with its totals; totals leave out what is not known.
+    """The table of a net with its totals; totals omit what is not known.
 
     Attributes:
         batch: the first axis of the first input with a known shape, or None.
@@ -89,17 +85,17 @@ class NetSummary:
 
     @property
     def unknown(self) -> int:
-        """Number of layers with a top of unknown shape: the totals leave these out."""
+        """Number of layers with a top of unknown shape, which the totals omit."""
         return sum(None in layer.shapes for layer in self.layers)
 
 
 def graph_to_show(
     definition: NetDefinition, phase: int | str | None = None, level: int = 0, stages: Iterable[str] = ()
 ) -> Graph:
-    """Returns the graph of a net for pictures and tables: as it is written, faults recorded and not raised.
+    """Returns the graph of a net for figures and tables: as it is written, errors recorded and not raised.
 
     Args:
-        phase: by default TEST, or TRAIN where that has fewer unknown bottoms, or as many and fewer faults
+        phase: by default TEST, or TRAIN where that has fewer unknown bottoms, or as many and fewer errors
             (nets written for training only).
     """
     phases = ("TEST", "TRAIN") if phase is None else (phase,)
@@ -161,7 +157,7 @@ def _memory(layer: GraphLayer) -> int | None:
 
 
 def short_number(value: float | None, unit: str = "") -> str:
-    """Returns ``value`` with three digits and a prefix, e.g. "23.9 M"; "?" for None."""
+    """Returns ``value`` with three significant digits and a prefix, e.g. "23.9 M"; "?" for None."""
     if value is None:
         return "?"
     for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("K", 1e3)):
@@ -187,7 +183,7 @@ def summary_text(summary: NetSummary) -> str:
     """Returns the table and its totals as text for a terminal."""
     rows = [_cells(row) for row in summary.layers]
     widths = [max(map(text_cells, column)) for column in zip(HEADINGS, *rows, strict=True)]
-    lines = [f"{printable(summary.name) or 'net without a name'} ({summary.phase})", ""]
+    lines = [f"{printable(summary.name) or 'unnamed net'} ({summary.phase})", ""]
     lines.append(_table_line(HEADINGS, widths))
     lines.append("  ".join("-" * width for width in widths))
     for row, cells in zip(summary.layers, rows, strict=True):
@@ -201,7 +197,7 @@ def total_lines(summary: NetSummary) -> list[str]:
     """Returns the totals as a few lines of text."""
     per_item = ""
     if summary.batch and summary.batch > 1:
-        per_item = f" ({short_number(summary.macs / summary.batch)} for one of the batch of {summary.batch})"
+        per_item = f" ({short_number(summary.macs / summary.batch)} per item of the batch of {summary.batch})"
     extra = f" and {summary.statistics:,} running statistics" if summary.statistics else ""
     lines = [
         f"layers      {len(summary.layers)}",
@@ -210,7 +206,7 @@ def total_lines(summary: NetSummary) -> list[str]:
         f"memory      {short_number(summary.memory, 'B')} of blobs",
     ]
     if summary.unknown:
-        lines.append(f"unknown     shapes of {summary.unknown} layer(s): the totals leave them out")
+        lines.append(f"unknown     shapes of {summary.unknown} layer(s): omitted from the totals")
     return lines
 
 
@@ -243,7 +239,7 @@ def _table_line(cells: Iterable[str], widths: Sequence[int]) -> str:
 
 
 def text_cells(text: str) -> int:
-    """Returns the width of ``text`` in terminal cells: East Asian wide letters take two, marks none."""
+    """Returns the width of ``text`` in terminal cells: East Asian wide characters take two, marks none."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )
@@ -253,7 +249,7 @@ def text_cells(text: str) -> int:
 
 
 def summary_data(summary: NetSummary) -> dict[str, Any]:
-    """Returns the table and totals as plain lists and numbers, ready for JSON; memory in bytes."""
+    """Returns the table and totals as plain lists and numbers, for JSON; memory in bytes."""
     return {
         "name": summary.name,
         "phase": summary.phase,
@@ -299,13 +295,13 @@ def summary_json(summary: NetSummary) -> str:
 
 
 def summary_csv(summary: NetSummary) -> str:
-    """Returns the table as CSV text, one row per layer; shapes as "1x3x224x224", tops parted by spaces."""
+    """Returns the table as CSV text, one row per layer; shapes as "1x3x224x224", tops separated by spaces."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     sides = ("height", "width")
     writer.writerow(
         ["layer", "type", "bottoms", "tops", "shapes", "parameters", "statistics", "macs", "memory_bytes"]
-        + [f"field_{what}_{side}" for what in ("size", "stride", "offset") for side in sides]
+        + [f"field_{name}_{side}" for name in ("size", "stride", "offset") for side in sides]
         + ["fault"]
     )
     for row in summary.layers:
@@ -316,44 +312,3 @@ def summary_csv(summary: NetSummary) -> str:
         blobs = (" ".join(row.bottoms), " ".join(row.tops))
         writer.writerow([row.name, row.type, *blobs, shapes, *costs, *numbers, row.fault])
     return buffer.getvalue()
-
-
-# --- measured times -----------------------------------------------------------------------------
-
-# A row of our own table, and Caffe's line.
-_TIME_ROW = re.compile(r"(?P<name>\S.*?) {2,}\w+ {2,}(?P<forward>[0-9.]+) +(?P<backward>[0-9.]+)\s*$")
-_TIME_LINE = re.compile(r"(?:^|\] )\s*(?P<name>\S+)\s+(?:for|back)ward: (?P<forward>[0-9.e+-]+) ms\.?\s*$")
-
-
-def read_times(path: str | os.PathLike) -> dict[str, float]:
-    """Returns milliseconds by layer name, forward and backward together.
-
-    Args:
-        path: what `cnnviz time` (or Caffe's `caffe time`) printed, or wrote by --json.
-    Raises: FileError if the file cannot be read or tells no times.
-    """
-    text = read_text(path, "times of layers")
-    times: dict[str, float] = {}
-    for name, spent in _json_times(text) if text.startswith("{") else _printed_times(text):
-        times[name] = times.get(name, 0.0) + spent
-    if not times:
-        raise FileError(
-            f"{path}: no line tells the time of a layer; give what this writes: "
-            f"cnnviz time --model NET --json FILE"
-        )
-    return times
-
-
-def _printed_times(text: str) -> Iterator[tuple[str, float]]:
-    for line in text.splitlines():
-        found = _TIME_ROW.match(line) or _TIME_LINE.search(line)
-        if found:
-            yield found["name"], float(found["forward"]) + float(found.groupdict().get("backward") or 0)
-
-
-def _json_times(text: str) -> Iterator[tuple[str, float]]:
-    try:
-        for layer in json.loads(text)["layers"]:
-            yield str(layer["name"]), float(layer["forward_ms"]) + float(layer["backward_ms"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return  # the caller says that it tells no times

@@ -13,7 +13,6 @@ from click.testing import CliRunner
 
 from cnnviz.analysis.receptive_field import receptive_fields
 from cnnviz.analysis.summary import (
-    read_times,
     short_number,
     summarize,
     summary_csv,
@@ -21,6 +20,7 @@ from cnnviz.analysis.summary import (
     summary_text,
     text_cells,
 )
+from cnnviz.api.summary import summarize_net
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.graph import build_graph
 from cnnviz.engine.layer import layer_types
@@ -28,6 +28,7 @@ from cnnviz.engine.layers._neuron import Neuron
 from cnnviz.engine.net import Net
 from cnnviz.engine.scoring import LayerTimes
 from cnnviz.errors import FileError
+from cnnviz.formats.layer_times import read_times
 from cnnviz.formats.prototxt import parse_net, read_net
 from cnnviz.plots.common.kinds import kind_of
 from cnnviz.plots.graph.grouping import follows
@@ -137,10 +138,18 @@ def test_what_is_unknown_is_said_and_left_out():
     summary = summary_of(SMALL)
     assert summary.unknown == 1
     text = summary_text(summary)
-    assert "shapes of 1 layer(s): the totals leave them out" in text
+    assert "shapes of 1 layer(s): omitted from the totals" in text
     assert "  ! unknown type 'FromSomeFork'" in text
     assert "and 9 running statistics" in text
-    assert "for one of the batch of 2" in text
+    assert "per item of the batch of 2" in text
+
+
+def test_a_file_its_definition_and_its_graph_have_one_table(reference):
+    path = reference / "nets/lenet_train.prototxt"
+    table = summarize_net(path, phase="TRAIN")
+    assert summarize_net(read_net(path), phase="TRAIN") == table
+    assert summarize_net(build_graph(read_net(path), "TRAIN", splits=False)) == table
+    assert summarize_net(path, phase="TEST") != table
 
 
 # --- receptive fields ---------------------------------------------------------------------------
@@ -381,5 +390,5 @@ def test_times_of_caffe_and_ours_are_read(tmp_path):
         assert read_times(path) == {"conv1": 4.0, "ip": 0.75}
     for other in ("nothing of the kind\n", "{", '{"layers": [{"name": "a"}]}', '{"layers": 3}', "{}"):
         path.write_text(other)
-        with pytest.raises(FileError, match="no line tells the time of a layer"):
+        with pytest.raises(FileError, match="holds no times of layers"):
             read_times(path)

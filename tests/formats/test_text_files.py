@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from cnnviz.analysis.image_options import read_class_names as class_names
-from cnnviz.analysis.summary import read_times
 from cnnviz.engine.data.imageset import convert_imageset
 from cnnviz.engine.data.sources import read_image_list
 from cnnviz.engine.data.windows import read_window_file
 from cnnviz.errors import FileError
 from cnnviz.formats.databases import open_database
+from cnnviz.formats.layer_times import read_times
 from cnnviz.formats.prototxt import read_net, read_solver
 from cnnviz.formats.text import decode_name, read_lines, read_text
 from cnnviz.formats.training_log import LogReader, read_log

@@ -714,4 +714,4 @@ def test_what_would_be_ignored_is_refused(tmp_path, options, message):
 
 def test_a_data_layer_without_its_data_says_so():
     text = 'layer { name: "d" type: "Data" top: "data" data_param { source: "nowhere" batch_size: 5 } }'
-    assert box(picture_of(text), "d")[-2:] == ["data: shape unknown", "data not found here"]
+    assert box(picture_of(text), "d")[-2:] == ["data: shape unknown", "data not found"]

@@ -24,7 +24,7 @@ from cnnviz.plots.graph.scene import (
 )
 
 MARGIN = 16.0
-MIN_WIDTH = 340.0  # of the whole picture, so that its heading is not broken into many lines
+MIN_WIDTH = 340.0  # of the whole figure, so that its heading does not break into many lines
 PANEL_GAP = 36.0
 TITLE_SIZE, HEADING_SIZE, LEGEND_SIZE = 17.0, 11.0, 10.5
 
@@ -36,7 +36,7 @@ def assemble(
     options: GraphOptions,
 ) -> Scene:
     """Returns the scene of ``panels``, one for each of ``summaries``, under a heading with their totals."""
-    title = printable(summaries[0].name) or "Net without a name"
+    title = printable(summaries[0].name) or "Unnamed net"
     heading = [_totals(summary) for summary in summaries]
     plain = [line.replace(NO_BREAK, " ") for line in heading]
     description = " ".join(f"{line}." for line in (f"Graph of the net {title}", *plain))

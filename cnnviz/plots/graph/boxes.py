@@ -137,7 +137,7 @@ def _labelled_block(net: FoldedNet, block: Block) -> LabelledBlock:
     lines += [Label(text, 9.5, role="muted") for text in wrap(f"{names[0]} … {names[-1]}", 130, 9.5)]
     if parameters:
         lines.append(Label(f"{short_number(parameters)} params", 9.5, role="muted"))
-    tooltip = f"drawn once for {len(names)} blocks that begin with {', '.join(names)}"
+    tooltip = f"drawn once for {len(names)} blocks, which start with {', '.join(names)}"
     return LabelledBlock(block, tuple(lines), tooltip)
 
 

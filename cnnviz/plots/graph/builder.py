@@ -72,5 +72,5 @@ def _check_times(times: Mapping[str, float], summaries: Sequence[NetSummary]) ->
     if times and not names & times.keys():
         raise CnnvizError(
             f"the times are of layers that this net lacks ({next(iter(times))!r} is the first); measure this "
-            "net: cnnviz time --model NET --json FILE"
+            "net: cnnviz time MODEL --json FILE"
         )

@@ -86,7 +86,7 @@ class UnitFacts:
 def unit_labels(facts: UnitFacts, costs: bool = True, rates: bool = False) -> list[Label]:
     """Returns the lines of one box, from top to bottom; ``rates`` adds the learning-rate multipliers."""
     host = facts.layers[0]
-    names = wrap(printable(host.name) or "(no name)", WIDEST, 12, bold=True)
+    names = wrap(printable(host.name) or "(unnamed)", WIDEST, 12, bold=True)
     labels = [Label(text, 12, bold=True) for text in names]
     labels += _wrapped(_type_text(host), 10.5)
     labels += _shape_labels(facts)
@@ -106,9 +106,9 @@ def unit_labels(facts: UnitFacts, costs: bool = True, rates: bool = False) -> li
     if len(facts.unknown) > MAX_UNKNOWN:
         labels.append(Label(f"and {len(facts.unknown) - MAX_UNKNOWN} more unknown fields", 9.5, role="muted"))
     if getattr(host.layer, "absent", None):
-        labels.append(Label("data not found here", 9.5, role="muted"))
+        labels.append(Label("data not found", 9.5, role="muted"))
     if is_foreign(host):
-        text = "code of its own, not run" if host.type == "Python" else "type not built in"
+        text = "user code, not run" if host.type == "Python" else "type not built in"
         labels.append(Label(text, 9.5, role="muted"))
     if fault := fault_of(host):
         labels += _wrapped("✗ " + printable(fault), 10.5, role="warning", max_lines=6)

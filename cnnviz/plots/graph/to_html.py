@@ -1,7 +1,7 @@
 """The graph as a page: search, zoom and a panel for each layer; without scripts a figure and a table.
 
-Everything is inside the one file. Names from the net enter as escaped text only, and as JSON in which
-"<" is escaped, so that nothing of a model's file becomes markup or script.
+Everything is in a single file. Names from the net enter as escaped text only, and as JSON in which
+"<" is escaped, so nothing in a model's file becomes markup or script.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ main {{ max-width: 1600px; margin: 0 auto; }}
 def page_text(
     scene: Scene, details: Sequence[LayerDetail], summaries: Sequence[NetSummary], theme: Theme
 ) -> str:
-    """Returns the whole page; a light ``theme`` follows the reader's choice of light or dark."""
+    """Returns the whole page; with a light ``theme`` it follows the reader's preference for light or dark."""
     style = "dark" if theme.name == "dark" else "auto"
     body = f"<main>\n{graph_section(scene, details, summaries)}</main>"
     return document(scene.title, _PAGE_CSS + graph_css([scene], style), body, graph_script())
@@ -57,7 +57,7 @@ def graph_section(
     """Returns one graph with its tools, panel and table, for a page with graph_css and graph_script.
 
     Args:
-        links: places of the page that show more of a layer, for its row and its panel.
+        links: places on the page that show more of a layer, for its row and its panel.
     """
     links = links or {}
     first_row: dict[str, str] = {}
@@ -75,15 +75,15 @@ def graph_section(
 <input type="search" placeholder="Search layers ( / )" aria-label="Search layers by name, type or blob">
 <button type="button" data-do="in" aria-label="Zoom in" title="Zoom in (+)">+</button>
 <button type="button" data-do="out" aria-label="Zoom out" title="Zoom out (-)">−</button>
-<button type="button" data-do="all" title="Show everything (0)">Whole net</button>
-<button type="button" data-do="start" title="Go to where the net begins">Start</button>
+<button type="button" data-do="all" title="Fit the whole net (0)">Whole net</button>
+<button type="button" data-do="start" title="Go to the start of the net">Start</button>
 <span class="count" role="status"></span>
 </div>
 <div class="stage" tabindex="0" role="region" \
-aria-label="Graph of {name}. Arrow keys go from box to box, plus and minus zoom, slash searches.">
+aria-label="Graph of {name}. Arrow keys move between boxes, plus and minus zoom, slash searches.">
 {svg}</div>
 {paper_section(scene, _paint)}\
-<div class="panel" role="region" aria-label="Chosen layer" aria-live="polite"></div>
+<div class="panel" role="region" aria-label="Selected layer" aria-live="polite"></div>
 <div class="table">
 {tables}</div>
 {data}
@@ -107,7 +107,7 @@ def graph_css(scenes: Iterable[Scene], style: str = "auto") -> str:
 
 
 def graph_script() -> str:
-    """Returns the script that brings all graph sections of a page to life."""
+    """Returns the script of all graph sections of a page."""
     return template("graph.js")
 
 

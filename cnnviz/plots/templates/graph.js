@@ -1,4 +1,4 @@
-// Brings the graphs of a page to life: pan, zoom, search, a panel for each layer, and the keyboard.
+// Makes the graphs of a page interactive: pan, zoom, search, a panel for each layer, and the keyboard.
 // Without it the page is a figure whose boxes lead to the rows of the table.
 "use strict";
 (function () {
@@ -11,7 +11,7 @@
     return made;
   }
 
-  function enliven(root) {
+  function activate(root) {
     const stage = root.querySelector(".stage");
     const svg = stage.querySelector("svg");
     const panel = root.querySelector(".panel");
@@ -292,5 +292,5 @@
     }
   }
 
-  document.querySelectorAll(".cnnviz-graph").forEach(enliven);
+  document.querySelectorAll(".cnnviz-graph").forEach(activate);
 })();
