@@ -1,4 +1,4 @@
-"""The demonstration: trains LeNet on real digits and makes a page of everything cnnviz shows of it."""
+"""The demonstration: trains LeNet on real digits and writes a page of everything that cnnviz shows of it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DemoResult:
 
     Attributes:
         accuracy: on the test digits, 0 to 1.
-        page: the page of pictures; weights, log: the trained model and its training log.
+        page: the gallery page; weights, log: the trained model and its training log.
     """
 
     accuracy: float
@@ -45,13 +45,13 @@ def run_demo(
     progress: Callable[[int, int], None] | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> DemoResult:
-    """Trains LeNet on 5,000 digits, tests it on 1,000 others, and writes the page of pictures.
+    """Trains LeNet on 5,000 digits, tests it on 1,000 others, and writes its gallery page.
 
     Args:
-        folder: is made, and gets the digits, prototxts, snapshots, log and page.
+        folder: created if missing; for the digits, prototxts, snapshots, log and page.
         device: what to train on.
         progress: called with (iterations done, iterations in all).
-        announce: called with what is drawn next.
+        announce: called with what is done next.
 
     Raises:
         FileError: the folder cannot be written.
@@ -65,7 +65,7 @@ def run_demo(
             solver = Solver(folder / "lenet_solver.prototxt", device=device)
             stack.callback(solver.close)
             solver.solve(on_iteration=lambda s: progress and progress(s.iter, s.param.max_iter))
-        # Outside of the log: it would tell the last test twice, as no training does.
+        # Not logged: the log would hold the last test twice, as that of no training does.
         accuracy = float(solver.test(0)["accuracy"])
     weights = Path(f"{solver.param.snapshot_prefix}_iter_{solver.iter}.caffemodel")
     page = folder / "index.html"
@@ -82,12 +82,12 @@ def run_demo(
 
 
 def _prepare(folder: Path) -> None:
-    """Writes digits and prototxts, so that everything can be done again with the other commands."""
+    """Writes digits and prototxts, so that everything can be repeated with the other commands."""
     digits = folder / "digits"
     try:
         digits.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"{folder}: cannot be made: {describe_os_error(error)}.") from None
+        raise FileError(f"{folder}: cannot be created: {describe_os_error(error)}.") from None
     train_images, train_labels, test_images, test_labels = load_digits()
     for name, images, labels in (("train", train_images, train_labels), ("test", test_images, test_labels)):
         write_idx(digits / f"{name}-images-idx3-ubyte", images)

@@ -33,7 +33,7 @@ class Anchors:
 
 
 def card(id: str, title: str, remark: str, body: str, *, open: bool = False) -> str:
-    """Returns a part of a section that can be folded; ``title`` and ``remark`` are plain text."""
+    """Returns a part of a section that can be collapsed; ``title`` and ``remark`` are plain text."""
     small = f"<small>{escape(remark)}</small>" if remark else ""
     return (
         f'<details class="card" id="{id}"{" open" if open else ""}>'
@@ -42,7 +42,7 @@ def card(id: str, title: str, remark: str, body: str, *, open: bool = False) -> 
 
 
 def photo(pixels: np.ndarray) -> str:
-    """Returns an image (H, W) or (H, W, 3) as a data address: exact if it is small, else JPEG."""
+    """Returns an image (H, W) or (H, W, 3) as a data address: exact if it is small, otherwise JPEG."""
     kind = "png" if max(pixels.shape[:2]) <= 64 else "jpeg"
     return data_uri(encode_image(np.ascontiguousarray(pixels), kind), kind)
 
@@ -53,14 +53,14 @@ def links(found: Sequence[tuple[str, str]]) -> str:
 
 
 def picture(png: bytes, alt: str, width: int = 0, height: int = 0) -> str:
-    """Returns a PNG as an element; its size is told, so that nothing moves when it appears.
+    """Returns a PNG as an element; its size is given, so that nothing moves when it appears.
 
     Args:
         alt: what it shows, plain text.
-        width, height: in pixels of the page instead of the PNG's dots; narrow pages show it smaller.
+        width, height: in pixels of the page instead of the PNG's own; narrow pages show it smaller.
     """
-    dots = (int.from_bytes(png[start : start + 4], "big") for start in (16, 20))
-    width, height = (given or own for given, own in zip((width, height), dots, strict=True))
+    sizes = (int.from_bytes(png[start : start + 4], "big") for start in (16, 20))
+    width, height = (given or own for given, own in zip((width, height), sizes, strict=True))
     return (
         f'<img class="pixels" src="{data_uri(png)}" alt="{escape(alt)}" width="{width}" height="{height}" '
         f'style="width:{width}px;aspect-ratio:{width}/{height}">'
@@ -92,11 +92,11 @@ def whole_page(
 
     Args:
         title, remark: plain text, at the top and at the end.
-        below: markup under the title; navigation: of the bar that stays in sight; main: of the rest.
+        below: markup under the title; navigation: of the bar that stays visible; main: of the rest.
         css, script: what the parts need beside the gallery's own style.
     """
     bar = f'<nav aria-label="Sections"><div>{navigation}</div></nav>\n' if navigation else ""
-    body = f"""<a class="skip" href="#main">Skip to the contents</a>
+    body = f"""<a class="skip" href="#main">Skip to content</a>
 <header>
 <h1>{escape(title)}</h1>
 <div class="facts">{below}</div>

@@ -28,12 +28,12 @@ Box = tuple[int, int, int, int, int]
 
 @dataclass
 class ModelCard:
-    """What a page tells the index of its model.
+    """What a page holds for the index about its model.
 
     Attributes:
         title: the net's name; files: what it was made from.
         facts: (name, value) pairs such as ("parameters", "1.2 M").
-        boxes: the graph in small: (left, top, width, height, kind) of each box.
+        boxes: the thumbnail of the graph: (left, top, width, height, kind) of each box.
     """
 
     title: str
@@ -65,7 +65,7 @@ def card_data(model: ModelCard) -> str:
 def build_index(folder: str | os.PathLike, title: str = "Models") -> Path:
     """Writes index.html over the gallery pages of a folder and the folders in it; returns its path.
 
-    Raises FileError if the folder cannot be read or holds no gallery page.
+    Raises FileError if the folder cannot be read or contains no gallery page.
     """
     root = Path(folder)
     target = root / "index.html"
@@ -76,13 +76,13 @@ def build_index(folder: str | os.PathLike, title: str = "Models") -> Path:
             found.append((path.relative_to(root), model))
     if not found:
         raise FileError(
-            f"{folder}: holds no page made by cnnviz gallery. Make them first: "
+            f"{folder}: contains no page made by cnnviz gallery. Make one first: "
             f"cnnviz gallery MODEL --out {root / 'NAME.html'}"
         )
     if _read_card(target) is not None:
-        raise FileError(f"{target}: is a model's page; move it aside, the index goes there.")
+        raise FileError(f"{target}: is the page of a model; move it, the index is written there.")
     if os.path.exists(target) and GENERATOR not in _page_content(target):
-        raise FileError(f"{target}: was not made by cnnviz; move it aside, the index goes there.")
+        raise FileError(f"{target}: was not made by cnnviz; move it, the index is written there.")
     kinds = "".join(f".k{i}{{fill:{color}}}" for i, color in enumerate(KIND_COLORS.values()))
     cards = "".join(_card(path, model) for path, model in found)
     page = whole_page(
@@ -92,7 +92,7 @@ def build_index(folder: str | os.PathLike, title: str = "Models") -> Path:
         f'<ul class="models">{cards}</ul>\n<section class="part" aria-labelledby="table-title">'
         '<h2 id="table-title">Side by side</h2>'
         f'<div class="scroll"><table class="models">{_table(found)}</table></div></section>',
-        "This page leads to the models' pages beside it.",
+        "This page links to the models' pages beside it.",
         css=graph_css([]) + kinds,
         script=template("index.js", "cnnviz.gallery"),
     )
@@ -103,14 +103,14 @@ def build_index(folder: str | os.PathLike, title: str = "Models") -> Path:
 def _pages(root: Path) -> list[Path]:
     try:
         if not os.path.isdir(root):
-            raise FileError(f"{root}: is no folder; give the one that holds the pages.")
+            raise FileError(f"{root}: is not a folder; give the one that contains the pages.")
         return sorted([*root.glob("*.html"), *root.glob("*/*.html")])
     except OSError as error:
         raise FileError(f"{root}: cannot be read: {describe_os_error(error)}.") from None
 
 
 def _read_card(path: Path) -> ModelCard | None:
-    """What a page tells of its model; None for a page that is not ours. It may hold anything."""
+    """Returns a page's model; None for a page that is not ours, whatever it holds."""
     if not os.path.isfile(path):
         return None
     match = re.search(rf"<script [^>]*{_MARK}>(.*?)</script>", _page_content(path), re.DOTALL)
@@ -132,7 +132,7 @@ def _page_content(path: Path) -> str:
 def _box(values: list) -> Box:
     left, top, width, height, kind = (int(value) for value in values)
     if not 0 <= kind < len(_KINDS) or max(map(abs, (left, top, width, height))) > 10 * _SIDE:
-        raise CnnvizError("no box of a graph")
+        raise CnnvizError("not a box of a graph")
     return left, top, width, height, kind
 
 
@@ -158,7 +158,7 @@ def _drawing(model: ModelCard) -> str:
 
 
 def _table(found: list[tuple[Path, ModelCard]]) -> str:
-    """The same facts as a table, a column for each that some model has; the page's script sorts it."""
+    """The same facts as a table, a column for each that any model has; the page's script sorts it."""
     names = list(dict.fromkeys(name for _, model in found for name, _ in model.facts))
     head = "".join(f'<th scope="col" class="n">{escape(name)}</th>' for name in names)
     rows = ""
@@ -175,6 +175,6 @@ def _table(found: list[tuple[Path, ModelCard]]) -> str:
 
 
 def _size(value: str) -> str:
-    """A fact's value as a number to sort by: "25.6 M" as 25600000; "" if it is none."""
+    """A fact's value as a number to sort by: "25.6 M" as 25600000; "" if it is not a number."""
     match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,12})?) ?([KMGTP]?)B?%?", value.replace(",", ""))
     return f"{float(match[1]) * 1000 ** ' KMGTP'.index(match[2] or ' '):.12g}" if match else ""

@@ -1,7 +1,7 @@
 """One self-contained page of everything: graph, table, filters, feature maps, training curves.
 
-No network, no chart library: images are inside the file, layouts are worked out here, and the page
-reads without scripts. Nothing of a model's file becomes markup: see ``plots.common.html``.
+No network, no chart library: images are inside the file, layouts are computed here, and the page
+works without scripts. Nothing of a model's file becomes markup: see ``plots.common.html``.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def build_gallery(
     definition = model if isinstance(model, NetDefinition) else read_net(model)
     if images and weights is None:
         raise CnnvizError("Feature maps need weights: give the .caffemodel beside the images.")
-    if path is not None:  # said before the work rather than after it
+    if path is not None:  # before the work rather than after it
         require_folder_of(path)
         if Path(path).suffix.lower() not in (".html", ".htm"):
             raise FileError(f"{path}: the output must be an .html file.")
@@ -109,7 +109,7 @@ def build_gallery(
 
 
 def _page(material: Material) -> str:
-    """Has all sections measured, then all drawn, as each links to the others."""
+    """Measures all sections, then draws all, as each links to the others."""
     kinds = all_sections()
     anchors = Anchors(*(kind.key for kind in kinds), *(f"{kind.key}-title" for kind in kinds))
     sections = [kind(material, anchors) for kind in kinds if kind.has(material)]

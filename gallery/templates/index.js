@@ -1,4 +1,4 @@
-// Lets the columns of the table be sorted: a click on a heading, again for the other way round.
+// Sorts the table by a column: a click on a heading, and another for the reverse order.
 (() => {
   const table = document.querySelector("table.models");
   const heads = [...table.tHead.rows[0].cells];
@@ -11,7 +11,7 @@
   const sort = (column, falling) => {
     const known = (row) => !Number.isNaN(value(row, column));
     const rows = [...body.rows].sort((a, b) => {
-      if (known(a) !== known(b)) return known(a) ? -1 : 1; // what is not known comes last
+      if (known(a) !== known(b)) return known(a) ? -1 : 1; // unknown values come last
       return known(a) ? (falling ? -1 : 1) * compare(value(a, column), value(b, column)) : 0;
     });
     body.append(...rows);
@@ -23,7 +23,7 @@
     button.type = "button";
     button.append(...head.childNodes);
     head.append(button);
-    // Numbers are looked through from the greatest, names from the first.
+    // Numbers are first sorted from the largest, names from the first.
     const first = head.classList.contains("n") ? "descending" : "ascending";
     button.addEventListener("click", () => {
       const now = head.getAttribute("aria-sort");

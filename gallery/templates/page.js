@@ -1,4 +1,4 @@
-// Opens the card that a link names, chooses the box of a graph that one names, and opens all for printing.
+// Opens the card or selects the box of the graph that a link points to, and opens all cards for printing.
 (() => {
   const open = () => {
     const place = document.getElementById(location.hash.slice(1));

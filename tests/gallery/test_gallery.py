@@ -159,7 +159,7 @@ def test_an_index_over_pages(demo, tmp_path):
 def test_a_models_page_is_not_overwritten(tmp_path):
     (tmp_path / "net.html").write_text(build_gallery(parse_net(HARMLESS)), encoding="utf-8")
     (tmp_path / "index.html").write_text(build_gallery(parse_net(HARMLESS)), encoding="utf-8")
-    with pytest.raises(FileError, match=r"index.html: is a model's page; move it aside"):
+    with pytest.raises(FileError, match=r"index.html: is the page of a model; move it"):
         build_index(tmp_path)
 
 
@@ -175,9 +175,9 @@ def test_damaged_cards_are_passed_over(tmp_path, data):
 
 
 def test_a_folder_without_pages(tmp_path):
-    with pytest.raises(FileError, match="holds no page made by cnnviz gallery"):
+    with pytest.raises(FileError, match="contains no page made by cnnviz gallery"):
         build_index(tmp_path)
-    with pytest.raises(FileError, match="is no folder"):
+    with pytest.raises(FileError, match="is not a folder"):
         build_index(tmp_path / "nowhere")
 
 

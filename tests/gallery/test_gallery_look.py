@@ -39,9 +39,9 @@ def page(demo) -> str:
 @pytest.mark.parametrize("style", [0, 1], ids=["light", "dark"])
 def test_words_can_be_read(page, style):
     """The colours of the page's own style, not of its source: (text, background) at least 4.5 to 1."""
-    sets = re.findall(r":root \{([^{}]*--background:[^{}]*)\}", page)
+    sets = re.findall(r":root\{([^{}]*--background:[^{}]*)\}", page)
     assert len(sets) == 2
-    colors = dict(re.findall(r"--([\w-]+): (#[0-9A-Fa-f]{6})", sets[style]))
+    colors = dict(re.findall(r"--([\w-]+):(#[0-9A-Fa-f]{6})", sets[style]))
     css = template("page.css", "cnnviz.gallery") + template("graph.css")
     words = set(re.findall(r"[{ ;]color: var\(--([\w-]+)\)", css))
     backgrounds = set(re.findall(r"background: var\(--([\w-]+)\)", css)) - {"edge", "accent", "grid"}

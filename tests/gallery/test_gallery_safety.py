@@ -203,9 +203,9 @@ REFUSED = [
     ("net.prototxt --out nowhere/page.html", "there is no folder 'nowhere'; make it first."),
     ("net.prototxt --out page.png", "page.png: the output must be an .html file."),
     ("net.prototxt --out empty", "empty"),
-    ("--index nowhere", "is no folder"),
-    ("--index page.html", "is no folder"),
-    ("--index empty", "holds no page"),
+    ("--index nowhere", "is not a folder"),
+    ("--index page.html", "is not a folder"),
+    ("--index empty", "contains no page"),
     ("--index foreign", "was not made by cnnviz"),
 ]
 

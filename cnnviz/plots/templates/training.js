@@ -1,4 +1,4 @@
-// Read-out along the x axis and curves that can be switched off. Without it the page shows all it has.
+// A read-out along the x axis, and buttons that hide curves. Without scripts the page shows everything.
 (() => {
   const data = JSON.parse(document.getElementById('data').textContent);
   const axes = data.axes;
@@ -6,7 +6,7 @@
   const box = document.getElementById('readout');
   const visible = data.series.map(() => true);
   const stops = [...new Set(data.series.flatMap(s => s.x).filter(x => x !== null))].sort((a, b) => a - b);
-  const most = 14;
+  const rowLimit = 14;
   let at = -1;
 
   const cursor = document.createElementNS('http://www.w3.org/2000/svg', 'line');
@@ -50,8 +50,8 @@
     cursor.setAttribute('x2', px);
     cursor.classList.remove('off');
     const rows = data.series.filter((_, k) => visible[k]).map(s => row(s, x)).filter(Boolean);
-    box.replaceChildren(`${data.x.name} ${place(x)}`, ...rows.slice(0, most));
-    if (rows.length > most) box.append(`and ${rows.length - most} more`);
+    box.replaceChildren(`${data.x.name} ${place(x)}`, ...rows.slice(0, rowLimit));
+    if (rows.length > rowLimit) box.append(`and ${rows.length - rowLimit} more`);
     box.hidden = false;
     const frame = svg.getBoundingClientRect();
     const scale = frame.width / svg.viewBox.baseVal.width;

@@ -1,8 +1,8 @@
 """Training charts for the browser: SVG that follows the viewer's light or dark setting, and a page of it.
 
 The SVG is the static chart itself with its colours turned into CSS variables, so that page and figure
-show the same thing. The page works without scripts; the script adds a read-out and curves that can be
-switched off, by mouse, touch or keyboard. Nothing is loaded from anywhere.
+show the same thing. The page works without scripts; the script adds a read-out and buttons that hide
+curves, for mouse, touch and keyboard. Nothing is fetched.
 """
 
 from __future__ import annotations
