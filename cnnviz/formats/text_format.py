@@ -3,6 +3,9 @@
 Messages are filled by reflection. What the schema does not know (a field of a fork, an enum value of a
 later version) is no error: it is kept as an Unknown beside the message and written back with it.
 Everything else that is wrong raises NetError with file, line, column and the offending text.
+
+One module of more than 400 lines, as it is one recursive parser and its inverse: a cut would pass its
+state around.
 """
 
 from __future__ import annotations

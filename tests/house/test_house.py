@@ -16,9 +16,8 @@ from cnnviz.plots.common.kinds import _FOREIGN_TYPES, _plain
 from cnnviz.plots.common.theme import KIND_COLORS
 from cnnviz.plots.graph.grouping import FOREIGN_FOLLOWERS
 from support.files import ROOT
+from support.rooms import ROOMS
 
-# A room may import the rooms before it.
-ROOMS = ["errors", "formats", "engine", "analysis", "plots", "api", "pycaffe", "gallery", "cli"]
 # A module of the engine may import the floors before its own, and its own.
 ENGINE = [
     {"device", "caches", "mappings", "opencl", "program_cache", "programs", "runtimes"},

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import make_docs
-from make_pictures import activations, draw
+from make_pictures import activations, draw, house
 from make_pictures._workspace import TrainedNets, Workspace, as_text
 from support.files import ROOT
+from support.rooms import ROOMS
 
 PICTURES = ROOT / "docs" / "pictures"
 PAGES = make_docs.makers("make_pages")
@@ -66,3 +68,12 @@ def test_the_picture_of_activation_functions_is_current(tmp_path):
         if kept.info["Software"] != made.info["Software"]:
             pytest.skip(f"drawn with {kept.info['Software']}, here is {made.info['Software']}")
         assert kept.convert("RGB").tobytes() == made.convert("RGB").tobytes(), again("activations")
+
+
+def test_the_picture_of_the_house_is_current():
+    assert (PICTURES / "house.svg").read_text(encoding="utf-8") == house.house(), again("house")
+
+
+def test_the_picture_shows_the_rooms_in_their_order():
+    floors = [[Path(room.name).stem for room in floor] for floor in reversed(house.FLOORS)]
+    assert [name for floor in floors for name in sorted(floor, key=ROOMS.index)] == ROOMS
