@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 
 
 def say(text: object) -> None:
-    """Prints ``text``, which may hold names from files, without what could steer the terminal."""
+    """Prints ``text``, which may hold names from files, without what could control the terminal."""
     click.echo("\n".join(escaped(line, keep="\t") for line in str(text).split("\n")))
 
 

@@ -1,4 +1,4 @@
-"""What long work says of itself while it runs."""
+"""Reports of long work while it runs; imports nothing, as every command does at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Track = Callable[[Iterable], Iterable]
 
 
 class Report:
-    """Says nothing; the command line overrides it with what it prints."""
+    """Prints nothing; the command line overrides its methods."""
 
     def say(self, text: object) -> None:
         """Takes a line of results."""

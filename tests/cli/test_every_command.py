@@ -89,7 +89,7 @@ def test_the_first_screen_imports_nothing_but_click_and_the_commands():
     imported = modules_after(help) - modules_after("import click")
     own = {name for name in imported if name.partition(".")[0] not in sys.stdlib_module_names}
     others = {name for name in own if not name.startswith(("click.", "cnnviz.cli."))}
-    assert others == {"cnnviz", "cnnviz.cli", "cnnviz.errors"}
+    assert others == {"cnnviz", "cnnviz.cli", "cnnviz.errors", "cnnviz.api", "cnnviz.api.report"}
 
 
 def completed(line: str, folder) -> list[str]:
