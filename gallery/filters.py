@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnviz.analysis.filter_measures import FilterBank
 from cnnviz.analysis.filters import LayerHealth, Report
-from cnnviz.gallery.html import Anchors, card, counted, legend, links, picture
+from cnnviz.gallery.html import Anchors, card, legend, links, picture
 from cnnviz.plots.common.html import escape
 from cnnviz.plots.common.mosaic import (
     ColorScale,
@@ -24,7 +24,7 @@ from cnnviz.plots.common.mosaic import (
     png,
     tile_layout,
 )
-from cnnviz.plots.common.text import number_label
+from cnnviz.plots.common.text import counted, number_label
 from cnnviz.plots.common.theme import KIND_COLORS
 from cnnviz.plots.weights.forms import (
     bank_kind,

@@ -67,11 +67,6 @@ def picture(png: bytes, alt: str, width: int = 0, height: int = 0) -> str:
     )
 
 
-def counted(number: int, what: str) -> str:
-    """Returns "1 model", "2 models", "3 boxes"."""
-    return f"{number} {what}{'' if number == 1 else 'es' if what.endswith('x') else 's'}"
-
-
 def legend(scale: ColorScale) -> str:
     """Returns the small bar of a scale's colours between its ends."""
     low, high = number_label(scale.low), number_label(scale.high)

@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.files import describe_os_error, read_bytes, write_text
-from cnnviz.gallery.html import counted, numbers, whole_page
+from cnnviz.gallery.html import numbers, whole_page
 from cnnviz.plots.common.html import GENERATOR, escape, json_element, template
 from cnnviz.plots.common.kinds import kind_of
+from cnnviz.plots.common.text import counted
 from cnnviz.plots.common.theme import KIND_COLORS
 from cnnviz.plots.graph.builder import GraphPicture
 from cnnviz.plots.graph.to_html import graph_css

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnviz.analysis.detections import Detections
 from cnnviz.analysis.features import FeatureMaps, ImageFeatures
-from cnnviz.gallery.html import Anchors, counted, legend, links, photo, picture
+from cnnviz.gallery.html import Anchors, legend, links, photo, picture
 from cnnviz.plots.common.html import escape
 from cnnviz.plots.common.mosaic import (
     block_means,
@@ -23,7 +23,7 @@ from cnnviz.plots.common.mosaic import (
     png,
     tile_layout,
 )
-from cnnviz.plots.common.text import number_label
+from cnnviz.plots.common.text import counted, number_label
 from cnnviz.plots.common.theme import SERIES, get_theme
 from cnnviz.plots.features.attributions import METHOD_TITLES, attribution_overlay, attribution_title
 from cnnviz.plots.features.maps import prediction_bars

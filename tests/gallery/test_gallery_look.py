@@ -12,11 +12,11 @@ from PIL import Image
 
 import cnnviz
 from cnnviz.formats.prototxt import parse_net
-from cnnviz.gallery.html import counted
 from cnnviz.gallery.index import ModelCard, build_index, card_data
 from cnnviz.gallery.page import build_gallery
 from cnnviz.plots.common.html import template
 from cnnviz.plots.common.mosaic import color_scale, mosaic, tile_layout
+from cnnviz.plots.common.text import counted
 from support.browser import Page, needs_browser, title_after
 
 

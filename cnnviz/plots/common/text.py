@@ -56,6 +56,11 @@ def number_label(value: float) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
+def counted(number: int, noun: str) -> str:
+    """Returns "1 model", "2 models", "3 boxes"."""
+    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('x') else 's'}"
+
+
 def percent(share: float) -> str:
     """Returns a share in whole per cent; 100% is said only of all."""
     return f"{min(share, 0.99) if share < 1 else 1:.0%}"

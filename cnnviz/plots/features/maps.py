@@ -19,7 +19,7 @@ from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure
 from cnnviz.plots.common.mosaic import ColorScale
 from cnnviz.plots.common.panels import color_bar, inch_axes, inch_text
-from cnnviz.plots.common.text import fit, wrap
+from cnnviz.plots.common.text import counted, fit, wrap
 from cnnviz.plots.common.theme import Theme
 from cnnviz.plots.features.overlay import draw_box, draw_seen
 from cnnviz.plots.features.rows import (
@@ -29,7 +29,6 @@ from cnnviz.plots.features.rows import (
     FeatureRow,
     MapsRow,
     RowOptions,
-    counted,
     make_row,
 )
 

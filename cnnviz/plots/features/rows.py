@@ -24,7 +24,7 @@ from cnnviz.plots.common.mosaic import (
     tile_layout,
 )
 from cnnviz.plots.common.panels import color_bar, inch_axes, inch_text, label_tiles, show_mosaic
-from cnnviz.plots.common.text import fit, number_label, percent, text_width
+from cnnviz.plots.common.text import counted, fit, number_label, percent, text_width
 from cnnviz.plots.common.theme import Theme
 from cnnviz.plots.features.overlay import Box, blend, draw_box, draw_seen, gray_rgb, nearest
 
@@ -258,11 +258,6 @@ class TableRow(FeatureRow):
         note += f"; each column averages {block}" if block > 1 else ""
         below = top + self.plot_height + 0.24 + self.names
         color_bar(figure, GRID_LEFT, below, scale, self.theme, note)
-
-
-def counted(count: int, noun: str) -> str:
-    """Returns "1 row", "2 rows"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def evenly_spaced(total: int, most: int) -> np.ndarray:
