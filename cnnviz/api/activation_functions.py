@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from cnnviz.analysis.activation_functions import ACTIVATION_FUNCTIONS
+from cnnviz.api.figures import save_figure
 from cnnviz.plots.activation_functions import activation_functions_figure
-from cnnviz.plots.common.figure import save_figure
 
 
 def plot_activation_functions(path: str | os.PathLike, *, style: str = "light", dpi: float = 150) -> None:

@@ -9,9 +9,10 @@ from cnnviz.analysis.drift import compare_weights
 from cnnviz.analysis.filter_measures import filter_banks
 from cnnviz.analysis.filters import listed
 from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
+from cnnviz.api.figures import save_figure
 from cnnviz.api.weights import choose_layers, net_name
 from cnnviz.errors import WeightsError
-from cnnviz.plots.common.figure import Figure, save_figure
+from cnnviz.plots.common.figure import Figure
 from cnnviz.plots.common.filters import FilterOptions
 from cnnviz.plots.weights.compare import draw_comparison
 

@@ -20,12 +20,13 @@ from cnnviz.analysis.inspector import Inspector
 from cnnviz.analysis.maximization import maximize_activation, parse_target
 from cnnviz.analysis.preprocessing import find_images, load_input
 from cnnviz.analysis.top_images import top_images
+from cnnviz.api.figures import save_figure
 from cnnviz.api.report import Report, Track
 from cnnviz.engine.device import Device
 from cnnviz.errors import FileError
 from cnnviz.formats.files import atomic_write, describe_os_error
 from cnnviz.formats.prototxt import NetDefinition
-from cnnviz.plots.common.figure import Figure, save_figure
+from cnnviz.plots.common.figure import Figure
 from cnnviz.plots.common.theme import figure_format, get_theme
 from cnnviz.plots.features.attributions import attribution_figure
 from cnnviz.plots.features.maps import FeatureOptions, features_figure

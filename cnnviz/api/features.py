@@ -16,10 +16,11 @@ from cnnviz.analysis.features import ImageFeatures
 from cnnviz.analysis.image_options import ImageOptions
 from cnnviz.analysis.inspector import Inspector
 from cnnviz.analysis.preprocessing import load_input, preprocessing_of
+from cnnviz.api.figures import save_figure
 from cnnviz.engine.device import Device
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.prototxt import NetDefinition
-from cnnviz.plots.common.figure import Figure, save_figure
+from cnnviz.plots.common.figure import Figure
 from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.maps import FeatureOptions, features_figure
 

@@ -9,9 +9,10 @@ from cnnviz.analysis.drift import in_order, iterations_of, snapshot_name
 from cnnviz.analysis.filter_measures import FilterBank, Weights, filter_banks
 from cnnviz.analysis.filters import listed
 from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
+from cnnviz.api.figures import save_figure
 from cnnviz.api.weights import choose_layers
 from cnnviz.errors import CnnvizError, WeightsError
-from cnnviz.plots.common.figure import Figure, save_figure
+from cnnviz.plots.common.figure import Figure
 from cnnviz.plots.common.filters import FilterOptions
 from cnnviz.plots.weights.filmstrip import draw_filmstrip
 

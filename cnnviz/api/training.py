@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.analysis.training import chart_lines, chart_number, lines_csv, lines_json
+from cnnviz.api.figures import save_figure
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.files import write_text
 from cnnviz.formats.log_curves import TrainingLog
 from cnnviz.formats.log_follower import LogFollower
 from cnnviz.formats.log_tables import logs_csv, logs_json
 from cnnviz.formats.training_log import read_log
-from cnnviz.plots.common.figure import Figure, save_figure
+from cnnviz.plots.common.figure import Figure
 from cnnviz.plots.training.chart import draw_chart
 from cnnviz.plots.training.options import ChartOptions
 from cnnviz.plots.training.to_html import training_page

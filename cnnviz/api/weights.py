@@ -12,10 +12,11 @@ from cnnviz.analysis.drift import Comparison, SnapshotSeries, compare_snapshots,
 from cnnviz.analysis.filter_measures import FilterBank, Weights, filter_banks
 from cnnviz.analysis.filters import Report, filter_report, layer_health
 from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
+from cnnviz.api.figures import save_figure
 from cnnviz.engine.graph import Graph
 from cnnviz.engine.weights_check import some_names
 from cnnviz.errors import CnnvizError, WeightsError, did_you_mean
-from cnnviz.plots.common.figure import Figure, save_figure
+from cnnviz.plots.common.figure import Figure
 from cnnviz.plots.common.filters import MOST_TILES, FilterOptions
 from cnnviz.plots.weights.draw import draw_weights
 

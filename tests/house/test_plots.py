@@ -22,11 +22,6 @@ ALLOWED = {
 READERS = ("load", "open", "read", "find")
 # What still stands in the wrong room.
 EXEMPT = {
-    "cnnviz/plots/common/figure.py": {"cnnviz.formats.files.write_bytes"},
-    "cnnviz/plots/features/maps.py": {
-        "cnnviz.analysis.features.Inspector",
-        "cnnviz.analysis.preprocessing.load_input",
-    },
     "cnnviz/plots/training/options.py": {"cnnviz.formats.log_curves.readable"},
 }
 

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from cnnviz.api.figures import save_figure
 from cnnviz.api.graph import SUFFIXES, draw_net, graph_picture
 from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.graph import build_graph
@@ -29,7 +30,6 @@ from cnnviz.plots.common.figure import (
     fit_fonts,
     font_families,
     new_figure,
-    save_figure,
 )
 from cnnviz.plots.common.text import text_width
 from cnnviz.plots.common.theme import KIND_COLORS, get_theme

@@ -26,11 +26,12 @@ from cnnviz.analysis.training import (
     lines_csv,
     lines_json,
 )
+from cnnviz.api.figures import save_figure
 from cnnviz.api.training import as_logs, plot_training_log
 from cnnviz.errors import CnnvizError, FileError
 from cnnviz.formats.log_curves import Curve, TrainingLog
 from cnnviz.formats.training_log import LogReader, read_log
-from cnnviz.plots.common.figure import new_figure, save_figure
+from cnnviz.plots.common.figure import new_figure
 from cnnviz.plots.common.kinds import kind_of
 from cnnviz.plots.common.theme import FORMATS, KIND_COLORS, get_theme
 from cnnviz.plots.training.marks import KEY
@@ -427,7 +428,7 @@ def test_dots_per_inch(tmp_path):
 
     plot_training_log(6, run([3, 2]), tmp_path / "a.png", dpi=50)
     assert Image.open(tmp_path / "a.png").size[0] == 400
-    with pytest.raises(CnnvizError, match="dpi is 1, wanted 10 to 2400"):
+    with pytest.raises(CnnvizError, match="dpi is 1, expected 10 to 2400"):
         plot_training_log(6, run([3, 2]), tmp_path / "a.png", dpi=1)
 
 

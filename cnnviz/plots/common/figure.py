@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import os
 import re
 import unicodedata
 import warnings
@@ -23,9 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager, get_font
 from matplotlib.text import Text
 
-from cnnviz.errors import CnnvizError, FileError
-from cnnviz.formats.files import write_bytes
-from cnnviz.plots.common.theme import Theme, figure_format
+from cnnviz.errors import FileError
+from cnnviz.plots.common.theme import Theme
 
 
 def new_figure(width_in: float, height_in: float, theme: Theme) -> Figure:
@@ -52,25 +50,8 @@ def style_axes(axes: Axes, theme: Theme, grid: str | None = "y") -> None:
         axes.grid(True, axis=grid, color=theme.grid, linewidth=0.8)  # type: ignore[arg-type]
 
 
-def save_figure(figure: Figure, path: str | os.PathLike, dpi: float = 150, title: str | None = None) -> None:
-    """Writes ``figure`` to ``path`` in the format of its suffix, as a whole or not at all.
-
-    SVG keeps text as text; nothing in the file depends on the time or the machine's clock.
-
-    Args:
-        dpi: dots per inch of pixel formats (and of pixels inside vector formats).
-        title: the picture's name for screen readers and PDF viewers.
-    Raises: FileError for a suffix that is no picture format, a path that cannot be written or a
-        picture too large for the format; CnnvizError for an impossible ``dpi``.
-    """
-    suffix = figure_format(path)
-    if not 10 <= dpi <= 2400:
-        raise CnnvizError(f"dpi is {dpi:g}, wanted 10 to 2400.")
-    write_bytes(path, render(figure, suffix, dpi, title, name=str(path)))
-
-
 def render(
-    figure: Figure, suffix: str, dpi: float = 150, title: str | None = None, name: str = "picture"
+    figure: Figure, suffix: str, dpi: float = 150, title: str | None = None, name: str = "figure"
 ) -> bytes:
     """Returns ``figure`` as the bytes of a file of the format ``suffix``; ``name`` is for errors."""
     fit_fonts(figure)
@@ -89,7 +70,7 @@ def render(
         except (ValueError, OSError, MemoryError) as error:
             width, height = (round(side * dpi) for side in figure.get_size_inches())
             raise FileError(
-                f"{name}: a picture of {width} x {height} pixels does not go into .{suffix} "
+                f"{name}: {width} x {height} pixels exceed what .{suffix} can store "
                 f"({error}); choose a lower dpi or .svg."
             ) from None
     data = buffer.getvalue()
