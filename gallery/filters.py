@@ -7,41 +7,28 @@ the same in light and in dark.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from cnnviz.analysis.filter_measures import FilterBank
+from cnnviz.analysis.filter_measures import FilterBank, weight_histogram
 from cnnviz.analysis.filters import LayerHealth, Report
 from cnnviz.gallery.html import Anchors, card, legend, links, picture
-from cnnviz.plots.common.html import escape
-from cnnviz.plots.common.mosaic import (
-    ColorScale,
-    color_scale,
-    gap_pixels,
-    mosaic,
-    own_divisors,
-    png,
-    tile_layout,
+from cnnviz.plots.common.filter_plan import (
+    FilterMosaic,
+    FilterOptions,
+    FilterPlan,
+    filter_mosaics,
+    plan_filters,
 )
+from cnnviz.plots.common.filter_words import bank_kind, bank_words, statistics_lines
+from cnnviz.plots.common.html import escape
+from cnnviz.plots.common.mosaic import color_scale, png
 from cnnviz.plots.common.text import counted, number_label
 from cnnviz.plots.common.theme import KIND_COLORS
-from cnnviz.plots.weights.forms import (
-    bank_kind,
-    bank_words,
-    in_color,
-    statistics_lines,
-    tile_form,
-    weight_histogram,
-)
 
 MOST_LAYERS = 16
 _OPEN = 3  # cards that are not folded
-_WIDTH, _HEIGHT = 800, 560  # pixels that the filters of a layer take at most, about
-_FLAT = 330  # pixels of height that one tile for each filter should take
-_MOST_CHANNELS = 64  # of a filter
-_MOST_TILES = 1024  # of a fully connected layer that reads pictures; more are a matrix
-_MATRIX = 512  # rows
+_OPTIONS = FilterOptions()  # those of ``cnnviz weights``
 _NAMED = 12  # numbers of filters in a sentence
 
 Links = Mapping[str, Sequence[tuple[str, str]]]
@@ -137,125 +124,46 @@ def _bank(health: LayerHealth) -> str:
 
 
 def _tiles(health: LayerHealth) -> str:
-    bank = health.bank
-    filters = bank.filters
-    if bank.reads and bank.reads_area and len(filters) * bank.reads[0] <= _MOST_TILES:
-        filters = filters.reshape(len(filters), *bank.reads)
-    form = tile_form(filters, bank.is_first)
-    if form == "matrix":
-        return _matrix(bank, filters.reshape(len(filters), -1))
-    few = [numbers for numbers in health.marks.values() if _are_few(numbers, len(filters))]
-    marked = sorted({number for numbers in few for number in numbers})
-    own = filters / own_divisors(filters)[:, None, None, None]
-    if form == "color":
-        return _colors(bank, own, marked)
-    return _grid(bank, own[:, 0], marked) if form == "grid" else _rows(bank, own, marked)
+    """The filters as ``cnnviz weights`` shows them, those with a finding framed."""
+    plan = plan_filters(health.bank, _OPTIONS)
+    scale = color_scale(health.bank.filters)
+    few = [numbers for numbers in health.marks.values() if _are_few(numbers, health.count)]
+    shown = set(plan.numbers.tolist())
+    framed = {number for numbers in few for number in numbers if number in shown}
+    images = "".join(
+        picture(png(mosaic.pixels), _alt(plan, mosaic), mosaic.size[1], mosaic.size[0])
+        for mosaic in filter_mosaics(plan, scale, _OPTIONS, framed=framed)
+    )
+    words = [_reading(plan), plan.omitted.capitalize(), "Each filter is divided by its largest weight"]
+    words += ["Those with a finding are framed"] if framed and plan.layout else []
+    bar = "" if plan.form == "color" else legend(scale.relative)
+    caption = " ".join(f"{sentence}." for sentence in words if sentence)
+    return (
+        f'<figure><div class="blocks">{images}</div><figcaption>{bar}{escape(caption)}</figcaption></figure>'
+    )
 
 
-def _colors(bank: FilterBank, own: np.ndarray, marked: Sequence[int]) -> str:
-    """A tile a filter, its three channels as red, green and blue (Caffe's order is blue first)."""
-    pixels = np.rint(np.nan_to_num(in_color(own, "bgr") * 0.5 + 0.5) * 255).astype(np.uint8)
-    note = "Red, green and blue are the weights of each (input channels read as BGR), grey is 0."
-    return _one_tile_each(bank, pixels, None, marked, note)
+def _alt(plan: FilterPlan, mosaic: FilterMosaic) -> str:
+    if plan.form == "rows":
+        return f"Filters {mosaic.places[0]} to {mosaic.places[-1]} of {plan.bank.title}"
+    if mosaic.layout is not None:
+        return f"{len(plan.numbers)} filters of {plan.bank.title}, {mosaic.layout.columns} in a row"
+    return f"Weights of {plan.bank.title}, {len(plan.numbers)} rows and {plan.inner} columns"
 
 
-def _grid(bank: FilterBank, own: np.ndarray, marked: Sequence[int]) -> str:
-    return _one_tile_each(bank, own, _scale(bank), marked, "")
-
-
-def _one_tile_each(
-    bank: FilterBank, tiles: np.ndarray, scale: ColorScale | None, marked: Sequence[int], note: str
-) -> str:
-    height, width = tiles.shape[1:3]
-    sides = (side for side in range(64, 11, -2) if (_WIDTH // side) * (_FLAT // side) >= len(tiles))
-    zoom = max(1, next(sides, 12) // max(height, width))
-    most = max(1, _WIDTH // (zoom * width + 3))
-    columns = next((n for n in range(min(most, len(tiles)), most // 2, -1) if len(tiles) % n == 0), most)
-    shown = tiles[: columns * max(1, _HEIGHT // (zoom * height + 3))]
-    alt = f"{len(shown)} filters of {bank.title}, {columns} in a row"
-    words = [f"From 0, {columns} in a row.", _left_out(len(shown), len(tiles), "filters"), note]
-    framed = [range(k, k + 1) for k in marked if k < len(shown)]
-    image = picture(_png(shown, scale, columns, zoom, framed), alt)
-    return _figure(image, scale, words, marked)
-
-
-def _rows(bank: FilterBank, own: np.ndarray, marked: Sequence[int]) -> str:
-    """A row a filter and a tile a channel, in blocks side by side."""
-    channels = min(own.shape[1], _MOST_CHANNELS)
-    height, width = own.shape[2:]
-    finest = max(1, 9 // max(height, width))
-    zoom = max(finest, min(20 // max(height, width), (_WIDTH // channels - 2) // width))
-    while zoom > finest and _room(zoom, channels, height, width) < len(own):
-        zoom -= 1
-    count = min(len(own), _room(zoom, channels, height, width))
-    blocks = max(1, _WIDTH // (channels * (zoom * width + 2) + 16))
-    each = -(-count // blocks)
-    scale, images = _scale(bank), ""
-    for start in range(0, count, each):
-        part = own[start : min(count, start + each), :channels]
-        rows = (range((k - start) * channels, (k - start + 1) * channels) for k in marked)
-        framed = [row for row in rows if row.start >= 0 and row.stop <= len(part) * channels]
-        tiles = part.reshape(-1, height, width)
-        images += picture(
-            _png(tiles, scale, channels, zoom, framed),
-            f"Filters {start} to {start + len(part) - 1} of {bank.title}",
-        )
-    words = [
-        f"A row for each filter, from 0, {f'{each} in a block' if each < count else 'downwards'}; "
-        "a tile for each channel.",
-        _left_out(count, len(own), "filters"),
-        _left_out(channels, own.shape[1], "channels"),
-    ]
-    return _figure(f'<div class="blocks">{images}</div>', scale, words, [k for k in marked if k < count])
-
-
-def _png(
-    tiles: np.ndarray, scale: ColorScale | None, columns: int, zoom: int, framed: Sequence[range]
-) -> bytes:
-    layout = tile_layout(len(tiles), *tiles.shape[1:3], columns=columns)
-    gap = gap_pixels(zoom * layout.height, zoom * layout.width)
-    return png(mosaic(tiles, replace(layout, zoom=zoom, gap=gap), scale, framed=framed))
-
-
-def _room(zoom: int, channels: int, height: int, width: int) -> int:
-    """How many filters fit, each a row of tiles."""
-    blocks = max(1, _WIDTH // (channels * (zoom * width + 2) + 16))
-    return blocks * max(1, _HEIGHT // (zoom * height + 2))
-
-
-def _matrix(bank: FilterBank, values: np.ndarray) -> str:
-    """A row an output (of tall ones a column), each divided by its largest weight."""
-    own = values / own_divisors(values)[:, None]
-    names = ["filter", "channel"] if bank.is_windows else ["output", "input"]
-    if 2 * own.shape[1] < len(own) <= _WIDTH:
-        own, names = own.T, names[::-1]
-    shown = own[:_MATRIX, :_WIDTH]
-    across, down = (max(1, min(12, most // n)) for most, n in ((_WIDTH, shown.shape[1]), (320, len(shown))))
-    words = [
-        f"A row for each {names[0]}, from 0 downwards; a column for each {names[1]}.",
-        _left_out(len(shown), len(own), f"{names[0]}s"),
-        _left_out(shown.shape[1], own.shape[1], f"{names[1]}s"),
-    ]
-    scale = _scale(bank)
-    alt = f"Weights of {bank.title}, {len(shown)} {names[0]}s and {shown.shape[1]} {names[1]}s"
-    image = picture(png(scale.colors(shown)), alt, across * shown.shape[1], down * len(shown))
-    return _figure(image, scale, words, ())
-
-
-def _scale(bank: FilterBank) -> ColorScale:
-    """Of weights divided by the largest of their filter."""
-    return color_scale(bank.filters).relative
-
-
-def _left_out(shown: int, total: int, what: str) -> str:
-    return f"The first {shown} of {total} {what}." if shown < total else ""
-
-
-def _figure(image: str, scale: ColorScale | None, words: Sequence[str], marked: Sequence[int]) -> str:
-    bar = legend(scale) if scale is not None else ""
-    parts = [*words, "Each filter is divided by its largest weight."]
-    parts += ["Those with a finding are framed."] if marked else []
-    return f"<figure>{image}<figcaption>{bar}{escape(' '.join(filter(None, parts)))}</figcaption></figure>"
+def _reading(plan: FilterPlan) -> str:
+    """How the filters are arranged, in words."""
+    if plan.form == "rows":
+        first = plan.blocks[0]
+        order = "downwards" if len(first) == len(plan.numbers) else f"{len(first)} in a block"
+        return f"A row for each filter, from 0, {order}; a tile for each channel"
+    if plan.layout is None:
+        row, column = ("filter", "channel") if plan.bank.is_windows else ("output", "input")
+        return f"A row for each {row}, from 0 downwards; a column for each {column}"
+    words = f"From 0, {plan.layout.columns} in a row"
+    if plan.form == "color":
+        words += ". Red, green and blue are the weights of each (input channels read as BGR), grey is 0"
+    return words
 
 
 def _histogram(bank: FilterBank) -> str:

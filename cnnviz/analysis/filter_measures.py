@@ -220,6 +220,18 @@ def row_blocks(rows: int, columns: int, numbers: int = 1 << 22) -> Iterator[slic
         yield slice(start, start + step)
 
 
+def weight_histogram(bank: FilterBank) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how often weights occur, and the 62 edges of the bins: around 0, from 0 if none is negative."""
+    flat = bank.filters.reshape(len(bank.filters), -1)
+    parts = [part[np.isfinite(part)] for part in (flat[rows] for rows in row_blocks(*flat.shape))]
+    lowest = min(float(part.min(initial=0)) for part in parts)
+    bound = max(-lowest, *(float(part.max(initial=0)) for part in parts)) or 1.0
+    low = -bound if lowest < 0 else 0.0
+    # In double precision: numbers near the end of float32's range are further apart than that.
+    counts = [np.histogram(part.astype(np.float64), bins=61, range=(low, bound))[0] for part in parts]
+    return np.sum(counts, axis=0), np.linspace(low, bound, 62)
+
+
 def nearest_filters(filters: np.ndarray, group: int = 1) -> tuple[np.ndarray, np.ndarray, float]:
     """Returns for each filter the one most like it in its group, and how much filters overlap.
 
@@ -316,6 +328,14 @@ def energies(matrices: np.ndarray) -> np.ndarray:
     return np.clip(np.linalg.eigvalsh(products).astype(np.float64), 0, None) * largest**2
 
 
+def check_order(order: str) -> None:
+    """Raises CnnvizError unless filters can be in this ``order``."""
+    if order not in ORDERS:
+        raise CnnvizError(
+            f"unknown order {order!r}; expected file, norm or similarity{did_you_mean(str(order), ORDERS)}"
+        )
+
+
 def order_filters(filters: np.ndarray, order: str = "file") -> np.ndarray:
     """Returns the indices of ``filters`` in an order.
 
@@ -324,10 +344,7 @@ def order_filters(filters: np.ndarray, order: str = "file") -> np.ndarray:
             norm and goes on to the most similar filter (cosine) that is left.
     Raises: CnnvizError for another order.
     """
-    if order not in ORDERS:
-        raise CnnvizError(
-            f"unknown order {order!r}, wanted file, norm or similarity{did_you_mean(order, ORDERS)}"
-        )
+    check_order(order)
     if order == "file":
         return np.arange(len(filters))
     flat = filters.reshape(len(filters), -1)

@@ -13,7 +13,7 @@ from cnnviz.api.figures import save_figure
 from cnnviz.api.weights import choose_layers, net_name
 from cnnviz.errors import WeightsError
 from cnnviz.plots.common.figure import Figure
-from cnnviz.plots.common.filters import FilterOptions
+from cnnviz.plots.common.filter_plan import FilterOptions
 from cnnviz.plots.weights.compare import draw_comparison
 
 MOST_COMPARED = 256  # tiles of a panel, by default: more could not be compared by eye

@@ -13,7 +13,7 @@ from cnnviz.api.figures import save_figure
 from cnnviz.api.weights import choose_layers
 from cnnviz.errors import CnnvizError, WeightsError
 from cnnviz.plots.common.figure import Figure
-from cnnviz.plots.common.filters import FilterOptions
+from cnnviz.plots.common.filter_plan import FilterOptions
 from cnnviz.plots.weights.filmstrip import draw_filmstrip
 
 MOST_FILTERS = 20  # columns, by default

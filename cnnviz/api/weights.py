@@ -17,7 +17,7 @@ from cnnviz.engine.graph import Graph
 from cnnviz.engine.weights_check import some_names
 from cnnviz.errors import CnnvizError, WeightsError, did_you_mean
 from cnnviz.plots.common.figure import Figure
-from cnnviz.plots.common.filters import MOST_TILES, FilterOptions
+from cnnviz.plots.common.filter_plan import MOST_TILES, FilterOptions
 from cnnviz.plots.weights.draw import draw_weights
 
 MOST_LAYERS = 8  # all drawn if the caller names none

@@ -128,7 +128,7 @@ def test_similarity_puts_like_beside_like(noise):
 
 
 def test_unknown_order_is_an_error():
-    with pytest.raises(CnnvizError, match=r"unknown order 'size', wanted file, norm or similarity"):
+    with pytest.raises(CnnvizError, match=r"unknown order 'size'; expected file, norm or similarity"):
         order_filters(np.ones((2, 2)), "size")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnviz.analysis.filter_measures import filter_banks
 from cnnviz.api.graph import draw_net, graph_picture
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.graph.options import GraphOptions
@@ -139,7 +140,11 @@ def test_weights_are_shown_in_the_panel_if_given(tmp_path, real):
     assert "data:image/png" not in plain.read_text(encoding="utf-8")
     text = shown.read_text(encoding="utf-8")
     assert text.count("data:image/png") == 2  # conv1 and conv2
-    assert "20×1×5×5, mean" in text and "50 filters, the strongest channel of each" in text
+    assert "20×1×5×5 · mean, std" in text and "50 filters, the strongest channel of each" in text
+
+
+def facts_of(blobs: list[np.ndarray]):
+    return weight_facts(blobs, filter_banks({"conv": blobs})[0])
 
 
 def pixels_of(address: str) -> np.ndarray:
@@ -151,19 +156,19 @@ def test_what_is_shown_of_weights():
     weights = np.zeros((3, 2, 3, 3), np.float32)
     weights[0, 1] = [[2, 0, 0], [0, -1, 0], [0, 0, 0]]
     weights[1, 0, 0, 0] = np.nan
-    facts = weight_facts([weights, np.ones(3, np.float32)], True)
-    assert facts.texts[0] == "3×2×3×3, mean 0.0189, deviation 0.307, from -1 to 2, 96% zeros, 1 not finite"
-    assert facts.texts[1] == "3, mean 1, deviation 0, from 1 to 1"
+    facts = facts_of([weights, np.ones(3, np.float32)])
+    words = "3×2×3×3 · mean, std 0.0189, 0.307 · range −1 to 2 · zeros 96% · 1 not finite"
+    assert facts.texts == (words, "3 · mean, std 1, 0 · range 1 to 1")
     picture = pixels_of(facts.picture)
     red, white, blue = [103, 0, 31, 255], [247, 247, 247, 255], [105, 171, 208, 255]  # 2, 0 and -1 of 2
-    tile = picture[7:32:10, 7:32:10].tolist()  # ten pixels for each weight, after a gap of two
+    tile = picture[10:70:20, 10:70:20].tolist()  # twenty pixels for each weight, after a gap of five
     assert tile == [[red, white, white], [white, blue, white], [white] * 3]  # channel 1
-    assert picture[5, 32, 3] < 255
-    coloured = weight_facts([np.array([1.0, 0.0, -1.0]).reshape(1, 3, 1, 1) * np.ones((3, 3))], True)
+    assert picture[10, 67, 3] < 255
+    coloured = facts_of([np.array([1.0, 0.0, -1.0]).reshape(1, 3, 1, 1) * np.ones((3, 3))])
     assert pixels_of(coloured.picture)[5, 5].tolist() == [0, 128, 255, 255]  # the first channel is blue
     assert facts.caption == "3 filters, the strongest channel of each"
-    assert weight_facts([weights], False).picture == ""
-    assert weight_facts([np.ones((4, 3, 1, 1), np.float32)], True).picture == ""
+    assert weight_facts([weights], None).picture == ""
+    assert facts_of([np.ones((4, 3, 1, 1), np.float32)]).picture == ""
 
 
 def in_browser(page: str, folder, script: str) -> dict:

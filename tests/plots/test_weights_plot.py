@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import itertools
+import re
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 import cnnviz
 from cnnviz.analysis.filter_measures import filter_banks
@@ -19,8 +23,12 @@ from cnnviz.engine.graph import build_graph
 from cnnviz.errors import CnnvizError, FileError, WeightsError
 from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.prototxt import parse_net
+from cnnviz.gallery.filters import filter_cards
+from cnnviz.gallery.html import Anchors
 from cnnviz.gallery.page import build_gallery
-from cnnviz.plots.weights.forms import tile_form
+from cnnviz.plots.common.filter_plan import FilterOptions, Space, grid_layout, plan_filters
+from cnnviz.plots.common.mosaic import color_scale, mosaic, own_divisors
+from cnnviz.plots.graph.weight_facts import weight_facts
 
 NET = """
 name: "Small"
@@ -116,14 +124,9 @@ def first_tile(figure: Figure) -> np.ndarray:
     axes = images(figure)[0].axes
     height = axes.get_ylim()[0]
     assert height == mosaic.shape[0]
-    from cnnviz.plots.common.mosaic import tile_layout
-
-    layout = next(
-        layout
-        for columns in range(1, 7)
-        for strip in [i / 1000 for i in range(0, 700)]
-        if (layout := tile_layout(6, 5, 5, columns, strip=strip)).size == mosaic.shape[:2]
-    )
+    plan = plan_filters(filter_banks(small(), graph())[0], FilterOptions())
+    layout = plan.layout_of(plan.blocks[0], is_numbered=True)
+    assert layout.size == mosaic.shape[:2]
     top, left = layout.corner(0)
     places = np.arange(5) * layout.zoom + layout.zoom // 2
     return mosaic[top + places][:, left + places][..., :3].astype(int)
@@ -308,7 +311,7 @@ def test_rows_of_small_tiles_begin_with_a_number():
 def test_vectors_of_an_embed_layer_are_called_so():
     weights = Snapshot({"words": [np.random.default_rng(2).standard_normal((30, 8))]})
     weights.layer_types["words"] = "Embed"
-    assert "Embed · 30 vectors of 8 numbers" in words(plot_weights(None, weights))
+    assert "Embed · 30 vectors of 8 values" in words(plot_weights(None, weights))
 
 
 def test_findings_are_marked_and_explained():
@@ -551,7 +554,7 @@ def test_slices_of_volumes_stand_side_by_side_and_are_no_colours(tmp_path, chann
     texts = " ".join(text.get_text() for axes in [figure, *figure.axes] for text in axes.texts)
     assert f"6 filters of {channels}×3×3×3" in texts and "BGR" not in texts
     bank = filter_banks(weights, net.graph)[0]
-    assert bank.filter_shape == (channels, 3, 3, 3) and tile_form(bank.filters, False) == "rows"
+    assert bank.filter_shape == (channels, 3, 3, 3) and plan_filters(bank, FilterOptions()).form == "rows"
     slices = net.params["conv"][0].data.reshape(6, 3 * channels, 3, 3)
     assert np.array_equal(bank.filters, slices)
     assert f"6 of {channels}×3×3×3" in filter_report(weights, net.graph).to_text()
@@ -571,3 +574,76 @@ def test_weights_near_the_end_of_the_range_are_drawn(tmp_path):
     flat = values.astype(np.float32).reshape(6, -1).astype(np.float64)
     assert np.allclose(health.norm, np.linalg.norm(flat, axis=1), rtol=1e-6)
     assert np.allclose(health.std, flat.std(axis=1), rtol=1e-6) and np.isfinite(health.noise).all()
+
+
+# --- one plan for figures and pages -------------------------------------------------------------
+
+
+def one_layer(form: str) -> Snapshot:
+    shape = {"color": (20, 3, 5, 5), "grid": (30, 1, 3, 3), "rows": (40, 48, 3, 3), "matrix": (600, 90)}[form]
+    weights = Snapshot({"layer": [np.random.default_rng(7).standard_normal(shape).astype(np.float32)]})
+    weights.layer_types["layer"] = "InnerProduct" if form == "matrix" else "Convolution"
+    return weights
+
+
+def tiles_of(pixels: np.ndarray, plan, is_numbered: bool) -> list[np.ndarray]:
+    """The tiles of a block's pixels, cut out."""
+    layout = plan.layout_of(plan.blocks[0], is_numbered)
+    assert pixels.shape[:2] == layout.size
+    height, width = layout.tile_pixels
+    corners = [layout.corner(i) for i in range(layout.count)]
+    return [pixels[top : top + height, left : left + width] for top, left in corners]
+
+
+@pytest.mark.parametrize("form", ["color", "grid", "rows", "matrix"])
+def test_figure_and_page_hold_the_same_pixels(form):
+    report = filter_report(one_layer(form))
+    (bank,) = filter_banks(one_layer(form))
+    plan = plan_filters(bank, FilterOptions())
+    assert plan.form == form
+    drawn = [
+        image.get_array() for image in images(plot_weights(None, one_layer(form), marks=False, report=report))
+    ]
+    report.layers[0].marks.clear()  # nothing is framed
+    page = filter_cards(report, Anchors(), {"layer": []}, print)
+    found = re.findall(r'<img class="pixels" src="data:image/png;base64,([^"]*)"', page)
+    shown = [np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA")) for png in found]
+    assert len(drawn) == len(shown) == len(plan.blocks)
+    if form in ("color", "grid"):
+        pairs = zip(tiles_of(drawn[0], plan, True), tiles_of(shown[0], plan, False), strict=True)
+    else:
+        pairs = zip(drawn, shown, strict=True)
+    for one, other in pairs:
+        np.testing.assert_array_equal(one, other)
+    if form == "matrix":
+        assert drawn[0].shape == (512, 90, 4)
+
+
+def test_the_panel_of_a_graph_shows_the_filters_of_the_plan():
+    weights = one_layer("rows")
+    (bank,) = filter_banks(weights)
+    plan = plan_filters(bank, FilterOptions())
+    facts = weight_facts(weights["layer"], bank)
+    assert len(plan.numbers) == 21
+    assert facts.caption == "first 21 of 40 filters, the strongest channel of each"
+    image = Image.open(io.BytesIO(base64.b64decode(facts.picture.partition(",")[2]))).convert("RGBA")
+    strongest = (weights["layer"][0] ** 2).sum(axis=(2, 3)).argmax(axis=1)
+    tiles = weights["layer"][0][np.arange(21), strongest[:21]]
+    layout = grid_layout(21, 3, 3, Space(width=340, height=420, tile=60))
+    expected = mosaic(tiles, layout, color_scale(tiles).relative, own_divisors(tiles))
+    np.testing.assert_array_equal(np.asarray(image), expected)
+
+
+@pytest.mark.parametrize(
+    "shape", [(64, 3, 7, 7), (96, 64, 3, 3), (5, 2000, 3, 3), (10, 3, 224, 224), (400, 9)]
+)
+@pytest.mark.parametrize("limit", [1, 40, 1024, 100_000])
+def test_plans_keep_to_their_space(shape, limit):
+    bank = filter_banks({"layer": [np.zeros(shape, np.float32)]})[0]
+    space = Space()
+    plan = plan_filters(bank, FilterOptions(limit=limit), space)
+    height, width = plan.size
+    assert len(plan.blocks) * width <= space.width
+    assert height <= 1.3 * space.matrix or limit > 1024
+    if plan.layout:
+        assert plan.layout.count <= limit

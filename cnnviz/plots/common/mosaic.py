@@ -21,7 +21,7 @@ from cnnviz.plots.common.theme import SERIES, channels_of
 Tiles = Sequence[np.ndarray] | np.ndarray
 
 MOST_PIXELS = 1 << 24  # of a mosaic; larger tiles are averaged down, and the layout's note says so
-GAP = 0.08  # of a tile's longer side
+GAP = 0.07  # of a tile's longer side
 BAD_COLOR = "#FF00FF"  # of nan and inf: in no colour table of ours, and seen on both backgrounds
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"  # colour tables of values from 0, and around 0
 _SMALLEST_TILE = 28  # pixels that a tile's longer side takes at least, so that gaps are thin
@@ -277,9 +277,9 @@ def mosaic(
 
 
 def _draw_lines(pixels: np.ndarray, layout: TileLayout, framed: Iterable[range]) -> None:
-    """Draws a thin line around each tile, and frames as wide as the gap."""
+    """Draws a thin line around each tile, and frames in the gaps."""
     height, width = layout.tile_pixels
-    gap, line = layout.gap, max(1, layout.gap // 3)
+    line, frame = max(1, layout.gap // 3), min(layout.gap, 4)
     corners = [layout.corner(i) for i in range(layout.count)]
 
     def fill(first: int, last: int, edge: int, color: tuple[int, ...]) -> None:
@@ -289,7 +289,7 @@ def _draw_lines(pixels: np.ndarray, layout: TileLayout, framed: Iterable[range])
     for i in range(layout.count):
         fill(i, i, line, _LINE)
     for group in framed:
-        fill(group[0], group[-1], gap, _FRAME)
+        fill(group[0], group[-1], frame, _FRAME)
         fill(group[0], group[-1], 0, _LINE)
 
 

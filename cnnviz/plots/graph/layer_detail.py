@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnnviz.analysis.filter_measures import filter_banks
 from cnnviz.analysis.summary import LayerSummary
 from cnnviz.formats.prototxt import to_text
-from cnnviz.plots.common.kinds import kind_of
 from cnnviz.plots.graph.grouping import FoldedNet, fault_of
 from cnnviz.plots.graph.weight_facts import WeightFacts, weight_facts
 
@@ -49,11 +49,12 @@ def _details(
     net: FoldedNet, panel: int, weights: Mapping[str, Sequence[np.ndarray]]
 ) -> Iterator[LayerDetail]:
     """Copies of a repeated block share the box that is drawn."""
+    banks = {bank.layer: bank for bank in filter_banks(weights, net.graph) if bank.blob == 0}
     drawn = {copy: unit for unit, copies in net.copies().items() for copy in copies}
     for unit, content in enumerate(net.folded.units):
         box = net.box_key(drawn.get(unit, unit))
         for i in content.layers:
             layer, row = net.graph.layers[i], net.summary.layers[i]
             blobs = [blob for blob in weights.get(layer.name, ()) if blob is not None]
-            facts = weight_facts(blobs, kind_of(layer.type) == "convolution") if blobs else None
+            facts = weight_facts(blobs, banks.get(layer.name)) if blobs else None
             yield LayerDetail(box, panel, row, to_text(layer.param), net.unknown[i], fault_of(layer), facts)

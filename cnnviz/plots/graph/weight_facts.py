@@ -1,4 +1,4 @@
-"""What the interactive page tells of a layer's weights: statistics in words, and a picture of its filters."""
+"""What the interactive page says of a layer's weights: statistics, and an image of its filters."""
 
 from __future__ import annotations
 
@@ -7,64 +7,74 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnnviz.analysis.filter_measures import FilterBank
+from cnnviz.analysis.summary import shape_text
+from cnnviz.plots.common.filter_plan import (
+    FilterOptions,
+    FilterPlan,
+    Space,
+    grid_layout,
+    plan_filters,
+    strongest_channels,
+)
+from cnnviz.plots.common.filter_words import value_lines
 from cnnviz.plots.common.html import data_uri
-from cnnviz.plots.common.mosaic import color_scale, mosaic, own_divisors, png, tile_layout
-from cnnviz.plots.common.text import percent
+from cnnviz.plots.common.mosaic import color_scale, mosaic, own_divisors, png
 
-MOST_FILTERS = 64
+_SPACE = Space(width=340, height=420, tile=60)  # of the panel that shows them
 
 
 @dataclass(frozen=True)
 class WeightFacts:
-    """Statistics of each parameter blob, and the filters as a PNG with what it shows; "" without one."""
+    """Statistics of each parameter blob, and the filters as an image with its caption; "" without one."""
 
     texts: tuple[str, ...]
     picture: str = ""
     caption: str = ""
 
 
-def weight_facts(blobs: Sequence[np.ndarray], has_filters: bool) -> WeightFacts:
-    """Returns what to tell of the parameter blobs of one layer.
+def weight_facts(blobs: Sequence[np.ndarray], bank: FilterBank | None) -> WeightFacts:
+    """Returns what to say of the parameter blobs of one layer.
 
-    The picture has one tile for each of the first 64 filters of a convolution: in colour where they read
-    three channels (the first taken as blue, grey is 0), else the channel with the most energy, red where
-    positive and blue where negative.
+    The image has one tile for each filter that ``cnnviz weights`` would show, in the same order: in colour
+    where they read the colours of an image (BGR, grey is 0), otherwise the channel with the most energy.
 
     Args:
-        has_filters: whether the first blob is that of a convolution; files of 2014 give all blobs four axes.
+        bank: the filters of the first blob, if it has any.
     """
-    texts = tuple(_statistics(blob) for blob in blobs)
-    if not (has_filters and blobs and blobs[0].ndim == 4) or max(blobs[0].shape[2:]) < 2 or not blobs[0].size:
+    texts = tuple(map(_statistics, blobs))
+    plan = plan_filters(bank, FilterOptions()) if bank is not None else None
+    if plan is None or plan.form == "matrix":
         return WeightFacts(texts)
-    filters = blobs[0][:MOST_FILTERS].astype(np.float32)
-    is_color = filters.shape[1] == 3
-    tiles = filters[:, ::-1].transpose(0, 2, 3, 1) if is_color else _strongest_channels(filters)
-    layout = tile_layout(len(tiles), *tiles.shape[1:3], aspect=1.6)
-    scale = None if is_color else color_scale(filters).relative
-    pixels = mosaic(tiles, layout, scale, own_divisors(tiles))
-    number = (
-        f"{len(tiles)} of {len(blobs[0])} filters" if len(tiles) < len(blobs[0]) else f"{len(tiles)} filters"
-    )
-    shown = "in colour" if is_color or filters.shape[1] == 1 else "the strongest channel of each"
-    caption = number if filters.shape[1] == 1 else f"{number}, {shown}"
-    return WeightFacts(texts, data_uri(png(pixels)), caption)
+    tiles = _one_tile_each(plan)
+    scale = None if plan.form == "color" else color_scale(plan.filters).relative
+    layout = grid_layout(len(tiles), tiles.shape[1], tiles.shape[2], _SPACE)
+    picture = data_uri(png(mosaic(tiles, layout, scale, own_divisors(tiles))))
+    return WeightFacts(texts, picture, _caption(plan))
+
+
+def _one_tile_each(plan: FilterPlan) -> np.ndarray:
+    if plan.form != "rows":
+        return plan.tiles(plan.filters, plan.blocks[0])
+    shown = plan.filters[plan.numbers]
+    return shown[np.arange(len(shown)), strongest_channels(shown)]
+
+
+def _caption(plan: FilterPlan) -> str:
+    count, total = len(plan.numbers), len(plan.filters)
+    number = f"{total} filters" if count == total else f"first {count} of {total} filters"
+    what = {"color": ", in colour", "rows": ", the strongest channel of each"}
+    return number + what.get(plan.form, "")
 
 
 def _statistics(blob: np.ndarray) -> str:
-    shape = "×".join(map(str, blob.shape)) or "scalar"
     values = blob[np.isfinite(blob)].astype(np.float64)
-    broken = blob.size - values.size
-    parts = [shape]
+    parts = [shape_text(blob.shape)]
     if values.size:
-        parts.append(f"mean {values.mean():.3g}, deviation {values.std():.3g}")
-        parts.append(f"from {values.min():.3g} to {values.max():.3g}")
         zeros = np.count_nonzero(values == 0) / values.size
-        parts += [f"{percent(zeros)} zeros"] if zeros >= 0.01 else []
+        ends = float(values.min()), float(values.max())
+        lines = value_lines(float(values.mean()), float(values.std()), ends, zeros)
+        parts += [f"{label} {value}" for label, value in lines]
+    broken = blob.size - values.size
     parts += [f"{broken} not finite"] if broken else []
-    return ", ".join(parts)
-
-
-def _strongest_channels(filters: np.ndarray) -> np.ndarray:
-    """Returns (filters, height, width): of each filter the channel with the greatest sum of squares."""
-    best = (np.nan_to_num(filters, posinf=0, neginf=0) ** 2).sum(axis=(2, 3)).argmax(axis=1)
-    return filters[np.arange(len(filters)), best]
+    return " · ".join(parts)

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnviz.analysis.drift import Comparison, LayerDrift
-from cnnviz.analysis.filter_measures import FilterBank, order_filters
 from cnnviz.analysis.filters import median
 from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure, style_axes
-from cnnviz.plots.common.filters import FilterOptions
+from cnnviz.plots.common.filter_plan import FilterOptions, FilterPlan, Space, plan_filters
+from cnnviz.plots.common.filter_words import bank_kind
 from cnnviz.plots.common.mosaic import (
     DIVERGING,
     ColorScale,
@@ -23,7 +23,6 @@ from cnnviz.plots.common.mosaic import (
     gray_scale,
     largest,
     mosaic,
-    tile_layout,
 )
 from cnnviz.plots.common.panels import color_bar, inch_axes, inch_text, show_mosaic
 from cnnviz.plots.common.text import fit, text_width, wrap
@@ -33,22 +32,18 @@ from cnnviz.plots.weights.forms import (
     HEADING,
     LINE,
     MARGIN,
-    MATRIX_COLUMNS,
-    MATRIX_ROWS,
     SECTION_GAP,
     WIDTH,
-    bank_kind,
     draw_counts,
     draw_heading,
     draw_statistics,
     draw_title,
-    in_color,
-    left_out,
-    tile_form,
+    inches,
+    mosaic_axes,
     title_height,
+    whole_pixels,
 )
 
-_MOST_SIDE = 16  # filters, and channels of each, where not all fit
 _MATRIX_SHARE = 0.99  # of a matrix's weights within the colour scale
 
 # Inches.
@@ -56,65 +51,7 @@ _PANEL, _PANEL_GAP, _SIDE, _INDENT = 2.1, 0.2, 2.15, 0.85
 _NAMES = 0.24  # of the panels
 _CHART, _CHART_ROW, _SIGNS = 5.9, 0.22, 3.0
 _MOST_BARS = 16
-# An inch of a panel shows so many cells of a matrix; what would fall between pixels is left out and said.
-_PIXELS = 150
-
-
-@dataclass(frozen=True, eq=False)
-class _Tiles:
-    """How the filters of a layer become tiles: the same way for each snapshot.
-
-    Attributes:
-        kind: see ``tile_form``.
-        numbers: of the filters shown, in order; channels: how many of each are shown.
-        columns: of the grid of tiles.
-        step: of the columns of a matrix.
-        note: what is left out, in words.
-    """
-
-    kind: str
-    numbers: np.ndarray
-    channels: int
-    columns: int | None
-    step: int
-    channel_order: str
-    note: str
-
-    def of(self, filters: np.ndarray) -> np.ndarray:
-        """Returns the tiles (M, H, W) or (M, H, W, 3) of ``filters`` (N, C, H, W) or (N, D)."""
-        shown = filters[self.numbers]
-        if self.kind == "matrix":
-            return shown.reshape(len(shown), -1)[None, :, : self.channels : self.step]
-        if self.kind == "color":
-            return in_color(shown, self.channel_order)
-        return shown[:, : self.channels].reshape(-1, *shown.shape[2:])
-
-
-def _tiles_for(bank: FilterBank, options: FilterOptions) -> _Tiles:
-    kind, numbers = tile_form(bank.filters, bank.is_first), order_filters(bank.filters, options.order)
-    (count, inner), limit = bank.filters.shape[:2], options.limit
-    if kind == "matrix":
-        shown, channels = min(count, MATRIX_ROWS), min(inner, MATRIX_COLUMNS)
-    elif kind == "rows":
-        channels = inner if count * inner <= limit else min(inner, _MOST_SIDE, limit)
-        shown = min(count, max(1, limit // channels))
-    else:
-        shown, channels = min(count, limit), inner
-    note, step = left_out((shown, channels), bank.filters, kind), 1
-    numbers = numbers[:shown]
-    if kind == "matrix":
-        height = _matrix_height(shown, channels) * _PIXELS
-        skip, step = math.ceil(shown / height), math.ceil(channels / (_PANEL * _PIXELS))
-        cells = f"one of {skip}×{step} cells" if skip * step > 1 else ""
-        note = ", ".join(filter(None, [note, cells]))
-        numbers = numbers[::skip]
-    columns = {"rows": channels, "matrix": 1}.get(kind)
-    return _Tiles(kind, numbers, channels, columns, step, options.channel_order, note)
-
-
-def _matrix_height(rows: int, columns: int) -> float:
-    """Returns the inches of a panel that shows a matrix."""
-    return min(1.9, max(_PANEL * rows / columns, min(rows * 0.14, 1.2)))
+_SPACE = Space(width=315, height=525, channels=16, blocks=1, matrix=285)  # pixels of a panel
 
 
 def draw_comparison(
@@ -128,33 +65,29 @@ def draw_comparison(
         net: the net's name.
     """
     theme = get_theme(options.style)
-    sections = [_Difference(drift, _tiles_for(drift.after.bank, options), theme) for drift in chosen]
+    sections = [
+        _Difference(drift, plan_filters(drift.after.bank, options, _SPACE), options, theme)
+        for drift in chosen
+    ]
     return _draw_differences(sections, comparison, net, theme)
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class _Difference:
-    """One layer of the figure."""
+    """One layer of the figure; each snapshot is shown by the same plan."""
 
     drift: LayerDrift
-    tiles: _Tiles
+    plan: FilterPlan
+    options: FilterOptions
     theme: Theme
 
-    @property
-    def panel_size(self) -> tuple[float, float]:
-        """(width, height) in inches: narrower where tall stacks of rows would not fit a page."""
-        sample = self.tiles.of(self.drift.after.bank.filters)
-        count, height, width = sample.shape[:3]
-        if self.tiles.kind == "matrix":
-            return _PANEL, _matrix_height(height, width)
-        layout = tile_layout(count, height, width, self.tiles.columns)
-        panel = min(_PANEL, 3.5 * _PANEL / layout.height_at(_PANEL))
-        return panel, layout.height_at(panel)
+    def tiles(self, filters: np.ndarray) -> np.ndarray:
+        return self.plan.tiles(filters, self.plan.blocks[0], self.options.channel_order)
 
     @property
     def height(self) -> float:
         side = len(_drift_lines(self.drift)) * LINE + 1.0
-        return HEADING + max(_NAMES + self.panel_size[1] + BAR, side)
+        return HEADING + max(_NAMES + inches(self.plan.size[0]) + BAR, side)
 
 
 def _draw_differences(
@@ -171,7 +104,7 @@ def _draw_differences(
     chart = max(_CHART_ROW * len(bars) + 0.6, 1.3)
     height = MARGIN + title_height(lines) + chart + MARGIN
     height += sum(section.height + SECTION_GAP for section in sections)
-    figure = new_figure(WIDTH, height, theme)
+    figure = new_figure(WIDTH, whole_pixels(height), theme)
     top = draw_title(figure, f"{net}: two snapshots" if net else "Two snapshots", lines, theme)
     _draw_drift_chart(figure, bars, len(comparison.layers), top, theme)
     _draw_signs(figure, comparison, top, theme)
@@ -232,48 +165,44 @@ def _draw_signs(figure: Figure, comparison: Comparison, top: float, theme: Theme
 
 
 def _draw_difference(figure: Figure, section: _Difference, top: float) -> None:
-    theme, drift, tiles = section.theme, section.drift, section.tiles
-    draw_heading(figure, drift.after.bank, tiles.note, theme, top)
+    theme, drift, plan = section.theme, section.drift, section.plan
+    draw_heading(figure, drift.after.bank, plan.omitted, theme, top)
     top += HEADING
-    before, after = tiles.of(drift.before.bank.filters), tiles.of(drift.after.bank.filters)
-    common = _scale(np.concatenate([before.ravel(), after.ravel()]), tiles.kind)
+    before, after = section.tiles(drift.before.bank.filters), section.tiles(drift.after.bank.filters)
+    common = _scale(np.concatenate([before.ravel(), after.ravel()]), plan.form)
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite has a colour
         change = np.subtract(after, before)
-    moved = _scale(change.ravel(), tiles.kind, is_signed=True)
+    moved = _scale(change.ravel(), plan.form, is_signed=True)
     panels = (("before", before, common), ("after", after, common), ("after − before", change, moved))
-    width, height = section.panel_size
     for i, (name, values, scale) in enumerate(panels):
         left = MARGIN + i * (_PANEL + _PANEL_GAP)
         inch_text(figure, left, top, name, 9, theme.text)
-        axes = inch_axes(figure, left, top + _NAMES, width, height)
-        _draw_panel(axes, values, tiles, scale, theme)
+        _draw_panel(mosaic_axes(figure, left, top + _NAMES, plan.size), values, plan, scale, theme)
         if i != 1:
             labels = {"color": "R, G, B each", "matrix": f"{1 - _MATRIX_SHARE:.0%} is beyond"}
-            label = labels.get(tiles.kind, "weight" if i == 0 else "change")
-            color_bar(figure, left, top + _NAMES + height + 0.1, scale, theme, label, width=1.1)
+            label = labels.get(plan.form, "weight" if i == 0 else "change")
+            bar_top = top + _NAMES + inches(plan.size[0]) + 0.1
+            color_bar(figure, left, bar_top, scale, theme, label, width=1.1)
     _draw_drift_side(figure, drift, top, theme)
 
 
-def _draw_panel(axes: Axes, values: np.ndarray, tiles: _Tiles, scale: ColorScale, theme: Theme) -> None:
-    if tiles.kind == "matrix":
+def _draw_panel(axes: Axes, values: np.ndarray, plan: FilterPlan, scale: ColorScale, theme: Theme) -> None:
+    if plan.layout is None:
         axes.imshow(scale.colors(values[0]), aspect="auto", interpolation="nearest")
         axes.set(xticks=[], yticks=[])
         for spine in axes.spines.values():
             spine.set_color(theme.edge)
             spine.set_linewidth(0.6)
-        return
-    layout = tile_layout(len(values), values.shape[1], values.shape[2], tiles.columns)
-    if tiles.kind == "color":
-        pixels = mosaic(values, layout, divisors=np.full(len(values), scale.high))
+    elif plan.form == "color":
+        show_mosaic(axes, mosaic(values, plan.layout, divisors=np.full(len(values), scale.high)))
     else:
-        pixels = mosaic(values, layout, scale)
-    show_mosaic(axes, pixels)
+        show_mosaic(axes, mosaic(values, plan.layout, scale))
 
 
-def _scale(values: np.ndarray, kind: str, is_signed: bool = False) -> ColorScale:
-    if kind == "color":
+def _scale(values: np.ndarray, form: str, is_signed: bool = False) -> ColorScale:
+    if form == "color":
         return gray_scale(largest(values) or 1.0)
-    if kind == "matrix":  # a few large weights would leave the many in a matrix without colour
+    if form == "matrix":  # a few large weights would leave the many in a matrix without colour
         bound = np.quantile(np.abs(values[np.isfinite(values)]), _MATRIX_SHARE) if values.size else 0
         values = np.clip(values, -bound, bound) if bound > 0 else values
     scale = color_scale(values)

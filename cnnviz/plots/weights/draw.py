@@ -1,29 +1,27 @@
-"""Pictures of weights: filters of every layer as tiles, with their statistics, histogram and health."""
+"""Figures of weights: the filters of each layer as tiles, with their statistics, histogram and health."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.analysis.filter_measures import FilterBank, order_filters
+from cnnviz.analysis.filter_measures import weight_histogram
 from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth, Report
 from cnnviz.plots.common.figure import new_figure
-from cnnviz.plots.common.filters import FilterOptions
-from cnnviz.plots.common.mosaic import (
-    GAP,
-    ColorScale,
-    TileLayout,
-    color_scale,
-    gray_scale,
-    mosaic,
-    own_divisors,
-    tile_layout,
+from cnnviz.plots.common.filter_plan import (
+    FilterMosaic,
+    FilterOptions,
+    FilterPlan,
+    filter_mosaics,
+    plan_filters,
 )
+from cnnviz.plots.common.filter_words import layer_kinds, statistics_lines
+from cnnviz.plots.common.mosaic import ColorScale, TileLayout, color_scale, gray_scale
 from cnnviz.plots.common.panels import (
     Mark,
     color_bar,
@@ -40,9 +38,6 @@ from cnnviz.plots.weights.forms import (
     HEADING,
     LINE,
     MARGIN,
-    MATRIX_COLUMNS,
-    MATRIX_ROWS,
-    MOST_CHANNELS,
     SECTION_GAP,
     WIDTH,
     draw_counts,
@@ -51,25 +46,19 @@ from cnnviz.plots.weights.forms import (
     draw_statistics,
     draw_title,
     finding_mark,
-    in_color,
-    layer_kinds,
-    left_out,
+    inches,
     legend_height,
-    statistics_lines,
-    tile_form,
+    mosaic_axes,
     title_height,
-    weight_histogram,
+    whole_pixels,
 )
 from cnnviz.plots.weights.overview import draw_overview, overview_height, overview_kinds
 
 # Inches.
-_LEFT_WIDTH, _SIDE_GAP, _SIDE_WIDTH, _INDENT = 6.4, 0.35, 2.45, 1.15
-_GUTTER, _GRID_GUTTER, _BLOCK_GAP = 0.5, 0.32, 0.18
+_LEFT_WIDTH, _SIDE_GAP, _SIDE_WIDTH, _INDENT = 6.2, 0.35, 2.65, 1.15
+_GUTTER, _GRID_GUTTER, _BLOCK_GAP = 0.44, 0.32, 0.12
 _HISTOGRAM = 0.52
 _BAND = 0.45  # the least height of a part that is named
-_NUMBER = 0.15  # above a tile, for its number
-_SMALLEST = 0.02  # a weight in rows of tiles, where there is room: three pixels at 150 dots per inch
-_ROW_GAP = 0.14  # between the tiles of rows, as a share of a tile
 _COMMON = 0.5  # findings that more than this share of a layer's filters have are counted, not marked
 
 _ORDER_WORDS = {
@@ -85,11 +74,7 @@ def draw_weights(
 ) -> Figure:
     """Draws the filters of layers, a section for each.
 
-    A first convolution on three channels is drawn in colour, one tile per filter; so are windows on one
-    channel, in the colours of a scale. Deeper convolutions have a row of tiles for each filter, a tile
-    for each channel. A fully connected layer is drawn as tiles of the shape it reads if all of them
-    fit the limit, otherwise as a matrix, a row for each output; so are recurrent layers and 1 x 1
-    convolutions.
+    The figure is as wide and high as ``plan_filters`` asks for, at 150 of its pixels to an inch.
 
     Args:
         chosen: the layers to draw.
@@ -97,47 +82,46 @@ def draw_weights(
         report: of all layers: adds its verdict, and an overview where not all of them are drawn.
     """
     theme = get_theme(options.style)
-    sections = [_plan(_Section(health, options, theme)) for health in chosen]
+    sections = [_Section(health, options, theme) for health in chosen]
     subtitle = [_ORDER_WORDS[options.order], _SCALE_WORDS[options.normalize]]
-    if any(s.kind == "color" for s in sections):
+    if any(s.plan.form == "color" for s in sections):
         subtitle.append(f"input channels read as {options.channel_order.upper()}")
     lines = [file, report.verdict if report else "", " · ".join(subtitle)]
     overview = report.layers if report and len(chosen) < len(report.layers) else ()
     return _draw_sections(sections, overview, title, lines, theme)
 
 
-# --- planning -----------------------------------------------------------------------------------
-
-
-@dataclass
+@dataclass(frozen=True, eq=False)
 class _Section:
-    """One layer of the figure: what is drawn, and how large; sizes in inches.
-
-    Attributes:
-        kind: see ``tile_form``.
-        filters: (N, C, H, W), or (N, D) for a matrix, in the order of the file.
-        numbers: (N,) their numbers in the order of drawing.
-        shown: how many filters, and how many channels or columns, are drawn.
-        columns: of tiles; for "rows", of blocks of rows.
-        tile: a tile's longer side; width and height: of the drawing.
-    """
+    """One layer of the figure."""
 
     health: LayerHealth
     options: FilterOptions
     theme: Theme
-    kind: str = ""
-    filters: np.ndarray = None  # type: ignore[assignment]
-    numbers: np.ndarray = None  # type: ignore[assignment]
-    shown: tuple[int, int] = (0, 0)
-    columns: int = 1
-    tile: float = 0.0
-    strip: float = 0.0
-    width: float = 0.0
-    height: float = 0.0
+
+    @cached_property
+    def plan(self) -> FilterPlan:
+        return plan_filters(self.health.bank, self.options)
+
+    @cached_property
+    def mosaics(self) -> list[FilterMosaic]:
+        return filter_mosaics(self.plan, self.scale, self.options, is_numbered=True)
 
     @property
-    def bank(self) -> FilterBank:
-        return self.health.bank
+    def scale(self) -> ColorScale:
+        """The scale of the layer's weights."""
+        return color_scale(np.array([self.health.low.min(), self.health.high.max()]))
+
+    @property
+    def bar_scale(self) -> ColorScale:
+        """The scale that the colour bar explains."""
+        shown = self.scale.relative if self.options.normalize == "filter" else self.scale
+        return gray_scale(shown.high) if self.plan.form == "color" else shown
+
+    @property
+    def height(self) -> float:
+        """Inches of the filters."""
+        return inches(max(mosaic.size[0] for mosaic in self.mosaics))
 
     @property
     def total_height(self) -> float:
@@ -146,121 +130,38 @@ class _Section:
 
     @property
     def gutter(self) -> float:
-        """The room for numbers left of the drawing."""
-        return _GUTTER if self.kind in ("rows", "matrix") else 0.0 if self.strip else _GRID_GUTTER
-
-    @property
-    def shown_filters(self) -> np.ndarray:
-        """The filters that are drawn, in the order of drawing."""
-        return self.filters[self.numbers[: self.shown[0]]]
+        """Inches left of the filters, for numbers."""
+        if self.plan.form in ("rows", "matrix"):
+            return _GUTTER
+        return 0.0 if self.plan.is_numbered else _GRID_GUTTER
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """The names of equal parts of the picture, from above; nothing where they are not whole rows."""
-        bands = self.bank.bands if self.options.order == "file" and self.kind in ("grid", "matrix") else ()
-        is_whole = self.shown[0] == len(self.filters)
-        rows = self.columns if self.kind == "grid" else 1
-        if not bands or not is_whole or len(self.filters) // len(bands) % rows:
+        """The names of equal parts of the filters, from above; none where they are not whole rows."""
+        plan, bands = self.plan, self.plan.bank.bands
+        if self.options.order != "file" or plan.form not in ("grid", "matrix") or not bands:
+            return ()
+        is_whole = len(plan.numbers) == len(plan.filters)
+        columns = plan.layout.columns if plan.layout else 1
+        if not is_whole or len(plan.filters) // len(bands) % columns:
             return ()
         return bands if self.height >= _BAND * len(bands) else ()
 
     @property
     def marks(self) -> dict[str, tuple[int, ...]]:
         """The findings that are marked: where most filters have one, signs would say nothing."""
-        most = _COMMON * len(self.filters)
+        most = _COMMON * self.health.count
         found = self.health.marks.items() if self.options.marks else ()
         return {kind: numbers for kind, numbers in found if len(numbers) <= most}
 
-
-def _plan(section: _Section) -> _Section:
-    """Decides how a layer is drawn, and how large."""
-    bank, limit = section.bank, section.options.limit
-    section.numbers = order_filters(bank.filters, section.options.order)
-    filters = bank.filters
-    if bank.reads and bank.reads_area and len(filters) * bank.reads[0] <= limit:
-        filters = filters.reshape(len(filters), *bank.reads)
-    section.kind = tile_form(filters, bank.is_first)
-    section.filters = filters.reshape(len(filters), -1) if section.kind == "matrix" else filters
-    plan = {"color": _plan_grid, "grid": _plan_grid, "rows": _plan_rows, "matrix": _plan_matrix}
-    return plan[section.kind](section, limit)
-
-
-def _plan_grid(section: _Section, limit: int) -> _Section:
-    """One tile a filter: as large as the width and a height of about half of it allow."""
-    count = min(len(section.filters), limit)
-    height, width = section.filters.shape[2:]
-    across, down = width / max(height, width), height / max(height, width)  # of a tile's longer side
-    tile, most_height = (0.66, 3.3) if section.bank.is_first else (0.46, 2.6)
-    while True:
-        strip = _NUMBER / (tile * down) if tile * down >= 0.24 and count <= 256 else 0.0
-        room = _LEFT_WIDTH - (0 if strip else _GRID_GUTTER)
-        columns = min(count, max(1, int(room / (tile * (across + GAP)))))
-        rows = math.ceil(count / columns)
-        if rows * tile * (down * (1 + strip) + GAP) <= most_height or tile < 0.08:
-            break
-        tile *= 0.97
-    columns = _filled_columns(columns, count, rows, count // max(1, len(section.bank.bands)))
-    tile = min(tile, 0.999 * room / (columns * (across + GAP)))
-    section.shown, section.columns, section.tile, section.strip = (count, 1), columns, tile, strip
-    layout = tile_layout(count, height, width, columns, strip=strip)
-    section.width = tile * across * layout.size[1] / layout.tile_pixels[1]
-    section.height = layout.height_at(section.width)
-    return section
-
-
-def _filled_columns(columns: int, count: int, rows: int, unit: int) -> int:
-    """Returns a number of columns near the given one that ``unit`` tiles (a part of all) fill evenly."""
-    most = int(columns / 0.75)  # smaller tiles are a low price for full rows
-    if unit < count:  # a band is whole rows, if that does not make the grid much narrower
-        widest = max(n for n in range(1, most + 1) if unit % n == 0)
-        return widest if 2 * widest >= columns else columns
-    fewest = math.ceil(count / rows)
-    even = [n for n in range(fewest, most + 1) if count % n == 0]
-    return even[0] if even else fewest  # a last row of two tiles looks forgotten
-
-
-def _plan_rows(section: _Section, limit: int) -> _Section:
-    """A row a filter, the rows in blocks side by side so that tiles are as large as may be."""
-    count, channels, height, width = section.filters.shape
-    if count * channels > limit:
-        channels = min(channels, MOST_CHANNELS, limit)
-        count = min(count, max(1, limit // channels))
-    across, down = width / max(height, width), height / max(height, width)
-
-    def room(blocks: int) -> float:
-        """The width of a tile's longer side if ``blocks`` fill the whole width."""
-        free = _LEFT_WIDTH - blocks * _GUTTER - (blocks - 1) * _BLOCK_GAP
-        return free / (blocks * channels * (across + _ROW_GAP))
-
-    def tile_for(blocks: int) -> float:
-        return min(0.42, room(blocks), 2.4 / (math.ceil(count / blocks) * (down + _ROW_GAP)))
-
-    smallest = min(0.1, _SMALLEST * max(height, width))
-    most = max(1, int(_LEFT_WIDTH / (_GUTTER + _BLOCK_GAP + smallest * channels)))
-    counts = range(1, min(count, most) + 1)
-    best = max(map(tile_for, counts))
-    blocks = max(n for n in counts if tile_for(n) >= 0.8 * best)  # more blocks make a lower picture
-    tile = max(tile_for(blocks), min(smallest, room(blocks)))
-    section.shown, section.columns, section.tile = (count, channels), blocks, tile
-    layout = tile_layout(math.ceil(count / blocks) * channels, height, width, channels, gap=_ROW_GAP)
-    section.width = tile * across * layout.size[1] / layout.tile_pixels[1]
-    section.height = layout.height_at(section.width)
-    return section
-
-
-def _plan_matrix(section: _Section, limit: int) -> _Section:
-    rows = min(section.filters.shape[0], MATRIX_ROWS)
-    columns = min(section.filters.shape[1], MATRIX_COLUMNS)
-    section.shown = rows, columns
-    cell = min(0.2, (_LEFT_WIDTH - _GUTTER) / columns)
-    section.width = cell * columns
-    # Few long rows would be hairlines: cells need not be square.
-    least = max(min(rows * 0.14, 1.4), _BAND * len(section.bank.bands))
-    section.height = min(2.6, max(rows * min(cell, 0.045), least))
-    return section
-
-
-# --- drawing ------------------------------------------------------------------------------------
+    @property
+    def marked(self) -> dict[Mark, list[int]]:
+        """The places (not the numbers) of the filters shown that carry each mark."""
+        place = {int(number): i for i, number in enumerate(self.plan.numbers)}
+        return {
+            finding_mark(kind, self.theme): [place[n] for n in numbers if n in place]
+            for kind, numbers in self.marks.items()
+        }
 
 
 def _draw_sections(
@@ -277,10 +178,10 @@ def _draw_sections(
     legend = legend_height(kinds) + 0.2 * common
     height = MARGIN + title_height(lines) + (overview_height(overview) + SECTION_GAP if overview else 0)
     height += sum(section.total_height + SECTION_GAP for section in sections) + legend + MARGIN
-    figure = new_figure(WIDTH, height, theme)
+    figure = new_figure(WIDTH, whole_pixels(height), theme)
     top = draw_title(figure, title, lines, theme)
     if overview:
-        draw_overview(figure, overview, {section.bank.title for section in sections}, top, theme)
+        draw_overview(figure, overview, {section.health.bank.title for section in sections}, top, theme)
         top += overview_height(overview) + SECTION_GAP
     for section in sections:
         _draw_section(figure, section, top)
@@ -301,14 +202,16 @@ def _explained(sections: Sequence[_Section], overview: Sequence[LayerHealth]) ->
 
 
 def _draw_section(figure: Figure, section: _Section, top: float) -> None:
-    draw_heading(
-        figure, section.bank, left_out(section.shown, section.filters, section.kind), section.theme, top
-    )
-    draw = {"color": _draw_grid, "grid": _draw_grid, "rows": _draw_rows, "matrix": _draw_matrix}
-    scale = draw[section.kind](figure, section, top + HEADING)
-    bar_top = top + HEADING + section.height + 0.1
-    color_bar(figure, MARGIN + section.gutter, bar_top, scale, section.theme, _bar_label(section), width=1.9)
-    _draw_side(figure, section, top + HEADING)
+    draw_heading(figure, section.plan.bank, section.plan.omitted, section.theme, top)
+    top += HEADING
+    left = MARGIN + section.gutter
+    for mosaic in section.mosaics:
+        axes = mosaic_axes(figure, left, top, mosaic.size)
+        _draw_filters(axes, section, mosaic)
+        left += inches(mosaic.size[1]) + _GUTTER + _BLOCK_GAP
+    bar_left, bar_top = MARGIN + section.gutter, top + section.height + 0.1
+    color_bar(figure, bar_left, bar_top, section.bar_scale, section.theme, _bar_label(section), width=1.9)
+    _draw_side(figure, section, top)
 
 
 def _draw_side(figure: Figure, section: _Section, top: float) -> None:
@@ -316,62 +219,46 @@ def _draw_side(figure: Figure, section: _Section, top: float) -> None:
     theme, left = section.theme, MARGIN + _LEFT_WIDTH + _SIDE_GAP
     top = draw_statistics(figure, left, top, statistics_lines(section.health), _INDENT, theme)
     axes = inch_axes(figure, left, top + 0.1, _SIDE_WIDTH, _HISTOGRAM)
-    counts, edges = weight_histogram(section.bank)
+    counts, edges = weight_histogram(section.health.bank)
     ends = [edges[0], 0, edges[-1]] if edges[0] < 0 else [edges[0], edges[-1]]
-    draw_counts(axes, counts, edges, section.bank, {end: number_label(end) for end in ends}, theme)
+    draw_counts(axes, counts, edges, section.health.bank, {end: number_label(end) for end in ends}, theme)
     axes.axvline(0, color=theme.edge, linewidth=0.8)
 
 
 def _bar_label(section: _Section) -> str:
-    if section.kind == "color":
-        own = "largest |weight| of its filter" if section.options.normalize == "filter" else ""
-        return f"red, green and blue each: weight{' / ' + own if own else ''}; grey is 0"
-    return "weight / largest |weight| of its filter" if section.options.normalize == "filter" else "weight"
+    is_own = section.options.normalize == "filter"
+    label = "weight / largest |weight| of its filter" if is_own else "weight"
+    return f"red, green and blue each: {label}; grey is 0" if section.plan.form == "color" else label
 
 
-def _divisors(section: _Section) -> np.ndarray | None:
-    """What each filter shown is divided by; None for one scale."""
-    if section.options.normalize == "layer":
-        return None
-    return own_divisors(section.shown_filters)
-
-
-def _layer_scale(section: _Section) -> ColorScale:
-    """The scale of values, or of values divided by the filter's largest."""
-    ends = np.array([section.health.low.min(), section.health.high.max()])
-    scale = color_scale(ends)
-    return scale if section.options.normalize == "layer" else scale.relative
-
-
-def _marked(section: _Section, shown: int) -> dict[Mark, list[int]]:
-    """Returns the places (not the numbers) of the filters shown that carry each mark."""
-    place = {int(number): i for i, number in enumerate(section.numbers[:shown])}
-    return {
-        finding_mark(kind, section.theme): [place[n] for n in numbers if n in place]
-        for kind, numbers in section.marks.items()
-    }
-
-
-def _draw_grid(figure: Figure, section: _Section, top: float) -> ColorScale:
-    count = section.shown[0]
-    axes = inch_axes(figure, MARGIN + section.gutter, top, section.width, section.height)
-    divisors, scale = _divisors(section), _layer_scale(section)
-    if section.kind == "color":
-        shown_scale = gray_scale(scale.high)
-        tiles = in_color(section.shown_filters, section.options.channel_order)
-        divisors = divisors if divisors is not None else np.full(count, scale.high)
-    else:
-        shown_scale, tiles = scale, section.shown_filters[:, 0]
-    layout = tile_layout(count, tiles.shape[1], tiles.shape[2], section.columns, strip=section.strip)
-    show_mosaic(axes, mosaic(tiles, layout, None if section.kind == "color" else scale, divisors))
-    mark_tiles(axes, layout, _marked(section, count))
-    if section.strip:
-        numbers = [str(number) for number in section.numbers[:count]]
-        label_tiles(axes, layout, numbers, 6.0, section.theme)
+def _draw_filters(axes: Axes, section: _Section, mosaic: FilterMosaic) -> None:
+    """Shows a block of filters with their numbers, marks and the names of their parts."""
+    layout, plan = mosaic.layout, section.plan
+    if layout is None:
+        _draw_matrix(axes, section, mosaic)
+        return
+    show_mosaic(axes, mosaic.pixels)
+    if plan.form == "rows":
+        _label_rows(axes, section, layout, mosaic.places, section.marked)
+        return
+    mark_tiles(axes, layout, section.marked)
+    if plan.is_numbered:
+        label_tiles(axes, layout, [str(number) for number in plan.numbers], 6.0, section.theme)
     else:  # then each row has the number of its first tile
-        _label_rows(axes, section, layout, range(0, count, section.columns), {})
+        _label_rows(axes, section, layout, range(0, layout.count, layout.columns), {})
     _name_bands(axes, section)
-    return shown_scale
+
+
+def _draw_matrix(axes: Axes, section: _Section, mosaic: FilterMosaic) -> None:
+    rows, columns = mosaic.pixels.shape[:2]
+    axes.imshow(mosaic.pixels, extent=(0, columns, rows, 0), aspect="auto", interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_color(section.theme.edge)
+        spine.set_linewidth(0.6)
+    centers = [1 - (row + 0.5) / rows for row in range(rows)]
+    _write_numbers(axes, section, range(rows), centers, section.height * 72 / rows, section.marked)
+    _name_bands(axes, section)
 
 
 def _name_bands(axes: Axes, section: _Section) -> None:
@@ -382,27 +269,12 @@ def _name_bands(axes: Axes, section: _Section) -> None:
             1 + 6 / width, 1 - (i + 0.5) / len(section.bands), name, transform=axes.transAxes, rotation=270,
             size=7.5, color=section.theme.muted, ha="left", va="center", gid=f"band {name}",
         )  # fmt: skip
-        if i and section.kind == "matrix":
+        if i and section.plan.form == "matrix":
             axes.axhline(
-                i * len(section.filters) / len(section.bands), color=section.theme.text, linewidth=0.9
+                i * section.plan.filters.shape[0] / len(section.bands),
+                color=section.theme.text,
+                linewidth=0.9,
             )
-
-
-def _draw_rows(figure: Figure, section: _Section, top: float) -> ColorScale:
-    count, channels = section.shown
-    divisors, scale, filters = _divisors(section), _layer_scale(section), section.shown_filters
-    per_block = math.ceil(count / section.columns)
-    places = _marked(section, count)
-    for block, start in enumerate(range(0, count, per_block)):
-        stop = min(count, start + per_block)
-        tiles = filters[start:stop, :channels].reshape(-1, *filters.shape[2:])
-        left = MARGIN + _GUTTER + block * (section.width + _GUTTER + _BLOCK_GAP)
-        layout = tile_layout(len(tiles), tiles.shape[1], tiles.shape[2], channels, gap=_ROW_GAP)
-        axes = inch_axes(figure, left, top, section.width, layout.height_at(section.width))
-        own = None if divisors is None else divisors[start:stop].repeat(channels)
-        show_mosaic(axes, mosaic(tiles, layout, scale, own))
-        _label_rows(axes, section, layout, range(start, stop), places)
-    return scale
 
 
 def _label_rows(
@@ -410,11 +282,9 @@ def _label_rows(
 ) -> None:
     """Writes the number of each row's (first) filter left of it, with its signs."""
     height = layout.tile_pixels[0]
-    inches = axes.get_position().height * axes.figure.get_size_inches()[1]  # type: ignore[union-attr]
-    points = inches * 72 * height / layout.size[0]
     tops = [layout.corner(i * layout.columns)[0] for i in range(len(rows))]
     centers = [1 - (top + height / 2) / layout.size[0] for top in tops]
-    _write_numbers(axes, section, rows, centers, points, places)
+    _write_numbers(axes, section, rows, centers, inches(height) * 72, places)
 
 
 def _write_numbers(
@@ -431,7 +301,7 @@ def _write_numbers(
     for mark, marked in places.items():
         for row in marked:
             mark_of.setdefault(row, []).append(mark)
-    # Where rows are lower than letters only some carry their numbers; signs are never left out.
+    # Where rows are lower than letters only some carry their numbers; signs are never omitted.
     every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if n * points >= 6.6)
     for place, (row, center) in enumerate(zip(rows, centers, strict=True)):
         found = mark_of.get(row, [])
@@ -439,13 +309,13 @@ def _write_numbers(
             axes.text(
                 -4 / width,
                 center,
-                str(section.numbers[row]),
+                str(section.plan.numbers[row]),
                 transform=axes.transAxes,
                 size=min(7.0, max(5.5, points * 0.8)),
                 color=section.theme.muted,
                 ha="right",
                 va="center_baseline",
-                gid=f"filter {section.numbers[row]}",
+                gid=f"filter {section.plan.numbers[row]}",
             )
         for i, mark in enumerate(found[:2]):
             axes.plot(
@@ -459,22 +329,3 @@ def _write_numbers(
                 clip_on=False,
                 gid=f"sign {mark.label}",
             )
-
-
-def _draw_matrix(figure: Figure, section: _Section, top: float) -> ColorScale:
-    rows, columns = section.shown
-    scale, divisors = _layer_scale(section), _divisors(section)
-    values = section.shown_filters[:, :columns]
-    if divisors is not None:
-        values = values / np.where(divisors > 0, divisors, 1)[:, None]
-    axes = inch_axes(figure, MARGIN + _GUTTER, top, section.width, section.height)
-    # Averaging pixels would turn noise into nothing: where cells are finer than pixels, some are shown.
-    axes.imshow(scale.colors(values), extent=(0, columns, rows, 0), aspect="auto", interpolation="nearest")
-    axes.set(xticks=[], yticks=[])
-    for spine in axes.spines.values():
-        spine.set_color(section.theme.edge)
-        spine.set_linewidth(0.6)
-    centers = [1 - (row + 0.5) / rows for row in range(rows)]
-    _write_numbers(axes, section, range(rows), centers, section.height * 72 / rows, _marked(section, rows))
-    _name_bands(axes, section)
-    return scale

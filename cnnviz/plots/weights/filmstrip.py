@@ -15,14 +15,13 @@ from cnnviz.analysis.filters import median
 from cnnviz.errors import WeightsError
 from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure, style_axes
-from cnnviz.plots.common.filters import FilterOptions
+from cnnviz.plots.common.filter_plan import FilterOptions, Space, in_color, row_layout, strongest_channels
 from cnnviz.plots.common.mosaic import (
     TileLayout,
     color_scale,
     gray_scale,
     largest,
     mosaic,
-    tile_layout,
 )
 from cnnviz.plots.common.panels import color_bar, inch_axes, inch_text, show_mosaic
 from cnnviz.plots.common.text import fit, text_width
@@ -31,16 +30,19 @@ from cnnviz.plots.weights.forms import (
     BAR,
     HEADING,
     MARGIN,
+    PIXELS_PER_INCH,
     WIDTH,
     draw_heading,
     draw_title,
-    in_color,
-    left_out,
+    inches,
+    mosaic_axes,
     title_height,
+    whole_pixels,
 )
 
 _CHART = 1.25  # inches
 _NUMBERS = 0.16  # above the columns
+_LARGEST_TILE = 84  # pixels
 
 
 def draw_filmstrip(
@@ -83,8 +85,7 @@ class _Film:
                 )
         self.numbers = order_filters(last.filters, self.options.order)[: self.options.limit]
         self.is_color = last.filters.shape[1] == 3 and not last.depth
-        finite = np.where(np.isfinite(last.filters), last.filters, 0).astype(np.float64)
-        self.strongest = (finite**2).sum(axis=(2, 3)).argmax(axis=1)[self.numbers]
+        self.strongest = strongest_channels(last.filters)[self.numbers]
 
     @property
     def labels(self) -> list[str]:
@@ -104,54 +105,58 @@ class _Film:
         return np.concatenate(rows), np.tile(highest, len(rows))
 
     def draw(self) -> Figure:
-        theme, bank = self.theme, self.banks[-1]
-        tiles, divisors = self.tiles()
-        columns = len(self.numbers)
-        layout = tile_layout(len(tiles), tiles.shape[1], tiles.shape[2], columns)
-        # Row labels end where the tiles begin.
+        bank, theme = self.banks[-1], self.theme
         names = [fit(printable(label), 110, 8.5) for label in self.labels]
-        gutter = max(text_width(name, 8.5) for name in names) / 72 + 0.15
-        width = min(WIDTH - 2 * MARGIN - gutter, 0.6 * columns)
-        grid_height = layout.height_at(width)
-        note = "each filter on one scale over all snapshots"
-        if self.is_color:
-            note += f" · input channels read as {self.options.channel_order.upper()}"
-        elif bank.filters.shape[1] > 1:
-            note += " · of each filter the channel with the most energy at the end"
-        files = f"{self.names[0]} … {self.names[-1]}"
-        lines = [files, note]
-        below = grid_height + BAR + 0.55
+        left = MARGIN + max(text_width(name, 8.5) for name in names) / 72 + 0.15
+        layout = self._layout(WIDTH - MARGIN - left)
+        lines = [f"{self.names[0]} … {self.names[-1]}", self._note()]
+        below = inches(layout.size[0]) + BAR + 0.55
         height = MARGIN + title_height(lines) + HEADING + _NUMBERS + below + _CHART + 0.45 + MARGIN
-        figure = new_figure(WIDTH, height, theme)
+        figure = new_figure(WIDTH, whole_pixels(height), theme)
         top = draw_title(figure, f"{bank.title} over {len(names)} snapshots", lines, theme)
-        form = "color" if self.is_color else "grid"
-        draw_heading(figure, bank, left_out((columns, 0), bank.filters, form), theme, top)
+        total, count = len(bank.filters), len(self.numbers)
+        omitted = f"first {count} of {total} filters" if count < total else ""
+        draw_heading(figure, bank, omitted, theme, top)
         top += HEADING + _NUMBERS
-        left = MARGIN + gutter
-        axes = inch_axes(figure, left, top, width, grid_height)
-        scale = None if self.is_color else color_scale(tiles).relative
-        show_mosaic(axes, mosaic(tiles, layout, scale, divisors))
-        for row, name in enumerate(names):
-            y = layout.corner(row * columns)[0] + layout.tile_pixels[0] / 2
-            inch = top + y / layout.size[0] * grid_height
-            inch_text(figure, left - 0.1, inch, name, 8.5, theme.text, ha="right", va="center_baseline")
-        self._number_columns(figure, layout, left, top, width)
-        label = "weight / largest |weight| of the filter in all snapshots"
-        label = f"red, green and blue each: {label}; grey is 0" if self.is_color else label
-        color_bar(figure, left, top + grid_height + 0.1, scale or gray_scale(1.0), theme, label)
+        self._draw_tiles(figure, layout, left, top)
+        for row, name in enumerate(names):  # row labels end where the tiles begin
+            middle = top + inches(layout.corner(row * count)[0] + layout.tile_pixels[0] / 2)
+            inch_text(figure, left - 0.1, middle, name, 8.5, theme.text, ha="right", va="center_baseline")
+        self._number_columns(figure, layout, left, top)
         self._draw_charts(figure, top + below)
         return figure
 
-    def _number_columns(
-        self, figure: Figure, layout: TileLayout, left: float, top: float, width: float
-    ) -> None:
+    def _layout(self, width: float) -> TileLayout:
+        """The layout of the tiles in ``width`` inches."""
+        count, (height, across) = len(self.numbers), self.banks[-1].filters.shape[2:]
+        space = Space(width=int(width * PIXELS_PER_INCH), tile=_LARGEST_TILE)
+        return row_layout(count * len(self.banks), count, height, across, space)
+
+    def _note(self) -> str:
+        note = "each filter on one scale over all snapshots"
+        if self.is_color:
+            return f"{note} · input channels read as {self.options.channel_order.upper()}"
+        if self.banks[-1].filters.shape[1] > 1:
+            note += " · of each filter the channel with the most energy at the end"
+        return note
+
+    def _draw_tiles(self, figure: Figure, layout: TileLayout, left: float, top: float) -> None:
+        """Draws the tiles, and the colour bar below."""
+        tiles, divisors = self.tiles()
+        scale = None if self.is_color else color_scale(tiles).relative
+        show_mosaic(mosaic_axes(figure, left, top, layout.size), mosaic(tiles, layout, scale, divisors))
+        label = "weight / largest |weight| of the filter in all snapshots"
+        label = f"red, green and blue each: {label}; grey is 0" if self.is_color else label
+        bar_top = top + inches(layout.size[0]) + 0.1
+        color_bar(figure, left, bar_top, scale or gray_scale(1.0), self.theme, label)
+
+    def _number_columns(self, figure: Figure, layout: TileLayout, left: float, top: float) -> None:
         """Writes filter (and channel) numbers above the columns."""
         is_chosen = not self.is_color and self.banks[-1].filters.shape[1] > 1
         for i, number in enumerate(self.numbers):
-            x = layout.corner(i)[1] + layout.tile_pixels[1] / 2
+            middle = left + inches(layout.corner(i)[1] + layout.tile_pixels[1] / 2)
             text = f"{number}, c{self.strongest[i]}" if is_chosen else str(number)
-            inch = left + x / layout.size[1] * width
-            inch_text(figure, inch, top - 0.14, text, 6.5, self.theme.muted, ha="center")
+            inch_text(figure, middle, top - 0.14, text, 6.5, self.theme.muted, ha="center")
 
     def _draw_charts(self, figure: Figure, top: float) -> None:
         """Draws drift, noise and effective rank against the snapshots."""

@@ -1,4 +1,4 @@
-"""What pictures of weights share: how filters become tiles, words and marks."""
+"""What figures of weights share: sizes, marks of findings, titles, headings and statistics."""
 
 from __future__ import annotations
 
@@ -9,24 +9,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.analysis.filter_measures import FilterBank, row_blocks
-from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth, median
-from cnnviz.analysis.summary import shape_text
+from cnnviz.analysis.filter_measures import FilterBank
+from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS
 from cnnviz.formats.text import printable
-from cnnviz.plots.common.kinds import kind_of
+from cnnviz.plots.common.filter_words import bank_kind, bank_words
 from cnnviz.plots.common.mosaic import BAD_COLOR
 from cnnviz.plots.common.panels import Mark, inch_axes, inch_text, keep_ends_inside
-from cnnviz.plots.common.text import fit, number_label, percent, text_width
+from cnnviz.plots.common.text import fit, text_width
 from cnnviz.plots.common.theme import KIND_COLORS, Theme
-
-MOST_CHANNELS = 64  # of one filter, where not all tiles fit
-MATRIX_ROWS, MATRIX_COLUMNS = 600, 1024  # of a matrix that are drawn: about a pixel each
 
 # Inches. Ten are wide enough for letters that can be read on a page that is seven wide.
 MARGIN, WIDTH = 0.4, 10.0
 HEADING = 0.36  # of a section: from the layer's name to its tiles
 BAR = 0.46  # a colour bar and the room above it
 SECTION_GAP, LINE = 0.3, 0.16
+PIXELS_PER_INCH = 150  # of mosaics; at the default resolution a pixel of theirs is one of the figure
 
 _SIGNS = {  # marker, sign in text, index into the theme's series
     "not finite": ("X", "✖", None),
@@ -39,104 +36,6 @@ _SIGNS = {  # marker, sign in text, index into the theme's series
     "low rank": ("|", "▮", 3),
     "as initialised": ("|", "▮", 5),
 }
-_ROLES = {
-    "W_xc": "input to gates",
-    "W_xc_static": "static input to gates",
-    "W_hc": "hidden state to gates",
-    "W_xh": "input to hidden state",
-    "W_xh_static": "static input to hidden state",
-    "W_hh": "hidden state to itself",
-    "W_ho": "hidden state to output",
-}
-
-
-def tile_form(filters: np.ndarray, is_first: bool) -> str:
-    """Returns the form of a drawing: "color" or "grid" (a tile a filter), "rows" (a row each) or "matrix"."""
-    if filters.ndim != 4 or math.prod(filters.shape[2:]) == 1:
-        return "matrix"
-    if filters.shape[1] == 3 and is_first:
-        return "color"
-    return "grid" if filters.shape[1] == 1 else "rows"
-
-
-def in_color(filters: np.ndarray, channel_order: str) -> np.ndarray:
-    """Returns tiles (N, H, W, 3) in red, green and blue of filters (N, 3, H, W)."""
-    return filters[:, :: -1 if channel_order == "bgr" else 1].transpose(0, 2, 3, 1)
-
-
-def left_out(shown: tuple[int, int], filters: np.ndarray, form: str) -> str:
-    """Returns in words what is left out if so many filters, and channels or inputs of each, are shown."""
-    parts = [f"first {shown[0]} of {len(filters)} filters"] if shown[0] < len(filters) else []
-    if form in ("rows", "matrix") and shown[1] < filters.shape[1]:
-        what = "channels" if form == "rows" else "inputs"
-        parts.append(f"first {shown[1]} of {filters.shape[1]} {what}")
-    return ", ".join(parts)
-
-
-# --- words --------------------------------------------------------------------------------------
-
-
-def bank_kind(bank: FilterBank) -> str:
-    """Returns the kind of layer, a key of KIND_COLORS, also where no file tells its type."""
-    return kind_of(bank.type or ("Convolution" if bank.is_windows else "InnerProduct"))
-
-
-def bank_words(bank: FilterBank) -> str:
-    """Returns a layer's type and its filters' number and shape, in words."""
-    count = len(bank.filters)
-    what = f"{count} filters of {shape_text(bank.filter_shape)}"
-    if bank.type == "Embed":
-        what = f"{count} vectors of {bank.filters.shape[1]} numbers"
-    elif not bank.is_windows:
-        rows = f"{len(bank.bands)} × {count // len(bank.bands)}" if bank.bands else f"{count}"
-        what = f"{rows} outputs of {bank.filters.shape[1]} inputs"
-        what += f" ({shape_text(bank.reads)})" if bank.reads_area else ""
-    role = f"{bank.role}, {_ROLES[bank.role]}" if bank.role else ""
-    parts = [bank.type or "", role, what, f"group {bank.group}" if bank.group > 1 else ""]
-    return " · ".join(part for part in parts if part)
-
-
-def statistics_lines(health: LayerHealth) -> list[tuple[str, str, str | None]]:
-    """Returns what is told of a layer in numbers: lines (label, value, kind of finding or None)."""
-    zeros = float(health.zeros.mean())
-    lines: list[tuple[str, str, str | None]] = [
-        (
-            "weights",
-            f"{health.bank.filters.size:,}" + (f", {percent(zeros)} zero" if zeros >= 0.005 else ""),
-            None,
-        ),
-        ("mean, std", f"{number_label(float(health.mean.mean()))}, {number_label(health.total_std)}", None),
-        ("range", f"{number_label(health.low.min())} to {number_label(health.high.max())}", None),
-        ("norm of filters", f"{number_label(health.norm.min())} to {number_label(health.norm.max())}", None),
-        ("effective rank", f"{health.rank:.1f} of {health.highest_rank}", None),
-    ]
-    if np.isfinite(health.noise).any():
-        lines.append(("noise", f"{median(health.noise):.2f} (white: 1)", None))
-    if math.isfinite(health.randomness.strength):
-        lines.append(("strength", f"{health.randomness.strength:.2f} (random: 1)", None))
-    lines += [(kind, f"{len(filters)} of {health.count}", kind) for kind, filters in health.marks.items()]
-    lines += [(kind, "", kind) for kind in layer_kinds(health)]
-    return lines
-
-
-def layer_kinds(health: LayerHealth) -> list[str]:
-    """Returns the kinds of findings about the layer that its filters' findings do not tell already."""
-    return [f.kind for f in health.findings() if f.kind in LAYER_FINDINGS and f.kind != "noisy layer"]
-
-
-def weight_histogram(bank: FilterBank) -> tuple[np.ndarray, np.ndarray]:
-    """Returns how often weights occur, and the 62 edges of the bins: around 0, from 0 if none is negative."""
-    flat = bank.filters.reshape(len(bank.filters), -1)
-    parts = [part[np.isfinite(part)] for part in (flat[rows] for rows in row_blocks(*flat.shape))]
-    lowest = min(float(part.min(initial=0)) for part in parts)
-    bound = max(-lowest, *(float(part.max(initial=0)) for part in parts)) or 1.0
-    low = -bound if lowest < 0 else 0.0
-    # In double precision: numbers near the end of float32's range are further apart than that.
-    counts = [np.histogram(part.astype(np.float64), bins=61, range=(low, bound))[0] for part in parts]
-    return np.sum(counts, axis=0), np.linspace(low, bound, 62)
-
-
-# --- marks --------------------------------------------------------------------------------------
 
 
 def finding_mark(kind: str, theme: Theme) -> Mark:
@@ -165,7 +64,20 @@ def draw_legend(figure: Figure, kinds: Sequence[str], top: float, theme: Theme) 
         top += 0.2
 
 
-# --- drawing ------------------------------------------------------------------------------------
+def inches(pixels: float) -> float:
+    """Returns how much of a figure shows so many pixels of a mosaic."""
+    return pixels / PIXELS_PER_INCH
+
+
+def whole_pixels(size: float) -> float:
+    """Returns ``size`` in inches rounded up, so that mosaics lie on whole pixels."""
+    return math.ceil(round(size * PIXELS_PER_INCH, 6)) / PIXELS_PER_INCH
+
+
+def mosaic_axes(figure: Figure, left: float, top: float, size: tuple[int, int]) -> Axes:
+    """Adds axes for a mosaic of (height, width) pixels near ``left`` and ``top`` inches, on whole pixels."""
+    height, width = map(inches, size)
+    return inch_axes(figure, whole_pixels(left), whole_pixels(top), width, height)
 
 
 def title_height(lines: Sequence[str]) -> float:

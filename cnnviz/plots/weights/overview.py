@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth, median
+from cnnviz.plots.common.filter_words import bank_kind, layer_kinds
 from cnnviz.plots.common.panels import inch_axes, inch_text
 from cnnviz.plots.common.text import text_width
 from cnnviz.plots.common.theme import KIND_COLORS, Theme
-from cnnviz.plots.weights.forms import MARGIN, WIDTH, bank_kind, finding_mark, finding_sign, layer_kinds
+from cnnviz.plots.weights.forms import MARGIN, WIDTH, finding_mark, finding_sign
 
 # Inches.
 _LABELS, _STRIP, _STRIP_GAP, _ROW, _FOOT = 1.75, 0.46, 0.16, 0.17, 0.3
