@@ -140,7 +140,7 @@ def command(
     from cnnviz.api.feature_files import FeatureFiles, write_features
     from cnnviz.engine.device import get_device
     from cnnviz.formats.nets import open_net
-    from cnnviz.plots.features.maps import FeatureOptions
+    from cnnviz.plots.features.options import FeatureOptions
 
     chosen = METHODS if "all" in methods else methods
     files = FeatureFiles(Path(out), maps=FeatureOptions(**asdict(maps)), methods=chosen, **options)

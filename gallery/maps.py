@@ -1,6 +1,6 @@
 """The page's section of feature maps: what each layer makes of each image.
 
-Maps are one dot a number, enlarged by the browser: exact, the same in light and dark, and small.
+Maps have one pixel per value, enlarged by the browser: exact, the same in light and dark, and small.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from cnnviz.plots.features.attributions import METHOD_TITLES, attribution_overla
 from cnnviz.plots.features.maps import prediction_bars
 from cnnviz.plots.features.rows import layer_facts, strongest_unit
 
-MOST_NUMBERS = 6_000_000  # in all mosaics of a page
-LARGEST_SIDE = 64  # dots of a map's longer side; larger maps are averaged
+MOST_VALUES = 6_000_000  # in all mosaics of a page
+LARGEST_SIDE = 64  # pixels of a map's longer side; larger maps are averaged
 LEAST_MAPS, MOST_MAPS = 8, 64  # of a layer
 MOST_BOXES = 20  # of objects found
-_WIDEST = 1000  # dots of a table and bars of a fully connected layer
+_WIDEST = 1000  # pixels of a table and bars of a fully connected layer
 _THEME = get_theme("light")  # its colour maps are those of the dark theme too
 
 Links = Mapping[str, Sequence[tuple[str, str]]]
@@ -45,8 +45,8 @@ class _Layer:
 
     Attributes:
         names: the layer's, and of those that write its blob in place.
-        facts: what is told of the maps of each image.
-        rows: for each image the facts that differ and the pictures.
+        facts: those of the maps of each image.
+        bodies: the markup of the maps of each image.
     """
 
     title: str
@@ -147,10 +147,10 @@ class MapSection:
 
 
 def _map_limit(maps: Sequence[FeatureMaps], images: int) -> int:
-    """How many maps of a layer keep the page's mosaics within MOST_NUMBERS."""
+    """How many maps of a layer keep the page's mosaics within MOST_VALUES."""
     grids = [m.tiles.shape for m in maps if not (m.is_flat or m.is_table)]
     largest = sum(min(h, LARGEST_SIDE) * min(w, LARGEST_SIDE) for _, h, w in grids)
-    limit = int(np.clip(MOST_NUMBERS // max(largest * images, 1), LEAST_MAPS, MOST_MAPS))
+    limit = int(np.clip(MOST_VALUES // max(largest * images, 1), LEAST_MAPS, MOST_MAPS))
     return limit // 8 * 8  # full rows
 
 
@@ -173,7 +173,7 @@ def _findings(features: ImageFeatures) -> str:
         if not found.found:
             notes.append(f"No object has a score of {found.threshold:g} or more.")
         if found.below:
-            notes.append(f"{counted(found.below, 'box')} below a score of {found.threshold:g} left out.")
+            notes.append(f"{counted(found.below, 'box')} with scores below {found.threshold:g} omitted.")
     else:
         rows = "".join(
             f'<li><span class="bar"><i style="width:{100 * share:.1f}%"></i></span>'
@@ -181,16 +181,16 @@ def _findings(features: ImageFeatures) -> str:
             for share, words in zip(prediction_bars(features), features.texts(), strict=True)
         )
         if rows and not features.are_probabilities:
-            notes.append("Scores, as the net ends without a softmax.")
+            notes.append("Raw scores: the net has no softmax.")
     if features.omitted:
-        notes.append(f"{counted(features.omitted, 'layer')} between blocks left out below.")
+        notes.append(f"{counted(features.omitted, 'layer')} between blocks omitted below.")
     notes += map(escape, features.notes)
     shown = f'<ol class="predictions">{rows}</ol>' if rows else ""
     return f'<div>{shown}<p class="note">{" ".join(notes)}</p></div>' if notes else f"<div>{shown}</div>"
 
 
 def _boxes(features: ImageFeatures) -> str:
-    """The objects found as boxes over the image, the surest on top."""
+    """The objects found as boxes over the image, the highest score on top."""
     if features.detections is None:
         return ""
     height, width = features.seen.shape[:2]
@@ -225,7 +225,7 @@ def _attributions(features: ImageFeatures) -> str:
         scale, pixels = attribution_overlay(attribution, features.seen, _THEME)
         title = METHOD_TITLES[attribution.method]
         place = _place(attribution.values)
-        signs = "red for, blue against" if attribution.signed else "the brighter, the more"
+        signs = "red supports, blue opposes" if attribution.signed else "brighter means stronger"
         figures += (
             f'<figure><img class="pixels" src="{photo(pixels)}" alt="{escape(title)}: strongest {place}" '
             f'width="{pixels.shape[1]}" height="{pixels.shape[0]}"><figcaption>{escape(title)}'
@@ -247,20 +247,19 @@ def _place(values: np.ndarray) -> str:
 
 
 def _field(maps: FeatureMaps, seen: np.ndarray, number: int) -> str:
-    """The image with a box around what the strongest unit sees."""
+    """The image with a box around the receptive field of the strongest unit."""
     unit = strongest_unit(maps.tiles)
     if maps.field is None or unit is None:
         return ""
     height, width = seen.shape[:2]
     top, left, bottom, right = maps.field.box(*unit)
     top, left, bottom, right = max(top, 0), max(left, 0), min(bottom, height), min(right, width)
-    place = _box_style((left, top, right, bottom), width, height)
-    words = (
-        f"The strongest unit sees rows {top:g} to {bottom:g} and columns {left:g} to {right:g} of the image"
-    )
+    box = _box_style((left, top, right, bottom), width, height)
+    label = "Receptive field of the strongest unit: "
+    label += f"rows {top:g} to {bottom:g}, columns {left:g} to {right:g}"
     return (
-        f'<div class="seen small seen-{number}" role="img" aria-label="{words}" '
-        f'style="aspect-ratio:{width}/{height}"><i style="{place}"></i></div>'
+        f'<div class="seen small seen-{number}" role="img" aria-label="{label}" '
+        f'style="aspect-ratio:{width}/{height}"><i style="{box}"></i></div>'
     )
 
 
@@ -271,7 +270,7 @@ def _tiles(maps: FeatureMaps, shown: np.ndarray) -> str:
     pixels = mosaic(tiles, layout, scale, own_divisors(tiles))
     strength = np.abs(maps.tiles.reshape(len(maps.tiles), -1)).mean(axis=1)
     best = ", ".join(map(str, np.argsort(-np.nan_to_num(strength), kind="stable")[:3]))
-    alt = f"Maps of {maps.layer}: the strongest on the whole are numbers {best}"
+    alt = f"Maps of {maps.layer}: the strongest on average are channels {best}"
     note = f"From 0, {columns} in a row, each divided by its largest value."
     note += f" {layout.note.capitalize()}." if layout.note else ""
     width = min(72, 2 * _WIDEST // columns) * columns
@@ -290,7 +289,7 @@ def _span(values: np.ndarray) -> str:
     finite = values[np.isfinite(values)]
     if not finite.size:
         return "No value is finite."
-    return f"The layer spans {number_label(float(finite.min()))} to {number_label(float(finite.max()))}."
+    return f"Values from {number_label(float(finite.min()))} to {number_label(float(finite.max()))}."
 
 
 def _bars(maps: FeatureMaps) -> str:
@@ -303,8 +302,8 @@ def _bars(maps: FeatureMaps) -> str:
         f"M{k + 0.5:g} {zero:.1f}V{100 * (high - v) / span:.1f}" for k, v in enumerate(values) if v
     )
     width = max(1, min(12, 500 // len(values)))
-    left_out = f" The first {_WIDEST} of {len(maps.values)} values." if len(maps.values) > _WIDEST else ""
-    words = _span(maps.values) + left_out
+    omitted = f" The first {_WIDEST} of {len(maps.values)} values." if len(maps.values) > _WIDEST else ""
+    words = _span(maps.values) + omitted
     return (
         f'<figure class="wide"><svg class="bars" style="max-width:{max(8, 2 * len(values))}rem" '
         f'viewBox="0 0 {len(values)} 100" preserveAspectRatio="none" role="img" '

@@ -112,9 +112,9 @@ class ImageFeatures:
         """Returns the predictions in words, e.g. "99.4% tabby (281)", or "18.51 class 285" for scores; for
         detectors the objects."""
         if self.detections is not None:
-            return [f"{d.score:.1%} {class_text(d.target, d.name)}" for d in self.detections.found]
+            return [f"{d.score:.1%} {class_label(d.target, d.name)}" for d in self.detections.found]
         return [
-            (f"{score:.1%} " if self.are_probabilities else f"{score:.4g} ") + class_text(index, name)
+            (f"{score:.1%} " if self.are_probabilities else f"{score:.4g} ") + class_label(index, name)
             for index, name, score in self.predictions
         ]
 
@@ -126,6 +126,6 @@ class ImageFeatures:
         return ", ".join(self.texts()[:3]) or none
 
 
-def class_text(index: int, name: str) -> str:
+def class_label(index: int, name: str) -> str:
     """Returns "tabby (281)", or "class 281" if only the number is known."""
     return f"class {index}" if name == str(index) else f"{name} ({index})"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.analysis.features import class_text
+from cnnviz.analysis.features import class_label
 from cnnviz.analysis.gradients import check_channel, gradient_from, score_blob, seed_gradient
 from cnnviz.analysis.inspector import Inspector
 from cnnviz.errors import NetError
@@ -78,7 +78,7 @@ def maximize_activation(
     blob.data[0] = values
     after = unit.activation()
     blob.data[...] = image
-    label = f"channel {channel}" if layer else class_text(channel, inspector.class_name(channel))
+    label = f"channel {channel}" if layer else class_label(channel, inspector.class_name(channel))
     shown = input_image(values, inspector.preprocessing.channel_order)
     return MaximizedInput(layer, channel, label, values, shown, before, after)
 

@@ -29,8 +29,9 @@ from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.plots.common.figure import Figure
 from cnnviz.plots.common.theme import figure_format, get_theme
 from cnnviz.plots.features.attributions import attribution_figure
-from cnnviz.plots.features.maps import FeatureOptions, features_figure
+from cnnviz.plots.features.maps import features_figure
 from cnnviz.plots.features.maximization import maximization_figure, top_images_figure
+from cnnviz.plots.features.options import FeatureOptions
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from cnnviz.errors import CnnvizError
 from cnnviz.formats.prototxt import NetDefinition
 from cnnviz.plots.common.figure import Figure
 from cnnviz.plots.common.theme import get_theme
-from cnnviz.plots.features.maps import FeatureOptions, features_figure
+from cnnviz.plots.features.maps import features_figure
+from cnnviz.plots.features.options import FeatureOptions
 
 
 def plot_features(

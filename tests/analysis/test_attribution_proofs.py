@@ -235,7 +235,7 @@ def test_grad_cam_takes_what_joins_the_last_block(tmp_path):
 def test_notes_say_how_it_was_made(small):
     assert attribution_note(attribute(small, "gradcam", 0)).endswith("; of r2")
     assert "windows of 2 × 2 pixels" in attribution_note(attribute(small, "occlusion", 0))
-    assert attribution_note(attribute(small, "saliency", 0)) == "change of the score per unit of input"
+    assert attribution_note(attribute(small, "saliency", 0)) == "absolute gradient of the score"
 
 
 @pytest.mark.parametrize("dpi", [60, 80, 150])

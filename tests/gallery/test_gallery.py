@@ -58,8 +58,8 @@ def test_pictures_are_described_in_words(page):
     parsed = Page(page)
     assert len(parsed.alts) > 20 and all(len(alt) > 10 for alt in parsed.alts)
     assert all(parsed.labels)
-    assert any(re.search("strongest on the whole are numbers", alt) for alt in parsed.alts)
-    assert any(label.startswith("The strongest unit sees rows") for label in parsed.labels)
+    assert any(re.search("strongest on average are channels", alt) for alt in parsed.alts)
+    assert any(label.startswith("Receptive field of the strongest unit: rows") for label in parsed.labels)
 
 
 def test_headings_step_down_one_at_a_time(page):

@@ -30,7 +30,8 @@ from cnnviz.formats.prototxt import parse_net, read_net
 from cnnviz.plots.common.text import number_label
 from cnnviz.plots.common.theme import get_theme
 from cnnviz.plots.features.attributions import attribution_figure
-from cnnviz.plots.features.maps import FeatureOptions, features_figure
+from cnnviz.plots.features.maps import features_figure
+from cnnviz.plots.features.options import FeatureOptions
 from support.features import make_inspector
 
 
@@ -94,7 +95,7 @@ def test_the_figure_shows_what_the_numbers_are(inspector, digit):
     low, high = (
         number_label(float(v)) for v in (features.maps[0].values.min(), features.maps[0].values.max())
     )
-    facts = f"Convolution · 20 maps of 24 × 24 · {low} to {high} · a unit sees 5 × 5 pixels"
+    facts = f"Convolution · 20 maps of 24 × 24 · {low} to {high} · receptive field 5 × 5"
     assert any(t.startswith(facts) for t in texts)
     assert any("3" in t and "%" in t for t in texts)
     lines = [c for axes in figure.axes for c in axes.collections if hasattr(c, "get_segments")]
@@ -175,7 +176,7 @@ def test_attribution_figure_names_its_methods(inspector, digit):
         explain(inspector, features, ["saliency", "gradcam"]), theme=get_theme("dark")
     )
     texts = [t.get_text() for t in figure.texts]
-    assert {"image", "saliency", "Grad-CAM", "digit.png: what speaks for class 3?"} <= set(texts)
+    assert {"image", "saliency", "Grad-CAM", "digit.png: evidence for class 3"} <= set(texts)
 
 
 # Preprocessing

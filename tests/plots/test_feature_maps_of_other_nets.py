@@ -15,7 +15,8 @@ from cnnviz.errors import CnnvizError, FileError, NetError
 from cnnviz.formats.binaryproto import write_mean
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.common.theme import get_theme
-from cnnviz.plots.features.maps import FeatureOptions, default_limit, features_figure
+from cnnviz.plots.features.maps import default_limit, features_figure
+from cnnviz.plots.features.options import FeatureOptions
 from cnnviz.plots.features.rows import layer_facts, short_title
 from support.features import make_inspector
 
@@ -45,7 +46,7 @@ def test_scores_without_a_softmax(tmp_path):
     name = ["cat (0)", "dog (1)", "class 2", "class 3"][best]
     assert features.texts()[0] == f"{values[best]:.4g} {name}"
     figure = features_figure(features, theme=get_theme("light"))
-    assert any("ends without a softmax" in t.get_text() for t in figure.texts)
+    assert any("the net has no softmax" in t.get_text() for t in figure.texts)
 
 
 def test_maps_of_one_unit_are_values(tmp_path):

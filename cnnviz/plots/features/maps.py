@@ -1,10 +1,10 @@
-"""Pictures of what a net makes of an image: feature maps, predictions, detections."""
+"""Figures of what a net makes of an image: feature maps, predictions, detections."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from cnnviz.analysis.detections import Detections
-from cnnviz.analysis.features import ImageFeatures, class_text
+from cnnviz.analysis.features import ImageFeatures, class_label
 from cnnviz.analysis.preprocessing import GREY
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.text import printable
@@ -21,14 +21,14 @@ from cnnviz.plots.common.mosaic import ColorScale
 from cnnviz.plots.common.panels import color_bar, inch_axes, inch_text
 from cnnviz.plots.common.text import counted, fit, wrap
 from cnnviz.plots.common.theme import Theme
-from cnnviz.plots.features.overlay import draw_box, draw_seen
+from cnnviz.plots.features.options import FeatureOptions
+from cnnviz.plots.features.overlay import draw_box, draw_image
 from cnnviz.plots.features.rows import (
     GRID_LEFT,
     MARGIN,
     WIDTH,
     FeatureRow,
     MapsRow,
-    RowOptions,
     make_row,
 )
 
@@ -37,56 +37,26 @@ _IMAGE, _FOUND_IMAGE = (1.5, 3.3), (3.55, 5.2)
 _BARS = 0.5  # inches of the colour bars of all maps
 _MOST_NOTES = 3
 _MOST_BOXES = 12  # on the image; the rest is counted
-_MOST_HIGH = 400.0  # inches; a picture higher than this helps nobody
-
-
-@dataclass(frozen=True)
-class FeatureOptions:
-    """Which maps of a layer are drawn, and how.
-
-    Attributes:
-        top: only so many channels, the most active ones.
-        by: what active means: "mean" or "energy" (mean square).
-        normalize: "tile" scales each map by itself, "layer" all maps of a layer together.
-        limit: maximum number of maps per layer; the heading says how many there are. Default: 64; 32 of
-            nets with more than 10 layers to show, 16 of those with more than 16.
-        overlay: whether maps are laid over the image.
-
-    Raises CnnvizError if ``by`` or ``normalize`` is unknown.
-    """
-
-    top: int | None = None
-    by: str = "mean"
-    normalize: str = "tile"
-    limit: int | None = None
-    overlay: bool = False
-
-    def __post_init__(self) -> None:
-        if self.normalize not in ("tile", "layer"):
-            raise CnnvizError(f"normalize must be 'tile' or 'layer', not {self.normalize!r}.")
-        if self.by not in ("mean", "energy"):
-            raise CnnvizError(f"by must be 'mean' or 'energy', not {self.by!r}.")
+_MOST_HIGH = 400.0  # inches; a higher figure is of no use
 
 
 def features_figure(
-    features: ImageFeatures, options: FeatureOptions = FeatureOptions(), *, theme: Theme
+    features: ImageFeatures, options: FeatureOptions | None = None, *, theme: Theme
 ) -> Figure:
     """Draws one image's features: its predictions, and below them a row for each layer.
 
     Raises CnnvizError if there are too many layers for one figure.
     """
-    limit = options.limit or default_limit(len(features.maps))
-    row_options = RowOptions(
-        features.seen, theme, options.top, options.by, options.normalize, limit, options.overlay
-    )
-    rows = [make_row(maps, row_options) for maps in features.maps]
+    options = options or FeatureOptions()
+    options = replace(options, limit=options.limit or default_limit(len(features.maps)))
+    rows = [make_row(maps, features.seen, options, theme) for maps in features.maps]
     scales = _common_scales(rows) if options.normalize == "tile" else []
     head = _Head(features)
     place = head.height + (_BARS if scales else 0)
     height = place + sum(row.height for row in rows)
     if height > _MOST_HIGH:
         raise CnnvizError(
-            f"{len(rows)} layers make a picture {height:.0f} inches high; choose some with layers (--layer)."
+            f"{len(rows)} layers make a figure {height:.0f} inches high; choose some with layers (--layer)."
         )
     figure = new_figure(WIDTH, height, theme)
     head.draw(figure, theme)
@@ -142,7 +112,7 @@ class _Head:
     def draw(self, figure: Figure, theme: Theme) -> None:
         features, left = self.features, self.left
         height, width = self.image
-        axes = draw_seen(figure, features.seen, MARGIN, 0.35, width, height, theme)
+        axes = draw_image(figure, features.seen, MARGIN, 0.35, width, height, theme)
         name = fit(printable(os.path.basename(features.path)) or "image", self.room, 14 / 72, bold=True)
         inch_text(figure, left, 0.33, name, 14, theme.text, weight="bold")
         for k, line in enumerate(self.facts):
@@ -156,7 +126,7 @@ class _Head:
 
 
 def _note_lines(notes: Sequence[str], room: float) -> list[str]:
-    """What is wrong with the net or its weights, in lines of ``room`` inches."""
+    """The notes on the net and its weights, in lines of at most ``room`` inches."""
     shown = [
         line for note in notes[:_MOST_NOTES] for line in wrap(printable(note), room, 9 / 72, max_lines=4)
     ]
@@ -168,7 +138,7 @@ def _head_facts(features: ImageFeatures) -> str:
     height, width = features.seen.shape[:2]
     facts = [features.origin or f"{width} × {height} pixels, as the net sees it"]
     if features.predictions and not features.are_probabilities:
-        facts.append("scores, as the net ends without a softmax")
+        facts.append("raw scores: the net has no softmax")
     if features.omitted:
         facts.append(f"{len(features.maps)} of {len(features.maps) + features.omitted} layers shown")
     return " · ".join(facts)
@@ -192,7 +162,7 @@ def _draw_predictions(figure: Figure, features: ImageFeatures, left: float, top:
 
 
 def prediction_bars(features: ImageFeatures) -> list[float]:
-    """Returns the lengths of the predictions' bars, 0 to 1: probabilities, or shares of the best score."""
+    """Returns the lengths of the predictions' bars, 0 to 1: probabilities, or fractions of the top score."""
     scores = [score if np.isfinite(score) else 0.0 for _, _, score in features.predictions]
     whole = 1.0 if features.are_probabilities else max(scores, default=1.0)
     return [min(max(score / whole, 0.0), 1.0) if whole > 0 else 0.0 for score in scores]
@@ -206,7 +176,7 @@ def _draw_detections(
     shown = detections.found[:_MOST_BOXES]
     classes = list(dict.fromkeys(d.target for d in shown))
     tag = {"weight": "bold", "ha": "center", "va": "center"}
-    # The surest is drawn last, over the others.
+    # The highest score is drawn last, over the others.
     for k, found in reversed(list(enumerate(shown))):
         color = theme.series[classes.index(found.target) % len(theme.series)]
         draw_box(axes, found.box, color, 1.6)
@@ -215,27 +185,27 @@ def _draw_detections(
                       color=_ink(color), bbox=_tag_box(color), **tag)  # fmt: skip
         y = top + 0.08 + 0.2 * k
         inch_text(figure, left + 0.1, y, str(k + 1), 8, _ink(color), bbox=_tag_box(color), **tag)
-        words = f"{found.score:.1%} {class_text(found.target, found.name)}"
+        words = f"{found.score:.1%} {class_label(found.target, found.name)}"
         inch_text(figure, left + 0.3, y, fit(printable(words), room, 9 / 72), 9, theme.text, va="center")
     top += 0.2 * len(shown) + 0.03
-    for k, line in enumerate(wrap(_left_out(detections, len(shown)), room, 8 / 72, after=" ")):
+    for k, line in enumerate(wrap(_omitted(detections, len(shown)), room, 8 / 72, after=" ")):
         inch_text(figure, left, top + 0.14 * k, line, 8, theme.muted)
 
 
-def _ink(ground: str) -> str:
-    """White or black, whichever is read better on a colour."""
-    return "white" if float(np.dot(to_rgb(ground), GREY)) < 0.6 else "black"
+def _ink(background: str) -> str:
+    """White or black, whichever is easier to read on a colour."""
+    return "white" if float(np.dot(to_rgb(background), GREY)) < 0.6 else "black"
 
 
 def _tag_box(color: str) -> dict[str, Any]:
     return {"facecolor": color, "edgecolor": "none", "boxstyle": "square,pad=0.2"}
 
 
-def _left_out(detections: Detections, shown: int) -> str:
+def _omitted(detections: Detections, shown: int) -> str:
     more = len(detections.found) - shown
     texts = [f"{more} more"] if more else []
     if not detections.found:
         texts.append(f"no object with a score of {detections.threshold:g} or more")
     if detections.below:
-        texts.append(f"{detections.below} boxes below {detections.threshold:g} not drawn")
+        texts.append(f"{detections.below} boxes with scores below {detections.threshold:g} omitted")
     return " · ".join(texts)

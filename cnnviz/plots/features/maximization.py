@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -27,27 +28,52 @@ _LABEL_SIZE = 6.0
 _NAMES = 0.95  # inches left of the patches for the channels' names
 
 
+@dataclass(frozen=True)
+class _Sheet:
+    """What a figure shows: tiles below a heading.
+
+    Attributes:
+        tiles: uint8 (N, H, W, 3); labels: above each; columns: of them.
+        tile: width of one, left: of the first one's left edge, in inches.
+        label_size: in points.
+    """
+
+    title: str
+    facts: str
+    tiles: np.ndarray
+    labels: Sequence[str]
+    columns: int
+    tile: float
+    left: float = _MARGIN
+    label_size: float = _LABEL_SIZE
+
+
 def top_images_figure(found: TopImages, *, theme: Theme) -> Figure:
     """Draws for each channel a row of the patches that activate it most, with the activations above them."""
     columns = max(len(row) for row in found.patches)
-    tile = min(0.95, (_INNER - _NAMES) / (1.1 * columns))
     patches = [patch for row in found.patches for patch in row]
-    field = "the whole image" if found.size is None else "{:g} × {:g} pixels".format(*found.size)
-    omitted = (
-        f", {len(found.channels)} of {found.total} channels" if found.total > len(found.channels) else ""
+    sheet = _Sheet(
+        f"Top images of {found.layer}",
+        _top_facts(found),
+        np.stack([patch.pixels for patch in patches]),
+        [number_label(patch.value) for patch in patches],
+        columns,
+        min(0.95, (_INNER - _NAMES) / (1.1 * columns)),
+        _MARGIN + _NAMES,
     )
-    facts = (
-        f"Best of {found.images} images; receptive field: {field}{omitted}. Above each patch: its activation."
-    )
-    tiles = np.stack([patch.pixels for patch in patches])
-    labels = [number_label(patch.value) for patch in patches]
-    figure, step = _grid(
-        f"Top images of {found.layer}", facts, tiles, labels, columns, tile, _MARGIN + _NAMES, theme
-    )
+    figure, step = _draw(sheet, theme)
     for k, channel in enumerate(found.channels):
         top = _HEAD + (k + 0.5) * step
         inch_text(figure, _MARGIN, top, f"channel {channel}", 8.5, theme.text, va="center")
     return figure
+
+
+def _top_facts(found: TopImages) -> str:
+    field = "the whole image" if found.size is None else "{:g} × {:g} pixels".format(*found.size)
+    facts = f"Best of {found.images} images; receptive field: {field}"
+    if found.total > len(found.channels):
+        facts += f"; {len(found.channels)} of {found.total} channels"
+    return f"{facts}. Above each patch: its activation."
 
 
 def maximization_figure(found: Sequence[MaximizedInput], *, theme: Theme) -> Figure:
@@ -61,36 +87,25 @@ def maximization_figure(found: Sequence[MaximizedInput], *, theme: Theme) -> Fig
     title = f"Inputs that maximize {f'channels of {printable(layer)}' if layer else 'classes'}"
     value = "mean activation" if layer else "score"
     facts = f"Above each input: the {value} that it reaches. Contrast is stretched."
-    figure, _ = _grid(title, facts, tiles, labels, columns, tile, _MARGIN, theme, 7.0)
-    return figure
+    return _draw(_Sheet(title, facts, tiles, labels, columns, tile, label_size=7.0), theme)[0]
 
 
-def _grid(
-    title: str,
-    facts: str,
-    tiles: np.ndarray,
-    labels: Sequence[str],
-    columns: int,
-    tile: float,
-    left: float,
-    theme: Theme,
-    label_size: float = _LABEL_SIZE,
-) -> tuple[Figure, float]:
-    """Returns a figure with heading and tiles ``tile`` inches wide, and the inches from row to row."""
-    height, width = tiles.shape[1:3]
-    strip = _STRIP * label_size / _LABEL_SIZE / (tile * height / width)
-    layout = tile_layout(len(tiles), height, width, columns, strip=strip, gap=_GAP)
-    across = tile * layout.size[1] / layout.tile_pixels[1]
+def _draw(sheet: _Sheet, theme: Theme) -> tuple[Figure, float]:
+    """Returns the figure, and the inches from row to row of tiles."""
+    height, width = sheet.tiles.shape[1:3]
+    strip = _STRIP * sheet.label_size / _LABEL_SIZE / (sheet.tile * height / width)
+    layout = tile_layout(len(sheet.tiles), height, width, sheet.columns, strip=strip, gap=_GAP)
+    across = sheet.tile * layout.size[1] / layout.tile_pixels[1]
     down = layout.height_at(across)
-    left -= across * layout.gap / layout.size[1]  # the first tile, not its gap, begins there
+    left = sheet.left - across * layout.gap / layout.size[1]  # the first tile, not its gap, begins there
     page = max(_NARROWEST, left + across + _MARGIN)
     inner = page - 2 * _MARGIN
     figure = new_figure(page, _HEAD + down + 0.2, theme)
-    heading = fit(printable(title), inner, 14 / 72, bold=True)
+    heading = fit(printable(sheet.title), inner, 14 / 72, bold=True)
     inch_text(figure, _MARGIN, 0.2, heading, 14, theme.text, weight="bold")
-    for k, line in enumerate(wrap(facts, inner, 9 / 72, max_lines=2, after=" ")):
+    for k, line in enumerate(wrap(sheet.facts, inner, 9 / 72, max_lines=2, after=" ")):
         inch_text(figure, _MARGIN, 0.5 + 0.16 * k, line, 9, theme.muted)
     axes = inch_axes(figure, left, _HEAD, across, down)
-    show_mosaic(axes, mosaic(tiles, layout))
-    label_tiles(axes, layout, labels, label_size, theme)
+    show_mosaic(axes, mosaic(sheet.tiles, layout))
+    label_tiles(axes, layout, sheet.labels, sheet.label_size, theme)
     return figure, down / layout.rows

@@ -17,7 +17,7 @@ from cnnviz.plots.common.theme import Theme
 Box = tuple[float, float, float, float]
 
 
-def draw_seen(
+def draw_image(
     figure: Figure, seen: np.ndarray, left: float, top: float, width: float, height: float, theme: Theme
 ) -> Axes:
     """Draws an image, uint8 (H, W) or (H, W, 3), into a rectangle given in inches."""
@@ -32,7 +32,7 @@ def draw_seen(
 
 
 def draw_box(axes: Axes, box: Box, color: str, width: float) -> None:
-    """Draws (left, top, right, bottom) in pixels, with a light rim: seen on dark and on light images."""
+    """Draws (left, top, right, bottom) in pixels, with a white outline that shows on dark images."""
     left, top, right, bottom = box
     for line, edge in ((2 * width, "white"), (width, color)):
         # Pixel 0 reaches from -0.5 to 0.5.
@@ -40,24 +40,24 @@ def draw_box(axes: Axes, box: Box, color: str, width: float) -> None:
         axes.add_patch(Rectangle(corner, right - left, bottom - top, fill=False, lw=line, ec=edge))
 
 
-def gray_rgb(seen: np.ndarray) -> np.ndarray:
+def grayscale(seen: np.ndarray) -> np.ndarray:
     """Returns an image without its colours, float (H, W, 3)."""
     gray = seen if seen.ndim == 2 else seen @ np.array(GREY)
     return np.repeat(np.asarray(gray, np.float64)[..., None], 3, axis=2)
 
 
-def nearest(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+def enlarge_nearest(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Returns (H, W) enlarged to ``shape`` without new values."""
     rows = (np.arange(shape[0]) * values.shape[0] // shape[0]).astype(int)
     columns = (np.arange(shape[1]) * values.shape[1] // shape[1]).astype(int)
     return values[rows][:, columns]
 
 
-def blend(picture: np.ndarray, shares: np.ndarray, scale: ColorScale) -> np.ndarray:
-    """Returns colours of ``shares`` (-1 to 1) over a picture, uint8 (H, W, 3).
+def blend(image: np.ndarray, shares: np.ndarray, scale: ColorScale) -> np.ndarray:
+    """Returns colours of ``shares`` (-1 to 1) over an image, uint8 (H, W, 3).
 
-    Colours weigh as much as the share is strong, so that the image stays visible where it is not.
+    The larger a share, the more opaque its colour: where shares are small, the image stays visible.
     """
     colors = scale.relative.colors(shares)[..., :3].astype(np.float64)
     weight = (0.15 + 0.7 * np.clip(np.abs(shares), 0, 1))[..., None]
-    return np.round(picture * (1 - weight) + colors * weight).astype(np.uint8)
+    return np.round(image * (1 - weight) + colors * weight).astype(np.uint8)

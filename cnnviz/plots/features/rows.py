@@ -1,9 +1,9 @@
-"""The rows of a features picture: one layer each, as maps, as bars or as a table."""
+"""The rows of a figure of features: one layer each, as maps, as bars or as a table."""
 
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,7 +26,8 @@ from cnnviz.plots.common.mosaic import (
 from cnnviz.plots.common.panels import color_bar, inch_axes, inch_text, label_tiles, show_mosaic
 from cnnviz.plots.common.text import counted, fit, number_label, percent, text_width
 from cnnviz.plots.common.theme import Theme
-from cnnviz.plots.features.overlay import Box, blend, draw_box, draw_seen, gray_rgb, nearest
+from cnnviz.plots.features.options import FeatureOptions
+from cnnviz.plots.features.overlay import Box, blend, draw_box, draw_image, enlarge_nearest, grayscale
 
 WIDTH = 9.6
 MARGIN = 0.35
@@ -46,27 +47,15 @@ _WIDEST = 800  # columns of a table, and bars, that are drawn one by one; more a
 _BOX_COLOR = "#C1272D"
 
 
-@dataclass(frozen=True)
-class RowOptions:
-    """How rows are drawn; see ``plot_features``.
+def make_row(maps: FeatureMaps, seen: np.ndarray, options: FeatureOptions, theme: Theme) -> FeatureRow:
+    """Returns the row of a layer: bars, a table or maps.
 
-    Attributes:
+    Args:
         seen: the image as the net saw it.
+        options: with a limit.
     """
-
-    seen: np.ndarray
-    theme: Theme
-    top: int | None
-    by: str
-    normalize: str
-    limit: int
-    overlay: bool
-
-
-def make_row(maps: FeatureMaps, options: RowOptions) -> FeatureRow:
-    """Returns the row of a layer: bars, a table or maps."""
     kind = BarsRow if maps.is_flat else TableRow if maps.is_table else MapsRow
-    return kind(maps, options)
+    return kind(maps, seen, options, theme)
 
 
 class FeatureRow(abc.ABC):
@@ -77,8 +66,8 @@ class FeatureRow(abc.ABC):
         body: inches below the heading.
     """
 
-    def __init__(self, maps: FeatureMaps, options: RowOptions):
-        self.maps, self.options, self.theme = maps, options, options.theme
+    def __init__(self, maps: FeatureMaps, seen: np.ndarray, options: FeatureOptions, theme: Theme):
+        self.maps, self.seen, self.options, self.theme = maps, seen, options, theme
         self.channels = self.shown = np.arange(1)
         self.body = 0.0
 
@@ -103,33 +92,33 @@ class FeatureRow(abc.ABC):
         """Title and facts that fit beside each other."""
         title = printable(short_title(self.maps.layer))
         facts = layer_facts(self.maps, self.shown, bool(self.options.top))
-        wanted = text_width(title, 11 / 72, bold=True)
-        if wanted + text_width(facts, 8.5 / 72) > INNER - 0.2:  # the types in place give way first
+        title_width = text_width(title, 11 / 72, bold=True)
+        if title_width + text_width(facts, 8.5 / 72) > INNER - 0.2:  # types in place are omitted first
             facts = facts.replace(self.maps.type, self.maps.type.partition(" + ")[0], 1)
         room = INNER - 0.2 - text_width(facts, 8.5 / 72)
-        if room < min(wanted, 3.0):
-            room = min(wanted, 3.0)
+        if room < min(title_width, 3.0):
+            room = min(title_width, 3.0)
             facts = fit(facts, INNER - 0.2 - room, 8.5 / 72)
         return fit(title, room, 11 / 72, bold=True), facts
 
 
 class MapsRow(FeatureRow):
-    """Maps as tiles; beside them, on the image, what the layer's strongest unit sees."""
+    """Maps as tiles; beside them, on the image, the receptive field of the layer's strongest unit."""
 
-    def __init__(self, maps: FeatureMaps, options: RowOptions):
-        super().__init__(maps, options)
+    def __init__(self, maps: FeatureMaps, seen: np.ndarray, options: FeatureOptions, theme: Theme):
+        super().__init__(maps, seen, options, theme)
         self.values = maps.tiles
-        count = len(self.values)
+        count, limit = len(self.values), options.limit or len(self.values)
         self.channels = maps.top_channels(options.top, options.by) if options.top else np.arange(count)
-        self.shown = self.channels[: options.limit] if options.top else evenly_spaced(count, options.limit)
+        self.shown = self.channels[:limit] if options.top else evenly_spaced(count, limit)
         height, width = self._tile_sides()
-        self.columns = _column_count(len(self.shown), options.limit, width / height)
+        self.columns = _column_count(len(self.shown), limit, width / height)
         self.gap = _GAP * min(1, 2 * height / width)  # of tiles much wider than high a smaller share
         self.scale = color_scale(self.values[self.channels])
         self.layout = self._layout()
         self.grid_height = self.layout.height_at(GRID_WIDTH)
         self.box = self._field_on_image()
-        height, width = options.seen.shape[:2]
+        height, width = seen.shape[:2]
         room = min(_THUMB, max(self.grid_height, _SMALLEST_THUMB))
         self.thumb_scale = min(room / height, _THUMB / width)
         thumb = height * self.thumb_scale if self.box else 0.0
@@ -137,7 +126,7 @@ class MapsRow(FeatureRow):
         self.body = max(self.grid_height + bar, thumb)
 
     def _tile_sides(self) -> tuple[int, ...]:
-        return self.options.seen.shape[:2] if self.options.overlay else self.values.shape[1:]
+        return self.seen.shape[:2] if self.options.overlay else self.values.shape[1:]
 
     def _layout(self, count: int = 0) -> TileLayout:
         """The tiles' places; fewer tiles than columns leave the rest of the row empty, for one size."""
@@ -148,20 +137,20 @@ class MapsRow(FeatureRow):
         return tile_layout(count, height, width, columns=self.columns, strip=_LABEL / tile, gap=self.gap)
 
     def _field_on_image(self) -> Box | None:
-        """(left, top, right, bottom) of what the strongest unit sees; None if that is all or not known."""
+        """The strongest unit's receptive field (left, top, right, bottom); None if unknown or all of it."""
         unit = strongest_unit(self.values)
         if self.maps.field is None or self.maps.values.ndim != 3 or unit is None:
             return None
         upper, left, lower, right = self.maps.field.box(*unit)
-        height, width = self.options.seen.shape[:2]
+        height, width = self.seen.shape[:2]
         # Part of a field may lie in the padding.
         box = max(left, 0.0), max(upper, 0.0), min(right, float(width)), min(lower, float(height))
         return None if box == (0, 0, width, height) else box
 
     def draw_body(self, figure: Figure, top: float) -> None:
         if self.box is not None:
-            height, width = (side * self.thumb_scale for side in self.options.seen.shape[:2])
-            axes = draw_seen(figure, self.options.seen, MARGIN, top, width, height, self.theme)
+            height, width = (side * self.thumb_scale for side in self.seen.shape[:2])
+            axes = draw_image(figure, self.seen, MARGIN, top, width, height, self.theme)
             draw_box(axes, self.box, _BOX_COLOR, 1.3)
         self._draw_tiles(figure, top)
         if self.options.normalize == "layer":
@@ -188,21 +177,21 @@ class MapsRow(FeatureRow):
 
     def _overlays(self, maps: np.ndarray) -> list[np.ndarray]:
         """Each map enlarged and laid over the image, as bytes (H, W, 3)."""
-        picture = gray_rgb(self.options.seen)
+        image = grayscale(self.seen)
         tiles = []
         for values in maps:
             finite = np.where(np.isfinite(values), values, 0)
             is_common = self.options.normalize == "layer"
             high = self.scale.high if is_common else max(largest(values), 1e-30)
-            tiles.append(blend(picture, nearest(finite / high, picture.shape[:2]), self.scale))
+            tiles.append(blend(image, enlarge_nearest(finite / high, image.shape[:2]), self.scale))
         return tiles
 
 
 class BarsRow(FeatureRow):
     """A fully connected layer: a bar for each value; of very many, of each few the smallest and largest."""
 
-    def __init__(self, maps: FeatureMaps, options: RowOptions):
-        super().__init__(maps, options)
+    def __init__(self, maps: FeatureMaps, seen: np.ndarray, options: FeatureOptions, theme: Theme):
+        super().__init__(maps, seen, options, theme)
         self.body = 0.9 + 0.06
 
     def draw_body(self, figure: Figure, top: float) -> None:
@@ -231,8 +220,8 @@ def _ends(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 class TableRow(FeatureRow):
     """Rows and columns as colours: time steps by channels, or the longer side of a table along the page."""
 
-    def __init__(self, maps: FeatureMaps, options: RowOptions):
-        super().__init__(maps, options)
+    def __init__(self, maps: FeatureMaps, seen: np.ndarray, options: FeatureOptions, theme: Theme):
+        super().__init__(maps, seen, options, theme)
         table = maps.values.reshape(-1, maps.values.shape[-1])
         is_upright = maps.is_sequence or table.shape[0] > table.shape[1]
         self.table = table.T if is_upright else table
@@ -301,8 +290,8 @@ def strongest_unit(maps: np.ndarray) -> tuple[int, int] | None:
 
 
 def short_title(layer: str) -> str:
-    """Returns the names of a layer and those in place behind it, of these without what they share with it:
-    "conv1 + conv1/bn" becomes "conv1 + bn"."""
+    """Returns the names of a layer and of those in place after it, these without the prefix they share with
+    it: "conv1 + conv1/bn" becomes "conv1 + bn"."""
     first, *rest = layer.split(" + ")
     folder = first[: first.rfind("/") + 1]
     names = [first]
@@ -313,7 +302,7 @@ def short_title(layer: str) -> str:
 
 
 def layer_facts(maps: FeatureMaps, shown: np.ndarray, is_top: bool = False) -> str:
-    """Returns a layer's type, number and size of maps, receptive field, range and oddities, in words.
+    """Returns a layer's type, number and size of maps, receptive field, range, zeros and non-finite values.
 
     Args:
         shown: the channels that are drawn; is_top: whether they are the most active ones.
@@ -321,7 +310,7 @@ def layer_facts(maps: FeatureMaps, shown: np.ndarray, is_top: bool = False) -> s
     values = maps.values
     facts = [maps.type]
     if maps.is_flat:
-        facts += [f"{len(values)} values", _greatest(values)]
+        facts += [f"{len(values)} values", _largest_values(values)]
     elif maps.is_sequence:
         facts.append(f"{counted(values.shape[0], 'time step')} × {counted(values.shape[1], 'channel')}")
     elif maps.is_table:
@@ -332,7 +321,7 @@ def layer_facts(maps: FeatureMaps, shown: np.ndarray, is_top: bool = False) -> s
     if zeros > 0.01:
         facts.append(f"{percent(zeros)} zeros")
     if not np.isfinite(values).all():
-        facts.append("not finite values" + ("" if maps.is_flat else " in magenta"))
+        facts.append("non-finite values" + ("" if maps.is_flat else " in magenta"))
     return " · ".join(facts)
 
 
@@ -340,7 +329,7 @@ def _map_facts(maps: FeatureMaps, shown: int, is_top: bool) -> list[str]:
     total, height, width = maps.tiles.shape
     count = f"{total} maps" if is_top or shown == total else f"{shown} of {total} maps"
     if is_top:
-        count = f"{shown} most active of {count}" if shown < total else f"{count}, best first,"
+        count = f"{shown} most active of {count}" if shown < total else f"{count}, most active first,"
     if maps.values.ndim == 4:
         count += f" ({counted(maps.values.shape[0], 'channel')} × {counted(maps.values.shape[1], 'slice')})"
     facts = [f"{count} of {height} × {width}"]
@@ -348,11 +337,11 @@ def _map_facts(maps: FeatureMaps, shown: int, is_top: bool) -> list[str]:
     if finite.size:
         facts.append(f"{number_label(float(finite.min()))} to {number_label(float(finite.max()))}")
     if maps.field is not None:
-        facts.append("a unit sees {:g} × {:g} pixels".format(*maps.field.size))
+        facts.append("receptive field {:g} × {:g}".format(*maps.field.size))
     return facts
 
 
-def _greatest(values: np.ndarray) -> str:
-    """The numbers of the three greatest values."""
+def _largest_values(values: np.ndarray) -> str:
+    """The indices of the three largest values."""
     best = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")[:3]
-    return "greatest: " + ", ".join(map(str, best))
+    return "largest: " + ", ".join(map(str, best))
