@@ -1,15 +1,22 @@
-"""No function of the engine, of the formats or of pycaffe has more parameters than a reader can hold."""
+"""No function has more parameters than a reader can hold; options travel as values."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2] / "cnnviz"
+ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 8
 # What has more, and why.
 EXCEPTIONS = {
-    "engine.net.Net.__init__": "pycaffe's constructor, and options by name",
+    "cnnviz.engine.net.Net.__init__": "pycaffe's constructor, and options by name",
+    "cnnviz.api.compare.plot_weight_difference": "a public function of keywords",
+    "cnnviz.api.features.plot_features": "a public function of keywords",
+    "cnnviz.api.filmstrip.plot_weight_filmstrip": "a public function of keywords",
+    "cnnviz.api.graph.draw_net": "a public function of keywords",
+    "cnnviz.api.training.plot_training_log": "a public function of keywords",
+    "cnnviz.api.weights.plot_weights": "a public function of keywords",
+    "gallery.page.build_gallery": "a public function of keywords",
 }
 
 
@@ -32,11 +39,11 @@ def parameter_counts(tree: ast.Module, module: str) -> dict[str, int]:
 
 def test_no_function_has_too_many_parameters():
     counts: dict[str, int] = {}
-    for room in ("engine", "formats", "pycaffe"):
-        for path in (ROOT / room).rglob("*.py"):
+    for folder in ("cnnviz", "cli", "gallery"):
+        for path in (ROOT / folder).rglob("*.py"):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
             counts |= parameter_counts(ast.parse(path.read_text(encoding="utf-8")), module)
-    assert len(counts) > 1000
+    assert len(counts) > 2000
     assert {name for name, count in counts.items() if count > LIMIT} == EXCEPTIONS.keys()
 
 
