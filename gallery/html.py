@@ -14,7 +14,7 @@ from cnnviz.plots.common.text import number_label
 
 
 class Anchors:
-    """Ids of a page: letters, digits and dashes whatever a name holds, and never the same twice."""
+    """Ids of a page: letters, digits and dashes whatever a name holds, each of them unique."""
 
     def __init__(self, *taken: str) -> None:
         self._ids: dict[tuple[str, str], str] = {}

@@ -1,7 +1,7 @@
 """What a section of the page is. The page finds all sections by walking the folder ``sections``.
 
 A section is made in two steps, so that none has to know which others there are: it measures what it shows
-and says where on the page each layer will be; then, with the places of all others, it draws.
+and gives the place of each layer on the page; then, with the places of all others, it draws.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Section(ABC):
         return ()
 
     def facts(self) -> Facts:
-        """Returns what the head of the page says of the section."""
+        """Returns the section's facts for the head of the page."""
         return []
 
     def switch(self) -> str:

@@ -1,4 +1,4 @@
-"""The numbers behind training charts: which curves a chart shows, and what happened along them."""
+"""The values of training charts: which curves a chart shows, and what happened along them."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ def chart_lines(
     Args:
         chart_type: 0 to 7, see CHARTS.
         outputs: names of net outputs to show instead of those that fit the chart.
-    Of very many curves the first MAX_CURVES are returned; a warning says so, and which logs have none.
-    Raises: CnnvizError if no log has such a curve; the message says which outputs there are.
+    Of very many curves the first MAX_CURVES are returned; a warning reports it, and the logs that have none.
+    Raises: CnnvizError if no log has such a curve; the message lists the outputs there are.
     """
     quantity, x_axis = CHARTS[chart_type]
     shown = _shown(quantity, outputs)

@@ -126,7 +126,7 @@ def _gap_marks(x: np.ndarray, y: np.ndarray) -> list[Mark]:
 def _divergence(x: np.ndarray, y: np.ndarray) -> list[Mark]:
     """Marks where a loss left the level it started from, upward and for good, or came to SOFTMAX_ZERO.
 
-    Levels are medians over a twentieth of the curve: single numbers of small batches say nothing.
+    Levels are medians over a twentieth of the curve: single values of small batches mean nothing.
     """
     ends = np.flatnonzero((y > SOFTMAX_ZERO - 1e-4) & (y < SOFTMAX_ZERO + 1e-4))
     if len(ends):
@@ -159,7 +159,7 @@ def _leveled(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _overfitting(log: TrainingLog, x_axis: str) -> list[Mark]:
-    """Marks where the test loss turns upward while the train loss goes on falling, if it clearly does.
+    """Marks where the test loss turns upward while the train loss continues to fall, if it clearly does.
 
     Clearly: at least 5 tests after the lowest, their median above it by a tenth of what the test loss had
     fallen (and by 3 % of its value), and the train loss still falling over the same stretch.

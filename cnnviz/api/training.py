@@ -109,11 +109,11 @@ def follow_logs(
 ) -> Iterator[None]:
     """Writes a chart whenever one of ``logs`` has grown, and yields each time; ends when all are done.
 
-    What has nothing to show yet is waited for.
+    Waits while there is nothing to show yet.
 
     Args:
         path, outputs, options: as for write_chart.
-        pause: seconds between two looks at the logs.
+        pause: seconds between two readings of the logs.
     Raises: FileError for a log that cannot be read, CnnvizError for an unknown chart type.
     """
     number = chart_number(chart_type)

@@ -1,4 +1,4 @@
-"""Training logs by columns: which lines matter, and the numbers of many lines at once.
+"""Training logs by columns: which lines matter, and the values of many lines at once.
 
 Each step is one NumPy expression over a whole piece of a log, because a Python statement for each line
 would cost more than all the rest.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# A line that has none of these words says nothing to us. A line is read by the first of its words.
+# Lines without any of these words are skipped. A line is read by the first of its words.
 WORDS = (
     b"Iteration ",
     b"Train net output",
@@ -28,7 +28,7 @@ WORDS = (
 # No number of ours stands further right; a file without newlines must not fill the memory.
 LONGEST_LINE = 1 << 13
 
-# What a line says: the loss or the rate of an iteration, that a test begins, a number of a net's output.
+# What a line holds: the loss or the rate of an iteration, the start of a test, a value of a net's output.
 OTHER, LOSS, RATE, TEST, TRAIN_OUTPUT, TEST_OUTPUT = range(6)
 # Where test nets are counted from 0.
 TRAIN_NET = -1
@@ -36,13 +36,13 @@ TRAIN_NET = -1
 _ITERATION, _TRAIN_LINE, _TEST_LINE = 0, 1, 2
 _LOSS, _RATE, _TESTING = b"loss = ", b", lr = ", b", Testing net (#"
 _OUTPUT = re.compile(rb"T\w+ net output(?: mAP)? (#\d+: .+?) = (?=\S+( \(\* \S+ = \S+ loss\))?)")
-# Outputs of one piece of a log, and bytes before their numbers; what is beyond is read line by line.
+# Outputs of one piece of a log, and bytes before their numbers; all else is read line by line.
 _MOST_OUTPUTS, _LONGEST_KEY = 128, 256
 # The longest number that is read in bulk.
 _NUMBER = 24
 _MOST_DIGITS = 15  # of an iteration
 _ENDS_NUMBER = np.isin(np.arange(256), list(b" \t\n\r\f\v,"))
-# Other letters are names, or what only C++ reads: 1.#QNAN.
+# Other characters belong to names, or to what only C++ reads: 1.#QNAN.
 _SPELLS = np.isin(np.arange(256), [0, *b"0123456789.e+-nainf"])
 _NO_WORD = 255
 
@@ -70,7 +70,7 @@ class Lines:
 
 @dataclass
 class Output:
-    """An output that a piece of a log has numbers of.
+    """An output of which a piece of a log has values.
 
     Attributes:
         key: what stands before the "=", "#1: loss".
@@ -87,7 +87,7 @@ class Output:
 
 @dataclass
 class Columns:
-    """What each line of Lines says: arrays of the same length, and the outputs in the order of the log.
+    """What each line of Lines holds: arrays of the same length, and the outputs in the order of the log.
 
     Whatever is not entirely regular is OTHER and has to be read by itself. Of the rest it is certain that,
     from one OTHER to the next, iterations do not fall and an output has one number for an iteration.
@@ -144,7 +144,7 @@ def find_lines(data: bytes) -> Lines:
 
 
 def read_columns(lines: Lines) -> Columns:
-    """Returns what each of ``lines`` says, where it is as regular as nearly all are."""
+    """Returns what each of ``lines`` holds, if it is as regular as nearly all are."""
     text = _Text(lines.data)
     kind = np.full(len(lines.start), OTHER, np.uint8)
     iteration = np.full(len(kind), -1.0)
@@ -256,7 +256,7 @@ def _owned(
 
 
 class _Text:
-    """A piece of a log that can be looked at in many places at once."""
+    """A piece of a log that can be read at many places at once."""
 
     def __init__(self, data: bytes) -> None:
         # So that looking a little past the last line stays inside.
@@ -294,7 +294,7 @@ class _Text:
         return values[again], good & spelled[again]
 
     def next_loss(self, places: np.ndarray) -> np.ndarray:
-        """Returns where the first "loss = " behind each of ``places`` begins; far off if there is none."""
+        """Returns where the first "loss = " after each of ``places`` begins, or the end if there is none."""
         begins = np.flatnonzero(self.codes == ord("=")) - _LOSS.index(b"=")
         begins = begins[begins >= 0]
         return _next(begins[self.have(begins, _LOSS)], places, len(self.codes) - 1)

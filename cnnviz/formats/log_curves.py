@@ -1,4 +1,4 @@
-"""What a training log says, as curves by name: the numbers of each run, test net and output."""
+"""What a training log says, as curves by name: the values of each run, test net and output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 @dataclass
 class Curve:
-    """One named row of numbers over the iterations; a loss if Caffe printed a loss weight with it."""
+    """A named series of values over the iterations; a loss if Caffe printed a loss weight with it."""
 
     name: str
     is_loss: bool = False
@@ -32,7 +32,7 @@ class Curve:
         self.values.append(value)
 
     def extend(self, iterations: np.ndarray, seconds: np.ndarray, values: np.ndarray) -> None:
-        """Adds many numbers at once, as float64."""
+        """Adds many values at once, as float64."""
         self.iterations.frombytes(iterations.tobytes())
         self.seconds.frombytes(seconds.tobytes())
         self.values.frombytes(values.tobytes())
@@ -77,7 +77,7 @@ class Outputs:
         self.row_rates.frombytes(rates.tobytes())
 
     def extend(self, key: bytes, columns: tuple[np.ndarray, np.ndarray, np.ndarray], is_loss: bool) -> None:
-        """Adds many numbers at once: ``columns`` are iterations, seconds and values of new rows."""
+        """Adds many values at once: ``columns`` are iterations, seconds and values of new rows."""
         self._curves.setdefault(key, [Curve("", is_loss)])[0].extend(*columns)
 
     def append(self, key: bytes, row: tuple[float, float], value: float, is_loss: bool) -> None:
@@ -173,7 +173,7 @@ class TrainingLog:
 
     @property
     def label(self) -> str:
-        """What tells this log from the others in its file: "rank 0"; "" if there are none."""
+        """What distinguishes this log from the others in its file: "rank 0"; "" if there are none."""
         return f"rank {self.rank}" if self.rank.isdigit() else self.rank
 
     @property
@@ -251,7 +251,7 @@ def _rows(outputs: Outputs) -> list[dict[str, float]]:
 
 
 def readable(text: str) -> str:
-    """Returns ``text`` with a sign in place of what no text may hold: control characters, half letters."""
+    """Returns ``text`` with a replacement for what no text may hold: control characters, lone surrogates."""
     return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 

@@ -13,10 +13,10 @@ from cnnviz.formats.sniff import wide_encoding
 from cnnviz.formats.text import decode_name
 
 _STAMP = rb"[IWEF](?:\d{4})?\d{4} \d\d:\d\d:\d\d\.\d{6}"
-# What says who printed a line: "[0] " (Intel's MPI), "[1,0]<stderr>:" (Open MPI), "caffe_1  | " (compose).
+# The source of a line: "[0] " (Intel's MPI), "[1,0]<stderr>:" (Open MPI), "caffe_1  | " (compose).
 _SOURCE = rb"(?:\[(\d{1,6})\] |\[\d{1,6},(\d{1,6})\]<std(?:err|out)>: ?|([\w.-]{1,60}) +\| )"
 _LED = re.compile(rb"^(?:" + _SOURCE + rb"|[^\n]{1,160}?(?=" + _STAMP + rb"))", re.M)
-# How lines begin, but for those that go on with the one before.
+# How lines begin, except those that continue the one before.
 _BEGINS = re.compile(rb"(?:" + _SOURCE + rb"|[^\n]{0,160}?" + _STAMP + rb")")
 _FIRST_STAMP = re.compile(rb"^[^\n]{0,160}?" + _STAMP, re.M)
 # Narrower consoles are not in use, and so many lines must end at the same place to be wrapped.

@@ -65,7 +65,7 @@ def logs_csv(logs: Sequence[TrainingLog]) -> str:
 
 
 def json_number(value: float) -> float | str:
-    """Returns ``value`` as JSON can hold it: numbers that are not finite become "nan", "inf", "-inf"."""
+    """Returns ``value`` as JSON can hold it: values that are not finite become "nan", "inf", "-inf"."""
     return value if math.isfinite(value) else str(value)
 
 

@@ -1,7 +1,7 @@
 """Training logs of Caffe and its forks: what the solver prints, as curves by name.
 
 The reader takes bytes in any pieces, looks only at lines that can matter, reads what is regular column by
-column (log_columns.py), the rest line by line, and keeps nothing but the numbers, so a log of any length can
+column (log_columns.py), the rest line by line, and keeps nothing but the values, so a log of any length can
 be read, and a log that still grows can be followed.
 
 Form of a log (fields in brackets differ between versions and forks)::
@@ -95,7 +95,7 @@ class LogReader:
         self._clock = Clock()
         self._iteration = -1.0
         self._seen_iteration = False
-        # Iteration and seconds of the last "Iteration" line that announced numbers of a phase.
+        # Iteration and seconds of the last "Iteration" line that announced values of a phase.
         self._train_row = self._test_row = _NO_ROW
         self._net = 0
         self._rate = math.nan
@@ -192,7 +192,7 @@ class LogReader:
             self._read_lines(lines, done, begin)
             done = begin
             while done < end and columns.iteration[done] <= self._iteration:
-                # What goes on with an iteration, or goes back, is read line by line.
+                # What continues an iteration, or goes back, is read line by line.
                 others = columns.iteration[done:end] != columns.iteration[done]
                 part = done + int(np.append(others, True).argmax())
                 self._read_lines(lines, done, part)
@@ -261,7 +261,7 @@ class LogReader:
             if end - start > LONGEST_LINE:  # its last number may be cut
                 end = max(data.rfind(b" ", start, start + LONGEST_LINE), start)
             if word == 0:
-                # Two threads may have written into one line: the second form finds what is whole.
+                # Two threads may have written into one line: the second form finds the part that is intact.
                 match = _ITERATION.match(data, at, end) or _ITERATION.search(data, at + 1, end)
                 if match is not None:
                     self._read_iteration(match, data, start)
@@ -317,7 +317,7 @@ class LogReader:
             self._add_output(net, match[1], value, match[3] is not None, data, start)
 
     def _add_output(self, net: int, key: bytes, value: float, is_loss: bool, data: bytes, start: int) -> None:
-        """Adds what the line at ``data[start]`` says of the output ``key`` to the last display or test."""
+        """Adds the value of the output ``key`` in the line at ``data[start]`` to the last display or test."""
         row = self._train_row if net == TRAIN_NET else self._test_row
         if row is _NO_ROW:
             return

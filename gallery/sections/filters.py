@@ -17,7 +17,7 @@ log = logging.getLogger("cnnviz")
 
 
 class FilterSection(Section):
-    """The filters of each layer, what is wrong with them in words, and the layers that the weights lack."""
+    """The filters of each layer, their findings in words, and the layers that the weights lack."""
 
     key, title, link, rank = "filters", "Filters", "filters", 2
 

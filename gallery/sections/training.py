@@ -18,7 +18,7 @@ CHART_TYPES = (6, 2, 0, 4)
 
 
 class TrainingSection(Section):
-    """The charts that the logs have the numbers for."""
+    """The charts for which the logs have values."""
 
     key, title, rank = "training", "Training", 4
 

@@ -92,13 +92,13 @@ def count_hidden(axes: Axes, lines: Sequence[ChartLine]) -> int:
 
 
 def number_text(value: float, digits: int = 4) -> str:
-    """Returns a number of ``digits`` digits with a true minus sign before it."""
+    """Returns ``value`` in ``digits`` digits, with a true minus sign."""
     text = f"{value:.{digits}g}"
     return text.replace("-", "−", 1) if value < 0 else text
 
 
 def _needs_log_axis(lines: Sequence[ChartLine], y: np.ndarray) -> bool:
-    """Whether positive ``y`` span so much that a linear axis would press most of them onto its bottom.
+    """Whether positive ``y`` span so much that a linear axis would crowd most of them at its bottom.
 
     A learning rate that falls smoothly to nearly nothing does not; one that falls in steps does.
     """

@@ -40,7 +40,7 @@ _NOISE = 25.0, 125.0
 def draw_chart(lines: list[ChartLine], options: ChartOptions) -> Figure:
     """Draws ``lines`` of one chart.
 
-    Of each run about ``options.max_points`` are drawn, with every peak and gap; what is said counts all.
+    Of each run about ``options.max_points`` are drawn, with every peak and gap; the subtitle counts all.
     Parts carry their meaning as gid ("series-0", "label-0", "mark-snapshot") for those who read the
     figure or its SVG.
     """
@@ -81,11 +81,11 @@ def _span(line: ChartLine) -> float:
 
 
 def _draw_line(
-    axes: Axes, line: ChartLine, behind: ChartLine | None, style: LineStyle, i: int, dotted: bool
+    axes: Axes, line: ChartLine, original: ChartLine | None, style: LineStyle, i: int, dotted: bool
 ) -> None:
-    """Draws ``line``; where it is a smoothed one, ``behind`` is the curve as it was, which stays visible."""
+    """Draws ``line``; if it is smoothed, ``original`` is the curve as it was, drawn faintly."""
     steps = line.quantity == "Train learning rate" and moves_in_steps(line.y)
-    noise = 0.0 if behind is not None else _noise(axes, line)
+    noise = 0.0 if original is not None else _noise(axes, line)
     for position, (x, values) in enumerate(line.segments):
         y = np.where(np.isfinite(values), values, np.nan)
         later = [other[0] for other, _ in line.segments[position + 1 :] if len(other)]
@@ -97,20 +97,20 @@ def _draw_line(
             "zorder": 3 - 0.5 * noise,  # so that smooth lines lie over noisy ones
             "drawstyle": "steps-post" if steps else "default",
         }
-        if behind is not None:
-            axes.plot(*behind.segments[position], **look | {"linestyle": "-"}, linewidth=1, alpha=0.3)
+        if original is not None:
+            axes.plot(*original.segments[position], **look | {"linestyle": "-"}, linewidth=1, alpha=0.3)
         single = _lone_points(y)
         dots: dict = {"marker": "o", "markersize": 4, "markevery": slice(None) if dotted else single.tolist()}
         if not dotted and not len(single):
             dots = {}
-        # What a restart did again is drawn, but fades behind what replaced it.
+        # Iterations that a restart repeated are drawn faintly below those that replaced them.
         kept = np.where(redone, np.nan, y)
         axes.plot(
             x,
             kept,
             **look,
             **dots,
-            linewidth=_SMOOTH_WIDTH if behind is not None else _WIDTH - noise,
+            linewidth=_SMOOTH_WIDTH if original is not None else _WIDTH - noise,
             solid_joinstyle="round",
         )
         if redone.any():
@@ -132,7 +132,7 @@ def _noise(axes: Axes, line: ChartLine) -> float:
 
 
 def _lone_points(y: np.ndarray) -> np.ndarray:
-    """Returns the indices of finite numbers with no finite neighbour, which no line would show."""
+    """Returns the indices of finite values with no finite neighbour, which no line would show."""
     finite = np.concatenate([[False], np.isfinite(y), [False]])
     return np.flatnonzero(finite[1:-1] & ~finite[:-2] & ~finite[2:])
 

@@ -101,7 +101,7 @@ def _labels(lines: list[ChartLine], longest: int) -> list[str]:
 
 
 def _short(names: list[str], longest: int) -> list[str]:
-    """Shortens names so that what tells them apart stays: a long common start goes, then the middle."""
+    """Shortens names but keeps where they differ: omits a long common start, then the middle."""
     if max(map(len, names)) > longest and len(names) > 1:
         cut = common_start(names)
         names = ["…" + name[cut:] for name in names] if cut > 8 else names
@@ -115,10 +115,10 @@ def _short(names: list[str], longest: int) -> list[str]:
 
 
 def common_start(names: list[str]) -> int:
-    """Returns the length of what all names start with, up to its last sign that parts words."""
+    """Returns the length of what all names start with, up to the last separator of words in it."""
     alike = [len(set(letters)) == 1 for letters in zip(*names, strict=False)]
     common = names[0][: [*alike, False].index(False)]
-    return max(common.rfind(sign) + 1 for sign in "/_-. ")
+    return max(common.rfind(separator) + 1 for separator in "/_-. ")
 
 
 def _without_middle(name: str, longest: int) -> str:
@@ -177,7 +177,7 @@ def _write_headings(figure: Figure, words: Words, theme: Theme) -> None:
 
 
 def _write(figure: Figure, text: str, x_in: float, y: float, size: float, color: str, **style: Any) -> Text:
-    # Names from files may hold dollar signs; they are no formulas.
+    # Names from files may hold dollar signs; these are not formulas.
     written = figure.text(x_in / WIDTH_IN, y, text, fontsize=size, color=color, parse_math=False, **style)
     if not text.isascii():  # at once, as it is going to be measured
         written.set_fontfamily([*font_families(frozenset(text)), "sans-serif"])
