@@ -78,7 +78,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         ("features net.prototxt net.caffemodel fine.png --out maps --input x=1",
          "has no input 'x'; it has none beside the image."),
         ("features net.prototxt net.caffemodel fine.png --out maps --train-model net.prototxt",
-         "net.prototxt: has no data layer that tells mean and scale"),
+         "net.prototxt: has no data layer that gives mean and scale"),
         ("features net.prototxt net.caffemodel missing.png --out maps", "missing.png: cannot be read"),
         ("features net.prototxt net.caffemodel fine.png --out maps --top-images con", "did you mean 'conv'?"),
         ("features net.prototxt net.caffemodel fine.png --out maps --maximize 9", "Class 9 is out of range"),
