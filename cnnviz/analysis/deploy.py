@@ -47,8 +47,25 @@ def deploy(
         NetError: a layer unrelated to labels has an unknown bottom.
     """
     graph = graph_to_show(definition, None, level, stages)
-    proto = NetParameter(name=definition.proto.name, force_backward=force_backward)
-    places: list[int | None] = []  # of the layers in the file
+    layers, places, along = _deployed_layers(definition, graph, weights, size)
+    proto = NetParameter(name=definition.proto.name, force_backward=force_backward, layer=layers)
+    result = _without_scoring(definition.part(proto, places))
+    _refuse_unknown_bottoms(graph, result)
+    _set_input_shape(result, size)
+    return _with_one_image(result, along)
+
+
+def _deployed_layers(
+    definition: NetDefinition,
+    graph: Graph,
+    weights: Mapping[str, Sequence[np.ndarray]] | None,
+    size: tuple[int, int] | None,
+) -> tuple[list[LayerParameter], list[int | None], list[str]]:
+    """Returns the layers of the deployed net, the place of each in the file (None for a new one), and the
+    inputs with the batch of the data layer.
+    """
+    layers: list[LayerParameter] = []
+    places: list[int | None] = []
     along: list[str] = []
     available: set[str] = set()
     labels: set[str] = set()  # and what is computed from them
@@ -63,12 +80,9 @@ def deploy(
         made = {top for param in params for top in param.top}
         available |= made
         labels = (labels | set(node.tops)) - made
-        proto.layer.extend(params)
+        layers += params
         places += [node.place if param.type == node.type else None for param in params]
-    result = _without_scoring(definition.part(proto, places))
-    _refuse_unknown_bottoms(graph, result)
-    _set_input_shape(result, size)
-    return _with_one_image(result, along)
+    return layers, places, along
 
 
 def _without_scoring(definition: NetDefinition) -> NetDefinition:

@@ -38,6 +38,15 @@ main {{ max-width: 1600px; margin: 0 auto; }}
 @media print {{ body {{ padding: 0; }} }}
 """
 
+_TOOLS = """<div class="tools" role="toolbar" aria-label="Graph">
+<input type="search" placeholder="Search layers ( / )" aria-label="Search layers by name, type or blob">
+<button type="button" data-do="in" aria-label="Zoom in" title="Zoom in (+)">+</button>
+<button type="button" data-do="out" aria-label="Zoom out" title="Zoom out (-)">−</button>
+<button type="button" data-do="all" title="Fit the whole net (0)">Whole net</button>
+<button type="button" data-do="start" title="Go to the start of the net">Start</button>
+<span class="count" role="status"></span>
+</div>"""
+
 
 def page_text(
     scene: Scene, details: Sequence[LayerDetail], summaries: Sequence[NetSummary], theme: Theme
@@ -71,14 +80,7 @@ def graph_section(
     )
     name = escape(scene.title)
     return f"""<div class="cnnviz-graph" id="{escape(scene.prefix)}-graph">
-<div class="tools" role="toolbar" aria-label="Graph">
-<input type="search" placeholder="Search layers ( / )" aria-label="Search layers by name, type or blob">
-<button type="button" data-do="in" aria-label="Zoom in" title="Zoom in (+)">+</button>
-<button type="button" data-do="out" aria-label="Zoom out" title="Zoom out (-)">−</button>
-<button type="button" data-do="all" title="Fit the whole net (0)">Whole net</button>
-<button type="button" data-do="start" title="Go to the start of the net">Start</button>
-<span class="count" role="status"></span>
-</div>
+{_TOOLS}
 <div class="stage" tabindex="0" role="region" \
 aria-label="Graph of {name}. Arrow keys move between boxes, plus and minus zoom, slash searches.">
 {svg}</div>
