@@ -1,12 +1,9 @@
-"""Nets of which some layers cannot run, and weights that lack some layers: what is shown and reported."""
+"""Nets of which some layers cannot run: what is shown and reported."""
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 import cnnviz
 from cnnviz.analysis.deploy import deploy
@@ -14,27 +11,10 @@ from cnnviz.analysis.image_options import ImageOptions
 from cnnviz.analysis.inspector import Inspector
 from cnnviz.analysis.summary import graph_to_show
 from cnnviz.api.features import plot_features
-from cnnviz.cli.main import cnnviz_command
-from cnnviz.engine.solver import Solver
-from cnnviz.errors import FileError, NetError, WeightsError
-from cnnviz.formats.images import encode_image
+from cnnviz.errors import NetError
 from cnnviz.formats.prototxt import parse_net
+from support.partial_nets import CONV, FED, INPUT, IP, PROB, WHOLE, run
 
-INPUT = 'input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n'
-CONV = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
-  convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } } }
-"""
-IP = """layer { name: "ip" type: "InnerProduct" bottom: "conv" top: "ip"
-  inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
-"""
-PROB = 'layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" }\n'
-WHOLE = INPUT + CONV + IP + PROB
-# Nets whose weights lack the layer "ip", or all layers.
-PART = WHOLE.replace('"ip"', '"i"')
-OTHER = PART.replace('"conv"', '"c"')
-# A data layer in place of the input.
-FED = 'layer { name: "data" type: "DummyData" top: "data" dummy_data_param { '
-FED += "shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }\n"
 # Each cannot run, for another reason, and reads "conv".
 CANNOT = {
     "unknown type 'Odd'": 'layer { name: "x" type: "Odd" bottom: "conv" top: "x" }\n',
@@ -45,24 +25,6 @@ CANNOT = {
     'inner_product_param { num_output: 2 weight_filler { type: "odd" } } }\n',
     "has the shape": 'layer { name: "x" type: "Eltwise" bottom: "conv" bottom: "data" top: "x" }\n',
 }  # fmt: skip
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
-    (tmp_path / "a.png").write_bytes(encode_image(pixels, "png"))
-    (tmp_path / "net.prototxt").write_text(WHOLE)
-    save(WHOLE, "net.caffemodel")
-    return tmp_path
-
-
-def save(text: str, path: str) -> None:
-    cnnviz.Net(parse_net(text), "TEST", seed=1).save(path)
-
-
-def run(*arguments: str):
-    return CliRunner().invoke(cnnviz_command, arguments)
 
 
 # Layers that cannot run
@@ -179,252 +141,6 @@ def test_unknown_data_layers_become_inputs():
     text += CONV + IP + 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" }'
     proto = deploy(parse_net(text), {"conv": [np.zeros((4, 3, 3, 3))]}).proto
     assert [layer.type for layer in proto.layer] == ["Input", "Convolution", "InnerProduct", "Softmax"]
-
-
-# Data that is elsewhere
-
-
-AWAY = """name: "away"
-layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TRAIN }
-  transform_param { TRANSFORM } data_param { source: "no_such_lmdb" batch_size: 2 } }
-"""
-TRAINED = (
-    CONV + IP + 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }\n'
-)
-
-
-@pytest.mark.parametrize(
-    "transform, said",
-    [
-        ("crop_size: 8 mean_value: 1 mean_value: 2 mean_value: 3", "data (2, 3, 8, 8), label (2,)."),
-        ("crop_size: 8 force_color: true", "data (2, 3, 8, 8), label (2,)."),
-        ("crop_size: 6 mean_file: 'mean.npy'", "data (2, 4, 6, 6), label (2,)."),
-        ("mean_file: 'mean.npy'", "data (2, 4, 9, 7), label (2,)."),
-        ("crop_size: 8 mean_file: 'gone.npy'", "(2, 3, 8, 8), label (2,) (that images have 3 channels is "),
-        ("crop_size: 8 mean_value: 7", "(2, 3, 8, 8), label (2,) (that images have 3 channels is assumed)."),
-    ],
-)  # fmt: skip
-def test_time_has_zeros_stand_in_for_data_that_is_elsewhere(folder, caplog, transform, said):
-    np.save("mean.npy", np.zeros((4, 9, 7), np.float32))
-    (folder / "train.prototxt").write_text(AWAY.replace("TRANSFORM", transform) + TRAINED)
-    result = run("time", "--model", "train.prototxt", "--iterations", "1")
-    assert result.exit_code == 0, result.exception
-    assert "\nloss " in result.output and "\ndata " in result.output
-    (line,) = [record.getMessage() for record in caplog.records]
-    assert "train.prototxt:2: layer 'data' (Data): " in line and said in line
-
-
-def test_the_weights_determine_the_channels_of_absent_data(folder, caplog):
-    (folder / "train.prototxt").write_text(AWAY.replace("TRANSFORM", "crop_size: 8") + TRAINED)
-    save(WHOLE.replace("dim: 3", "dim: 1"), "gray.caffemodel")
-    result = run("time", "--model", "train.prototxt", "--iterations", "1", "--weights", "gray.caffemodel")
-    assert result.exit_code == 0, result.exception
-    assert "data (2, 1, 8, 8), label (2,)." in caplog.text
-
-
-def test_absent_data_of_unknown_shape_is_an_error_with_the_way_out(folder):
-    (folder / "train.prototxt").write_text(AWAY.replace("TRANSFORM", "") + TRAINED)
-    error = run("time", "--model", "train.prototxt").exception
-    assert isinstance(error, NetError) and "no_such_lmdb" in str(error)
-    assert "nor do its parameters tell the shape of 'data'" in str(error)
-    assert str(error).endswith("Give the deploy prototxt, whose Input says it.")
-
-
-def test_train_and_test_want_their_data(folder):
-    text = AWAY.replace("TRANSFORM", "crop_size: 8 force_color: true").replace("TRAIN", "TEST") + TRAINED
-    (folder / "test.prototxt").write_text(text)
-    tested = run("test", "--model", "test.prototxt", "--weights", "net.caffemodel").exception
-    assert isinstance(tested, FileError) and "no_such_lmdb" in str(tested)
-    extracted = run("extract-features", "net.caffemodel", "test.prototxt", "ip", "ip.npz", "1").exception
-    assert "no_such_lmdb" in str(extracted)
-
-
-def test_time_sets_zeros_for_memory_data(folder, caplog):
-    sizes = "batch_size: 2 channels: 3 height: 8 width: 8"
-    data = 'layer { name: "data" type: "MemoryData" top: "data" top: "label" '
-    data += f"memory_data_param {{ {sizes} }} }}\n"
-    (folder / "train.prototxt").write_text(data + TRAINED)
-    assert run("time", "--model", "train.prototxt", "--iterations", "1").exit_code == 0
-    assert "no arrays are set for it. Zeros stand in for it: data (2, 3, 8, 8), label (2,)." in caplog.text
-
-
-# Layers that fail only as they run
-
-
-FAILING = """
-class Setup:
-    def setup(self, bottom, top): raise KeyError("no key")
-
-class Base:
-    def setup(self, bottom, top): pass
-    def reshape(self, bottom, top): top[0].reshape(*bottom[0].shape)
-    def forward(self, bottom, top): top[0].data[...] = bottom[0].data
-    def backward(self, top, propagate_down, bottom): bottom[0].diff[...] = top[0].diff
-
-class Reshape(Base):
-    def reshape(self, bottom, top):
-        super().reshape(bottom, top)
-        if bottom[0].data.any(): raise ValueError("an odd shape")
-
-class Forward(Base):
-    def forward(self, bottom, top): raise ZeroDivisionError("nothing to divide")
-
-class Interrupt(Base):
-    def forward(self, bottom, top): raise KeyboardInterrupt
-"""
-RAISES = {
-    "Setup": "its code raised KeyError: 'no key' (",
-    "Reshape": "its code raised ValueError: an odd shape (",
-    "Forward": "its code raised ZeroDivisionError: nothing to divide (",
-}
-# The index 7 is beyond Embed's input_dim.
-SEVEN = """layer { name: "seven" type: "Power" bottom: "data" top: "seven" power_param { scale: 0 shift: 7 } }
-layer { name: "x" type: "Embed" bottom: "seven" top: "x" embed_param { num_output: 2 input_dim: 3 } }
-"""
-
-
-@pytest.fixture
-def failing(folder, monkeypatch):
-    name = f"failing_{folder.name}".replace("-", "_")
-    (folder / f"{name}.py").write_text(FAILING)
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setenv("CNNVIZ_PYTHON_LAYERS", name)
-
-    def write(kind: str) -> None:
-        layer = SEVEN
-        if kind != "Embed":
-            layer = (
-                f'layer {{ name: "x" type: "Python" bottom: "conv" top: "x" python_param {{ module: "{name}" '
-            )
-            layer += f'layer: "{kind}" }} }}\n'
-        layer += 'layer { name: "y" type: "ReLU" bottom: "x" top: "y" }\n'
-        (folder / "odd.prototxt").write_text(INPUT + CONV + layer + IP + PROB)
-
-    return write
-
-
-@pytest.mark.parametrize("kind", [*RAISES, "Embed"])
-def test_what_does_not_need_a_failing_layer_is_shown(failing, folder, caplog, kind):
-    failing(kind)
-    shown = Inspector("net.prototxt", "net.caffemodel").run(np.full((8, 8, 3), 9, np.uint8)).predictions
-    inspector = Inspector("odd.prototxt", "net.caffemodel")
-    features = inspector.run(np.full((8, 8, 3), 9, np.uint8))
-    assert features.predictions == shown
-    assert {maps.layer for maps in features.maps} - {"seven"} == {"conv", "ip", "prob"}
-    (note,) = features.notes
-    assert "layer 'x' (" in note and RAISES.get(kind, "7") in note and note.endswith("needs it: 'y'.")
-    assert caplog.text.count(note) == 1
-    page = ["gallery", "odd.prototxt", "net.caffemodel", "--image", "a.png", "--out", "p.html"]
-    assert run(*page).exit_code == 0
-    assert "Left out, with what needs it: &#x27;y&#x27;." in (folder / "p.html").read_text(encoding="utf-8")
-    maps = ["features", "odd.prototxt", "net.caffemodel", "a.png", "--out", "maps"]
-    maps += ["--attribution", "saliency", "--npy"]
-    assert run(*maps, "conv").exit_code == 0
-    assert "blob 'y' is not computed: odd.prototxt" in str(run(*maps, "y").exception)
-
-
-@pytest.mark.parametrize("kind", ["Forward", "Embed"])
-def test_time_and_extract_features_go_on_without_a_failing_layer(failing, folder, caplog, kind):
-    failing(kind)
-    result = run("time", "--model", "odd.prototxt", "--iterations", "1")
-    assert result.exit_code == 0, result.exception
-    assert "\nprob " in result.output and "\nx " not in result.output and "\ny " not in result.output
-    assert caplog.text.count("Left out, with what needs it: 'y'.") == 1
-    text = (folder / "odd.prototxt").read_text().replace(INPUT, FED)
-    (folder / "odd.prototxt").write_text(text)
-    assert run("extract-features", "net.caffemodel", "odd.prototxt", "prob", "p.npz", "2").exit_code == 0
-    assert np.load("p.npz")["prob"].shape == (2, 3)
-    refused = run("extract-features", "net.caffemodel", "odd.prototxt", "y", "y.npz", "1").exception
-    assert "blob 'y' is not computed: odd.prototxt" in str(refused)
-
-
-def test_errors_of_no_layer_pass(failing, monkeypatch):
-    failing("Interrupt")
-    inspector = Inspector("odd.prototxt", "net.caffemodel")
-    with pytest.raises(KeyboardInterrupt):
-        inspector.run(np.zeros((8, 8, 3), np.uint8))
-    whole = Inspector("net.prototxt", "net.caffemodel")
-
-    def wrong(bottom, top):
-        raise ValueError("a fault of ours")
-
-    monkeypatch.setattr(whole.net.layers[1], "forward", wrong)
-    with pytest.raises(ValueError, match="a fault of ours"):
-        whole.run(np.zeros((8, 8, 3), np.uint8))
-
-
-# Weights that lack layers
-
-
-def test_weights_of_another_net_are_an_error(folder):
-    save(OTHER, "other.caffemodel")
-    message = (
-        "other.caffemodel: holds weights of 'c', 'i', and net.prototxt has none of these layers but 'conv'"
-    )
-    for arguments in (
-        ["features", "net.prototxt", "other.caffemodel", "a.png", "--out", "maps"],
-        ["gallery", "net.prototxt", "other.caffemodel", "--image", "a.png", "--out", "p.html"],
-        ["gallery", "net.prototxt", "other.caffemodel", "--out", "p.html"],
-        ["test", "--model", "net.prototxt", "--weights", "other.caffemodel"],
-        ["time", "--model", "net.prototxt", "--weights", "other.caffemodel"],
-        ["weights", "net.prototxt", "other.caffemodel", "w.png"],
-    ):
-        error = run(*arguments).exception
-        assert isinstance(error, WeightsError) and message in str(error), arguments
-    with pytest.raises(WeightsError, match="holds weights of 'c'"):
-        cnnviz.Net("net.prototxt", weights="other.caffemodel")
-
-
-def test_layers_left_at_their_filler_are_named(folder, caplog):
-    save(PART, "part.caffemodel")
-    said = "part.caffemodel: has no weights for the layer 'ip': it keeps untrained initial values."
-    assert run("features", "net.prototxt", "part.caffemodel", "a.png", "--out", "maps").exit_code == 0
-    assert [record.getMessage() for record in caplog.records].count(said) == 1
-    inspector = Inspector("net.prototxt", "part.caffemodel")
-    figure = plot_features(inspector, None, np.zeros((8, 8, 3), np.uint8))
-    assert said.split(":")[0] in " ".join(text.get_text() for text in figure.texts)
-    for images in (["--image", "a.png"], []):
-        caplog.clear()
-        assert run("gallery", "net.prototxt", "part.caffemodel", *images, "--out", "p.html").exit_code == 0
-        assert "has no weights for the layer &#x27;ip&#x27;" in (folder / "p.html").read_text(
-            encoding="utf-8"
-        )
-        assert caplog.text.count(said) == 1
-    assert cnnviz.Net("net.prototxt", weights="part.caffemodel").unfilled == ["ip"]
-
-
-def test_layers_that_share_weights_of_the_file_are_filled(folder, caplog):
-    shared = 'param { name: "w" } param { name: "b" } '
-    text = INPUT + CONV.replace("convolution_param", shared + "convolution_param")
-    twin = text + CONV.replace('name: "conv"', 'name: "twin"').replace('top: "conv"', 'top: "twin"').replace(
-        "convolution_param", shared + "convolution_param"
-    )
-    save(text, "one.caffemodel")
-    assert cnnviz.Net(parse_net(twin), weights="one.caffemodel").unfilled == []
-    assert not caplog.records
-
-
-def test_fine_tuning_gets_a_notice_only(folder, caplog):
-    save(OTHER, "other.caffemodel")
-    save(PART, "part.caffemodel")
-    (folder / "solver.prototxt").write_text(
-        'net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 1 snapshot_after_train: false'
-    )
-    solver = Solver("solver.prototxt")
-    with caplog.at_level(logging.INFO, "cnnviz"):
-        solver.copy_weights("part.caffemodel")
-    assert "Layer ip is not in part.caffemodel: it keeps its values" in caplog.text
-    caplog.clear()
-    solver.copy_weights("other.caffemodel")
-    assert "other.caffemodel: holds weights of 'c', 'i'" in caplog.text
-
-
-def test_pycaffe_goes_on_as_caffe_does(folder, caplog):
-    import cnnviz.pycaffe as caffe
-
-    save(OTHER, "other.caffemodel")
-    caffe.Net("net.prototxt", "other.caffemodel", caffe.TEST)
-    assert "holds weights of 'c', 'i'" in caplog.text
 
 
 # Rules

@@ -1,9 +1,7 @@
-"""Nets and solvers as text: everything the format allows, places of errors, nothing lost."""
+"""Nets as text: every way to write a value, places of errors, nothing lost."""
 
 from __future__ import annotations
 
-import csv
-import logging
 import random
 import struct
 
@@ -12,16 +10,11 @@ import pytest
 from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
 
-from cnnviz.errors import CnnvizError, FileError, NetError
-from cnnviz.formats import prototxt
-from cnnviz.formats.nets import open_net
+from cnnviz.errors import FileError, NetError
 from cnnviz.formats.prototxt import (
     NetDefinition,
     parse_net,
-    parse_solver,
     read_net,
-    read_prototxt,
-    read_solver,
     to_text,
     write_prototxt,
 )
@@ -30,7 +23,6 @@ from cnnviz.formats.schema import (
     ConvolutionParameter,
     LayerParameter,
     NetParameter,
-    PoolingParameter,
     SolverParameter,
 )
 from cnnviz.formats.text_format import MAX_DEPTH, format_float, format_text, is_repeated, parse_text
@@ -245,90 +237,6 @@ def test_nesting_has_a_limit(name):
         parse_net(f"layer {{ {name} {{ " + "a { " * 100_000, "deep.prototxt")
 
 
-# What the schema lacks
-
-FORK = """name: "fork"
-layer {
-  name: "pool"
-  type: "Pooling"
-  pooling_param {
-    pool: MEDIAN
-    kernel_size: 2
-    strange: -1.50
-    stranger: [1, 2]
-    nested { a: "x" 'y' b: < c: SOME > }
-  }
-}
-future: true
-"""
-
-
-def test_unknown_fields_are_kept_and_written_back():
-    net = parse_net(FORK, "fork.prototxt")
-    assert [(u.path, u.line, u.column) for u in net.unknown] == [
-        ("layer[0].pooling_param.pool", 6, 5),
-        ("layer[0].pooling_param.strange", 8, 5),
-        ("layer[0].pooling_param.stranger", 9, 5),
-        ("layer[0].pooling_param.stranger", 9, 5),
-        ("layer[0].pooling_param.nested", 10, 5),
-        ("future", 13, 1),
-    ]
-    assert net.unknown_in(0) == net.unknown[:5]
-    text = to_text(net)
-    assert (
-        "    strange: -1.50\n    stranger: 1\n    stranger: 2\n    nested {\n      a: \"x\" 'y'\n      b {\n"
-        in text
-    )
-    assert text.endswith("future: true\n")
-    again = parse_net(text)
-    assert [(u.path, u.text) for u in again.unknown] == [(u.path, u.text) for u in net.unknown]
-    assert to_text(again) == text
-
-
-def test_unknown_fields_are_reported_in_one_line_and_once(caplog, monkeypatch):
-    monkeypatch.setattr(prototxt, "_reported", set())
-    with caplog.at_level(logging.WARNING, "cnnviz"):
-        parse_net(FORK, "fork.prototxt")
-        parse_net(FORK, "fork.prototxt")
-    assert [record.getMessage() for record in caplog.records] == [
-        "fork.prototxt: 6 unknown fields are kept but without effect: layer[0].pooling_param.pool (line 6), "
-        "layer[0].pooling_param.strange (line 8), layer[0].pooling_param.stranger (line 9) and 3 more"
-    ]
-
-
-def test_a_slip_of_the_keyboard_gets_a_hint(caplog, monkeypatch):
-    monkeypatch.setattr(prototxt, "_reported", set())
-    with caplog.at_level(logging.WARNING, "cnnviz"):
-        parse_net("layer { convolution_param { num_ouput: 20 } }", "slip.prototxt")
-    assert "num_ouput (line 1; did you mean 'num_output'?)" in caplog.text
-
-
-def test_a_field_given_twice_is_reported_and_the_last_one_counts(caplog):
-    with caplog.at_level(logging.WARNING, "cnnviz"):
-        net = parse_net('name: "a"\nname: "b"', "twice.prototxt")
-    assert net.name == "b"
-    assert caplog.messages == ["twice.prototxt: name (line 2) is given twice, the last one counts"]
-
-
-def test_fields_of_forks_are_known():
-    net = parse_net(
-        "layer { pooling_param { ceil_mode: false pool: AVE_TF pad_l: 1 } "
-        "relu_param { relu6: true engine: MKL2017 } "
-        "prior_box_param { min_size: 30 aspect_ratio: 2 } permute_param { order: 0 order: 2 } }"
-    )
-    layer = net.layer[0]
-    assert not net.unknown
-    assert not layer.pooling_param.ceil_mode and PoolingParameter().ceil_mode
-    assert layer.prior_box_param.flip and list(layer.permute_param.order) == [0, 2]
-
-
-def test_fields_of_forks_cannot_collide_with_their_binary_files():
-    first_part = {f.number for f in LayerParameter.DESCRIPTOR.fields if f.number < 10000}
-    assert max(first_part) == 148  # BVLC's last
-    fork = [f for f in LayerParameter.DESCRIPTOR.fields if f.name == "permute_param"]
-    assert fork[0].number >= 10000
-
-
 # Definitions
 
 
@@ -446,116 +354,3 @@ def test_encodings(tmp_path, encoding):
 def test_an_absent_file(tmp_path):
     with pytest.raises(FileError, match="cannot be read: no such file or directory"):
         read_net(tmp_path / "none.prototxt")
-
-
-# Solvers
-
-
-def test_a_solver_finds_its_net(tmp_path, monkeypatch):
-    (tmp_path / "examples/mnist").mkdir(parents=True)
-    net = tmp_path / "examples/mnist/net.prototxt"
-    net.write_text(LAYER)
-    solver = tmp_path / "examples/mnist/solver.prototxt"
-    solver.write_text('net: "examples/mnist/net.prototxt"\nsolver_mode: CPU\n')
-    monkeypatch.chdir(tmp_path)
-    definition = read_solver("examples/mnist/solver.prototxt")
-    assert definition.proto.net == "examples/mnist/net.prototxt"  # as written
-    assert definition.resolve("examples/mnist/net.prototxt") == "examples/mnist/net.prototxt"
-    monkeypatch.chdir("/")
-    definition = read_solver(solver)
-    assert definition.resolve("examples/mnist/net.prototxt") == str(net)
-    assert definition.resolve("net.prototxt") == str(net)
-    assert definition.resolve("absent.prototxt") == "absent.prototxt"
-    assert definition.net().layer[0].name == "a"
-    assert open_net(solver).layer[0].name == "a"
-
-
-def test_a_net_inside_a_solver(tmp_path):
-    text = 'base_lr: 0.1\nnet_param {\n  name: "n"\n  layers { name: "a" type: RELU strange: 1 }\n}\n'
-    net = parse_solver(text, "solver.prototxt").net()
-    assert (net.name, net.layer[0].type, net.lines, net.where(0)) == ("n", "ReLU", [4], "solver.prototxt:4")
-    assert [(u.path, u.line) for u in net.unknown] == [("layer[0].strange", 4)]
-
-
-def test_a_solver_without_a_net():
-    with pytest.raises(NetError, match='the solver names no net; add net: "FILE"'):
-        parse_solver("base_lr: 0.1", "s.prototxt").net()
-
-
-@pytest.mark.parametrize("name", ["models/absent.prototxt", r"models\\absent.prototxt"])
-def test_a_net_that_is_not_there_is_named_with_its_solver(name):
-    with pytest.raises(
-        FileError, match=r"s\.prototxt: its net 'models.*absent\.prototxt' is not there"
-    ) as error:
-        parse_solver(f'net: "{name}"', "s.prototxt").net()
-    assert ("Write the path with '/'" in str(error.value)) == ("\\" in name)
-
-
-def test_nets_and_solvers_are_distinguished(tmp_path):
-    with pytest.raises(NetError, match=r"s.prototxt:1: this is a solver definition, not a net"):
-        parse_net('net: "x"\nbase_lr: 0.1', "s.prototxt")
-    with pytest.raises(
-        NetError, match=r'n.prototxt:2: this is a net definition, not a solver.*net: "n.prototxt"'
-    ):
-        parse_solver('name: "x"\n' + LAYER, "n.prototxt")
-    for text, kind in ((LAYER, "NetDefinition"), ('net: "x"', "SolverDefinition")):
-        (tmp_path / "f").write_text(text)
-        assert type(read_prototxt(tmp_path / "f")).__name__ == kind
-
-
-# Files of other people
-
-
-def real_files(real):
-    with open(real / "prototxt/index.tsv", encoding="utf-8") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-def test_every_valid_file_survives_a_round_trip(real):
-    for row in real_files(real):
-        if row["parse_error"]:
-            continue
-        definition = read_prototxt(real / "prototxt" / row["file"])
-        is_solver = type(definition).__name__ == "SolverDefinition"
-        assert is_solver == (row["kind"] == "solver") or row["kind"] == "other", row["file"]
-        text = to_text(definition)
-        again = (parse_solver if is_solver else parse_net)(text, f"{row['file']} again")
-        assert again.proto == definition.proto, row["file"]
-        assert sorted((u.path, u.text) for u in again.unknown) == sorted(
-            (u.path, u.text) for u in definition.unknown
-        ), row["file"]
-        assert to_text(again) == text, row["file"]
-        if not is_solver:
-            assert not definition.proto.layers and not definition.proto.input
-            assert len(definition.lines) == len(definition.layer)
-
-
-def test_google_reads_the_same_from_them(real):
-    compared = 0
-    for row in real_files(real)[::8]:
-        text = (real / "prototxt" / row["file"]).read_bytes().decode("utf-8-sig")
-        kind = SolverParameter if row["kind"] == "solver" else NetParameter
-        ours, theirs = kind(), kind()
-        try:
-            text_format.Parse(text, theirs, allow_unknown_field=True)
-        except text_format.ParseError:  # it knows no unknown values of enums
-            continue
-        parse_text(text, ours, row["file"])
-        assert ours == theirs, row["file"]
-        compared += 1
-    assert compared > 50
-
-
-def test_invalid_files_say_where(real):
-    places = {
-        "DeepScale__SqueezeNet/_history/train_val.prototxt": ": holds only the path ",
-        "DeepScale__SqueezeNet/_history/solver.prototxt": ": holds only the path ",
-        "BVLC__caffe/_history/examples/triplet/3d_triplet_train_test.prototxt.orig": ":178: holds both sides",
-    }
-    invalid = {row["file"] for row in real_files(real) if row["parse_error"]}
-    assert invalid == set(places)
-    for name, said in places.items():
-        path = real / "prototxt" / name
-        with pytest.raises(CnnvizError) as error:
-            read_net(path)
-        assert str(error.value).startswith(f"{path}{said}")

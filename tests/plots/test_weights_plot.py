@@ -4,103 +4,26 @@ from __future__ import annotations
 
 import base64
 import io
-import itertools
 import re
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
 
-import cnnviz
 from cnnviz.analysis.filter_measures import filter_banks
 from cnnviz.analysis.filters import filter_report
 from cnnviz.api.compare import plot_weight_difference
 from cnnviz.api.filmstrip import plot_weight_filmstrip
 from cnnviz.api.weights import plot_weights
 from cnnviz.engine.graph import build_graph
-from cnnviz.errors import CnnvizError, FileError, WeightsError
-from cnnviz.formats.caffemodel import read_weights
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.gallery.filters import filter_cards
 from cnnviz.gallery.html import Anchors
-from cnnviz.gallery.page import build_gallery
 from cnnviz.plots.common.filter_plan import FilterOptions, Space, grid_layout, plan_filters
 from cnnviz.plots.common.mosaic import color_scale, mosaic, own_divisors
 from cnnviz.plots.graph.weight_facts import weight_facts
-
-NET = """
-name: "Small"
-input: "data" input_shape { dim: 1 dim: 3 dim: 12 dim: 12 }
-layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
-        convolution_param { num_output: 6 kernel_size: 5 } }
-layer { name: "conv2" type: "Convolution" bottom: "conv1" top: "conv2"
-        convolution_param { num_output: 9 kernel_size: 3 } }
-layer { name: "pool2" type: "Pooling" bottom: "conv2" top: "pool2"
-        pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
-layer { name: "ip" type: "InnerProduct" bottom: "pool2" top: "ip" inner_product_param { num_output: 4 } }
-"""
-
-
-class Snapshot(dict):
-    """Blobs by layer name as a file would give them."""
-
-    def __init__(self, blobs: dict, path: str = "small_iter_100.caffemodel"):
-        super().__init__(blobs)
-        self.path, self.net_name, self.layer_types = path, "Small", {}
-
-
-def small(seed: int = 0, path: str = "small_iter_100.caffemodel") -> Snapshot:
-    rng = np.random.default_rng(seed)
-    shapes = {"conv1": (6, 3, 5, 5), "conv2": (9, 6, 3, 3), "ip": (4, 81)}
-    return Snapshot({n: [rng.standard_normal(s), np.zeros(s[0])] for n, s in shapes.items()}, path)
-
-
-def graph():
-    return build_graph(parse_net(NET, "small.prototxt"), splits=False, strict=False)
-
-
-def texts(figure: Figure) -> list[Text]:
-    found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-    # An axis that is off keeps its labels, which are not drawn.
-    hidden = [
-        t
-        for axes in figure.axes
-        if not axes.axison
-        for t in [*axes.get_xticklabels(), *axes.get_yticklabels()]
-    ]
-    return [text for text in found if text not in hidden]
-
-
-def words(figure: Figure) -> str:
-    return "\n".join(text.get_text() for text in texts(figure))
-
-
-def assert_texts_are_apart(figure: Figure) -> None:
-    """No text sticks out of the figure or lies on another one."""
-    renderer = figure.canvas.get_renderer()
-    figure.draw(renderer)
-    width, height = figure.canvas.get_width_height()
-    boxes = [(text.get_window_extent(renderer), text.get_text()) for text in texts(figure)]
-    for box, text in boxes:
-        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height, f"{text!r} is clipped"
-    for (a, first), (b, second) in itertools.combinations(boxes, 2):
-        wide = min(a.x1, b.x1) - max(a.x0, b.x0)
-        high = min(a.y1, b.y1) - max(a.y0, b.y0)
-        # Boxes have room for characters that reach below the line, which numbers do not.
-        assert wide <= 1 or high <= 0.25 * min(a.height, b.height), f"{first!r} lies on {second!r}"
-
-
-def images(figure: Figure) -> list:
-    """The drawn mosaics and matrices, without colour bars."""
-    return [
-        image
-        for axes in figure.axes
-        for image in axes.images
-        if axes.get_position().height * figure.get_size_inches()[1] > 0.11
-    ]
-
+from support.weight_figures import Snapshot, assert_texts_are_apart, graph, images, small, texts, words
 
 # --- one file -----------------------------------------------------------------------------------
 
@@ -383,197 +306,6 @@ def test_a_file_is_written(tmp_path):
     path = tmp_path / "weights.svg"
     plot_weights(graph(), small(), path)
     assert "Weights of Small" in path.read_text(encoding="utf-8")
-
-
-# --- errors -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "options, message",
-    [
-        ({"layers": ["conv11"]}, "no layer 'conv11' with weights; did you mean 'conv1'"),
-        ({"layers": ["zzz"]}, "no layer 'zzz' with weights; it has 'conv1', 'conv2', 'ip'"),
-        ({"layers": ["pool2"]}, "layer 'pool2' has no filters; layers that have: 'conv1', 'conv2', 'ip'."),
-        ({"order": "size"}, "unknown order 'size'"),
-        (
-            {"normalize": "filtre"},
-            "normalize is 'filtre'; expected 'filter' or 'layer'; did you mean 'filter'?",
-        ),
-        ({"channel_order": "gbr"}, "channel_order is 'gbr'"),
-        ({"limit": 0}, "limit is 0"),
-        ({"style": "sepia"}, "unknown style 'sepia'"),
-    ],
-)
-def test_wrong_options_are_one_sentence(options, message):
-    with pytest.raises(CnnvizError) as error:
-        plot_weights(graph(), small(), **options)
-    assert message in str(error.value)
-
-
-def test_weights_of_another_net_are_an_error():
-    weights = small()
-    weights["conv2"][0] = weights["conv2"][0][:, :5]
-    with pytest.raises(
-        WeightsError, match=r"layer 'conv2' weight is \(9, 5, 3, 3\), the net wants \(9, 6, 3, 3\)"
-    ):
-        plot_weights(graph(), weights)
-    with pytest.raises(WeightsError, match=r"holds weights of 'fc', and small.prototxt has none of these"):
-        plot_weights(graph(), Snapshot({"fc": [np.ones((2, 3))]}))
-
-
-def test_no_filters_and_unknown_suffix_are_errors(tmp_path):
-    with pytest.raises(WeightsError, match="holds no filters"):
-        plot_weights(None, Snapshot({"bias": [np.zeros(3)]}))
-    with pytest.raises(FileError, match="unknown file format"):
-        plot_weights(graph(), small(), tmp_path / "weights.xyz")
-
-
-# --- snapshots ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("style", ["light", "dark"])
-def test_a_difference_has_three_grids_a_layer_and_the_drift(style):
-    before, after = small(0, "s_iter_1.caffemodel"), small(1, "s_iter_2.caffemodel")
-    figure = plot_weight_difference(before, after, model=graph(), style=style)
-    assert len(images(figure)) == 9
-    said = words(figure)
-    assert "s_iter_1.caffemodel → s_iter_2.caffemodel" in said
-    for name in before:
-        moved = np.linalg.norm(after[name][0] - before[name][0]) / np.linalg.norm(before[name][0])
-        assert f"{moved:.2%}" in said
-    bars = next(axes for axes in figure.axes if len(axes.patches) == 3 and not axes.images).patches
-    assert len(bars) == 3
-    assert_texts_are_apart(figure)
-
-
-def test_before_and_after_share_their_scale():
-    before, after = small(0), small(0)
-    after["conv2"][0] *= 3
-    figure = plot_weight_difference(before, after, layers=["conv2"])
-    old, new, moved = (image.get_array().astype(int) for image in images(figure))
-    assert (new != old).any()
-    np.testing.assert_array_equal(moved, new)  # 2 w on a scale of 2 w is 3 w on a scale of 3 w
-
-
-def test_a_difference_of_large_matrices_says_which_cells_it_shows():
-    rng = np.random.default_rng(3)
-    before, after = ({"ip": [rng.normal(size=(500, 800)).astype(np.float32)]} for _ in range(2))
-    figure = plot_weight_difference(before, after)
-    assert "one of 3×3 cells" in words(figure)
-    assert [image.get_array().shape[:2] for image in images(figure)] == [(167, 267)] * 3
-    small_one = plot_weight_difference({"ip": [before["ip"][0][:10]]}, {"ip": [after["ip"][0][:10, :]]})
-    assert "one of 1×3 cells" in words(small_one)
-    whole = plot_weight_difference(*({"ip": [blobs["ip"][0][:10, :300]]} for blobs in (before, after)))
-    assert "cells" not in words(whole)
-
-
-def test_unknown_and_unequal_layers_of_a_difference_are_errors():
-    other = small()
-    other["ip"][0] = np.ones((4, 80))
-    with pytest.raises(CnnvizError, match=r"did you mean 'conv\d'"):
-        plot_weight_difference(small(), small(1), layers=["conv0"])
-    with pytest.raises(WeightsError, match="layers in both: conv1, conv2"):
-        plot_weight_difference(small(), other, layers=["ip"])
-
-
-def test_a_film_strip_sorts_snapshots_and_follows_each_filter():
-    snapshots = [small(n, f"s_iter_{n}.caffemodel") for n in (300, 100, 200)]
-    figure = plot_weight_filmstrip(snapshots, layer="conv2")
-    said = words(figure)
-    rows = [line for line in said.splitlines() if line.startswith("iteration ") and line[10].isdigit()]
-    assert rows == ["iteration 100", "iteration 200", "iteration 300"]
-    last = snapshots[0]["conv2"][0]
-    strongest = (last**2).sum(axis=(2, 3)).argmax(axis=1)
-    assert f"0, c{strongest[0]}" in said
-    drift, noise, rank = [axes.lines[0] for axes in figure.axes if axes.lines]
-    assert drift.get_xdata().tolist() == [200, 300]
-    healths = [
-        filter_report({"c": [s["conv2"][0]]}).layers[0] for s in (snapshots[1], snapshots[2], snapshots[0])
-    ]
-    assert noise.get_ydata() == pytest.approx([np.median(h.noise) for h in healths])
-    assert rank.get_ydata() == pytest.approx([h.rank for h in healths])
-    assert_texts_are_apart(figure)
-
-
-def test_a_film_strip_says_its_limit_and_needs_windows():
-    snapshots = [small(n, f"snapshot {n}") for n in range(2)]
-    assert "first 2 of 6 filters" in words(plot_weight_filmstrip(snapshots, limit=2))
-    with pytest.raises(
-        CnnvizError, match="'ip' has no windows to show as a film; layers that have: conv1, conv2"
-    ):
-        plot_weight_filmstrip(snapshots, layer="ip")
-    with pytest.raises(WeightsError, match="expected two or more"):
-        plot_weight_filmstrip(snapshots[:1])
-    snapshots[1]["conv1"][0] = np.ones((6, 3, 3, 3))
-    with pytest.raises(WeightsError, match="Give snapshots of one net"):
-        plot_weight_filmstrip(snapshots)
-
-
-# --- real nets ----------------------------------------------------------------------------------
-
-REAL = [
-    ("lenet_mnist/lenet_deploy_BVLC.prototxt", "lenet_mnist/lenet_iter_10000.caffemodel"),
-    ("lenet_everpeace/lenet.prototxt", "lenet_everpeace/lenet_iter_5000.caffemodel"),
-    ("cifar10_everpeace/cifar10_quick.prototxt", "cifar10_everpeace/cifar10_quick_iter_5000.caffemodel"),
-    ("squeezenet_v1.0/SqueezeNet_deploy.prototxt", "squeezenet_v1.0/decompressed_SqueezeNet.caffemodel"),
-    ("mtcnn_cholihao/det1.prototxt", "mtcnn_cholihao/det1.caffemodel"),
-    ("ultraface/slim-320.prototxt", "ultraface/slim-320.caffemodel"),
-]
-
-
-@pytest.mark.parametrize("net, weights", REAL, ids=lambda name: name.split("/")[0])
-def test_texts_of_real_nets_are_apart(real, net, weights):
-    figure = plot_weights(real / "caffemodels" / net, real / "caffemodels" / weights, order="similarity")
-    assert_texts_are_apart(figure)
-
-
-def test_texts_of_real_snapshots_are_apart(real):
-    files = [
-        real / "caffemodels/cifar10_everpeace" / f"cifar10_full_iter_{n}0000.caffemodel" for n in (1, 4, 7)
-    ]
-    assert_texts_are_apart(plot_weight_difference(files[0], files[2], style="dark"))
-    assert_texts_are_apart(plot_weight_filmstrip(files, layer="conv3"))
-
-
-# Filters of volumes, and weights at the end of float32's range
-
-
-def volume_net(tmp_path, channels: int = 1):
-    text = f"""input: "data" input_shape {{ dim: 1 dim: {channels} dim: 8 dim: 8 dim: 8 }}
-    layer {{ name: "conv" type: "Convolution" bottom: "data" top: "conv"
-      convolution_param {{ num_output: 6 kernel_size: 3 weight_filler {{ type: "xavier" }} }} }}"""
-    net = cnnviz.Net(parse_net(text), seed=1)
-    net.save(tmp_path / "v.caffemodel")
-    return net, read_weights(tmp_path / "v.caffemodel")
-
-
-@pytest.mark.parametrize("channels", [1, 2])
-def test_slices_of_volumes_stand_side_by_side_and_are_no_colours(tmp_path, channels):
-    net, weights = volume_net(tmp_path, channels)
-    figure = plot_weights(net.graph, weights)
-    texts = " ".join(text.get_text() for axes in [figure, *figure.axes] for text in axes.texts)
-    assert f"6 filters of {channels}×3×3×3" in texts and "BGR" not in texts
-    bank = filter_banks(weights, net.graph)[0]
-    assert bank.filter_shape == (channels, 3, 3, 3) and plan_filters(bank, FilterOptions()).form == "rows"
-    slices = net.params["conv"][0].data.reshape(6, 3 * channels, 3, 3)
-    assert np.array_equal(bank.filters, slices)
-    assert f"6 of {channels}×3×3×3" in filter_report(weights, net.graph).to_text()
-    page = build_gallery(net.definition, tmp_path / "v.caffemodel")
-    assert f"6 filters of {channels}×3×3×3" in page and "Red, green and blue" not in page
-
-
-def test_weights_near_the_end_of_the_range_are_drawn(tmp_path):
-    net, _ = volume_net(tmp_path)
-    values = np.random.default_rng(0).choice([3.4e38, -3.4e38, 1e38, 0.0], (6, 1, 3, 3, 3))
-    net.params["conv"][0].data[...] = values
-    net.save(tmp_path / "huge.caffemodel")
-    weights = read_weights(tmp_path / "huge.caffemodel")
-    with np.errstate(all="ignore"):
-        plot_weights(net.graph, weights)
-    (health,) = filter_report(weights, net.graph).layers
-    flat = values.astype(np.float32).reshape(6, -1).astype(np.float64)
-    assert np.allclose(health.norm, np.linalg.norm(flat, axis=1), rtol=1e-6)
-    assert np.allclose(health.std, flat.std(axis=1), rtol=1e-6) and np.isfinite(health.noise).all()
 
 
 # --- one plan for figures and pages -------------------------------------------------------------
