@@ -29,11 +29,11 @@ def command(database: str, out: str | None, backend: str | None) -> None:
       cnnviz image-mean train_lmdb mean.binaryproto
     """
     from cnnviz.engine.data.imageset import database_mean
-    from cnnviz.formats.binaryproto import check_ending, write_mean
+    from cnnviz.formats.binaryproto import check_extension, write_mean
     from cnnviz.formats.databases import open_database
 
     if out:
-        check_ending(out)
+        check_extension(out)
     with open_database(database, backend and backend.upper()) as source:
         mean = database_mean(source, bar("Averaging"))
     if out:

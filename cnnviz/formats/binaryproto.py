@@ -1,4 +1,4 @@
-"""Mean images in every form that people keep them in: .binaryproto, .npy and .mat."""
+"""Mean images in each of their file formats: .binaryproto, .npy and .mat."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _EXPECTED = "a mean image"
 _CHANNELS = (1, 3, 4)
 _MOST_CHANNELS = 1 << 16
 _MAT_NAME = "mean_data"  # as in Caffe's MATLAB demo
-_ENDINGS = (".binaryproto", ".npy", ".mat")
+_EXTENSIONS = (".binaryproto", ".npy", ".mat")
 
 
 def read_mean(path: str | os.PathLike) -> np.ndarray:
     """Reads a mean image, or one mean for each channel.
 
     Args:
-        path: one of three kinds, told by content. A .binaryproto (one BlobProto); a .npy of shape (C,),
-            (H, W), (C, H, W) or (1, C, H, W); a .mat, where an array is (W, H) or (W, H, C) as in
+        path: one of three kinds, recognized by its content: a .binaryproto (one BlobProto); a .npy of shape
+            (C,), (H, W), (C, H, W) or (1, C, H, W); a .mat, where an array is (W, H) or (W, H, C) as in
             Caffe's MATLAB interface, or (C, H, W).
     Returns:
         The mean as float32 (C, H, W), in the units of the images (0 to 255), channels as in the
-        database (BGR for color); (C, 1, 1) where the file holds one number for each channel.
+        database (BGR for color); (C, 1, 1) where the file holds one value for each channel.
     Raises:
         FileError: the file cannot be read, is damaged, or holds another number of axes.
     """
@@ -45,11 +45,11 @@ def read_mean(path: str | os.PathLike) -> np.ndarray:
 
 
 def write_mean(path: str | os.PathLike, mean: np.ndarray) -> None:
-    """Writes a mean image (C, H, W): .npy, .mat or Caffe's .binaryproto, by the ending.
+    """Writes a mean image (C, H, W): .npy, .mat or Caffe's .binaryproto, by the extension.
 
-    Raises FileError if the ending is none of these or the file cannot be written.
+    Raises FileError if the extension is none of these or the file cannot be written.
     """
-    suffix = check_ending(path)
+    suffix = check_extension(path)
     mean = np.ascontiguousarray(mean, "<f4")
     if suffix == ".mat":
         write_mat_array(path, _MAT_NAME, mean.transpose(2, 1, 0))
@@ -61,11 +61,13 @@ def write_mean(path: str | os.PathLike, mean: np.ndarray) -> None:
             write_parts(file, legacy_blob_parts(mean))
 
 
-def check_ending(path: str | os.PathLike) -> str:
-    """Returns the ending of ``path``; raises FileError if no mean is written so."""
+def check_extension(path: str | os.PathLike) -> str:
+    """Returns the extension of ``path``; raises FileError if means are not written in that format."""
     suffix = Path(path).suffix.lower()
-    if suffix not in _ENDINGS:
-        raise FileError(f"{path}: a mean is written as {', '.join(_ENDINGS)}; the ending is {suffix!r}.")
+    if suffix not in _EXTENSIONS:
+        raise FileError(
+            f"{path}: a mean is written as {', '.join(_EXTENSIONS)}; the extension is {suffix!r}."
+        )
     return suffix
 
 
@@ -99,6 +101,6 @@ def _with_three_axes(path: str | os.PathLike, mean: np.ndarray) -> np.ndarray:
     if mean.ndim != 3 or not mean.size:
         raise FileError(
             f"{path}: has the shape {shape}; a mean image has (channels, height, width) or (height, width), "
-            "or is one number for each channel."
+            "or has one value for each channel."
         )
     return mean

@@ -52,7 +52,7 @@ class StoredBlob:
     Attributes:
         shape: the axes; those of the old form are (num, channels, height, width).
         start: offset of the message in the file.
-        end: offset behind it.
+        end: offset after it.
     """
 
     reader: WireReader
@@ -172,12 +172,12 @@ def _checked_shape(reader: WireReader, blob: StoredBlob, dims: list[int] | None)
         reader.fail(f"the shape {shape} has a negative axis", blob.start)
     if any(dim > _LONGEST_AXIS for dim in shape):
         reader.fail(f"the shape {shape} has an axis of more than {_LONGEST_AXIS}", blob.start)
-    wanted = math.prod(shape)
+    expected = math.prod(shape)
     if _DATA not in counts and _DOUBLE_DATA not in counts and _RAW_DATA not in counts:
         counts[_DATA] = 0
     for count in counts.values():
-        if count != wanted:
-            reader.fail(f"the shape {shape} wants {wanted} numbers, but {count} are there", blob.start)
+        if count != expected:
+            reader.fail(f"shape {shape} needs {expected} values, but {count} are stored", blob.start)
     return shape
 
 
@@ -192,7 +192,7 @@ def blob_parts(array: np.ndarray, diff: np.ndarray | None = None) -> list[bytes 
 
     Args:
         array: the numbers; they are written as float32.
-        diff: the gradient, of the same shape, or None to leave it out.
+        diff: the gradient, of the same shape, or None to omit it.
     """
     parts: list[bytes | np.ndarray] = []
     for number, numbers in ((_DATA, array), (_DIFF, diff)):

@@ -30,7 +30,7 @@ from cnnviz.formats.text_format import is_repeated
 from cnnviz.formats.weights import Weights
 from cnnviz.formats.wire import BYTES, VARINT, Field, WireReader, encode_header, map_file, without
 
-_WANTED = "a caffemodel"
+_KIND = "a caffemodel"
 _NUMBER_FIRST = 1 << 3 | VARINT  # a net's field 1 is its name; that of a state or a blob is a number
 _NET_NAME, _V1_LAYERS, _LAYER = 1, 2, 100
 _V2 = {"name": 1, "type": 2, "blobs": 7}
@@ -59,12 +59,12 @@ class _StoredNet:
 
 
 def read_weights(path: str | os.PathLike) -> Weights:
-    """Opens the weights of a net: V0, V1 and V2 layers, binary or HDF5, which is told by content.
+    """Opens the weights of a net: V0, V1 and V2 layers, binary or HDF5, which is recognized by its content.
 
     Only the structure is read here; the numbers are loaded when they are used.
 
     Raises:
-        FileError: the file cannot be read, is cut short, damaged, or no caffemodel.
+        FileError: the file cannot be read, is cut short, damaged, or not a caffemodel.
         MissingDependencyError: it is an HDF5 file and h5py is not installed.
     """
     data = map_file(path)
@@ -97,13 +97,13 @@ def write_weights(
     blobs: Sequence[Sequence[np.ndarray]],
     diffs: Sequence[Sequence[np.ndarray]] | None = None,
 ) -> None:
-    """Writes a .caffemodel, or by the ending .h5 Caffe's HDF5 form, as a whole or not at all.
+    """Writes a .caffemodel, or with the extension .h5 Caffe's HDF5 form, as a whole or not at all.
 
     Args:
         path: the file to write.
         net: a NetParameter whose layers (V2) hold no blobs.
         blobs: for each layer of ``net`` its arrays; they are written as float32.
-        diffs: gradients in the same order, or None to leave them out.
+        diffs: gradients in the same order, or None to omit them.
     Raises:
         FileError: the file cannot be written, or is too large for the binary form (2 GiB).
         MissingDependencyError: .h5 is asked for and h5py is not installed.
@@ -145,15 +145,13 @@ def upgrade_weights(source: str | os.PathLike, target: str | os.PathLike) -> lis
 
 def _scan_net(data: memoryview, path: str | os.PathLike) -> _StoredNet:
     head = bytes(data[:512])
-    reject_other_kinds(head, path, _WANTED)
+    reject_other_kinds(head, path, _KIND)
     if looks_like_text(head):
         raise FileError(
-            f"{path}: is a text file, perhaps a prototxt, not {_WANTED}. Give the file with the weights."
+            f"{path}: is a text file, perhaps a prototxt, not {_KIND}. Give the file with the weights."
         )
     if head[0] == _NUMBER_FIRST:
-        raise FileError(
-            f"{path}: is a solver state or a mean, not {_WANTED}. Give the file with the weights."
-        )
+        raise FileError(f"{path}: is a solver state or a mean, not {_KIND}. Give the file with the weights.")
     reader = WireReader(data, path, "the net")
     net = _StoredNet(reader)
     counts = {_LAYER: 0, _V1_LAYERS: 0}
@@ -169,12 +167,10 @@ def _scan_net(data: memoryview, path: str | os.PathLike) -> _StoredNet:
                     net.layers[f"{name}[{index}]"] = scan(reader, item)
     except FileError:
         if not net.layers and not reader.places:
-            raise FileError(
-                f"{path}: is not {_WANTED}, or its beginning is damaged. Fetch it again."
-            ) from None
+            raise FileError(f"{path}: is not {_KIND}, or its beginning is damaged. Fetch it again.") from None
         raise
     if not net.layers:
-        raise FileError(f"{path}: holds no layers, so it is not {_WANTED}. Give the file with the weights.")
+        raise FileError(f"{path}: holds no layers, so it is not {_KIND}. Give the file with the weights.")
     return net
 
 
@@ -233,7 +229,7 @@ def _definition(net: _StoredNet) -> tuple[NetDefinition, list[str]]:
 
 
 def _decode_names(message: Any) -> None:
-    """Puts text in place of names that are no UTF-8, of which protobuf gives the bytes."""
+    """Puts text in place of names that are not UTF-8, of which protobuf gives the bytes."""
     for descriptor, value in message.ListFields():
         values = value if is_repeated(descriptor) else (value,)
         if descriptor.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:

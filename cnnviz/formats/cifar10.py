@@ -20,7 +20,7 @@ def read_cifar10(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
     """Returns images (N, 3, 32, 32) in R, G, B and labels (N,) of one file, both uint8.
 
     Raises:
-        FileError: unreadable, or of a size that is no multiple of 3073 bytes.
+        FileError: unreadable, or of a size that is not a multiple of 3073 bytes.
     """
     data = read_bytes(path)
     if not data or len(data) % _RECORD:

@@ -43,7 +43,7 @@ Loaders = dict[str, Callable[[], np.ndarray]]
 
 
 def open_weights(path: str | os.PathLike) -> Weights:
-    """Opens weights in any of the kinds of file that convert_weights knows, told by the ending.
+    """Opens weights in any of the file formats of convert_weights, by the extension.
 
     Raises:
         FileError: the file cannot be read, or its arrays are not named as described above.
@@ -54,7 +54,7 @@ def open_weights(path: str | os.PathLike) -> Weights:
 
 
 def save_weights(path: str | os.PathLike, weights: Weights, net: NetDefinition | None = None) -> None:
-    """Writes weights in the kind of file that the ending of ``path`` names.
+    """Writes weights in the file format that the extension of ``path`` names.
 
     Args:
         path: the file to write; .caffemodel, .h5, .npz, .safetensors or .mat.
@@ -62,7 +62,7 @@ def save_weights(path: str | os.PathLike, weights: Weights, net: NetDefinition |
         net: gives .caffemodel and .h5 their layers. Without it the file holds the layers' names and
             weights only, which is enough to load it into a net.
     Raises:
-        FileError: the ending is none of these, or the file cannot be written.
+        FileError: the extension is none of these, or the file cannot be written.
         WeightsError: there are no weights, ``net`` has none of their layers, or shared weights cannot
             be found without it.
         MissingDependencyError: .h5 is meant and h5py is not installed.
@@ -70,7 +70,7 @@ def save_weights(path: str | os.PathLike, weights: Weights, net: NetDefinition |
     suffix = Path(path).suffix.lower()
     if suffix not in (".caffemodel", ".h5", *_WRITERS):
         known = ", ".join((".caffemodel", ".h5", *_WRITERS))
-        raise FileError(f"{path}: the ending {suffix!r} names no kind of weights file; use one of {known}.")
+        raise FileError(f"{path}: weights are not saved as {suffix!r}; use one of {known}.")
     blobs = _complete(weights, net)
     if not blobs:
         raise WeightsError(f"{weights.path}: holds no weights, so there is nothing to convert.")
@@ -86,7 +86,7 @@ def save_weights(path: str | os.PathLike, weights: Weights, net: NetDefinition |
 def convert_weights(
     source: str | os.PathLike, target: str | os.PathLike, net: NetDefinition | None = None
 ) -> Weights:
-    """Converts a file of weights into another kind; the endings say which. Gradients are left out.
+    """Converts a file of weights into another format, by the extensions. Gradients are omitted.
 
     Args:
         source: the file to read.
@@ -116,7 +116,7 @@ def convert_mean(source: str | os.PathLike, target: str | os.PathLike) -> np.nda
 
 
 def is_mean(source: str | os.PathLike, target: str | os.PathLike) -> bool:
-    """Returns whether a conversion is that of a mean rather than of weights, by the endings.
+    """Returns whether a conversion is that of a mean rather than of weights, by the extensions.
 
     A .mat may hold either: as ``source`` weights if the struct array of weights is in it; as ``target``,
     whatever is there now, what ``source`` is.
@@ -130,9 +130,9 @@ def is_mean(source: str | os.PathLike, target: str | os.PathLike) -> bool:
 def _tell_left_out(weights: Weights) -> None:
     if weights.others:
         names = ", ".join(weights.others[:_TOLD]) + (", ..." if len(weights.others) > _TOLD else "")
-        log.warning("%s: left out: %s", weights.path, names)
+        log.warning("%s: omitted: %s", weights.path, names)
     if any(array is not None for name in weights for array in weights.diffs(name)):
-        log.warning("%s: its gradients are left out.", weights.path)
+        log.warning("%s: its gradients are omitted.", weights.path)
 
 
 def _complete(weights: Weights, net: NetDefinition | None) -> dict[str, list[np.ndarray]]:
@@ -170,7 +170,7 @@ def _check_names(weights: Weights, net: NetDefinition, blobs: Mapping[str, Any])
             "Give the net that belongs to the weights."
         )
     if missing:
-        log.warning("%s: not in %s and left out: %s", weights.path, net.path, ", ".join(missing))
+        log.warning("%s: not in %s, therefore omitted: %s", weights.path, net.path, ", ".join(missing))
 
 
 def _bare_net(weights: Weights, blobs: Mapping[str, Any]) -> Any:
@@ -239,7 +239,7 @@ def _write_npz(path: str | os.PathLike, weights: Weights, blobs: dict[str, list[
                 np.lib.format.write_array(member, np.asarray(array, "<f4", order="C"), allow_pickle=False)
 
 
-# MATLAB: a struct array, since layer names are no MATLAB names and trailing axes of 1 get lost
+# MATLAB: a struct array, since layer names are not MATLAB names and trailing axes of 1 get lost
 
 
 def _write_mat(path: str | os.PathLike, weights: Weights, blobs: dict[str, list[np.ndarray]]) -> None:
@@ -263,7 +263,7 @@ def _read_mat(path: str | os.PathLike) -> Weights:
         types = {str(row["name"]): str(row["type"]) for row in rows}
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise FileError(
-            f"{path}: the struct 'weights' wants the fields name, type, blobs and shapes; write it with: "
+            f"{path}: the struct 'weights' must have the fields name, type, blobs and shapes; write it with: "
             "cnnviz convert"
         ) from None
     names = Counter(name for name, _ in pairs)

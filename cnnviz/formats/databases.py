@@ -253,7 +253,7 @@ def open_database(path: str | os.PathLike, backend: str | None = None) -> Databa
         backend: "LMDB" or "LEVELDB"; default what the folder holds.
 
     Raises:
-        FileError: missing, damaged, no database, or one of the other backend.
+        FileError: missing, damaged, not a database, or one of the other backend.
         MissingDependencyError: a LevelDB, and plyvel is not installed.
     """
     found = find_backend(path)
@@ -265,7 +265,7 @@ def open_database(path: str | os.PathLike, backend: str | None = None) -> Databa
             f"{path}: no such file or folder; paths count from the current folder, {os.getcwd()}.{hint}"
         )
     if backend not in (None, found):
-        raise FileError(f"{path}: is of backend {found}, not {backend}; say {found}, or leave it out.")
+        raise FileError(f"{path}: is of backend {found}, not {backend}; give {found}, or omit it.")
     return LmdbDatabase(path) if found == "LMDB" else LevelDatabase(path)
 
 
@@ -286,7 +286,7 @@ def parse_datum(value: bytes, place: str) -> Any:
     """Returns the Datum in ``value``; ``place`` names it in errors.
 
     Raises:
-        FileError: the bytes are no Datum.
+        FileError: the bytes are not a Datum.
     """
     try:
         return Datum.FromString(value)
@@ -295,15 +295,15 @@ def parse_datum(value: bytes, place: str) -> Any:
 
 
 def datum_to_array(datum: Any, place: str = "Datum", color: bool | None = None) -> np.ndarray:
-    """Returns the picture of a Datum as (C, H, W): uint8, or float32 where float_data holds it.
+    """Returns the image of a Datum as (C, H, W): uint8, or float32 where float_data holds it.
 
     Args:
         datum: the message.
         place: how errors name it.
-        color: for encoded pictures: True B, G, R, False grey, None as stored.
+        color: for encoded images: True B, G, R, False grey, None as stored.
 
     Raises:
-        FileError: the sizes do not fit the data, or an encoded picture cannot be decoded.
+        FileError: the sizes do not fit the data, or an encoded image cannot be decoded.
     """
     if datum.encoded:
         return to_planes(load_image(datum.data, color, place))
@@ -323,7 +323,7 @@ def array_to_datum(array: np.ndarray, label: int | None = None) -> Any:
 
     Args:
         array: the values; colours in the order B, G, R.
-        label: left out where None.
+        label: omitted where None.
     """
     channels, height, width = array.shape
     datum = Datum(channels=channels, height=height, width=width)

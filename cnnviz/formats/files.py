@@ -27,7 +27,7 @@ def require_folder_of(path: str | os.PathLike) -> None:
     """Raises FileError if the folder that ``path`` is to be written into does not exist."""
     folder = Path(path).parent
     if not os.path.exists(folder):
-        raise FileError(f"{path}: cannot be written: there is no folder {str(folder)!r}; make it first.")
+        raise FileError(f"{path}: cannot be written: there is no folder {str(folder)!r}; create it first.")
 
 
 def check_regular(path: str | os.PathLike, pipes: bool = False) -> None:
@@ -36,7 +36,7 @@ def check_regular(path: str | os.PathLike, pipes: bool = False) -> None:
     What is not there at all is left to whoever opens it.
     """
     if "\0" in os.fsdecode(path):  # names come from files, which may be damaged
-        raise FileError(f"{os.fsdecode(path)!r}: is no name of a file.")
+        raise FileError(f"{os.fsdecode(path)!r}: is not a valid file name.")
     with contextlib.suppress(OSError):
         mode = os.stat(path).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or (pipes and stat.S_ISFIFO(mode))):
@@ -44,32 +44,32 @@ def check_regular(path: str | os.PathLike, pipes: bool = False) -> None:
             raise FileError(f"{path}: is {kind}, not a file. Give a file on a disk.")
 
 
-def check_size(path: str | os.PathLike, file: IO[bytes], most: int = MOST_AT_ONCE) -> None:
-    """Raises FileError if ``file``, which is to be read at once, has more than ``most`` bytes."""
+def check_size(path: str | os.PathLike, file: IO[bytes], limit: int = MOST_AT_ONCE) -> None:
+    """Raises FileError if ``file``, which is to be read at once, has more than ``limit`` bytes."""
     size = os.fstat(file.fileno()).st_size
-    if size > most:
+    if size > limit:
         raise FileError(
-            f"{path}: has {size} bytes, but at most {most} are read at once. Is it the right file?"
+            f"{path}: has {size} bytes, but at most {limit} are read at once. Is it the right file?"
         )
 
 
 class UnpackLimit:
-    """Bounds what the packed parts of one file may grow to: weights hardly shrink, bombs do.
+    """Bounds what the packed parts of one file may grow to: weights hardly shrink, decompression bombs do.
 
     All parts together may have 256 MiB, or twenty times the file's size.
     """
 
     def __init__(self, path: str | os.PathLike):
         self.path = path
-        self.most = self.left = max(1 << 28, 20 * os.path.getsize(path))
+        self.limit = self.left = max(1 << 28, 20 * os.path.getsize(path))
 
     def take(self, size: int) -> None:
         """Counts ``size`` bytes more; raises FileError where they are too many."""
         self.left -= size
         if self.left < 0:
             raise FileError(
-                f"{self.path}: unpacks to more than {self.most} bytes, which is unlikely for its size. If "
-                "they are meant, save it without compression."
+                f"{self.path}: unpacks to more than {self.limit} bytes, which is unlikely for its size. If "
+                "they are intended, save it without compression."
             )
 
 
@@ -77,7 +77,7 @@ class UnpackLimit:
 def open_to_read(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """Gives the file ``path`` to read.
 
-    Raises FileError if it is no regular file, cannot be opened, or cannot be read inside of the block.
+    Raises FileError if it is not a regular file, cannot be opened, or cannot be read inside of the block.
     """
     check_regular(path)
     try:
@@ -88,30 +88,30 @@ def open_to_read(path: str | os.PathLike) -> Iterator[IO[bytes]]:
         raise FileError(f"{path}: cannot be read: {describe_os_error(error)}.{missing_hint(name)}") from None
 
 
-def read_bytes(path: str | os.PathLike, most: int = MOST_AT_ONCE) -> bytes:
+def read_bytes(path: str | os.PathLike, limit: int = MOST_AT_ONCE) -> bytes:
     """Returns the whole content of ``path``.
 
-    Raises FileError if it cannot be read or has more than ``most`` bytes, 1 GiB by default.
+    Raises FileError if it cannot be read or has more than ``limit`` bytes, 1 GiB by default.
     """
     with open_to_read(path) as file:
-        check_size(path, file, most)
+        check_size(path, file, limit)
         return file.read()
 
 
-def read_standard_input(most: int = _MOST_FROM_STANDARD_INPUT) -> bytes:
-    """Returns the whole standard input.
+def read_standard_input(limit: int = _MOST_FROM_STANDARD_INPUT) -> bytes:
+    """Returns all of standard input.
 
-    Raises FileError if it cannot be read, is empty or has more than ``most`` bytes, 64 MiB by default.
+    Raises FileError if it cannot be read, is empty or has more than ``limit`` bytes, 64 MiB by default.
     """
     try:
         with open(0, "rb", closefd=False) as file:
-            data = file.read(most + 1)
+            data = file.read(limit + 1)
     except OSError as error:
         raise FileError(f"-: cannot be read: {describe_os_error(error)}.") from None
     if not data:
         raise FileError("-: standard input is empty.")
-    if len(data) > most:
-        raise FileError(f"-: has more than {most} bytes. If they are meant, give them as a file.")
+    if len(data) > limit:
+        raise FileError(f"-: has more than {limit} bytes. If they are intended, give them as a file.")
     return data
 
 

@@ -22,7 +22,7 @@ class GlogFormatter(logging.Formatter):
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
-    """Prints cnnviz's log on the error stream in glog's form, as ``caffe`` does."""
+    """Prints cnnviz's log on standard error in glog's form, as ``caffe`` does."""
     logger = logging.getLogger("cnnviz")
     if not any(isinstance(handler.formatter, GlogFormatter) for handler in logger.handlers):
         handler = logging.StreamHandler()

@@ -23,7 +23,7 @@ from cnnviz.formats.wire import map_file
 
 # What h5py raises for a damaged file, depending on where the damage is.
 _H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError)
-_MOST_COMPRESSED = 1032  # deflate packs no better, so a dataset that claims more is a lie
+_MOST_COMPRESSED = 1032  # deflate packs no better, so a dataset that claims more is false
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def open_hdf5(path: str | os.PathLike) -> Iterator[Any]:
 
 
 def _comes_from_h5py(error: Exception) -> bool:
-    """Returns whether h5py raised ``error``; a TypeError of our own code tells nothing about the file."""
+    """Returns whether h5py raised ``error``; a TypeError of our own code says nothing about the file."""
     files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     return "h5py" in PurePath(files[-1]).parts
 
@@ -73,7 +73,7 @@ def write_hdf5(path: str | os.PathLike, fill: Callable[[Any], None]) -> None:
 def group(path: str | os.PathLike, parent: Any, name: str) -> Any | None:
     """Returns the group ``name`` of ``parent``, or None if there is none.
 
-    Raises FileError if it is no group, or lies in another file.
+    Raises FileError if it is not a group, or lies in another file.
     """
     found = _own(path, parent, name)
     if found is not None and not hasattr(found, "items"):
@@ -108,7 +108,7 @@ def numbered_loaders(
 ) -> list[Callable[[], np.ndarray] | None]:
     """Returns a loader for each dataset 0, 1, 2, ... of a group, in the order of the numbers.
 
-    A number without a dataset gives None. Names that are no numbers are passed over.
+    A number without a dataset gives None. Names that are not numbers are skipped.
     """
     if folder is None:  # a link that leads nowhere
         return []

@@ -26,7 +26,7 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     32-bit numbers, then the values.
 
     Raises:
-        FileError: unreadable, no idx file of bytes, or of another size than its header says.
+        FileError: unreadable, not an idx file of bytes, or of another size than its header says.
     """
     data = read_bytes(path)
     start = _unpacked(data, 4 + 4 * _MAX_AXES, path)
@@ -37,11 +37,13 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
             f"{path}: is not an idx file of bytes, it starts with {start[:4].hex(' ') or 'nothing'}."
         )
     shape = struct.unpack(f">{axes}I", start[4:header])
-    wanted = header + math.prod(shape)
-    # Beyond a ratio of 1032 gzip cannot pack, so a larger size is a lie that need not be unpacked.
-    values = _unpacked(data, wanted + 1, path) if wanted < 1040 * len(data) + header else start
-    if len(values) != wanted:
-        raise FileError(f"{path}: holds {len(values)} bytes where its header says {wanted}; fetch it again.")
+    expected = header + math.prod(shape)
+    # Beyond a ratio of 1032 gzip cannot pack, so a larger size is false and need not be unpacked.
+    values = _unpacked(data, expected + 1, path) if expected < 1040 * len(data) + header else start
+    if len(values) != expected:
+        raise FileError(
+            f"{path}: holds {len(values)} bytes where its header says {expected}; fetch it again."
+        )
     return np.frombuffer(values, np.uint8, offset=header).reshape(shape)
 
 
@@ -79,7 +81,7 @@ def read_digits(images: str | os.PathLike, labels: str | os.PathLike) -> tuple[n
     if pixels.ndim != 3 or classes.ndim != 1 or len(pixels) != len(classes) or not pixels.size:
         raise FileError(
             f"{images}: is of shape {pixels.shape} and {labels} of {classes.shape}; "
-            "wanted are (N, H, W) images and N labels."
+            "expected (N, H, W) images and N labels."
         )
     return pixels, classes
 

@@ -1,4 +1,4 @@
-"""Pictures in and out as uint8 arrays, with OpenCV's conventions where Caffe's data depends on them."""
+"""Images as uint8 arrays, read and written by OpenCV's conventions where Caffe's data depends on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cnnviz.formats.files import read_bytes
 # Formats decoded inside Pillow: others start programs (EPS) or bring no pixels (PDF, MPO streams).
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "TGA")
 MAX_PIXELS = 1 << 26
-_MOST_PIXELS_PER_BYTE = 1 << 16  # an all blank JPEG 2000 comes near; a header that claims more lies
+_MOST_PIXELS_PER_BYTE = 1 << 16  # an all blank JPEG 2000 comes near; a header that claims more is false
 # Red, green, blue in 1/32768: libpng cuts its weights and the sum off, OpenCV rounds for other formats.
 _LIBPNG_GREY = (9797, 19234, 3737, 0)
 _OPENCV_GREY = (9798, 19234, 3736, 16384)
@@ -29,7 +29,7 @@ warnings.filterwarnings("ignore", category=Warning, module=r"PIL\.")
 def load_image(
     source: str | os.PathLike | bytes, color: bool | None = True, name: str | None = None
 ) -> np.ndarray:
-    """Decodes a picture to 8 bits as OpenCV's imdecode does, colours in the order R, G, B.
+    """Decodes an image to 8 bits as OpenCV's imdecode does, colours in the order R, G, B.
 
     The EXIF orientation is applied, of 16 bits the upper 8 are kept, transparency is dropped, and of
     several frames the first one is read.
@@ -38,10 +38,10 @@ def load_image(
         source: a path, or the bytes of the file.
         color: True gives (H, W, 3), False grey (H, W), None what the file holds: (H, W), (H, W, 3) or,
             with transparency, (H, W, 4).
-        name: what errors call the picture; default the path.
+        name: what errors call the image; default: the path.
 
     Raises:
-        FileError: unreadable, no picture, cut short or above 67 million pixels.
+        FileError: unreadable, not an image, cut short or above 67 million pixels.
     """
     data = bytes(source) if isinstance(source, bytes | bytearray | memoryview) else read_bytes(source)
     name = name or ("image" if data is source else str(source))
@@ -76,7 +76,7 @@ def encode_image(array: np.ndarray, extension: str) -> bytes:
     known = Image.registered_extensions()
     format_name = known.get(f".{extension.lstrip('.').lower()}")
     if format_name not in FORMATS:
-        raise FileError(f"No encoder for pictures of type {extension!r}; use png or jpg.")
+        raise FileError(f"No encoder for images of type {extension!r}; use png or jpg.")
     buffer = io.BytesIO()
     options = {"quality": 95} if format_name == "JPEG" else {}
     Image.fromarray(array).save(buffer, format_name, **options)
@@ -84,7 +84,7 @@ def encode_image(array: np.ndarray, extension: str) -> bytes:
 
 
 def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resizes a uint8 (H, W) or (H, W, C) picture as OpenCV's resize with INTER_LINEAR does.
+    """Resizes a uint8 (H, W) or (H, W, C) image as OpenCV's resize with INTER_LINEAR does.
 
     Bilinear between pixel centres at half positions without smoothing, in 11-bit fixed point; exactly
     half the size in both directions is the mean of four pixels.
@@ -132,7 +132,7 @@ def _interpolated(image: np.ndarray, height: int, width: int, band: slice) -> np
 
 
 def to_planes(image: np.ndarray) -> np.ndarray:
-    """Returns a picture in the order of Caffe's data: (C, H, W), colours B, G, R (then transparency)."""
+    """Returns an image in the order of Caffe's data: (C, H, W), colours B, G, R (then transparency)."""
     if image.ndim == 2:
         return image[None]
     order = [2, 1, 0, 3][: image.shape[2]]
@@ -140,7 +140,7 @@ def to_planes(image: np.ndarray) -> np.ndarray:
 
 
 def from_planes(planes: np.ndarray) -> np.ndarray:
-    """Returns (1, H, W) grey or (3, H, W) BGR planes as a picture (H, W) or (H, W, 3) in RGB."""
+    """Returns (1, H, W) grey or (3, H, W) BGR planes as an image (H, W) or (H, W, 3) in RGB."""
     return planes[0] if len(planes) == 1 else np.ascontiguousarray(planes[::-1].transpose(1, 2, 0))
 
 

@@ -264,7 +264,7 @@ class _Text:
         self.codes = np.frombuffer(self.data, np.uint8)
 
     def have(self, places: np.ndarray, text: bytes) -> np.ndarray:
-        """Tells for each of ``places`` whether ``text`` stands there."""
+        """Returns for each of ``places`` whether ``text`` stands there."""
         return bytes_at(self.data, places, len(text)) == text
 
     def digits_end(self, begins: np.ndarray) -> np.ndarray:

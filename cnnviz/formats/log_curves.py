@@ -211,7 +211,7 @@ class TrainingLog:
         """Returns the rows that Caffe's parse_log.py makes: NumIters, Seconds, LearningRate and outputs.
 
         Seconds are those of a row's first output line. LearningRate is the one printed last before the
-        row (the first row takes the second's), so it lags one display behind. Several test nets make
+        row (the first row takes the second's), so it is one display late. Several test nets make
         one row each.
 
         Args:

@@ -154,7 +154,7 @@ def _level_5(path: str | os.PathLike, name: str) -> memoryview:
     if bytes(data[:10]) == b"MATLAB 7.3":
         raise FileError(f"{path}: is a MATLAB 7.3 file. Save it with: save(file, '{name}', '-v7')")
     if not is_mat(bytes(data[:128])):
-        raise FileError(f"{path}: is no .mat file of level 5 or 7. Fetch it again, or save it with: '-v7'")
+        raise FileError(f"{path}: is not a .mat file of level 5 or 7. Fetch it again, or save it with: '-v7'")
     return data
 
 
@@ -274,15 +274,15 @@ def _split_tag(data: memoryview, at: int) -> tuple[int, int, int, int]:
 
 
 def _split(data: memoryview, at: int) -> tuple[int, memoryview, int]:
-    """Returns type and content of the element at ``at``, and the offset behind it."""
+    """Returns type and content of the element at ``at``, and the offset after it."""
     kind, start, size, end = _split_tag(data, at)
     if start + size > len(data):
         raise ValueError(f"an element of {size} bytes does not fit")
     return kind, data[start : start + size], end
 
 
-def _unpacked(content: memoryview, most: int) -> memoryview:
+def _unpacked(content: memoryview, limit: int) -> memoryview:
     try:
-        return memoryview(zlib.decompressobj().decompress(content, most))
+        return memoryview(zlib.decompressobj().decompress(content, limit))
     except zlib.error as error:
         raise ValueError(f"a packed element is damaged ({error})") from None

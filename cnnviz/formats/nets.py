@@ -45,11 +45,11 @@ def upgrade_file(source: str | os.PathLike, target: str | os.PathLike) -> list[s
 
     Args:
         source: the file to read.
-        target: a text for a text; for a caffemodel a caffemodel or, by the ending, the text of its net.
+        target: a text for a text; for a caffemodel a caffemodel or, by the extension, the text of its net.
     Returns:
         What was old, one clause each, as NetDefinition.upgraded.
     Raises:
-        FileError: ``source`` cannot be read, ``target`` cannot be written or has the ending of another kind.
+        FileError: ``source`` cannot be read, ``target`` cannot be written or has another kind's extension.
         NetError: the text is wrong; the message carries file, line and column.
     """
     suffix = Path(target).suffix.lower()
@@ -61,7 +61,7 @@ def upgrade_file(source: str | os.PathLike, target: str | os.PathLike) -> list[s
         definition: NetDefinition | SolverDefinition = open_net(source)
     elif suffix in (".caffemodel", ".binaryproto", ".solverstate"):
         raise FileError(
-            f"{source}: is a text, which cannot become a {suffix}; give OUT the ending .prototxt."
+            f"{source}: is a text file, which cannot become a {suffix}; give OUT the extension .prototxt."
         )
     else:
         definition = read_prototxt(source)

@@ -18,7 +18,7 @@ from cnnviz.formats.files import UnpackLimit
 from cnnviz.formats.wire import map_file
 
 _MAGIC = b"\x93NUMPY"
-_MOST_COMPRESSED = 1032  # deflate packs no better, so a member that claims more is a lie
+_MOST_COMPRESSED = 1032  # deflate packs no better, so a member that claims more is false
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -43,13 +43,13 @@ def read_npy(path: str | os.PathLike) -> np.ndarray:
     try:
         return _array(map_file(path))
     except ValueError as error:
-        raise FileError(f"{path}: is no NumPy array of numbers: {error}. Fetch it again.") from None
+        raise FileError(f"{path}: is not a NumPy array of numbers: {error}. Fetch it again.") from None
 
 
 def open_npz(path: str | os.PathLike) -> dict[str, Callable[[], np.ndarray]]:
     """Returns a loader of a float32 array for each member of an .npz archive, by its name.
 
-    Raises FileError if the file is no archive or claims more than it can hold.
+    Raises FileError if the file is not an archive or claims more than it can hold.
     """
     map_file(path)  # for its errors: absent, empty
     try:
@@ -61,9 +61,9 @@ def open_npz(path: str | os.PathLike) -> dict[str, Callable[[], np.ndarray]]:
             for member in members:
                 limit.take(max(member.file_size - member.compress_size, 0))
     except _ZIP_ERRORS as error:
-        raise FileError(f"{path}: is no readable .npz: {error}. Fetch the file again.") from None
+        raise FileError(f"{path}: is not a readable .npz: {error}. Fetch the file again.") from None
     except OSError:  # an offset of the archive leads out of the file
-        raise FileError(f"{path}: is no readable .npz. Fetch the file again.") from None
+        raise FileError(f"{path}: is not a readable .npz. Fetch the file again.") from None
     return {info.filename.removesuffix(".npy"): partial(_load_member, path, info) for info in members}
 
 
@@ -96,9 +96,9 @@ def _array(data: memoryview) -> np.ndarray:
     if not (dtype and order and shape):
         raise ValueError("its header does not name a type of number, an order and a shape")
     dims = [int(dim) for dim in re.findall(r"[0-9]+", shape[1])]
-    wanted, there = math.prod(dims) * np.dtype(dtype[1]).itemsize, len(data) - end
-    if wanted > there or len(dims) > 32:
-        raise ValueError(f"the shape {tuple(dims)} wants {wanted} bytes, but {max(there, 0)} are there")
-    if not wanted:
+    expected, there = math.prod(dims) * np.dtype(dtype[1]).itemsize, len(data) - end
+    if expected > there or len(dims) > 32:
+        raise ValueError(f"the shape {tuple(dims)} needs {expected} bytes, but {max(there, 0)} are stored")
+    if not expected:
         return np.zeros(dims, dtype[1])
     return np.ndarray(dims, dtype[1], data, end, order="F" if order[1] == "True" else "C")

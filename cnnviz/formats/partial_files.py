@@ -1,7 +1,7 @@
 """Files that are being written: hidden, beside the file whose place they take, locked by their writer.
 
 A killed process leaves its own behind. The lock, which ends with the process on whatever machine it ran,
-tells those from the files of processes that live.
+distinguishes those from the files of processes that live.
 """
 
 from __future__ import annotations

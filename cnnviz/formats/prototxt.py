@@ -175,9 +175,9 @@ def read_net(path: str | os.PathLike) -> NetDefinition:
     """Reads a net of any age from a text file.
 
     Args:
-        path: a .prototxt file. A solver's file is no net: see read_solver(path).net().
+        path: a .prototxt file. A solver's file is not a net: see read_solver(path).net().
     Raises:
-        FileError: the file cannot be read, or is no text at all.
+        FileError: the file cannot be read, or is not text.
         NetError: the text is wrong; the message carries file, line and column.
     """
     return parse_net(_read_text(path, "a net definition (.prototxt)"), str(path))
@@ -203,7 +203,7 @@ def read_prototxt(path: str | os.PathLike) -> NetDefinition | SolverDefinition:
     """Reads a net or a solver from a text file, whichever it holds.
 
     Raises:
-        FileError: the file cannot be read, or is no text at all.
+        FileError: the file cannot be read, or is not text.
         NetError: the text is wrong; the message carries file, line and column.
     """
     text = _read_text(path, "a net or solver definition (.prototxt)")
@@ -218,7 +218,7 @@ def read_solver(path: str | os.PathLike) -> SolverDefinition:
     """Reads a solver from a text file.
 
     Raises:
-        FileError: the file cannot be read, or is no text at all.
+        FileError: the file cannot be read, or is not text.
         NetError: the text is wrong, or it is a net; the message carries the place.
     """
     return parse_solver(_read_text(path, "a solver definition (.prototxt)"), str(path))

@@ -103,5 +103,5 @@ def _load() -> dict[str, Any]:
 globals().update(_load())
 
 
-def __getattr__(name: str) -> Any:  # names are made at run time: this tells type checkers so
+def __getattr__(name: str) -> Any:  # for type checkers: names are made at run time
     raise AttributeError(f"caffe.proto has no message or enum {name!r}")

@@ -18,8 +18,8 @@ _STARTS = (
     (b"Rar!", "a RAR archive", _UNPACK),
     (b"PK\x03\x04", "a ZIP archive", "Unpack it; an .npz of weights is read by: cnnviz convert"),
     (b"\x93NUMPY", "a NumPy array", "Only means are read from .npy."),
-    (b"\x89PNG", "a PNG picture", "Give it where a picture is wanted."),
-    (b"\xff\xd8\xff", "a JPEG picture", "Give it where a picture is wanted."),
+    (b"\x89PNG", "a PNG image", "Give it where an image is expected."),
+    (b"\xff\xd8\xff", "a JPEG image", "Give it where an image is expected."),
     (b"%PDF", "a PDF document", "Look for the file that the document describes."),
 )
 _MARKS = (
@@ -31,20 +31,20 @@ _MARKS = (
 _WEB_PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")
 
 
-def reject_other_kinds(head: bytes, path: object, wanted: str) -> None:
-    """Raises FileError if a file that starts with ``head`` is plainly no file of Caffe's.
+def reject_other_kinds(head: bytes, path: object, expected: str) -> None:
+    """Raises FileError if a file that starts with ``head`` is plainly not one of Caffe's.
 
     Args:
         head: the first bytes, some hundred at least.
         path: the file, for the error.
-        wanted: what should have been there, e.g. "a caffemodel".
+        expected: what should have been there, e.g. "a caffemodel".
     """
     for start, kind, advice in _STARTS:
         if head.startswith(start):
-            raise FileError(f"{path}: is {kind}, not {wanted}. {advice}")
+            raise FileError(f"{path}: is {kind}, not {expected}. {advice}")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_WEB_PAGE):
         raise FileError(
-            f"{path}: is a web page, not {wanted}. Download the file itself, not the page about it."
+            f"{path}: is a web page, not {expected}. Download the file itself, not the page about it."
         )
 
 
@@ -56,18 +56,18 @@ def looks_like_text(head: bytes) -> bool:
 
 
 def wide_encoding(head: bytes) -> str | None:
-    """Returns the encoding of a text with 2 or 4 bytes a letter, "utf-16-le" and its like, or None.
+    """Returns the encoding of a text with 2 or 4 bytes per character, "utf-16-le" and its like, or None.
 
-    It is told by the byte order mark, or without one by the zero bytes beside ASCII letters.
+    It is recognized by the byte order mark, or without one by the zero bytes beside ASCII letters.
     """
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
     head = head[: len(head) // 2 * 2]
-    for encoding, letters, zeros in (
+    for encoding, values, zeros in (
         ("utf-16-le", head[::2], head[1::2]),
         ("utf-16-be", head[1::2], head[::2]),
     ):
-        if len(head) >= 8 and not any(zeros) and all(byte >= 32 or byte in b"\t\n\r" for byte in letters):
+        if len(head) >= 8 and not any(zeros) and all(byte >= 32 or byte in b"\t\n\r" for byte in values):
             return encoding
     return None

@@ -1,4 +1,4 @@
-"""Solver states: what a training needs beside the weights to go on; binary and HDF5."""
+"""Solver states: what a training needs beside the weights to resume; binary and HDF5."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cnnviz.formats.sniff import HDF5_MAGIC, looks_like_text, reject_other_kinds
 from cnnviz.formats.text import decode_name
 from cnnviz.formats.wire import BYTES, VARINT, WireReader, encode_header, encode_varint, map_file, signed
 
-_WANTED = "a solver state"
+_KIND = "a solver state"
 _LAST_ITERATION = 2**31 - 1  # as in Caffe
 _ITER, _LEARNED_NET, _HISTORY, _CURRENT_STEP = 1, 2, 3, 4
 
@@ -38,19 +38,19 @@ class SolverState:
 
 
 def read_solverstate(path: str | os.PathLike) -> SolverState:
-    """Reads a .solverstate, binary or HDF5, which is told by content.
+    """Reads a .solverstate, binary or HDF5, which is recognized by its content.
 
     Raises:
-        FileError: the file cannot be read, is cut short, damaged, or no solver state.
+        FileError: the file cannot be read, is cut short, damaged, or not a solver state.
         MissingDependencyError: it is an HDF5 file and h5py is not installed.
     """
     data = map_file(path)
     if bytes(data[: len(HDF5_MAGIC)]) == HDF5_MAGIC:
         return _read_hdf5(path)
     head = bytes(data[:512])
-    reject_other_kinds(head, path, _WANTED)
+    reject_other_kinds(head, path, _KIND)
     if looks_like_text(head):
-        raise FileError(f"{path}: is a text file, not {_WANTED}. Give the file that training wrote.")
+        raise FileError(f"{path}: is a text file, not {_KIND}. Give the file that training wrote.")
     reader = WireReader(data, path, "the solver state")
     state = SolverState()
     for item in reader.fields(0, len(data), whole=False):
@@ -64,9 +64,7 @@ def read_solverstate(path: str | os.PathLike) -> SolverState:
         elif item.number == _CURRENT_STEP and item.wire == VARINT:
             state.current_step = signed(item.value)
         else:
-            raise FileError(
-                f"{path}: is not {_WANTED}. Give the file that training wrote beside the weights."
-            )
+            raise FileError(f"{path}: is not {_KIND}. Give the file that training wrote beside the weights.")
     return _checked(path, state)
 
 
@@ -80,7 +78,7 @@ def _checked(path: str | os.PathLike, state: SolverState) -> SolverState:
 
 
 def write_solverstate(path: str | os.PathLike, state: SolverState) -> None:
-    """Writes a .solverstate, or by the ending .h5 Caffe's HDF5 form, as a whole or not at all.
+    """Writes a .solverstate, or with the extension .h5 Caffe's HDF5 form, as a whole or not at all.
 
     Raises:
         FileError: the file cannot be written.
@@ -106,7 +104,7 @@ def _read_hdf5(path: str | os.PathLike) -> SolverState:
     with open_hdf5(path) as file:
         history, iteration = group(path, file, "history"), read_value(path, file, "iter")
         if history is None or iteration is None:
-            raise FileError(f"{path}: is an HDF5 file, but not {_WANTED}: it has no 'iter' and 'history'.")
+            raise FileError(f"{path}: is an HDF5 file, but not {_KIND}: it has no 'iter' and 'history'.")
         loaders = numbered_loaders(path, history, UnpackLimit(path))
         if None in loaders:
             raise FileError(f"{path}: history blob {loaders.index(None)} is missing. Fetch the file again.")
@@ -132,7 +130,7 @@ def _write_hdf5(path: str | os.PathLike, state: SolverState) -> None:
     def fill(file: Any) -> None:
         file["iter"] = np.array([state.iter], "<i4")
         name = state.learned_net.encode("utf-8")
-        file["learned_net"] = np.array(name, f"S{len(name) + 1}")  # Caffe wants a zero byte at its end
+        file["learned_net"] = np.array(name, f"S{len(name) + 1}")  # Caffe expects a zero byte at its end
         file["current_step"] = np.array([state.current_step], "<i4")
         history = file.create_group("history")
         for i, array in enumerate(state.history):

@@ -1,4 +1,4 @@
-"""Texts that are no definitions: templates, unfinished merges, links, and answers of web servers."""
+"""Texts that are not definitions: templates, unfinished merges, links, and answers of web servers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SERVER = re.compile(r"\s*(?:HTTP/\d\S* )?[345]\d\d[: ]")
 
 def explain(text: str, path: str, error: NetError) -> Exception:
     """Returns the error to raise for a text that could not be parsed: a better one where it is a template,
-    an unfinished merge, a link or a web server's answer, else ``error``.
+    an unfinished merge, a link or a web server's answer, otherwise ``error``.
 
     Args:
         error: what the parser said; its message starts with "path:line:".
@@ -70,7 +70,7 @@ def _placeholders(text: str, path: str, said: str) -> list[tuple[str, int]]:
         words = [match[0] for match in _PLACE.finditer(bare)]
         if number == wrong:
             words += [match[1] for match in _WORD.finditer(bare)]
-        ends_line = any(word.startswith("#") for word in words)  # a comment to the parser, which goes on
+        ends_line = any(word.startswith("#") for word in words)  # a comment to the parser, which continues
         is_there |= bool(words) and (number == wrong or (ends_line and number < wrong))
         for word in words:
             first.setdefault(word, number)

@@ -26,7 +26,7 @@ def read_text(
 
     Args:
         path: a file in UTF-8, UTF-16 or UTF-32, with a byte order mark or without; in GB18030 (and so in
-            GBK and GB2312), if all its other bytes make sense there; else in Latin-1. Lines end in LF,
+            GBK and GB2312), if all its other bytes make sense there; otherwise in Latin-1. Lines end in LF,
             CR LF or CR.
         expected: what the file should be, for errors: "a list of images".
         perhaps: what a binary file in its place may be: ", perhaps a caffemodel".
@@ -83,7 +83,7 @@ def decode_text(data: bytes) -> str:
 
 
 def decode_name(raw: bytes) -> str:
-    """Returns ``raw`` decoded from UTF-8 or else GB18030 or else Latin-1, which any bytes are."""
+    """Returns ``raw`` decoded from UTF-8, GB18030 or, as any bytes can be, Latin-1."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -91,7 +91,7 @@ def decode_name(raw: bytes) -> str:
 
 
 def json_for_terminals(data: Any, indent: int) -> str:
-    """Returns ``data`` as JSON with the letters of any script, but nothing that could steer a terminal."""
+    """Returns ``data`` as JSON with the characters of any script, but nothing that could steer a terminal."""
     text = json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
     if text.replace("\n", "").isprintable():
         return text + "\n"
@@ -107,24 +107,24 @@ def printable(text: str) -> str:
 
 
 def without_surrogates(text: str) -> str:
-    """Returns ``text`` with a sign in place of each half of a letter, which no file can store."""
+    """Returns ``text`` with a sign in place of each unpaired surrogate, which no file can store."""
     return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _is_chinese(raw: bytes) -> bool:
     """Returns whether ``raw`` is GB18030 rather than a European text with accents.
 
-    It is if each run of bytes above 127 is valid by itself. Second bytes of rarer letters are ASCII:
-    then the whole must be valid, and most letters have four bytes or be among the common ones of GB2312
-    (0xA1 to 0xD7 lead; the accented small letters of Latin-1 come behind).
+    It is if each run of bytes above 127 is valid by itself. Second bytes of rarer characters are ASCII:
+    then the whole must be valid, and most characters have four bytes or be among the common ones of GB2312
+    (0xA1 to 0xD7 lead; the accented small letters of Latin-1 come after).
     """
     runs = _NOT_ASCII.findall(raw)
     if all(_is_valid(run) for run in runs):
         return True
     if not _is_valid(raw):
         return False
-    letters = [char.encode("gb18030") for char in raw.decode("gb18030") if not char.isascii()]
-    return 2 * sum(len(each) == 4 or 0xA1 <= each[0] <= 0xD7 for each in letters) > len(letters)
+    chars = [char.encode("gb18030") for char in raw.decode("gb18030") if not char.isascii()]
+    return 2 * sum(len(each) == 4 or 0xA1 <= each[0] <= 0xD7 for each in chars) > len(chars)
 
 
 def _is_valid(raw: bytes) -> bool:

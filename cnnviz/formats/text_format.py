@@ -1,7 +1,7 @@
 """Protobuf's text format: text into messages and back, losing nothing.
 
 Messages are filled by reflection. What the schema does not know (a field of a fork, an enum value of a
-later version) is no error: it is kept as an Unknown beside the message and written back with it.
+later version) is not an error: it is kept as an Unknown beside the message and written back with it.
 Everything else that is wrong raises NetError with file, line, column and the offending text.
 
 One module of more than 400 lines, as it is one recursive parser and its inverse: a cut would pass its
@@ -157,7 +157,7 @@ class _Parser:
             if word[0] != "#":
                 self.words.append(word)
                 self.starts.append(match.start())
-            if word in "\"'":  # nothing can be read behind a string that is not closed
+            if word in "\"'":  # nothing can be read after a string that is not closed
                 break
         self.words.append("")  # the end of the text: no token is empty
         self.starts.append(len(text.rstrip()))
@@ -179,8 +179,8 @@ class _Parser:
         newline = self.line(token) - 2
         return self.starts[token] - (self.newlines[newline] if newline >= 0 else -1)
 
-    def fail(self, wanted: str, token: int) -> NoReturn:
-        """Raises: at ``token`` stands something else than ``wanted``."""
+    def fail(self, expected: str, token: int) -> NoReturn:
+        """Raises: at ``token`` stands something other than ``expected``."""
         word = self.words[token]
         if not word:
             found = "the file ends"
@@ -191,7 +191,7 @@ class _Parser:
         start = self.starts[token]
         line = self.text[self.text.rfind("\n", 0, start) + 1 :].partition("\n")[0].strip()
         where = f" in {_shortened(line)!r}" if word and line != word else ""
-        self.fail_with(f"{found}{where}, but {wanted} was expected", token)
+        self.fail_with(f"{found}{where}, but {expected} was expected", token)
 
     def fail_with(self, sentence: str, token: int) -> NoReturn:
         raise NetError(f"{self.path}:{self.line(token)}:{self.column(token)}: {sentence}.")
@@ -463,10 +463,10 @@ def _shortened(text: str) -> str:
 
 
 def _hint(word: str, known: Iterable[str]) -> str:
-    """Returns did_you_mean's clause if ``word`` looks like a slip of the keyboard, or ""."""
+    """Returns did_you_mean's clause if ``word`` looks misspelled, or ""."""
     if len(word) <= 3 or re.search(r"[0-9]", word):
         return ""
-    # Forks name their fields after Caffe's: roi_pooling_param is no slip for pooling_param.
+    # Forks name their fields after Caffe's: roi_pooling_param is not a misspelled pooling_param.
     return did_you_mean(word, [k for k in known if k.count("_") == word.count("_")], cutoff=0.85)
 
 
@@ -531,15 +531,15 @@ def format_float(value: float) -> str:
     return _shortest(value, 6, 9, "f")
 
 
-def _shortest(value: float, fewest: int, most: int, code: str) -> str:
+def _shortest(value: float, fewest: int, limit: int, code: str) -> str:
     if not math.isfinite(value):
         return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
     raw = struct.pack(code, value)
-    for digits in range(fewest, most):
+    for digits in range(fewest, limit):
         text = f"{value:.{digits}g}"
         if _packs_to(raw, code, float(text)):
             return text
-    return f"{value:.{most}g}"
+    return f"{value:.{limit}g}"
 
 
 def _packs_to(raw: bytes, code: str, value: float) -> bool:

@@ -61,7 +61,7 @@ _NO_ROW = (-1.0, math.nan)
 
 
 def read_log(path: str | os.PathLike) -> TrainingLog:
-    """Returns the training log at ``path``; "-" reads the standard input.
+    """Returns the training log at ``path``; "-" reads standard input.
 
     Raises FileError if it cannot be read or no line says "Iteration N".
     """
@@ -126,7 +126,7 @@ class LogReader:
         while self._width and end and end - 1 - (start := whole.rfind(b"\n", 0, end - 1) + 1) == self._width:
             if len(whole) - start > 8 * LONGEST_LINE:
                 break
-            end = start  # it may go on in the next line
+            end = start  # it may continue in the next line
         # One byte more than is read of a line shows that it is too long.
         self._rest = whole[end:] if self._width else whole[end : end + LONGEST_LINE + 1]
         self._read(whole[:end])

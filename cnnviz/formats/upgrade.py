@@ -71,7 +71,7 @@ _V0_RENAMED = {
 _V0_TRANSFORMS = {"scale": "scale", "meanfile": "mean_file", "cropsize": "crop_size", "mirror": "mirror"}
 _V0_COPIED = ("name", "blobs", "blobs_lr", "weight_decay")
 
-# V1 types whose V2 name is more than the same words run together in capitals and small letters.
+# V1 types whose V2 name is more than the same words run together in upper and lower case.
 _V1_SPECIAL = {
     "ABSVAL": "AbsVal",
     "ARGMAX": "ArgMax",
@@ -103,7 +103,7 @@ _SOLVER_TYPES = {
 
 @dataclass
 class UpgradedNet:
-    """What upgrade_net tells about the layers it made.
+    """What upgrade_net returns about the layers it made.
 
     Attributes:
         places: for each layer of the net its path in the old form, e.g. "layers[3]"; "" for a new one.
@@ -212,7 +212,7 @@ def _upgrade_old_layers(net: Any, result: UpgradedNet, path: str) -> None:
 
 
 def _fold_padding(old: list[Any], path: str) -> list[int]:
-    """Moves the pad of V0 "padding" layers into the layers behind them; returns who stays."""
+    """Moves the pad of V0 "padding" layers into the layers after them; returns those that stay."""
     maker: dict[str, Any] = {}
     stay = []
     for index, connection in enumerate(old):
@@ -267,7 +267,7 @@ def _upgrade_v0_layer(v0: Any, v1: V1LayerParameter) -> None:
 
 
 def _copy(value: Any, target: Any, name: str) -> None:
-    """Sets field ``name`` of ``target``; one value becomes a list of one where a list is wanted."""
+    """Sets field ``name`` of ``target``; one value becomes a list of one where a list is expected."""
     if is_repeated(target.DESCRIPTOR.fields_by_name[name]):
         getattr(target, name).extend(value if hasattr(value, "extend") else [value])
     elif hasattr(value, "CopyFrom"):
@@ -367,7 +367,7 @@ def _upgrade_inputs(net: Any, result: UpgradedNet, path: str) -> None:
     elif net.input_dim:
         if len(net.input_dim) < 4 * len(net.input):
             raise NetError(
-                f"{path}: {len(net.input)} input fields want {4 * len(net.input)} input_dim "
+                f"{path}: {len(net.input)} input fields need {4 * len(net.input)} input_dim "
                 f"(num, channels, height, width each), but there are {len(net.input_dim)}."
             )
         for i in range(len(net.input)):

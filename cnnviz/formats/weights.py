@@ -13,7 +13,7 @@ class Weights(Mapping[str, list[np.ndarray]]):
     """Weights by layer name: ``weights["conv1"]`` is a list of float32 arrays.
 
     Arrays are read-only and, where the file stores float32, views of the mapped file (their addresses
-    need not be multiples of 4). Layers without weights are no keys. If two layers have one name, the
+    need not be multiples of 4). Layers without weights are not keys. If two layers have one name, the
     last one with weights counts. An HDF5 file stores shared weights only at their first layer: there
     an entry of a later layer is None.
 
@@ -21,10 +21,10 @@ class Weights(Mapping[str, list[np.ndarray]]):
         path: the file.
         net_name: the name of the net, "" if the file has none.
         layer_types: layer name to type, for all layers in the file's order, in today's names
-            ("Convolution"); "" where the file does not tell.
+            ("Convolution"); "" where the file does not say.
         shared_left_out: True if the file stores shared weights once (HDF5).
-        others: names of what else is in the file and is no key here: arrays under other names, layers whose
-            weights those of a later layer of the same name hide.
+        others: names of what else is in the file without being a key here: arrays under other names, layers
+            whose weights those of a later layer of the same name hide.
     """
 
     def __init__(

@@ -26,8 +26,8 @@ class Field(NamedTuple):
         wire: its wire type.
         key: offset of its key in the file.
         start: offset of its content in the file.
-        end: offset behind its content; never beyond the file's end.
-        value: the number of a varint, else 0.
+        end: offset after its content; never beyond the file's end.
+        value: the number of a varint, otherwise 0.
         whole: False if the file ends inside of this field.
     """
 
@@ -89,7 +89,7 @@ class WireReader:
         )
 
     def varint(self, at: int, end: int, whole: bool) -> tuple[int, int]:
-        """Returns the unsigned number at offset ``at`` and the offset behind it."""
+        """Returns the unsigned number at offset ``at`` and the offset after it."""
         value = shift = 0
         while at < end:
             byte = self.data[at]
@@ -163,7 +163,7 @@ def without(reader: WireReader, start: int, end: int, removed: dict[int, dict | 
     """Returns a message without some of its fields.
 
     Args:
-        removed: field number to None (left out), or to a dict of the same kind for the message in it.
+        removed: field number to None (removed), or to a dict of the same kind for the message in it.
     """
     parts: list[bytes] = []
     kept_from = start

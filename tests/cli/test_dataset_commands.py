@@ -65,7 +65,7 @@ def test_convert_imageset_omits_what_is_not_an_image(tmp_path):
     with pytest.raises(CnnvizError, match=r"c\.png: is 4 x 2, the first picture 3 x 2 pixels"):
         run(*arguments[:-1], tmp_path / "db3", "--check_size")
     assert not (tmp_path / "db3").exists()
-    with pytest.raises(CnnvizError, match="No encoder for pictures of type 'xyz'"):
+    with pytest.raises(CnnvizError, match="No encoder for images of type 'xyz'"):
         run(*arguments[:-1], tmp_path / "db5", "--encode_type", "xyz")
     (tmp_path / "list.txt").write_text("b.png 1\n")
     with pytest.raises(CnnvizError, match=r"none of its pictures could be read; the first: .*b\.png"):

@@ -85,7 +85,7 @@ def test_standard_input(tmp_path):
         (
             ("6", "nowhere/a.png"),
             FileError,
-            r"nowhere/a\.png: cannot be written: there is no folder 'nowhere'; make it first\.$",
+            r"nowhere/a\.png: cannot be written: there is no folder 'nowhere'; create it first\.$",
         ),
         (("6", "a.png", "--smooth", "1"), CnnvizError, "smooth is 1, expected 0 "),
         (

@@ -55,7 +55,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         ("draw image.png o.svg", "image.png"),
         ("draw net.prototxt o.xyz", "o.xyz: unknown file format '.xyz'"),
         ("draw net.prototxt nowhere/o.svg", "nowhere/o.svg: cannot be written: "
-         "there is no folder 'nowhere'; make it first."),
+         "there is no folder 'nowhere'; create it first."),
         ("draw net.prototxt o.svg --both-phases --phase test", "Give --both-phases or --phase, not both."),
         ("wieghts net.prototxt", "unknown command 'wieghts'; did you mean 'weights'?"),
         ("nonsense", "unknown command 'nonsense'"),
@@ -83,7 +83,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         ("features net.prototxt net.caffemodel fine.png --out maps --top-images con", "did you mean 'conv'?"),
         ("features net.prototxt net.caffemodel fine.png --out maps --maximize 9", "Class 9 is out of range"),
         ("features net.prototxt net.caffemodel fine.png --out maps --maximize conv:3", "Channel 3 is out of"),
-        ("time --model net.prototxt --json nowhere/o.json", "there is no folder 'nowhere'; make it first."),
+        ("time --model net.prototxt --json nowhere/o.json", "there is no folder 'nowhere'; create it first."),
         ("plot 6 o.png empty.log", "empty.log: no line says"),
         ("plot 8 o.png empty.log", "8"),
         ("plot 6 o.png missing.log", "missing.log: cannot be read"),

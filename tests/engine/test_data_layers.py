@@ -242,7 +242,7 @@ def test_lists_must_be_text_and_names_possible(tmp_path):
     layer = "type: 'ImageData' top: 'x' image_data_param { source: '%s' }"
     with pytest.raises(FileError, match="is a binary file, not a list in text"):
         net_of(layer % (tmp_path / "list.txt"))
-    with pytest.raises(FileError, match="is no name of a file"):
+    with pytest.raises(FileError, match="is not a valid file name"):
         net_of(layer % r"a\0.txt")
 
 

@@ -268,11 +268,11 @@ def test_of_two_layers_with_one_name_the_one_with_weights_counts(opened):
 @pytest.mark.parametrize(
     "blob, what",
     [
-        (floats(1, 2) + shape(3), "the shape (3,) wants 3 numbers, but 2 are there"),
-        (floats(1, 2) + field(6, b"1234"), "the shape (2,) wants 2 numbers, but 1 are there"),
-        (shape(20, 500), "the shape (20, 500) wants 10000 numbers, but 0 are there"),
+        (floats(1, 2) + shape(3), "shape (3,) needs 3 values, but 2 are stored"),
+        (floats(1, 2) + field(6, b"1234"), "shape (2,) needs 2 values, but 1 are stored"),
+        (shape(20, 500), "shape (20, 500) needs 10000 values, but 0 are stored"),
         (floats(1, 2) + shape(-1, -2), "the shape (-1, -2) has a negative axis"),
-        (floats(1) + shape(2**31 - 1, 2**31 - 1), f"wants {(2**31 - 1) ** 2} numbers, but 1 are there"),
+        (floats(1) + shape(2**31 - 1, 2**31 - 1), f"needs {(2**31 - 1) ** 2} values, but 1 are stored"),
         (shape(0, 2**62), "has an axis of more than 2147483647"),
         (floats(1) + shape(*[1] * 40), "the shape has more than 32 axes"),
         (field(5, b"12345"), "5 bytes are no whole count of 4-byte numbers"),

@@ -139,7 +139,7 @@ def test_layers_that_the_net_lacks(tmp_path, caplog):
         tmp_path / "w.npz", tmp_path / "w.caffemodel", parse_net('layer { name: "a" }', "n.prototxt")
     )
     assert list(read_weights(tmp_path / "w.caffemodel")) == ["a"]
-    assert "w.npz: not in n.prototxt and left out: b" in caplog.text
+    assert "w.npz: not in n.prototxt, therefore omitted: b" in caplog.text
     with pytest.raises(WeightsError, match=r"none of its layers \(a, b, ...\) is in n.prototxt"):
         convert_weights(
             tmp_path / "w.npz", tmp_path / "x.caffemodel", parse_net('layer { name: "c" }', "n.prototxt")
@@ -176,7 +176,7 @@ def test_an_npz_that_lies_about_its_size(tmp_path):
     with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
         archive.writestr("a/0.npy", stream.getvalue())
     with pytest.raises(
-        FileError, match=r"the shape \(1000000, 1000000\) wants 4000000000000 bytes, but 0 are"
+        FileError, match=r"the shape \(1000000, 1000000\) needs 4000000000000 bytes, but 0 are"
     ):
         dict(open_weights(tmp_path / "w.npz"))
 
@@ -184,11 +184,11 @@ def test_an_npz_that_lies_about_its_size(tmp_path):
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("w.npz", b"no archive", "is no readable .npz: File is not a zip file"),
+        ("w.npz", b"no archive", "is not a readable .npz: File is not a zip file"),
         ("w.safetensors", b"\xff" * 20, "its header does not fit into its 20 bytes"),
         ("w.safetensors", (5).to_bytes(8, "little") + b"[1,2]", "its header makes no sense"),
         ("w.safetensors", (2).to_bytes(8, "little") + b"{}", None),
-        ("w.mat", b"no matrix", "is no .mat file of level 5 or 7"),
+        ("w.mat", b"no matrix", "is not a .mat file of level 5 or 7"),
         ("w.mat", b"MATLAB 7.3 MAT-file", "is a MATLAB 7.3 file. Save it with: save(file, 'weights', '-v7')"),
         ("w.mat", bytes(126) + b"IM", "has no struct array 'weights'. Write the file with: cnnviz convert"),
         ("w.mat", bytes(126) + b"IM\x0e\0\0\0\xff\0\0\0", "an element of 255 bytes does not fit"),
@@ -229,9 +229,7 @@ def test_a_net_without_weights(tmp_path):
 
 
 def test_an_unknown_extension(reference, tmp_path):
-    with pytest.raises(
-        FileError, match=r"the ending '\.onnx' names no kind of weights file; use one of \.caffemodel"
-    ):
+    with pytest.raises(FileError, match=r"weights are not saved as '\.onnx'; use one of \.caffemodel"):
         convert_weights(reference / "files/features.caffemodel", tmp_path / "w.onnx")
 
 
@@ -269,13 +267,13 @@ def test_what_is_left_out_is_logged(tmp_path, caplog):
         file["data/ip/0"], file["data/ip/kernel"], file["extra"] = np.ones(2), np.ones(3), np.ones(4)
         file["diff/ip/0"] = np.ones(2)
     convert_weights(tmp_path / "w.h5", tmp_path / "w.npz")
-    assert "left out: /extra, ip/kernel" in caplog.text
-    assert "its gradients are left out" in caplog.text
+    assert "omitted: /extra, ip/kernel" in caplog.text
+    assert "its gradients are omitted" in caplog.text
     caplog.clear()
     net = parse_net("layer { name: 'a' } layer { name: 'a' } layer { name: 'b' }").proto
     write_weights(tmp_path / "two.caffemodel", net, [[np.ones(1)], [np.zeros(1)], [np.ones(1)]])
     convert_weights(tmp_path / "two.caffemodel", tmp_path / "two.npz")
-    assert "left out: a (a later layer has its name)" in caplog.text
+    assert "omitted: a (a later layer has its name)" in caplog.text
 
 
 def test_names_that_the_target_cannot_hold_are_warned_of(tmp_path):
@@ -378,7 +376,7 @@ def test_of_two_arrays_with_one_name_none_is_dropped(tmp_path, caplog):
     row = {"name": "a", "type": "", "blobs": [np.ones(1)], "shapes": [np.ones(1)]}
     write_mat(tmp_path / "x.mat", "weights", [row, row])
     convert_weights(tmp_path / "x.mat", tmp_path / "y.npz")
-    assert "left out: a (a later layer has its name)" in caplog.text
+    assert "omitted: a (a later layer has its name)" in caplog.text
     write_mat(tmp_path / "x.mat", "weights", [{**row, "shapes": []}])
-    with pytest.raises(FileError, match="the struct 'weights' wants the fields"):
+    with pytest.raises(FileError, match="the struct 'weights' must have the fields"):
         open_weights(tmp_path / "x.mat")

@@ -114,7 +114,7 @@ def test_what_cannot_be_opened_or_written_is_said(tmp_path, reference):
         open_database(tmp_path / "nothing")
     with pytest.raises(FileError, match=r"holds no database: neither data.mdb nor CURRENT is in it\.$"):
         open_database(tmp_path)
-    with pytest.raises(FileError, match="is of backend LMDB, not LEVELDB; say LMDB"):
+    with pytest.raises(FileError, match="is of backend LMDB, not LEVELDB; give LMDB"):
         open_database(reference / "files/color_raw_lmdb", "LEVELDB")
     with pytest.raises(FileError, match="exists already"):
         create_database(tmp_path)

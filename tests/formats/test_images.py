@@ -155,7 +155,7 @@ def test_encoding():
     picture = random_picture(6, 5, 3)
     assert (load_image(encode_image(picture, "png")) == picture).all()
     assert load_image(encode_image(picture, ".JPG")).shape == picture.shape
-    with pytest.raises(FileError, match="No encoder for pictures of type 'xyz'"):
+    with pytest.raises(FileError, match="No encoder for images of type 'xyz'"):
         encode_image(picture, "xyz")
 
 

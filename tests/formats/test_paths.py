@@ -85,7 +85,7 @@ def test_names_that_no_file_can_have_end_in_a_sentence(models, name):
     with pytest.raises(FileError):
         solver.net()
     if "\0" not in name:
-        with pytest.raises(FileError, match=r"cannot be written|make it first"):
+        with pytest.raises(FileError, match=r"cannot be written|create it first"):
             write_text(name, "")
 
 

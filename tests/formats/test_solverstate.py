@@ -158,7 +158,7 @@ def test_means_of_the_wrong_kind(tmp_path):
         with pytest.raises(FileError, match="a mean image has \\(channels, height, width\\)"):
             read_mean(tmp_path / "m.npy")
     np.save(tmp_path / "m.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(FileError, match="is no NumPy array of numbers"):
+    with pytest.raises(FileError, match="is not a NumPy array of numbers"):
         read_mean(tmp_path / "m.npy")
     with pytest.raises(FileError, match="no such file"):
         read_mean(tmp_path / "none.npy")
@@ -171,7 +171,7 @@ def test_an_npy_that_lies_about_its_size(tmp_path):
     path = tmp_path / "m.npy"
     header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000, 1000), }\n"
     path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"\0" * 64)
-    with pytest.raises(FileError, match="is no NumPy array of numbers"):
+    with pytest.raises(FileError, match="is not a NumPy array of numbers"):
         read_mean(path)
 
 

@@ -157,7 +157,7 @@ def test_layers_of_today_beside_old_ones_stay():
         ),
         (
             'input: "a" input_dim: 1',
-            "1 input fields want 4 input_dim (num, channels, height, width each), but",
+            "1 input fields need 4 input_dim (num, channels, height, width each), but",
         ),
         ('input: "a" input: "b" input_shape { dim: 1 }', "2 input fields, but only 1 input_shape."),
     ],
@@ -195,7 +195,7 @@ def test_a_caffemodel_gives_its_net_as_text(tmp_path, extension):
 @pytest.mark.parametrize("source, target, message", [
     ("x.caffemodel", "y.h5", "upgrade writes no .h5; use: cnnviz convert IN OUT"),
     ("x.caffemodel", "y.npz", "upgrade writes no .npz; use: cnnviz convert IN OUT"),
-    ("x.prototxt", "y.caffemodel", "is a text, which cannot become a .caffemodel"),
+    ("x.prototxt", "y.caffemodel", "is a text file, which cannot become a .caffemodel"),
     ("x.prototxt", "y.h5", "upgrade writes no .h5"),
 ])  # fmt: skip
 def test_upgrade_writes_no_file_under_a_wrong_extension(tmp_path, source, target, message):

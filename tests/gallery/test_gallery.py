@@ -127,7 +127,7 @@ HARMLESS = 'input: "data" input_dim: 1 input_dim: 3 input_dim: 16 input_dim: 16'
 def test_what_cannot_be_made_is_said(tmp_path):
     with pytest.raises(CnnvizError, match="Feature maps need weights"):
         build_gallery(parse_net(HARMLESS), images=["a.png"])
-    with pytest.raises(FileError, match=r"cannot be written: there is no folder .*; make it first"):
+    with pytest.raises(FileError, match=r"cannot be written: there is no folder .*; create it first"):
         build_gallery(parse_net(HARMLESS), path=tmp_path / "nowhere" / "page.html")
     with pytest.raises(FileError, match=r"^nowhere\.log: cannot be read"):
         build_gallery(parse_net(HARMLESS), logs="nowhere.log")  # one name is not a list of characters

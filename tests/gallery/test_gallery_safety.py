@@ -200,7 +200,7 @@ REFUSED = [
     ("net.prototxt --image fine.png --out page.html", "give the .caffemodel"),
     ("net.prototxt --log words.log --out page.html", "words.log"),
     ("net.prototxt --log nowhere.log --out page.html", "nowhere.log"),
-    ("net.prototxt --out nowhere/page.html", "there is no folder 'nowhere'; make it first."),
+    ("net.prototxt --out nowhere/page.html", "there is no folder 'nowhere'; create it first."),
     ("net.prototxt --out page.png", "page.png: the output must be an .html file."),
     ("net.prototxt --out empty", "empty"),
     ("--index nowhere", "is not a folder"),

@@ -89,7 +89,7 @@ def test_absurd_numbers_still_make_a_chart(losses, log_scale):
 def test_unknown_format_and_unwritable_path(tmp_path):
     with pytest.raises(FileError, match=r"a\.pgn: unknown file format '\.pgn', expected one of \.png"):
         plot_training_log(6, run([3, 2]), tmp_path / "a.pgn")
-    with pytest.raises(FileError, match=r"cannot be written: there is no folder .*; make it first\.$"):
+    with pytest.raises(FileError, match=r"cannot be written: there is no folder .*; create it first\.$"):
         plot_training_log(6, run([3, 2]), tmp_path / "no" / "a.png")
     assert list(tmp_path.iterdir()) == []
 
