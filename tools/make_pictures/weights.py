@@ -21,7 +21,7 @@ lr_policy: "fixed" momentum: 0.9 weight_decay: 0.0005 clip_gradients: 5 {rule}
 max_iter: {steps} snapshot: 100
 """
 ADAM = 'type: "Adam" base_lr: 0.003'
-# Tells the digit and its colour, so that it needs filters for both.
+# Classifies the digit and its colour, so that it needs filters for both.
 COLOURS = """name: "ColourDigits"
 layer { name: "digits" type: "HDF5Data" top: "data" top: "label"
   hdf5_data_param { source: "%s" batch_size: 50 } }
@@ -58,7 +58,7 @@ FILTERS: dict[str, dict[str, Any]] = {
     "weights-norm.png": {"weights": "lenet", "layers": ["conv1"], "order": "norm", "normalize": "layer"},
     "weights-limit.png": {"weights": "lenet", "layers": ["conv2"], "limit": 60},
     "weights-fresh.png": {"weights": "fresh", "layers": ["conv2", "ip1"]},
-    "weights-findings.png": {"weights": "faults"},
+    "weights-findings.png": {"weights": "problems"},
     "weights-bgr.png": {"weights": "colours", "layers": ["conv1"]},
     "weights-rgb.png": {"weights": "colours", "layers": ["conv1"], "channel_order": "rgb"},
     "weights-recurrent.png": {"weights": "rows", "layers": ["lstm"]},
@@ -105,8 +105,8 @@ def write_colours(folder: Path) -> Path:
     return folder / "colours.txt"
 
 
-def with_faults(weights: Path) -> dict[str, list[np.ndarray]]:
-    """The first layer of ``weights`` with one fault of each kind."""
+def with_problems(weights: Path) -> dict[str, list[np.ndarray]]:
+    """The first layer of ``weights`` with one problem of each kind."""
     filters = np.array(read_weights(weights)["conv1"][0])
     filters[1] = 0
     filters[4] = 0.2
@@ -123,7 +123,7 @@ def trained(workspace: Workspace, small: list[Path]) -> dict[str, tuple[Path | N
     return {
         "lenet": (lenet.net, lenet.weights),
         "fresh": (lenet.net, small[0]),
-        "faults": (None, with_faults(lenet.weights)),
+        "problems": (None, with_problems(lenet.weights)),
         "colours": (None, train(folder, "colours", COLOURS % write_colours(folder), 400)[-1]),
         "rows": (rows.net, rows.weights),
         "deep": (None, train(folder, "deep", deep_net(write_rows(folder)), 400, ADAM)[-1]),
