@@ -25,6 +25,7 @@ _HEAD = 0.9
 _STRIP = 0.13  # inches above each tile for its number
 _GAP = 0.05  # of a tile's side
 _LABEL_SIZE = 6.0
+_SIDE = 112  # pixels of a tile's longer side at least, so that the lines around tiles are thin
 _NAMES = 0.95  # inches left of the patches for the channels' names
 
 
@@ -92,9 +93,11 @@ def maximization_figure(found: Sequence[MaximizedInput], *, theme: Theme) -> Fig
 
 def _draw(sheet: _Sheet, theme: Theme) -> tuple[Figure, float]:
     """Returns the figure, and the inches from row to row of tiles."""
-    height, width = sheet.tiles.shape[1:3]
+    zoom = -(-_SIDE // max(sheet.tiles.shape[1:3]))
+    tiles = sheet.tiles.repeat(zoom, axis=1).repeat(zoom, axis=2)
+    height, width = tiles.shape[1:3]
     strip = _STRIP * sheet.label_size / _LABEL_SIZE / (sheet.tile * height / width)
-    layout = tile_layout(len(sheet.tiles), height, width, sheet.columns, strip=strip, gap=_GAP)
+    layout = tile_layout(len(tiles), height, width, sheet.columns, strip=strip, gap=_GAP)
     across = sheet.tile * layout.size[1] / layout.tile_pixels[1]
     down = layout.height_at(across)
     left = sheet.left - across * layout.gap / layout.size[1]  # the first tile, not its gap, begins there
@@ -106,6 +109,6 @@ def _draw(sheet: _Sheet, theme: Theme) -> tuple[Figure, float]:
     for k, line in enumerate(wrap(sheet.facts, inner, 9 / 72, max_lines=2, after=" ")):
         inch_text(figure, _MARGIN, 0.5 + 0.16 * k, line, 9, theme.muted)
     axes = inch_axes(figure, left, _HEAD, across, down)
-    show_mosaic(axes, mosaic(sheet.tiles, layout))
+    show_mosaic(axes, mosaic(tiles, layout))
     label_tiles(axes, layout, sheet.labels, sheet.label_size, theme)
     return figure, down / layout.rows
