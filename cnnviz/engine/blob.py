@@ -24,14 +24,14 @@ MAX_COUNT = 2**31 - 1
 """Most elements of one blob, as in Caffe: kernels count with 32 bits."""
 
 
-def check_shape(shape: Sequence[int], what: str) -> None:
-    """Raises NetError, which begins with ``what``, if no blob can have the shape."""
+def check_shape(shape: Sequence[int], subject: str) -> None:
+    """Raises NetError, which begins with ``subject``, if no blob can have the shape."""
     if len(shape) > MAX_AXES:
-        raise NetError(f"{what} has {len(shape)} axes; {MAX_AXES} is the most")
+        raise NetError(f"{subject} has {len(shape)} axes; at most {MAX_AXES} are allowed")
     if any(axis < 0 for axis in shape):
-        raise NetError(f"{what} of shape {tuple(shape)} has a negative axis")
+        raise NetError(f"{subject} of shape {tuple(shape)} has a negative axis")
     if max(shape, default=0) > MAX_COUNT or math.prod(shape) > MAX_COUNT:
-        raise NetError(f"{what} of shape {tuple(shape)} has more than {MAX_COUNT} elements")
+        raise NetError(f"{subject} of shape {tuple(shape)} has more than {MAX_COUNT} elements")
 
 
 class Head(enum.Enum):

@@ -216,7 +216,7 @@ class BuiltNet:
         self.set_weights(weights, str(path))
         try:
             self.check_names(weights, str(path))
-        except WeightsError as error:  # Caffe goes on without a word
+        except WeightsError as error:  # Caffe continues without a word
             log.warning("%s", error)
         else:
             for name in self.unfilled:
@@ -240,7 +240,7 @@ class BuiltNet:
         self.unfilled = unfilled_layers(self.graph, weights)
         for name, blobs in self.params.items():
             for blob, array in zip(blobs, weights.get(name, ()), strict=False):
-                if array is not None:  # HDF5 leaves out blobs that are shared with an earlier layer
+                if array is not None:  # HDF5 omits blobs that are shared with an earlier layer
                     blob.data[...] = np.asarray(array).reshape(blob.shape)
 
     def share_with(self, other: BuiltNet) -> None:
@@ -262,7 +262,7 @@ class BuiltNet:
         return proto
 
     def save(self, path: str | os.PathLike, write_diff: bool = False) -> None:
-        """Writes a .caffemodel (or, by the ending .h5, Caffe's HDF5 form) as a whole or not at all."""
+        """Writes a .caffemodel (or, with the extension .h5, Caffe's HDF5 form) as a whole or not at all."""
         from cnnviz.formats.caffemodel import write_weights
 
         write_weights(path, *self.stored(write_diff))

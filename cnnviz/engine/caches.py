@@ -1,4 +1,4 @@
-"""Folders for what is only kept to save time; without one that can be written, everything works as well."""
+"""Folders for what is only kept to save time; without one that can be written, everything still works."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROOM = 1 << 20
 
 
 def cache_folder() -> Path:
-    """The folder for cnnviz's own: CNNVIZ_CACHE, else ~/.cache/cnnviz."""
+    """The folder for cnnviz's own: CNNVIZ_CACHE, otherwise ~/.cache/cnnviz."""
     base = os.environ.get("CNNVIZ_CACHE")
     return Path(base) if base else _user_cache() / "cnnviz"
 
@@ -32,7 +32,7 @@ def _user_cache() -> Path:
 
 
 def has_room(folder: Path, nbytes: int = _ROOM) -> bool:
-    """Whether ``folder`` can be made, and a file of ``nbytes`` in it: permissions alone do not tell."""
+    """Whether ``folder`` can be made, and a file of ``nbytes`` in it: permissions alone do not show that."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:

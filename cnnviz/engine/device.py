@@ -73,7 +73,7 @@ class Device:
         result = np.empty(16, np.float32)
         self._cl.enqueue_copy(self.queue, result, values)
         if not np.array_equal(result, np.arange(16)):
-            raise DeviceError(f"{self.info.title} computes wrong numbers")
+            raise DeviceError(f"{self.info.title} computes wrong values")
 
     def with_dtype(self, dtype: Any) -> Device:
         """Returns this device computing in ``dtype``: the same queue, other programs.
@@ -110,7 +110,7 @@ class Device:
         self._taken[0] += nbytes
 
     def new_buffer(self, nbytes: int, label: str) -> Any:
-        """Allocates ``nbytes`` on the device; ``label`` names what for in the error.
+        """Allocates ``nbytes`` on the device; ``label`` is its name in errors.
 
         Raises DeviceError if the device has not that much memory.
         """
@@ -195,8 +195,8 @@ class Device:
 
         ``limit`` is the most work items of a certain kernel's group, where that is less than the device's.
         """
-        most = self.group_limit if limit is None else min(limit, self.group_limit)
-        return _fitting(local_size, most, self.axis_limits)
+        items = self.group_limit if limit is None else min(limit, self.group_limit)
+        return _fitting(local_size, items, self.axis_limits)
 
     def launch(
         self,
@@ -232,7 +232,7 @@ class Device:
         kernel, limit = self.programs.kernel(source, name, args, defines)
         try:
             kernel.set_args(*args)
-        except Exception:  # pyopencl tells a number beyond an int in several ways
+        except Exception:  # pyopencl reports a number beyond an int in several ways
             if not any(isinstance(arg, int) and abs(arg) > _MOST for arg in args):
                 raise
             raise DeviceError(
@@ -247,25 +247,25 @@ class Device:
 
     def finish(self) -> None:
         """Waits until every kernel has run."""
-        self._enqueue("to go on", self._cl.CommandQueue.finish)
+        self._enqueue("to finish", self._cl.CommandQueue.finish)
 
-    def _enqueue(self, what: str, command: Any, *args: Any, **options: Any) -> Any:
+    def _enqueue(self, action: str, command: Any, *args: Any, **options: Any) -> Any:
         """Calls a command of the queue; memory and other means may give out as late as here."""
         try:
             return command(self.queue, *args, **options)
         except (self._cl.MemoryError, self._cl.RuntimeError) as error:
-            raise self._refused(what, error) from None
+            raise self._refused(action, error) from None
 
-    def _refused(self, what: str, error: Exception) -> DeviceError:
-        return DeviceError(f"{self.info.title} refused {what}: {first_line(error)}")
+    def _refused(self, action: str, error: Exception) -> DeviceError:
+        return DeviceError(f"{self.info.title} refused {action}: {first_line(error)}")
 
 
 @functools.lru_cache(maxsize=256)  # asked at each launch, mostly the same
 def _fitting(sizes: tuple[int, ...], left: int, axis_limits: tuple[int, ...]) -> tuple[int, ...]:
     """Returns divisors of ``sizes``, as large as the axes allow, whose product is at most ``left``."""
     fitted = []
-    for size, most in zip(sizes, axis_limits, strict=False):
-        fitted.append(next(n for n in range(min(size, most, left), 0, -1) if size % n == 0))
+    for size, limit in zip(sizes, axis_limits, strict=False):
+        fitted.append(next(n for n in range(min(size, limit, left), 0, -1) if size % n == 0))
         left //= fitted[-1]
     return tuple(fitted)
 

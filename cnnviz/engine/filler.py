@@ -23,7 +23,7 @@ def fill(shape: Shape, param: FillerParameter, random: np.random.Generator) -> n
     """Returns the starting values that ``param`` asks for.
 
     Raises NetError for an unknown filler type, limits that hold no number, a shape that the filler cannot
-    fill, or want of memory.
+    fill, or too little memory.
     """
     check_filler(shape, param)
     if not math.prod(shape):
@@ -31,7 +31,7 @@ def fill(shape: Shape, param: FillerParameter, random: np.random.Generator) -> n
     try:
         return FILLERS[param.type](shape, param, random).astype(np.float32, copy=False)
     except MemoryError:
-        raise NetError(f"there is no memory to fill a blob of shape {shape}") from None
+        raise NetError(f"there is not enough memory to fill a blob of shape {shape}") from None
 
 
 def check_filler(shape: Shape, param: FillerParameter) -> None:

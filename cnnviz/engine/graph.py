@@ -3,7 +3,7 @@
 Follows Caffe's Net::Init: layers are filtered by the net's state, Split layers are inserted where a
 blob has several readers, shapes are inferred layer by layer, and it is worked out which layers and
 bottoms take part in the backward pass. With ``strict=False`` nothing raises: a fault is recorded at
-its layer, and what lies behind it has unknown shapes, so that a broken net can still be drawn.
+its layer, and what is downstream of it has unknown shapes, so that a broken net can still be drawn.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def build_graph(
         definition: a net that ``read_net`` gave.
         phase, level, stages: the state, unless ``state`` gives it whole.
         splits: whether Split layers are inserted as Caffe does; drawings do without.
-        strict: whether a fault raises; else it is recorded in ``GraphLayer.fault``.
+        strict: whether a fault raises; otherwise it is recorded in ``GraphLayer.fault``.
         running: whether what would run other than it is written is a fault; a drawing shows it as it
             stands. Default: as ``strict``.
 
@@ -137,11 +137,11 @@ class _Builder:
         for i, param in enumerate(self.definition.proto.layer):
             node = GraphLayer(-1, param, self.definition.lines[i], self.definition.where(i), place=i)
             try:
-                wanted = includes(param, self.state, stages)
+                included = includes(param, self.state, stages)
             except NetError as error:
                 self.fault(node, str(error))
-                wanted = True
-            if wanted:
+                included = True
+            if included:
                 if self.running:  # a drawing shows what it does not know as it stands
                     self._refuse_unknown_fields(node, i)
                 node.param = _copy(param)
@@ -192,7 +192,7 @@ class _Builder:
         if not param.HasField("phase"):
             param.phase = self.state.phase
         node.bottom_shapes = [self._take_bottom(node, blob) for blob in param.bottom]
-        node.propagate_down = self._wanted_gradients(node)
+        node.propagate_down = self._requested_gradients(node)
         try:
             layer = create_layer(param, self.state.phase, lambda reason: self.note(node, reason))
             node.layer = layer
@@ -213,9 +213,9 @@ class _Builder:
         self._decide_backward(node)
 
     def _reason(self, node: GraphLayer, error: Exception) -> str | None:
-        """What speaks against a layer; None where that is no fault of its own.
+        """What is wrong with a layer; None where that is not a fault of its own.
 
-        What a user's Python code raises is told where the rest can be shown, else passes as it is.
+        What a user's Python code raises is reported where the rest can be shown, otherwise passes as it is.
         """
         if isinstance(error, NetError):
             return str(error)
@@ -229,7 +229,7 @@ class _Builder:
         self.unread.discard(blob)
         return self.graph.shapes[blob]
 
-    def _wanted_gradients(self, node: GraphLayer) -> list[bool]:
+    def _requested_gradients(self, node: GraphLayer) -> list[bool]:
         asked = list(node.param.propagate_down)
         if asked and len(asked) != len(node.param.bottom):
             self.fault(
@@ -252,14 +252,14 @@ class _Builder:
             ("top", len(node.tops), layer.num_top),
         ):
             if count < least or (most is not None and count > most):
-                wanted = (
+                expected = (
                     f"{least}"
                     if least == most
                     else f"at least {least}"
                     if most is None
                     else f"{least} to {most}"
                 )
-                self.note(node, f"has {count} {kind} blob(s), wants {wanted}")
+                self.note(node, f"has {count} {kind} blob(s), expected {expected}")
 
     def _loss_weights(self, node: GraphLayer, layer: Layer) -> list[float]:
         given = list(node.param.loss_weight)
@@ -320,7 +320,7 @@ class _Builder:
         if math.prod(shape) != math.prod(weight.shape) or (not permissive and shape != weight.shape):
             raise NetError(
                 f"cannot share param {spec.name!r} of layer {owner_node.name!r}: its shape is {shape}, "
-                f"this layer wants {weight.shape}"
+                f"this layer's is {weight.shape}"
             )
         if shared:
             self._merge_mults(spec, shared.spec)

@@ -1,4 +1,4 @@
-"""Labels that are no class of the net: nothing fails by them, but what is learned or scored is wrong."""
+"""Labels that are not a class of the net: nothing fails, but what is learned or scored is wrong."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LabelCheck:
         self._seen: list[Net] = []
 
     def __call__(self, net: Net) -> None:
-        """Warns of labels in the batch at hand that are no class of the layer that counts them."""
+        """Warns of labels in the batch at hand that are not a class of the layer that counts them."""
         if any(net is seen for seen in self._seen):
             return
         self._seen.append(net)
@@ -46,6 +46,6 @@ def _fault(labels: np.ndarray, classes: int, ignored: int | None) -> str:
     else:
         cure = "give the layer before it as many outputs as there are classes, counted from 0"
     return (
-        f"{len(wrong)} of the {labels.size} labels in the first batch are no class of {classes}, 0 to "
-        f"{classes - 1}: {shown}; {cure}."
+        f"{len(wrong)} of the {labels.size} labels in the first batch are not among the {classes} classes, "
+        f"0 to {classes - 1}: {shown}; {cure}."
     )

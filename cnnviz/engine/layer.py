@@ -33,7 +33,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Weight:
-    """One parameter blob that a layer wants: its shape and how it starts."""
+    """One parameter blob that a layer needs: its shape and how it starts."""
 
     shape: Shape
     filler: Any = field(default_factory=FillerParameter)
@@ -47,8 +47,8 @@ class Layer:
     """Base of all layers.
 
     A layer type sets ``type`` and ``kind`` and overrides ``shapes``, ``forward`` and, if it can,
-    ``backward``. What else it is, for drawings and tables, stands in the attributes below, which a family
-    inherits from its base; no list of types is kept elsewhere.
+    ``backward``. Its other traits, for drawings and tables, are the attributes below, which a family inherits
+    from its base; no list of types is kept elsewhere.
     Errors are raised as NetError with the bare reason: the graph puts file, line and layer in front.
 
     Attributes:
@@ -77,18 +77,18 @@ class Layer:
         phase: cnnviz.TRAIN or cnnviz.TEST.
         device: the device; set by Net before ``setup``.
         blobs: the parameter blobs; filled by Net.
-        param_propagate_down: for each parameter blob whether its gradient is wanted.
+        param_propagate_down: for each parameter blob whether its gradient is needed.
         loss_weights: for each top its weight in the loss; set by the graph.
         random: source of random numbers, seeded by the Net.
         needs_backward: whether backward will be called; Net sets it, so that a layer which works in
             place knows whether to keep its bottom.
-        absent: why the data behind the layer cannot be read, None if it can: such a net can be drawn
+        absent: why the data of the layer cannot be read, None if it can: such a net can be drawn
             but not run.
         label_classes: number of classes that the labels in bottom 1 count; None if it holds no labels.
         ignored_label: the label that counts for nothing, None if there is none.
         resolve: gives the path of a file that the prototxt mentions; set by the graph.
         complain: called with the reason where a check fails although the shapes can be known: raises
-            NetError; the graph of a drawing notes the fault instead, and the layer goes on.
+            NetError; the graph of a drawing notes the fault instead, and the layer continues.
     """
 
     type: ClassVar[str | None] = None
@@ -146,7 +146,7 @@ class Layer:
         raise NotImplementedError
 
     def weights(self, bottom: Sequence[Shape]) -> list[Weight]:
-        """Returns the parameter blobs that the layer wants; called once, after ``shapes``."""
+        """Returns the parameter blobs that the layer needs; called once, after ``shapes``."""
         return []
 
     def macs(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
@@ -156,7 +156,7 @@ class Layer:
     def receptive_field(self, fields: Fields, bottom: Shapes, top: Shapes) -> ReceptiveField | None:
         """Returns what a unit of the tops sees of the net's input, given what those of the bottoms see.
 
-        None where that is no window that moves evenly, or is not known. Shapes are None where a fault
+        None where that is not a window that moves evenly, or is not known. Shapes are None where a fault
         hides them.
         """
         if not bottom:
@@ -181,7 +181,7 @@ class Layer:
         raise NotImplementedError
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        """Computes bottoms' diffs where wanted, and adds to the parameters' diffs."""
+        """Computes bottoms' diffs where requested, and adds to the parameters' diffs."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -262,7 +262,7 @@ def create_layer(param: LayerParameter, phase: int, complain: Callable[[str], No
         raise NetError(f"unknown type {param.type!r}{_similar_type(param.type)}")
     cls = types[param.type].chosen(param)
     layer = cls.__new__(cls)
-    if complain is not None:  # told before the first check
+    if complain is not None:  # set before the first check
         layer.complain = complain
     layer.__init__(param, phase)  # type: ignore[misc]
     return layer

@@ -43,8 +43,8 @@ class Net(BuiltNet):
         device: what to run on; default: ``get_device()``.
         seed: of fillers and of layers that draw random numbers; default: different every time.
         partial: whether layers that cannot run (unknown, not allowed, refused, without their data) are left
-            out with what needs them, for inspection; else the first raises. One that fails only as it runs
-            raises LayerFailure, and ``rest`` gives the net without it.
+            out with what needs them, for inspection; otherwise the first raises. One that fails only as it
+            runs raises LayerFailure, and ``rest`` gives the net without it.
         failed: layers that failed so, with the reasons; a partial net leaves them out, too.
 
     Attributes:
@@ -55,7 +55,7 @@ class Net(BuiltNet):
         layer_names: in the order of ``layers``.
         bottom_names, top_names: blob names by layer name.
         bottom_blobs, top_blobs: for each of ``layers`` the blobs that it reads and writes.
-        graph: the graph behind the net.
+        graph: what the net was built from.
         left_out: the layers that a partial net lacks, each with its reason.
         unfilled: layers with parameters that the weights copied last lack: they keep their values.
         debug_info: whether each pass logs the mean absolute values of what it computes.
@@ -114,12 +114,12 @@ class Net(BuiltNet):
         node = self._nodes[index]
         try:
             tops = self.layers[index].shapes(shapes)
-            wanted = [weight.shape for weight in self.layers[index].weights(shapes)]
+            expected = [weight.shape for weight in self.layers[index].weights(shapes)]
         except NetError as error:
             raise NetError(f"{node.title}: {error}.") from None
-        if wanted != node.param_shapes:
+        if expected != node.param_shapes:
             raise NetError(
-                f"{node.title}: with bottoms of shape {shapes} its parameters would be {wanted}, "
+                f"{node.title}: with bottoms of shape {shapes} its parameters would be {expected}, "
                 f"they are {node.param_shapes}. Reshape the input to fit them."
             )
         for blob, shape in zip(self.top_blobs[index], tops, strict=True):

@@ -76,9 +76,9 @@ def makers_text(makers: Sequence[LayerParameter], state: NetState) -> str:
     later = [p.name for p in makers if not (p.include and p.exclude) and includes(p, state)]
     if later:
         return f"; layer {later[0]!r} makes it further down: put that layer before this one"
-    told = [f"layer {p.name!r} {_rules(p)}" for p in makers[:_MOST_NAMED]]
+    clauses = [f"layer {p.name!r} {_rules(p)}" for p in makers[:_MOST_NAMED]]
     more = " and others" if len(makers) > _MOST_NAMED else ""
-    return f"; {', '.join(told)}{more}{_way_out(makers, state)}"
+    return f"; {', '.join(clauses)}{more}{_way_out(makers, state)}"
 
 
 def _rules(param: LayerParameter) -> str:

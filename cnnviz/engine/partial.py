@@ -1,4 +1,4 @@
-"""The part of a net that can run where some of its layers cannot: what inspection is content with."""
+"""The part of a net that can run where some of its layers cannot: enough for inspection."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LayerFailure(NetError):
 def failures(node: GraphLayer) -> Iterator[None]:
     """Raises LayerFailure where the layer, its files or the Python code that it names fail in the block.
 
-    Everything else, such as a fault of cnnviz, a device out of memory or an interruption, passes.
+    Everything else, such as an error of cnnviz, a device out of memory or an interruption, passes.
     """
     try:
         yield
@@ -54,7 +54,7 @@ class LeftOut:
     Attributes:
         name: of the layer.
         reason: why, with file, line, name and type.
-        needed_by: the layers behind it that cannot run for want of its tops.
+        needed_by: the layers downstream that cannot run without its tops.
         blobs: what these layers and it would make; reads: what they would read.
     """
 
@@ -92,7 +92,7 @@ def runnable(
     A layer can run if it has no fault, its data is there, its shapes are known, and so for all layers that
     make its bottoms. Where all can, the graph is that of ``build_graph``.
 
-    Raises NetError for an unknown bottom, which is no want of this machine but a mistake of the net, and
+    Raises NetError for an unknown bottom, which this machine does not lack: the net is wrong, and
     with the first reason if no layer but inputs can run.
     """
     graph = build_graph(definition, state=state, strict=False, running=True)
@@ -108,7 +108,7 @@ def runnable(
 
 
 def _own_fault(node: GraphLayer) -> str | None:
-    """Why a layer cannot run whatever its bottoms are; None if nothing speaks against it."""
+    """Why a layer cannot run whatever its bottoms are; None if it can."""
     absent = node.layer.absent if node.layer is not None else None
     if node.fault is not None or absent is not None:
         return node.fault or str(absent)

@@ -1,4 +1,4 @@
-"""Keeps the binaries of built OpenCL programs between runs, each behind a digest of its name and content.
+"""Keeps the binaries of built OpenCL programs between runs, each after a digest of its name and content.
 
 A runtime trusts the binaries that it is given: one flipped bit may crash it. A file that is damaged, cut
 short or another's is therefore never handed out. Where nothing can be written, nothing is kept.

@@ -43,7 +43,7 @@ class ReceptiveField:
         return ReceptiveField(self.size, self.stride, offset)
 
     def through_window(self, extent: Sides, stride: Sides, pad: Sides) -> ReceptiveField:
-        """Returns the field behind a window of ``extent`` units that begins ``pad`` units before the blob."""
+        """Returns the field after a window of ``extent`` units that begins ``pad`` units before the blob."""
         sides = [
             (
                 self.size[i] + (extent[i] - 1) * self.stride[i],

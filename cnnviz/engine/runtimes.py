@@ -45,7 +45,7 @@ def keeping_signals() -> Iterator[None]:
     """Gives every signal back to its handler when the block ends.
 
     Intel's runtime takes all of them when the loader first asks it, those that end a process as well, and
-    tells a user of a full disk to report a bug. C's function is asked: Python's knows only its own handlers.
+    asks a user of a full disk to report a bug. C's function is asked: Python's knows only its own handlers.
     """
     if not sys.platform.startswith("linux"):
         yield

@@ -70,7 +70,7 @@ class Solver:
         self.current_step = 0
         self.rate = 0.0
         self._stop = False
-        self._snapshot_wanted = False
+        self._snapshot_requested = False
         self._snapshots = SnapshotFiles(self.definition)
         self._check_labels = LabelCheck()
         self._losses: deque[float] = deque()
@@ -145,7 +145,7 @@ class Solver:
         """Trains until max_iter, testing and taking snapshots as the solver file says.
 
         Args:
-            resume_file: a .solverstate to go on from.
+            resume_file: a .solverstate to resume from.
             on_iteration: called after each iteration, e.g. to show progress.
         """
         log.info("Solving %s", self.net.name)
@@ -204,21 +204,21 @@ class Solver:
 
     def request_snapshot(self) -> None:
         """Asks for a snapshot after this iteration; may be called from a signal handler."""
-        self._snapshot_wanted = True
+        self._snapshot_requested = True
 
     def forward_backward(self) -> float | None:
         """Runs one pass, or iter_size passes that add up the gradients; returns the mean loss if needed."""
         for blob, _ in self._params:
             blob.clear_diff()
         total = 0.0
-        wanted = self._loss_is_needed()
+        needed = self._loss_is_needed()
         for _ in range(self.param.iter_size):
             self.net.run_forward()
             self._check_labels(self.net)
-            if wanted:
+            if needed:
                 total += self.net.loss()
             self.net.run_backward()
-        return total / self.param.iter_size if wanted else None
+        return total / self.param.iter_size if needed else None
 
     def _loss_is_needed(self) -> bool:
         """Reading the loss waits for the device: it is read only where the next display shows it."""
@@ -339,8 +339,8 @@ class Solver:
     # Snapshots
 
     def _snapshot_if_due(self) -> None:
-        if self._snapshot_wanted or (self.param.snapshot and self.iter % self.param.snapshot == 0):
-            self._snapshot_wanted = False
+        if self._snapshot_requested or (self.param.snapshot and self.iter % self.param.snapshot == 0):
+            self._snapshot_requested = False
             self.snapshot()
 
     def snapshot(self) -> str:
@@ -360,7 +360,7 @@ class Solver:
         return weights
 
     def restore(self, path: str | os.PathLike) -> None:
-        """Goes on from a .solverstate: iteration, history and the weights that it names.
+        """Resumes from a .solverstate: iteration, history and the weights that it names.
 
         As in Caffe the data starts at its first item, and random numbers at the seed.
 
@@ -370,13 +370,13 @@ class Solver:
         state = read_solverstate(path)
         if len(state.history) != len(self.history):
             raise WeightsError(
-                f"{path}: holds {len(state.history)} history blobs, this solver ({self.param.type}) wants "
+                f"{path}: holds {len(state.history)} history blobs, this solver ({self.param.type}) expects "
                 f"{len(self.history)}. Resume with the net and solver type that wrote it."
             )
         for k, (blob, values) in enumerate(zip(self.history, state.history, strict=True)):
             if values.size != blob.count:
                 raise WeightsError(
-                    f"{path}: history {k} has shape {values.shape}, this solver wants {blob.shape}. "
+                    f"{path}: history {k} has shape {values.shape}, this solver expects {blob.shape}. "
                     "Resume with the net that wrote it."
                 )
         if state.learned_net:

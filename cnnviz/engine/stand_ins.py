@@ -26,9 +26,9 @@ def with_stand_ins(
 
     MemoryData counts as one, as nobody sets its arrays.
 
-    The shape is what the layer's parameters tell: batch_size, crop_size or the new size, the channels of
-    mean_value or of a mean file that is there. Where these tell crop_size but not the channels, they are
-    those of the first convolution that reads the images, from ``weights``, else 3, which is said.
+    The shape is what the layer's parameters give: batch_size, crop_size or the new size, the channels of
+    mean_value or of a mean file that is there. Where these give crop_size but not the channels, they are
+    those of the first convolution that reads the images, from ``weights``, otherwise 3, which is logged.
 
     Args:
         weights: arrays by layer name.
@@ -106,6 +106,6 @@ def _sentence(node: GraphLayer, shapes: Sequence[Shape | None], assumed: bool) -
 
 def _unknown(node: GraphLayer) -> str:
     return (
-        f"{_reason(node)}; nor do its parameters tell the shape of "
+        f"{_reason(node)}; nor do its parameters give the shape of "
         f"{node.tops[0]!r}, so nothing can stand in for it. Give the deploy prototxt, whose Input says it."
     )

@@ -1,4 +1,4 @@
-"""Fields that the schema lacks: which of them keep a net from running, as they would change its numbers."""
+"""Fields that the schema lacks: which of them keep a net from running, as they would change its results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from cnnviz.engine.layer import Layer
 from cnnviz.formats.text_format import Unknown
 
-# They choose who computes or how files are read, never which numbers come out.
+# They choose who computes or how files are read, never which values come out.
 HARMLESS = {
     "engine", "cache", "precache", "threads", "use_gpu_transform", "cudnn_convolution_algo_seeker",
     "visualize", "visualize_threshold",
@@ -40,7 +40,7 @@ def refusal(layer: type[Layer], unknown: Iterable[Unknown]) -> str | None:
     """Returns why a layer with these unknown fields does not run, None if it does.
 
     Fields of fillers, rules and weights, and messages that the type does not read, do not keep it from
-    running; a likely slip of the keyboard does.
+    running; a likely misspelling does.
     """
     for item in unknown:
         names = [name.partition("[")[0] for name in item.path.split(".")[1:]]

@@ -18,7 +18,7 @@ def check_weights_fit(
 ) -> None:
     """Checks that every layer that the net and the file share by name has the same blobs.
 
-    Layers of the file that the net lacks, and layers of the net that the file lacks, are no fault:
+    Layers of the file that the net lacks, and layers of the net that the file lacks, are not an error:
     so fine-tuning works. Layers of a type unknown to us are not checked.
 
     Args:
@@ -40,37 +40,37 @@ def check_weights_fit(
                 if blob is not None:
                     found.append(blob.shape)
                 elif i < len(node.params) and node.params[i].owner != (node.index, i):
-                    # An HDF5 file leaves out blobs that are shared with an earlier layer.
+                    # An HDF5 file omits blobs that are shared with an earlier layer.
                     found.append(node.param_shapes[i])
             check_blobs_fit(node.name, found, node.param_shapes, origin)
 
 
-def check_blobs_fit(layer: str, found: Sequence[Shape], wanted: Sequence[Shape], origin: str) -> None:
-    """Checks the shapes ``found`` for the blobs of one layer against those the net wants.
+def check_blobs_fit(layer: str, found: Sequence[Shape], expected: Sequence[Shape], origin: str) -> None:
+    """Checks the shapes ``found`` for the blobs of one layer against those the net expects.
 
     Raises WeightsError if the number of blobs or a shape differs.
     """
-    if len(found) != len(wanted):
+    if len(found) != len(expected):
         raise WeightsError(
-            f"{origin}: layer {layer!r} has {len(found)} parameter blob(s), the net wants {len(wanted)}. "
+            f"{origin}: layer {layer!r} has {len(found)} parameter blob(s), the net expects {len(expected)}. "
             + _WAY_OUT
         )
-    for i, (shape, target) in enumerate(zip(found, wanted, strict=True)):
+    for i, (shape, target) in enumerate(zip(found, expected, strict=True)):
         if not same_shape(shape, target):
-            what = ("weight", "bias")[i] if i < 2 else f"blob {i}"
+            kind = ("weight", "bias")[i] if i < 2 else f"blob {i}"
             raise WeightsError(
-                f"{origin}: layer {layer!r} {what} is {tuple(shape)}, the net wants {tuple(target)}. "
+                f"{origin}: layer {layer!r} {kind} is {tuple(shape)}, the net expects {tuple(target)}. "
                 + _WAY_OUT
             )
 
 
-def same_shape(found: Shape, wanted: Shape) -> bool:
-    """Whether a blob of shape ``found`` loads into one of shape ``wanted``.
+def same_shape(found: Shape, expected: Shape) -> bool:
+    """Whether a blob of shape ``found`` loads into one of shape ``expected``.
 
     Old files hold four axes, padded with ones on the left: (1, 1, 1, N) loads into (N).
     """
-    found, wanted = tuple(found), tuple(wanted)
-    return found == wanted or (len(found) == 4 and found == (1,) * (4 - len(wanted)) + wanted)
+    found, expected = tuple(found), tuple(expected)
+    return found == expected or (len(found) == 4 and found == (1,) * (4 - len(expected)) + expected)
 
 
 def check_names_fit(
@@ -114,7 +114,7 @@ def unfilled_text(names: Sequence[str], origin: str) -> str:
     return f"{origin}: has no weights for the {them} {some_names(names, 8)}: {keeps} untrained initial values"
 
 
-def some_names(names: Iterable[str], most: int = 4) -> str:
+def some_names(names: Iterable[str], limit: int = 4) -> str:
     """Returns the first names in quotes, for errors: "'conv1', 'conv2', ..."."""
     listed = [repr(name) for name in names]
-    return ", ".join(listed[:most]) + (", ..." if len(listed) > most else "")
+    return ", ".join(listed[:limit]) + (", ..." if len(listed) > limit else "")

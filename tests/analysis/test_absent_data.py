@@ -50,7 +50,7 @@ def test_absent_data_of_unknown_shape_is_an_error_with_the_way_out(folder):
     (folder / "train.prototxt").write_text(AWAY.replace("TRANSFORM", "") + TRAINED)
     error = run("time", "--model", "train.prototxt").exception
     assert isinstance(error, NetError) and "no_such_lmdb" in str(error)
-    assert "nor do its parameters tell the shape of 'data'" in str(error)
+    assert "nor do its parameters give the shape of 'data'" in str(error)
     assert str(error).endswith("Give the deploy prototxt, whose Input says it.")
 
 

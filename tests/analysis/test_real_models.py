@@ -116,5 +116,5 @@ def test_weights_that_do_not_fit_say_so(real):
     from cnnviz.errors import WeightsError
 
     folder = real / "caffemodels" / "mtcnn_cholihao"
-    with pytest.raises(WeightsError, match="the net wants"):
+    with pytest.raises(WeightsError, match="the net expects"):
         cnnviz.Net(folder / "det2.prototxt", cnnviz.TEST, weights=folder / "det2.caffemodel")

@@ -62,13 +62,13 @@ def test_convert_imageset_omits_what_is_not_an_image(tmp_path):
     )
     with open_database(tmp_path / "db") as database:
         assert [key for key, _ in database] == [b"00000000_a.png", b"00000002_c.png"]
-    with pytest.raises(CnnvizError, match=r"c\.png: is 4 x 2, the first picture 3 x 2 pixels"):
+    with pytest.raises(CnnvizError, match=r"c\.png: is 4 x 2, the first image 3 x 2 pixels"):
         run(*arguments[:-1], tmp_path / "db3", "--check_size")
     assert not (tmp_path / "db3").exists()
     with pytest.raises(CnnvizError, match="No encoder for images of type 'xyz'"):
         run(*arguments[:-1], tmp_path / "db5", "--encode_type", "xyz")
     (tmp_path / "list.txt").write_text("b.png 1\n")
-    with pytest.raises(CnnvizError, match=r"none of its pictures could be read; the first: .*b\.png"):
+    with pytest.raises(CnnvizError, match=r"none of its images could be read; the first: .*b\.png"):
         run(*arguments[:-1], tmp_path / "db4")
 
 
@@ -197,7 +197,7 @@ def test_resize_images(tmp_path):
     with pytest.raises(CnnvizError, match="none: no such folder"):
         run("resize-images", tmp_path / "none", target)
     (tmp_path / "none").mkdir()
-    with pytest.raises(CnnvizError, match="holds no picture"):
+    with pytest.raises(CnnvizError, match="holds no image"):
         run("resize-images", tmp_path / "none", target)
 
 

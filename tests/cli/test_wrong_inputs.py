@@ -66,7 +66,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         ("time --model bottom.prototxt", "bottom.prototxt:5: layer 'ip' (InnerProduct): "
          "unknown bottom 'convv'; did you mean 'conv'?"),
         ("weights other.prototxt net.caffemodel o.png", "net.caffemodel: layer 'conv' weight "
-         "is (3, 1, 3, 3), the net wants (5, 1, 3, 3)."),
+         "is (3, 1, 3, 3), the net expects (5, 1, 3, 3)."),
         ("weights net.prototxt short.caffemodel o.png", "short.caffemodel: ends inside layer 'ip'"),
         ("weights net.prototxt net.prototxt o.png", "net.prototxt"),
         ("features net.prototxt net.caffemodel image.png --out maps", "image.png: is not an image"),

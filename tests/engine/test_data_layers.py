@@ -168,7 +168,7 @@ def test_images_of_a_list_are_shuffled_again_in_each_round(tmp_path):
 
 @pytest.mark.parametrize(
     "line, message",
-    [("a.png", ":2: found 'a.png', wanted a picture's path"), ("a.png x", ":2: found 'a.png x'")],
+    [("a.png", ":2: found 'a.png', expected an image's path"), ("a.png x", ":2: found 'a.png x'")],
 )
 def test_lists_name_the_wrong_line(tmp_path, line, message):
     listing = tmp_path / "list.txt"
@@ -339,7 +339,7 @@ def test_mistakes_of_our_own_are_not_called_damage(tmp_path):
         ("img/c.png 2e3", "read by HDF5Data, which takes floats"),
         ("a/a.png cat", "a label is a whole number, not 'cat'. Number the classes from 0"),
         ("img/c.png,0", "write a space for the comma"),
-        ("img/c.png", "wanted a picture's path, a space and its label"),
+        ("img/c.png", "expected an image's path, a space and its label"),
     ],
 )
 def test_labels_that_are_no_integers_are_refused_with_a_way_out(tmp_path, line, message):

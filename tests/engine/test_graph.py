@@ -72,7 +72,7 @@ def test_accepted_and_rejected_as_in_caffe(reference):
         ),
         (
             'layer { name: "r" type: "ReLU" bottom: "data" bottom: "data" top: "r" }',
-            "net.prototxt:2: layer 'r' (ReLU): has 2 bottom blob(s), wants 1.",
+            "net.prototxt:2: layer 'r' (ReLU): has 2 bottom blob(s), expected 1.",
         ),
         (
             'layer { name: "a" type: "ReLU" bottom: "data" top: "y" }\n'

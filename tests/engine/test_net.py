@@ -195,7 +195,7 @@ def test_weights_of_another_net_are_refused_as_a_whole(net, tmp_path):
     with pytest.raises(WeightsError) as error:
         other.copy_from(path)
     assert str(error.value) == (
-        f"{path}: layer 'b' weight is (2, 4), the net wants (5, 4). "
+        f"{path}: layer 'b' weight is (2, 4), the net expects (5, 4). "
         "Use the matching prototxt, or rename the layer to train it from scratch."
     )
     assert np.array_equal(other.params["a"][0].data, before)

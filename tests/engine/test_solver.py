@@ -167,7 +167,7 @@ def test_a_state_of_another_rule_is_refused(solver_file):
     solver.step(1)
     state = solver.snapshot().replace(".caffemodel", ".solverstate")
     adam = Solver(solver_file('type: "Adam"'))
-    with pytest.raises(WeightsError, match=r"holds 2 history blobs, this solver \(Adam\) wants 4"):
+    with pytest.raises(WeightsError, match=r"holds 2 history blobs, this solver \(Adam\) expects 4"):
         adam.restore(state)
     assert adam.iter == 0
 
@@ -258,7 +258,8 @@ layer {{ name: "accuracy" type: "Accuracy" bottom: "ip" bottom: "label" top: "ac
     [
         (
             "value: 4",
-            "2 of the 2 labels in the first batch are no class of 4, 0 to 3: 4; give the layer before",
+            "2 of the 2 labels in the first batch are not among the 4 classes, 0 to 3: 4; "
+            "give the layer before",
         ),
         ("value: -2", "0 to 3: -2; give"),
         ("value: 1.5", "0 to 3: 1.5; a label is the whole number of a class"),

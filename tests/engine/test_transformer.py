@@ -68,7 +68,7 @@ def test_a_seed_repeats_the_batches():
 def test_crops_make_images_of_different_sizes_one_batch():
     pictures = [PICTURES[0], PICTURES[1][:, :6, :7]]
     assert transform(pictures, crop_size=4).shape == (2, 3, 4, 4)
-    with pytest.raises(NetError, match=r"pictures of \(3, 8, 9\) and \(3, 6, 7\) are in one batch"):
+    with pytest.raises(NetError, match=r"images of \(3, 8, 9\) and \(3, 6, 7\) are in one batch"):
         transform(pictures)
 
 
@@ -77,7 +77,7 @@ def test_crops_make_images_of_different_sizes_one_batch():
     [
         ({"force_color": True, "force_gray": True}, "force_color and force_gray exclude each other"),
         ({"mean_file": "a.binaryproto", "mean_value": [1]}, "mean_file and mean_value exclude each other"),
-        ({"crop_size": 9}, "crop_size 9 is larger than the picture of 8 x 9"),
+        ({"crop_size": 9}, "crop_size 9 is larger than the image of 8 x 9"),
         ({"mean_value": [1, 2]}, "has 2 mean_value entries for 3 channels; give 1 or 3"),
     ],
 )
@@ -89,7 +89,7 @@ def test_parameters_that_do_not_fit(parameters, message):
 def test_a_mean_of_another_size(tmp_path):
     path = str(tmp_path / "mean.npy")
     write_mean(path, np.zeros((3, 5, 5), np.float32))
-    with pytest.raises(NetError, match=r"mean_file .* is of shape \(3, 5, 5\), the picture of \(3, 8, 9\)"):
+    with pytest.raises(NetError, match=r"mean_file .* is of shape \(3, 5, 5\), the image of \(3, 8, 9\)"):
         transform(mean_file=path)
     with pytest.raises(FileError, match="cannot be read"):
         transform(mean_file=str(tmp_path / "none.binaryproto"))

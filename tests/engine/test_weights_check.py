@@ -31,13 +31,13 @@ def test_another_shape_is_refused_with_both_shapes():
     with pytest.raises(WeightsError) as error:
         check_weights_fit(graph(), conv(20, 1, 5, 5), "lenet.caffemodel")
     assert str(error.value) == (
-        "lenet.caffemodel: layer 'conv1' weight is (20, 1, 5, 5), the net wants (20, 3, 5, 5). "
+        "lenet.caffemodel: layer 'conv1' weight is (20, 1, 5, 5), the net expects (20, 3, 5, 5). "
         "Use the matching prototxt, or rename the layer to train it from scratch."
     )
 
 
 def test_another_number_of_blobs_is_refused():
-    with pytest.raises(WeightsError, match=r"'conv1' has 1 parameter blob\(s\), the net wants 2"):
+    with pytest.raises(WeightsError, match=r"'conv1' has 1 parameter blob\(s\), the net expects 2"):
         check_weights_fit(graph(), {"conv1": [np.zeros((20, 3, 5, 5))]})
 
 

@@ -77,7 +77,7 @@ def test_windows_over_the_edge_are_padded(windows):
         ("# 0\na.png\n3\nx\n", r":4: is not the line .* 'x'"),
         ("# 0\na.png\n3\n20\n30\n2\n1 0.5 0 0 5 5\n", "ends inside the windows"),
         ("# 0\na.png\n3\n20\n30\n1\n1 0.5 9 0 5 5\n", ":7: is not the line"),
-        ("", "holds no picture"),
+        ("", "holds no image"),
     ],
 )
 def test_window_files_name_the_wrong_line(tmp_path, content, message):

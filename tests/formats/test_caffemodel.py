@@ -104,7 +104,9 @@ def test_what_hdf5_left_out_must_be_shared(reference):
     text = (reference / "files/snap_sgd_h5_net.prototxt").read_text()
     check_weights_fit(build_graph(parse_net(text)), weights)
     own = build_graph(parse_net(text.replace("shared", "", 1)))
-    with pytest.raises(WeightsError, match=r"layer 'group_ip1b' has 1 parameter blob\(s\), the net wants 2"):
+    with pytest.raises(
+        WeightsError, match=r"layer 'group_ip1b' has 1 parameter blob\(s\), the net expects 2"
+    ):
         check_weights_fit(own, weights)
 
 

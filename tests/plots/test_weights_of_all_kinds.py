@@ -47,7 +47,7 @@ def test_weights_of_another_net_are_an_error():
     weights = small()
     weights["conv2"][0] = weights["conv2"][0][:, :5]
     with pytest.raises(
-        WeightsError, match=r"layer 'conv2' weight is \(9, 5, 3, 3\), the net wants \(9, 6, 3, 3\)"
+        WeightsError, match=r"layer 'conv2' weight is \(9, 5, 3, 3\), the net expects \(9, 6, 3, 3\)"
     ):
         plot_weights(graph(), weights)
     with pytest.raises(WeightsError, match=r"holds weights of 'fc', and small.prototxt has none of these"):

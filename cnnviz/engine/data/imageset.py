@@ -1,4 +1,4 @@
-"""Makes databases out of picture files, and means and pictures out of databases: Caffe's tools."""
+"""Makes databases from image files, and means and images from databases: Caffe's tools."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from cnnviz.formats.paths import existing
 from cnnviz.formats.schema import Datum
 
 Track = Callable[[Iterable[Any]], Iterable[Any]]
-"""Wraps what is gone through, to show progress; ``iter`` shows none."""
+"""Wraps an iterable to show progress; ``iter`` shows none."""
 
 
 @dataclass
 class ImageOptions:
-    """How convert_imageset treats pictures.
+    """How convert_imageset treats images.
 
     Attributes:
-        gray: store grey pictures instead of B, G, R.
+        gray: store grey images instead of B, G, R.
         height, width: resize to so many pixels, both or none; 0 keeps the size.
-        check_size: refuse pictures that differ in size from the first.
+        check_size: refuse images that differ in size from the first.
         encoded: store files (PNG, JPEG) instead of pixels.
         encode_type: "png", "jpg", ...: the file type for ``encoded``; default each file's own. Files
             that have it already and are not resized are stored as they are.
@@ -47,7 +47,7 @@ class ImageOptions:
 
 @dataclass
 class Conversion:
-    """What a conversion did: entries written, and why files were left out."""
+    """What a conversion did: entries written, and why files were skipped."""
 
     count: int = 0
     skipped: list[str] = field(default_factory=list)
@@ -64,21 +64,21 @@ def convert_imageset(
     seed: int | None = None,
     track: Track = iter,
 ) -> Conversion:
-    """Writes a database of the pictures that a list names, as Caffe's convert_imageset.
+    """Writes a database of the images that a list names, as Caffe's convert_imageset.
 
-    Keys are the 8-digit number in the list, "_" and the path in the list. Pictures that cannot be read
-    are left out and reported.
+    Keys are the 8-digit number in the list, "_" and the path in the list. Images that cannot be read
+    are skipped and reported.
 
     Args:
         root: folder that the list's paths count from; "" for the current one.
-        list_path: text file with a line "path label" for each picture.
+        list_path: text file with a line "path label" for each image.
         target: the database, which must not exist.
-        options: how pictures are stored.
+        options: how images are stored.
         backend: "LMDB" or "LEVELDB".
         shuffle: whether the list is shuffled first, by ``seed``.
 
     Raises:
-        FileError: the list or the target is wrong, no picture could be read, or sizes differ.
+        FileError: the list or the target is wrong, no image could be read, or sizes differ.
     """
     options = options or ImageOptions()
     if bool(options.height) != bool(options.width):
@@ -98,16 +98,16 @@ def convert_imageset(
                 continue
             shape = shape or image.shape
             if options.check_size and image.shape != shape:
-                raise FileError(f"{path}: is {_size(image.shape)}, the first picture {_size(shape)} pixels.")
+                raise FileError(f"{path}: is {_size(image.shape)}, the first image {_size(shape)} pixels.")
             writer.put(f"{number:08d}_{name}", image_to_datum(path, image, label, options))
             done.count += 1
         if not done.count:
-            raise FileError(f"{list_path}: none of its pictures could be read; the first: {done.skipped[0]}")
+            raise FileError(f"{list_path}: none of its images could be read; the first: {done.skipped[0]}")
     return done
 
 
 def image_to_datum(path: str, image: np.ndarray, label: int, options: ImageOptions) -> Any:
-    """Returns the Datum of a picture file.
+    """Returns the Datum of an image file.
 
     Args:
         path: the file, which is stored as it is where the options allow.
@@ -122,12 +122,12 @@ def image_to_datum(path: str, image: np.ndarray, label: int, options: ImageOptio
         datum.encoded = False  # said outright, as Caffe does: the entries are equal byte for byte
         return datum
     extension = Path(path).suffix[1:].lower()
-    wanted = (options.encode_type or extension).lower()
-    same_type = extension == wanted or (extension, wanted) == ("jpeg", "jpg")
+    target = (options.encode_type or extension).lower()
+    same_type = extension == target or (extension, target) == ("jpeg", "jpg")
     if same_type and not options.height and not options.gray:
         data = read_bytes(path)
     else:
-        data = encode_image(image, wanted)
+        data = encode_image(image, target)
     return Datum(data=data, label=label, encoded=True)
 
 
@@ -143,8 +143,8 @@ def convert_mnist(
     Raises:
         FileError: the files are wrong, or the target exists.
     """
-    pictures, classes = read_digits(images, labels)
-    return _convert_arrays(pictures[:, None], classes, target, backend, 8, track)
+    digits, classes = read_digits(images, labels)
+    return _convert_arrays(digits[:, None], classes, target, backend, 8, track)
 
 
 def convert_cifar10(
@@ -184,23 +184,23 @@ def _convert_arrays(
 
 
 def database_mean(database: Database, track: Track = iter) -> np.ndarray:
-    """Returns the mean (C, H, W) in float32 of all pictures of a database, encoded ones decoded.
+    """Returns the mean (C, H, W) in float32 of all images of a database, encoded ones decoded.
 
     Raises:
-        FileError: the database is empty, or its pictures differ in size.
+        FileError: the database is empty, or its images differ in size.
     """
     total: np.ndarray | None = None
     count = 0
     for key, datum in track(database.datums()):
-        picture = datum_to_array(datum, f"{database.path}: entry {key!r}")
+        image = datum_to_array(datum, f"{database.path}: entry {key!r}")
         if total is None:
-            total = np.zeros(picture.shape, np.float64)
-        elif picture.shape != total.shape:
+            total = np.zeros(image.shape, np.float64)
+        elif image.shape != total.shape:
             raise FileError(
-                f"{database.path}: entry {key!r} is of shape {picture.shape}, those before of {total.shape}; "
-                "convert the pictures with --resize_width and --resize_height."
+                f"{database.path}: entry {key!r} is of shape {image.shape}, those before of {total.shape}; "
+                "convert the images with --resize_width and --resize_height."
             )
-        total += picture
+        total += image
         count += 1
     if total is None:
         raise FileError(f"{database.path}: is empty, so it has no mean; convert the data again.")
@@ -208,7 +208,7 @@ def database_mean(database: Database, track: Track = iter) -> np.ndarray:
 
 
 def resize_and_crop(image: np.ndarray, side: int) -> np.ndarray:
-    """Returns the centre square of a picture whose shorter side was resized to ``side`` pixels."""
+    """Returns the centre square of an image whose shorter side was resized to ``side`` pixels."""
     height, width = image.shape[:2]
     shorter = min(height, width)
     new_height, new_width = side * height // shorter, side * width // shorter
@@ -224,22 +224,22 @@ def resize_images(
     size: tuple[int, int] | None = None,
     track: Track = iter,
 ) -> Conversion:
-    """Writes a resized copy of every picture of a folder, subfolders included, to another folder.
+    """Writes a resized copy of every image of a folder, subfolders included, to another folder.
 
     Args:
-        folder: where the pictures are.
+        folder: where the images are.
         target: where the copies go, under the same names; made if needed.
         side: the shorter side is resized to so many pixels, and the centre square cut out.
         size: (height, width) to resize to instead, whatever the proportions.
 
     Raises:
-        FileError: there is no picture, or a copy cannot be written.
+        FileError: there is no image, or a copy cannot be written.
     """
     if not os.path.isdir(folder):
-        raise FileError(f"{folder}: no such folder; give the folder that holds the pictures.")
+        raise FileError(f"{folder}: no such folder; give the folder that holds the images.")
     files = sorted(f for f in Path(folder).rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file())
     if not files:
-        raise FileError(f"{folder}: holds no picture ({', '.join(IMAGE_SUFFIXES)}).")
+        raise FileError(f"{folder}: holds no image ({', '.join(IMAGE_SUFFIXES)}).")
     done = Conversion()
     for file in track(files):
         try:

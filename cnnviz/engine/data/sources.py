@@ -1,4 +1,4 @@
-"""Where pictures and labels come from: databases, lists, folders, idx files, CIFAR-10 and HDF5.
+"""Where images and labels come from: databases, lists, folders, idx files, CIFAR-10 and HDF5.
 
 Every source knows the shape of its data by its first item, and gives items for ever: after the last
 comes the first.
@@ -34,19 +34,19 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".we
 
 
 class Source(ABC):
-    """Pictures (C, H, W) with labels, in order and for ever."""
+    """Images (C, H, W) with labels, in order and for ever."""
 
     @abstractmethod
     def items(self, random: np.random.Generator, skip: int = 0) -> Iterator[Item]:
-        """Yields (picture, label) without end.
+        """Yields (image, label) without end.
 
         Args:
             random: decides on the order where it is random.
-            skip: how many items are left out at the start.
+            skip: how many items are skipped at the start.
         """
 
     def first(self) -> np.ndarray:
-        """Returns the first picture, which tells the shape."""
+        """Returns the first image, which determines the shape."""
         return next(self.items(np.random.default_rng(0)))[0]
 
     def close(self) -> None:  # noqa: B027 (most sources hold nothing open)
@@ -58,7 +58,7 @@ class DatabaseSource(Source):
 
     Args:
         database: what ``open_database`` gave.
-        color: for encoded pictures: True B, G, R, False grey, None as stored.
+        color: for encoded images: True B, G, R, False grey, None as stored.
     """
 
     def __init__(self, database: Database, color: bool | None = None):
@@ -76,7 +76,7 @@ class DatabaseSource(Source):
 
 
 class ArraySource(Source):
-    """Pictures that fit in memory: (N, C, H, W) with labels (N,)."""
+    """Images that fit in memory: (N, C, H, W) with labels (N,)."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray):
         self.images = images
@@ -88,13 +88,13 @@ class ArraySource(Source):
 
 
 class ImageSource(Source):
-    """Picture files with labels.
+    """Image files with labels.
 
     Args:
-        entries: (path, label) for each picture.
+        entries: (path, label) for each image.
         color: True B, G, R, False grey.
-        size: (height, width) in pixels that every picture is resized to; None leaves them.
-        shuffle: whether each round through the pictures has a random order.
+        size: (height, width) in pixels that every image is resized to; None leaves them.
+        shuffle: whether each round through the images has a random order.
     """
 
     def __init__(
@@ -211,7 +211,7 @@ class HDF5Source:
 
     def _check(self, place: str, values: Any, first: Any, row_shape: tuple[int, ...] | None) -> None:
         if not values.shape or not len(values):
-            raise FileError(f"{place} is of shape {values.shape}, wanted are rows of numbers.")
+            raise FileError(f"{place} is of shape {values.shape}, expected rows of numbers.")
         if len(values) != len(first):
             raise FileError(
                 f"{place} has {len(values)} rows, {self.names[0]!r} {len(first)}; all need the same."
@@ -221,13 +221,13 @@ class HDF5Source:
 
 
 class BatchReader:
-    """Makes batches of a source's pictures.
+    """Makes batches of a source's images.
 
     Args:
         source: where they come from.
         transformer: what is done to them.
         random: decides on order, skip, crop and mirror, so that a seed repeats the batches.
-        rand_skip: fewer than so many items, drawn at random, are left out at the start.
+        rand_skip: fewer than so many items, drawn at random, are skipped at the start.
     """
 
     def __init__(
@@ -244,9 +244,9 @@ class BatchReader:
     def next_batch(self, size: int) -> list[np.ndarray]:
         """Returns data (size, C, H, W) and labels (size,), both float32."""
         items = list(islice(self._items, size))
-        pictures = [picture for picture, _ in items]
+        images = [image for image, _ in items]
         labels = np.array([label for _, label in items], np.float32)
-        return [self.transformer.transform(pictures, self.random), labels]
+        return [self.transformer.transform(images, self.random), labels]
 
 
 def open_source(
@@ -256,9 +256,9 @@ def open_source(
 
     Args:
         path: an LMDB or LevelDB; an images file in MNIST's idx form with its labels file beside it; a
-            file or folder of CIFAR-10 binaries (in R, G, B); a folder with one subfolder of pictures
+            file or folder of CIFAR-10 binaries (in R, G, B); a folder with one subfolder of images
             for each class (labels count the subfolders by name from 0).
-        color: for pictures: True B, G, R, False grey, None as stored (folders: B, G, R).
+        color: for images: True B, G, R, False grey, None as stored (folders: B, G, R).
         phase: which files of a CIFAR-10 folder are read.
         backend: "LMDB" or "LEVELDB" if a database must be one.
 
@@ -281,7 +281,7 @@ def open_source(
 
 
 def read_image_list(path: str | os.PathLike, root_folder: str = "") -> list[tuple[str, int]]:
-    """Returns (picture path, label) for each line "path label" of a list.
+    """Returns (image path, label) for each line "path label" of a list.
 
     Args:
         path: the list.
@@ -299,12 +299,12 @@ def read_image_list(path: str | os.PathLike, root_folder: str = "") -> list[tupl
             raise FileError(f"{path}:{number}: {_entry_fault(line)}")
         entries.append((root_folder + name, int(label[0])))
     if not entries:
-        raise FileError(f"{path}: lists no picture; write a path, a space and a label a line.")
+        raise FileError(f"{path}: lists no image; write a path, a space and a label on each line.")
     return entries
 
 
 def load_listed(path: str | os.PathLike, color: bool | None) -> np.ndarray:
-    """Loads an image that a list names as load_image does, and tells if its line has several labels."""
+    """Loads an image that a list names as load_image does, and reports a line with several labels."""
     try:
         return load_image(path, color)
     except FileError as error:
@@ -327,13 +327,13 @@ def _entry_fault(line: str) -> str:
             "Values such as those of a regression are read by HDF5Data, which takes floats."
         )
     if re.search(r"[^\s,;],\s*[+-]?[0-9]+$|[^\s,;];\s*[+-]?[0-9]+$", line):
-        return f"{found}, wanted a picture's path, a space and its label; write a space for the comma."
+        return f"{found}, expected an image's path, a space and its label; write a space for the comma."
     if label != line and label.isalpha():
         return (
             f"{found}, but a label is a whole number, not {label[:20]!r}. Number the classes from 0 and "
             "write each image's number."
         )
-    return f"{found}, wanted a picture's path, a space and its label."
+    return f"{found}, expected an image's path, a space and its label."
 
 
 def _folder_entries(folder: Path) -> list[tuple[Path, int]]:

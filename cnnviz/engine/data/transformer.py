@@ -1,4 +1,4 @@
-"""What Caffe does to pictures on their way into a net: crop, mirror, mean, scale."""
+"""What Caffe does to images on their way into a net: crop, mirror, mean, scale."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Transformer:
     Args:
         param: a TransformationParameter. ``scale`` (1), ``mean_file`` (none) or ``mean_value`` (none; one
             for all channels, or one each), ``crop_size`` in pixels (0: no crop; TEST takes the centre,
-            offset rounded down, TRAIN a random place), ``mirror`` (False; each picture with probability
-            1/2, in both phases), ``force_color`` and ``force_gray`` (False; for encoded pictures).
+            offset rounded down, TRAIN a random place), ``mirror`` (False; each image with probability
+            1/2, in both phases), ``force_color`` and ``force_gray`` (False; for encoded images).
         phase: cnnviz.TRAIN or cnnviz.TEST.
 
-    The mean file has the size of the uncropped picture and is cropped with it.
+    The mean file has the size of the uncropped image and is cropped with it.
 
     Raises:
         NetError: mean_file and mean_value together, force_color and force_gray together.
@@ -60,7 +60,7 @@ class Transformer:
         self._mean_image = param.mean_file if self._mean is not None and self._mean[0].size > 1 else ""
 
     def shape(self, item: Sequence[int]) -> tuple[int, int, int]:
-        """Returns the (C, H, W) that a picture of shape ``item`` comes out with.
+        """Returns the (C, H, W) that an image of shape ``item`` comes out with.
 
         Raises:
             NetError: the crop or the mean does not fit it.
@@ -68,12 +68,12 @@ class Transformer:
         channels, height, width = item
         crop = self._crop
         if crop > height or crop > width:
-            raise NetError(f"crop_size {crop} is larger than the picture of {height} x {width}")
+            raise NetError(f"crop_size {crop} is larger than the image of {height} x {width}")
         mean = self._mean
         if mean is not None and self._mean_image:
             if mean.shape != (channels, height, width):
                 raise NetError(
-                    f"mean_file {self._mean_image} is of shape {mean.shape}, the picture of "
+                    f"mean_file {self._mean_image} is of shape {mean.shape}, the image of "
                     f"{(channels, height, width)}; compute the mean of this data"
                 )
         elif mean is not None and len(mean) not in (1, channels):
@@ -81,14 +81,14 @@ class Transformer:
         return (channels, crop or height, crop or width)
 
     def transform(self, items: Sequence[np.ndarray], random: np.random.Generator) -> np.ndarray:
-        """Returns the batch (N, C, H, W) in float32 made from pictures (C, H, W).
+        """Returns the batch (N, C, H, W) in float32 made from images (C, H, W).
 
         Args:
-            items: the pictures; with crop_size their heights and widths may differ.
+            items: the images; with crop_size their heights and widths may differ.
             random: decides on random crops and mirrors.
 
         Raises:
-            NetError: the pictures differ in size after the crop, or do not fit crop or mean.
+            NetError: the images differ in size after the crop, or do not fit crop or mean.
         """
         shape = self.shape(items[0].shape)
         batch = np.empty((len(items), *shape), np.float32)
@@ -96,7 +96,7 @@ class Transformer:
         for item, out in zip(items, batch, strict=True):
             if item.shape != size and self.shape(item.shape) != shape:
                 raise NetError(
-                    f"pictures of {size} and {item.shape} are in one batch; resize them, or set crop_size"
+                    f"images of {size} and {item.shape} are in one batch; resize them, or set crop_size"
                 )
             self._transform_one(item, out, random)
         if self._scale != 1:

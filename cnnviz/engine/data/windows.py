@@ -1,4 +1,4 @@
-"""Windows cut out of pictures, as object detectors (R-CNN) are trained on."""
+"""Windows cut out of images, as object detectors (R-CNN) are trained on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Box(NamedTuple):
 
 
 class Window(NamedTuple):
-    """A box of a picture with its class and its overlap with a true object, 0 to 1."""
+    """A box of an image with its class and its overlap with a true object, 0 to 1."""
 
     image: int
     label: int
@@ -38,7 +38,7 @@ class Window(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """Where a box, grown by its context and cut off at the picture's edge, goes in the crop."""
+    """Where a box, grown by its context and cut off at the image's edge, goes in the crop."""
 
     box: Box
     height: int
@@ -49,7 +49,7 @@ class Placement(NamedTuple):
 
 @dataclass
 class WindowFile:
-    """A window file: its pictures with their channels, and all windows."""
+    """A window file: its images with their channels, and all windows."""
 
     images: list[str] = field(default_factory=list)
     channels: int = 0
@@ -59,12 +59,12 @@ class WindowFile:
 def read_window_file(path: str | os.PathLike, root_folder: str = "") -> WindowFile:
     """Reads a window file.
 
-    For each picture: a line "# index", its path, channels, height, width, the number of windows, and
+    For each image: a line "# index", its path, channels, height, width, the number of windows, and
     for each window "class overlap x1 y1 x2 y2".
 
     Args:
         path: the file.
-        root_folder: put in front of each picture's path as it is.
+        root_folder: put in front of each image's path as it is.
 
     Raises:
         FileError: unreadable, or a line is not what it should be.
@@ -95,9 +95,9 @@ def read_window_file(path: str | os.PathLike, root_folder: str = "") -> WindowFi
             f"{path}:{number}: is not the line that a window file has here: {line[:60]!r}."
         ) from None
     except StopIteration:
-        raise FileError(f"{path}: ends inside the windows of a picture; write it again.") from None
+        raise FileError(f"{path}: ends inside the windows of an image; write it again.") from None
     if not result.images:
-        raise FileError(f"{path}: holds no picture; write it again.")
+        raise FileError(f"{path}: holds no image; write it again.")
     return result
 
 
@@ -128,7 +128,7 @@ class WindowSampler:
         self.images = file.images
         self.mean = self._load_mean()
         if file.channels not in (1, 3):
-            raise NetError(f"the window file's pictures have {file.channels} channels; cnnviz reads 1 or 3")
+            raise NetError(f"the window file's images have {file.channels} channels; cnnviz reads 1 or 3")
         self.objects = int(np.float32(self.param.batch_size) * np.float32(self.param.fg_fraction))
         least, below = self.param.fg_threshold, self.param.bg_threshold
         self.foreground = [w for w in file.windows if w.overlap >= least]
@@ -152,11 +152,11 @@ class WindowSampler:
             yield [data, labels]
 
     def _check_counts(self) -> None:
-        for kind, windows, wanted in (
+        for kind, windows, count in (
             ("an overlap of fg_threshold or more", self.foreground, self.objects),
             ("an overlap below bg_threshold", self.background, self.param.batch_size - self.objects),
         ):
-            if wanted > 0 and not windows:
+            if count > 0 and not windows:
                 raise NetError(f"no window has {kind}; change the threshold or fg_fraction")
 
     def _load_mean(self) -> np.ndarray | float:
@@ -179,7 +179,7 @@ class WindowSampler:
         image = self._load(window.image)
         place = self.place(window.box, image.shape[0], image.shape[1], mirror)
         box = place.box
-        if min(place.height, place.width) < 1:  # the window lies outside of the picture
+        if min(place.height, place.width) < 1:  # the window lies outside of the image
             return
         patch = resize_image(image[box.y1 : box.y2 + 1, box.x1 : box.x2 + 1], place.height, place.width)
         if mirror:
@@ -192,7 +192,7 @@ class WindowSampler:
         out[:, rows, columns] = (to_planes(patch) - mean) * np.float32(self.transform.scale)
 
     def place(self, box: Box, height: int, width: int, mirror: bool) -> Placement:
-        """Returns what to cut out of a picture of height x width for ``box``, and where to put it."""
+        """Returns what to cut out of an image of height x width for ``box``, and where to put it."""
         crop = self.crop
         square = self.param.crop_mode == "square"
         grown = self._grow(box, square) if self.param.context_pad or square else box

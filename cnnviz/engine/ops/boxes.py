@@ -71,24 +71,24 @@ _BLOCK = 64  # boxes that are compared with all others at once
 
 
 def greedy(
-    boxes: np.ndarray, threshold: float, most: int = -1, *, pixel: float = 0.0, equal: bool = False
+    boxes: np.ndarray, threshold: float, limit: int = -1, *, pixel: float = 0.0, equal: bool = False
 ) -> np.ndarray:
     """Returns the indices of the boxes that remain: greedy non-maximum suppression.
 
     Args:
         boxes: (n, 4), the best first.
         threshold: a box that overlaps a kept one by more is dropped.
-        most: how many are kept at most, -1 for no limit.
+        limit: how many are kept at most, -1 for no limit.
         pixel: what is added to widths and heights: 1 where corners are pixels that belong to the box.
         equal: whether an overlap of just the threshold drops a box, too.
     """
     grown = boxes + np.array([0, 0, pixel, pixel])
     kept: list[int] = []
     rest = np.arange(len(boxes))
-    while len(rest) and len(kept) != most:
+    while len(rest) and len(kept) != limit:
         block, rest = rest[:_BLOCK], rest[_BLOCK:]
         chosen = block[_first_come(_drops(grown[block], grown[block], threshold, equal))]
-        chosen = chosen if most < 0 else chosen[: most - len(kept)]
+        chosen = chosen if limit < 0 else chosen[: limit - len(kept)]
         kept += chosen.tolist()
         rest = rest[~_drops(grown[chosen], grown[rest], threshold, equal).any(axis=0)]
     return np.array(kept, int)
@@ -101,7 +101,7 @@ def _drops(a: np.ndarray, b: np.ndarray, threshold: float, equal: bool) -> np.nd
 
 
 def _first_come(drops: np.ndarray) -> list[int]:
-    """Returns which of some boxes remain, where each that remains drops others behind it."""
+    """Returns which of some boxes remain, where each that remains drops others after it."""
     alive, chosen = np.ones(len(drops), bool), []
     for index, row in enumerate(drops):
         if alive[index]:

@@ -43,13 +43,13 @@ class Channels:
         size: int | tuple[int, ...]
         options: dict[str, Any]
         if self._by_column:
-            way, size, options = ("BY_COLUMN", 1), self.dim, {}
+            algorithm, size, options = ("BY_COLUMN", 1), self.dim, {}
         elif self.device.is_cpu:
-            way, size, options = ("LANES", 16), (self.dim,), {"local_size": (1,)}
+            algorithm, size, options = ("LANES", 16), (self.dim,), {"local_size": (1,)}
         else:
             (items,) = local_size = self.device.fitting_group((_GROUP,))
-            way, size, options = ("LOCAL", items), (self.dim * items,), {"local_size": local_size}
-        self.device.launch("channels", kernel, size, *shape, *args, defines=(*defines, way), **options)
+            algorithm, size, options = ("LOCAL", items), (self.dim * items,), {"local_size": local_size}
+        self.device.launch("channels", kernel, size, *shape, *args, defines=(*defines, algorithm), **options)
 
     def _map(self, kernel: str, *args: Any, defines: tuple[tuple[str, Any], ...] = ()) -> None:
         shape = (self.outer, self.dim, self.inner)
@@ -88,13 +88,13 @@ class Channels:
         self._reduce("channel_sums", a, b, float(scale), add, sums, defines=(("TERM", term),))
 
     def affine(self, x: Any, y: Any, *, shift: Any = None, factor: Any = None, bias: Any = None) -> None:
-        """Writes (x - shift[c]) factor[c] + bias[c]; what is None is left out."""
+        """Writes (x - shift[c]) factor[c] + bias[c]; what is None is omitted."""
         given = (("HAS_SHIFT", shift), ("HAS_FACTOR", factor), ("HAS_BIAS", bias))
         defines = tuple((name, 1) for name, buffer in given if buffer is not None)
         self._map("channel_affine", x, shift, factor, bias, y, defines=defines)
 
     def leak(self, a: Any, x: Any, slope: Any, y: Any) -> None:
-        """Writes a where x > 0, else a slope[c]."""
+        """Writes a where x > 0, otherwise a slope[c]."""
         self._map("channel_leak", a, x, slope, y)
 
     def normalized_sums(self, x: Any, mean: Any, inverse: Any, dy: Any) -> tuple[Any, Any]:

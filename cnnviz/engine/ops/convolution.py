@@ -1,4 +1,4 @@
-"""Convolution: forward and both gradients, the way that is fastest for a geometry and a device."""
+"""Convolution: forward and both gradients, by the algorithm that is fastest for a geometry and a device."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The image is first spread: padded, and cut into one image per phase of the stride, so that what one tap
 of the window sees along a row of the top lies without gaps. From there on every stride is 1, and padding
-and dilation are in the table of taps alone. ``kernels/convolution.cl`` tells the rest.
+and dilation are in the table of taps alone. ``kernels/convolution.cl`` has the rest.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _FILTERS = 4
 
 
 def suits(device: Device, geometry: Geometry) -> bool:
-    """Whether this way is for ``geometry``: a CPU, one or two spatial axes, and pixels enough for a tile."""
+    """Whether this algorithm is for ``geometry``: a CPU, one or two spatial axes, enough pixels."""
     pixels = geometry.num * geometry.window.out_count
     return device.is_cpu and len(geometry.window.spatial) <= 2 and pixels >= tile_of(device).lanes // 2
 
 
 class _Spread:
-    """The image as the kernels want it, and where the taps find their pixels in it.
+    """The image as the kernels expect it, and where the taps find their pixels in it.
 
     Attributes:
         rows, cols: size of one phase's image.
         plane: elements of one channel.
-        slack: zeros behind the last channel, so that whole vectors can be read.
+        slack: zeros after the last channel, so that whole vectors can be read.
     """
 
     def __init__(self, device: Device, geometry: Geometry, turned: bool):
@@ -86,7 +86,7 @@ class _Spread:
         return spread, count
 
     def take(self, x: Any) -> tuple[Any, int]:
-        """Returns x itself where nothing has to be spread, else the spread image."""
+        """Returns x itself where nothing has to be spread, otherwise the spread image."""
         return (x, self.planes * self.plane) if self.is_plain else self.make(x)
 
 
@@ -203,7 +203,7 @@ class FastConvolution(PlainConvolution):
     def _weights_by_lanes(self, x: Any, dy: Any, dw: Any) -> None:
         g, window, spread = self.geometry, self._flat.window, self._spread
         filters = _FILTERS if g.group_output > 1 else 1
-        # Rows of dy get the width of the spread image's, with zeros behind.
+        # Rows of dy get the width of the spread image's, with zeros after.
         length = -(-window.out_spatial[0] * spread.cols // self._tile.lanes) * self._tile.lanes
         planes = g.num * g.num_output
         wide = self.device.scratch(planes * length, "wide gradient")
@@ -230,8 +230,8 @@ class FastConvolution(PlainConvolution):
         """Returns parts of the filters, so that few panels still feed all cores, and work items."""
         g = self.geometry
         tiles = -(-g.group_output // self._tile.rows)
-        wanted = -(-4 * self.device.info.units // (panels * g.group))
-        parts = max(1, min(wanted, tiles // 4))
+        needed = -(-4 * self.device.info.units // (panels * g.group))
+        parts = max(1, min(needed, tiles // 4))
         return parts, min(panels * parts, -(-worker_count(self.device) // g.group))
 
     def _convolve_planes(self, x: Any, w: Any, bias: Any | None, y: Any) -> None:

@@ -21,7 +21,7 @@ class Window:
     Attributes:
         spatial: the image's size.
         kernel, stride, pad, dilation: Caffe's parameters.
-        end: the pad behind the image, where it is not that before it.
+        end: the pad after the image, where it is not that before it.
     """
 
     spatial: Axes
@@ -38,8 +38,8 @@ class Window:
     def out_spatial(self) -> Axes:
         """Positions of the window along each axis: floor((H + pads - (d(k-1)+1)) / s) + 1."""
         return tuple(
-            (size + before + behind - extent) // s + 1
-            for size, before, behind, extent, s in zip(
+            (size + before + after - extent) // s + 1
+            for size, before, after, extent, s in zip(
                 self.spatial, self.pad, self.end, self.extent, self.stride, strict=True
             )
         )
@@ -70,7 +70,7 @@ class Window:
 
 
 def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Returns the pads before and behind an axis by TensorFlow's rule SAME: ceil(size / stride) windows."""
+    """Returns the pads before and after an axis by TensorFlow's rule SAME: ceil(size / stride) windows."""
     both = max(kernel - (size % stride or stride), 0)
     return both // 2, both - both // 2
 

@@ -129,7 +129,7 @@ class PlainConvolution:
                 self._add_columns(column.buffer, dx, n * g.channels + part.plane, part.planes)
 
     def backward_weights(self, x: Any, dy: Any, dw: Any | None, db: Any | None) -> None:
-        """Adds to dw and db the gradients by w and bias; None leaves one out."""
+        """Adds to dw and db the gradients by w and bias; None omits one."""
         g, out_count = self.geometry, self.geometry.window.out_count
         if db is not None:
             add_bias_gradient(self.device, g.num, g.num_output, out_count, dy, db)
@@ -152,8 +152,8 @@ class PlainConvolution:
     @functools.cached_property
     def _parts(self) -> list[_Part]:
         g, window = self.geometry, self.geometry.window
-        most = min(self.device.piece_limit // self.device.dtype.itemsize, MAX_COUNT)
-        fitting = max(1, most // max(1, window.kernel_count * window.out_count))
+        limit = min(self.device.piece_limit // self.device.dtype.itemsize, MAX_COUNT)
+        fitting = max(1, limit // max(1, window.kernel_count * window.out_count))
         if self._is_pointwise or g.channels <= fitting:
             return [_Part(g, 0, g.group, 0, g.group_channels)]
         return [

@@ -14,7 +14,7 @@ from cnnviz.errors import NetError
 class Window(NamedTuple):
     """Planes of ``height`` x ``width`` pooled to ``pooled_h`` x ``pooled_w``; the kernels' arguments.
 
-    ``pad_h`` rows of padding lie before the first row, ``end_h`` behind the last one.
+    ``pad_h`` rows of padding lie before the first row, ``end_h`` after the last one.
     """
 
     height: int
@@ -46,7 +46,7 @@ def pooling_window(
 ) -> Window:
     """Returns the window for planes of ``size``; all pairs are (height, width).
 
-    ``end`` is the pad behind the plane, by default that before it. ``complain`` is told where a pad is not
+    ``end`` is the pad after the plane, by default that before it. ``complain`` is called where a pad is not
     less than its kernel; default: that raises NetError.
 
     Raises NetError if nothing remains of the plane, or sizes are beyond

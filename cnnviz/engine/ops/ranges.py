@@ -39,8 +39,8 @@ def vector_rows(device: Device, rows: int) -> tuple[tuple[int, ...], dict[str, A
     return (min(rows, worker_count(device)),), {"local_size": (1,)}
 
 
-def _piece(count: int, most: int) -> int:
+def _piece(count: int, limit: int) -> int:
     """Returns a group size that cuts ``count`` into equal pieces, a multiple of 16 above 16."""
-    pieces = -(-max(count, 1) // most)
+    pieces = -(-max(count, 1) // limit)
     size = -(-max(count, 1) // pieces)
-    return size if size <= 16 else min(most, -(-size // 16) * 16)
+    return size if size <= 16 else min(limit, -(-size // 16) * 16)

@@ -1,7 +1,7 @@
 """Convolution with 3 x 3 windows by Winograd's F(4 x 4, 3 x 3), for wide layers on processors.
 
-A quarter of the products of the plain way, for some more additions: float32 results are a few times 1e-6
-of the largest away from it. ``kernels/winograd.cl`` has the formulas.
+A quarter of the products of the plain algorithm, for some more additions: float32 results differ from it by
+a few times 1e-6 of the largest. ``kernels/winograd.cl`` has the formulas.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LEAST_TILES = 256
 
 
 def suits(device: Device, geometry: Geometry) -> bool:
-    """Whether this way is right for ``geometry`` and saves time."""
+    """Whether this algorithm is right for ``geometry`` and saves time."""
     g, w = geometry, geometry.window
     fits = w.kernel == (3, 3) and w.stride == (1, 1) and w.dilation == (1, 1) and g.group == 1
     if not (device.is_cpu and fits and device.dtype == np.float32 and min(g.channels, g.num_output) >= 32):
