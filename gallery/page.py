@@ -66,9 +66,7 @@ def build_gallery(
     Raises:
         CnnvizError: a file that cannot be read, weights of another net, images without weights.
     """
-    images, logs = (
-        [given] if isinstance(given, (str, os.PathLike)) else list(given) for given in (images, logs)
-    )
+    images, logs = _listed(images), _listed(logs)
     definition = model if isinstance(model, NetDefinition) else read_net(model)
     if images and weights is None:
         raise CnnvizError("Feature maps need weights: give the .caffemodel beside the images.")
@@ -76,36 +74,52 @@ def build_gallery(
         require_folder_of(path)
         if Path(path).suffix.lower() not in (".html", ".htm"):
             raise FileError(f"{path}: the output must be an .html file.")
-    found = find_images(images)
+    options = ImageOptions(preprocessing, class_names, size, inputs, level, stages)
+    progress = progress or (lambda what: None)
+    html = _page(_material(definition, weights, find_images(images), logs, options, device, progress))
+    if path is not None:
+        write_text(path, html)
+    return html
+
+
+def _listed(given: str | os.PathLike | Sequence[str | os.PathLike]) -> list[str | os.PathLike]:
+    return [given] if isinstance(given, (str, os.PathLike)) else list(given)
+
+
+def _material(
+    definition: NetDefinition,
+    weights: str | os.PathLike | None,
+    images: list[str],
+    logs: Sequence[str | os.PathLike],
+    options: ImageOptions,
+    device: Device | None,
+    progress: Callable[[str], None],
+) -> Material:
+    """Reads the files and draws the graph."""
     stored = read_weights(weights) if weights is not None else None
     read = as_logs(logs) if logs else []
-    progress = progress or (lambda what: None)
     progress("graph")
-    material = Material(
+    shown, weights_path = images[:MOST_IMAGES], str(weights or "")
+    return Material(
         definition=definition,
+        options=options,
         weights=stored,
-        weights_path=str(weights or ""),
-        images=found[:MOST_IMAGES],
-        omitted=max(len(found) - MOST_IMAGES, 0),
+        weights_path=weights_path,
+        images=shown,
+        omitted=len(images) - len(shown),
         logs=read,
-        picture=graph_picture(definition, GraphOptions(level=level, stages=stages), stored),
+        picture=graph_picture(definition, GraphOptions(level=options.level, stages=options.stages), stored),
         features=inspect_images(
             definition,
-            str(weights or ""),
-            found[:MOST_IMAGES],
-            ImageOptions(preprocessing, class_names, size, inputs, level, stages),
+            weights_path,
+            shown,
+            options,
             methods=ATTRIBUTIONS,
             device=device,
             announce=progress,
         ),
-        level=level,
-        stages=stages,
         progress=progress,
     )
-    html = _page(material)
-    if path is not None:
-        write_text(path, html)
-    return html
 
 
 def _page(material: Material) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnviz.analysis.features import ImageFeatures
+from cnnviz.analysis.image_options import ImageOptions
 from cnnviz.formats.caffemodel import Weights
 from cnnviz.formats.log_curves import TrainingLog
 from cnnviz.formats.prototxt import NetDefinition
@@ -29,12 +30,14 @@ class Material:
     """What a page is made of: files read, and the graph drawn.
 
     Attributes:
+        options: the net's state, and how images enter it.
         images: paths of those that are shown; omitted: how many more were given.
         features: what the net makes of each image, one after the other; it runs as they are taken.
         progress: called with what is being done.
     """
 
     definition: NetDefinition
+    options: ImageOptions
     weights: Weights | None
     weights_path: str
     images: list[str]
@@ -42,8 +45,6 @@ class Material:
     logs: list[TrainingLog]
     picture: GraphPicture
     features: Iterable[ImageFeatures]
-    level: int
-    stages: Sequence[str]
     progress: Callable[[str], None]
 
 

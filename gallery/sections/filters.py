@@ -24,9 +24,9 @@ class FilterSection(Section):
     def __init__(self, material: Material, anchors: Anchors) -> None:
         assert material.weights is not None
         self.anchors, self.progress = anchors, material.progress
-        graph = load_graph(
-            graph_to_show(material.definition, None, material.level, material.stages), material.weights
-        )
+        options = material.options
+        shown = graph_to_show(material.definition, None, options.level, options.stages)
+        graph = load_graph(shown, material.weights)
         self.report = filter_report(material.weights, graph)
         unfilled = unfilled_layers(graph, material.weights) if graph is not None else []
         self.lacking = f"{unfilled_text(unfilled, material.weights_path)}." if unfilled else ""
