@@ -107,7 +107,7 @@ def command(
       cnnviz weights deploy.prototxt lenet_iter_5000.caffemodel moved.png --compare lenet_iter_9000.caffemodel
       cnnviz weights lenet_iter_1000.caffemodel film.png --layer conv1 --filmstrip 'lenet_iter_*.caffemodel'
     """
-    from cnnviz.analysis.filters import Report
+    from cnnviz.analysis.filter_report import Report
     from cnnviz.api.compare import plot_weight_difference
     from cnnviz.api.filmstrip import plot_weight_filmstrip
     from cnnviz.api.weights import plot_weights, weights_report

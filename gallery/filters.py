@@ -1,7 +1,7 @@
-"""The page's section of filters: their tiles, what is wrong with them, and their numbers.
+"""The page's section of filters: their tiles, findings and statistics.
 
-Tiles are one dot (or a few) a number and the numbers are text, so that both are sharp on any screen, and
-the same in light and in dark.
+Tiles are the bytes that ``cnnviz weights`` draws, with whole pixels for each weight: sharp on any screen,
+and the same in light and in dark.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from cnnviz.analysis.filter_measures import FilterBank, weight_histogram
-from cnnviz.analysis.filters import LayerHealth, Report
+from cnnviz.analysis.filter_report import Report
+from cnnviz.analysis.filters import LayerHealth
 from cnnviz.gallery.html import Anchors, card, legend, links, picture
 from cnnviz.plots.common.filter_plan import (
     FilterMosaic,
@@ -52,7 +53,7 @@ def filter_words(report: Report) -> str:
     layers = filter_layers(report)
     troubled = {finding.layer for finding in report.findings}
     words = f"{report.verdict} "
-    words += "Smooth, structured filters speak of good training, noisy ones of too little or of overfitting."
+    words += "Smooth, structured filters suggest good training, noisy ones too little of it or overfitting."
     words += f" {len(troubled) or 'None'} of {counted(len(layers), 'layer')} with filters "
     words += "has a finding." if len(troubled) < 2 else "have findings."
     if len(layers) > MOST_LAYERS:

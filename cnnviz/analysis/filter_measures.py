@@ -220,6 +220,12 @@ def row_blocks(rows: int, columns: int, numbers: int = 1 << 22) -> Iterator[slic
         yield slice(start, start + step)
 
 
+def median(values: np.ndarray) -> float:
+    """Returns the median of what is not nan; nan if nothing is."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else math.nan
+
+
 def weight_histogram(bank: FilterBank) -> tuple[np.ndarray, np.ndarray]:
     """Returns how often weights occur, and the 62 edges of the bins: around 0, from 0 if none is negative."""
     flat = bank.filters.reshape(len(bank.filters), -1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from cnnviz.analysis.drift import compare_weights
+from cnnviz.analysis.comparison import compare_weights
 from cnnviz.analysis.filter_measures import filter_banks
-from cnnviz.analysis.filters import listed
 from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
+from cnnviz.analysis.report_text import listed
 from cnnviz.api.figures import save_figure
 from cnnviz.api.weights import choose_layers, net_name
 from cnnviz.errors import WeightsError

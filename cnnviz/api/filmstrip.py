@@ -1,14 +1,14 @@
-"""The filters of one layer loaded from many snapshots, and drawn as a film strip."""
+"""The filters of one layer loaded from many snapshots, and drawn as a filmstrip."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 
-from cnnviz.analysis.drift import in_order, iterations_of, snapshot_name
+from cnnviz.analysis.comparison import in_order, iterations_of, snapshot_name
 from cnnviz.analysis.filter_measures import FilterBank, Weights, filter_banks
-from cnnviz.analysis.filters import listed
 from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
+from cnnviz.analysis.report_text import listed
 from cnnviz.api.figures import save_figure
 from cnnviz.api.weights import choose_layers
 from cnnviz.errors import CnnvizError, WeightsError
@@ -52,7 +52,7 @@ def plot_weight_filmstrip(
     options = FilterOptions(None, order, channel_order=channel_order, limit=limit, style=style)
     loaded = in_order([load_weights(weights) for weights in snapshots])
     if len(loaded) < 2:
-        raise WeightsError(f"{len(loaded)} snapshot(s) given; expected two or more for a film strip.")
+        raise WeightsError(f"{len(loaded)} snapshot(s) given; expected two or more for a filmstrip.")
     banks = [_layer_of(weights, layer, model) for weights in loaded]
     names = [snapshot_name(weights, f"snapshot {i + 1}") for i, weights in enumerate(loaded)]
     figure = draw_filmstrip(banks, names, iterations_of(loaded), options)
@@ -69,8 +69,10 @@ def _layer_of(weights: Weights, layer: str | None, model: AnyModel) -> FilterBan
         chosen = choose_layers(banks, [layer], weights, graph)
         if not chosen[0].is_windows:
             names = listed([bank.title for bank in windows], 8) or "none"
-            raise CnnvizError(f"layer {layer!r} has no windows to show as a film; layers that have: {names}.")
+            raise CnnvizError(
+                f"layer {layer!r} has no windows to show as a filmstrip; layers that have: {names}."
+            )
         return chosen[0]
     if not windows:
-        raise WeightsError(f"{snapshot_name(weights)}: has no convolution to show as a film.")
+        raise WeightsError(f"{snapshot_name(weights)}: has no convolution to show as a filmstrip.")
     return windows[0]

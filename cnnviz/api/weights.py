@@ -8,9 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnviz.analysis.drift import Comparison, SnapshotSeries, compare_snapshots, compare_weights, in_order
+from cnnviz.analysis.comparison import (
+    Comparison,
+    SnapshotSeries,
+    compare_snapshots,
+    compare_weights,
+    in_order,
+)
 from cnnviz.analysis.filter_measures import FilterBank, Weights, filter_banks
-from cnnviz.analysis.filters import Report, filter_report, layer_health
+from cnnviz.analysis.filter_report import Report, filter_report
+from cnnviz.analysis.filters import layer_health
 from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
 from cnnviz.api.figures import save_figure
 from cnnviz.engine.graph import Graph

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from cnnviz.analysis.filters import filter_report
+from cnnviz.analysis.filter_report import filter_report
 from cnnviz.analysis.model import load_graph
 from cnnviz.analysis.summary import graph_to_show
 from cnnviz.engine.weights_check import unfilled_layers, unfilled_text

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from cnnviz.analysis.drift import compare_weights
+from cnnviz.analysis.comparison import compare_weights
 from cnnviz.analysis.filter_measures import spectrum
-from cnnviz.analysis.filters import filter_report
+from cnnviz.analysis.filter_report import filter_report
 from cnnviz.analysis.randomness import BEYOND, FEWEST, randomness
 from cnnviz.engine.filler import fill
 from cnnviz.formats.caffemodel import read_weights
@@ -42,8 +42,7 @@ def test_what_a_filler_made_looks_initialised(filler):
         kinds = [layer.randomness.is_random for layer in report.layers if layer.randomness.is_judged]
         assert kinds == [True] * 3
         assert report.verdict == (
-            "Looks like its initialisation: 3 layers judged, and none can be told from a "
-            "filler's random numbers."
+            "Looks like its initialisation: 3 layers judged, and all look like random initial weights."
         )
 
 
@@ -106,8 +105,8 @@ def test_few_or_equal_weights_are_not_judged():
     assert measured(np.zeros((1, 2000))).is_judged is False
     few = filter_report({"ip": [random.standard_normal((4, 9))]})
     assert few.verdict == (
-        "No layer is large enough (1,000 weights, 16 filters and as many inputs) to tell training from a "
-        "random start."
+        "No layer is large enough (1,000 weights, 16 filters and as many inputs) to distinguish training "
+        "from random initialisation."
     )
     assert few.to_data()["layers"][0]["as_initialised"] is None
 
@@ -116,7 +115,7 @@ def test_the_report_names_layers_like_random_numbers():
     weights = fresh("xavier")
     weights["conv2"][0][:25] = np.cos(np.arange(25)).reshape(5, 5)
     report = filter_report(weights)
-    assert report.verdict == ("2 of 3 layers judged cannot be told from a filler's random numbers: ip1, ip2.")
+    assert report.verdict == ("2 of 3 layers judged look like random initial weights: ip1, ip2.")
     assert report.verdict in report.to_text()
     data = json.loads(report.to_json())
     assert data["verdict"] == report.verdict
@@ -189,7 +188,7 @@ def test_a_layer_that_hardly_left_its_wide_start_is_found(real):
     # 0.0001 take exp(-0.164) of it. That is what is found: what it learned is small beside its start.
     folder = real / "caffemodels/cifar10_everpeace"
     report = filter_report(read_weights(folder / "cifar10_quick_iter_5000.caffemodel"))
-    assert report.verdict == ("1 of 4 layers judged cannot be told from a filler's random numbers: ip1.")
+    assert report.verdict == ("1 of 4 layers judged looks like random initial weights: ip1.")
     (ip1,) = [layer for layer in report.layers if layer.bank.title == "ip1"]
     assert ip1.total_std == pytest.approx(0.1 * np.exp(-0.164), rel=0.01)
 

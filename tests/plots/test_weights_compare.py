@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnviz.analysis.filters import filter_report
+from cnnviz.analysis.filter_report import filter_report
 from cnnviz.api.compare import plot_weight_difference
 from cnnviz.api.filmstrip import plot_weight_filmstrip
 from cnnviz.errors import CnnvizError, WeightsError
@@ -80,7 +80,7 @@ def test_a_film_strip_says_its_limit_and_needs_windows():
     snapshots = [small(n, f"snapshot {n}") for n in range(2)]
     assert "first 2 of 6 filters" in words(plot_weight_filmstrip(snapshots, limit=2))
     with pytest.raises(
-        CnnvizError, match="'ip' has no windows to show as a film; layers that have: conv1, conv2"
+        CnnvizError, match="'ip' has no windows to show as a filmstrip; layers that have: conv1, conv2"
     ):
         plot_weight_filmstrip(snapshots, layer="ip")
     with pytest.raises(WeightsError, match="expected two or more"):

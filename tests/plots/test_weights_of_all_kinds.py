@@ -7,7 +7,7 @@ import pytest
 
 import cnnviz
 from cnnviz.analysis.filter_measures import filter_banks
-from cnnviz.analysis.filters import filter_report
+from cnnviz.analysis.filter_report import filter_report
 from cnnviz.api.compare import plot_weight_difference
 from cnnviz.api.filmstrip import plot_weight_filmstrip
 from cnnviz.api.weights import plot_weights

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cnnviz.analysis.filter_measures import filter_banks
-from cnnviz.analysis.filters import filter_report
+from cnnviz.analysis.filter_report import filter_report
 from cnnviz.api.compare import plot_weight_difference
 from cnnviz.api.filmstrip import plot_weight_filmstrip
 from cnnviz.api.weights import plot_weights
@@ -126,7 +126,7 @@ def test_of_many_layers_some_of_all_depths_are_drawn_below_an_overview(style):
     figure = plot_weights(None, many_layers(), style=style)
     drawn = headings(figure)
     assert drawn == ["All 41 layers", "conv0", "conv8", "conv16", "conv24", "conv32", "fc"]
-    assert "6 of 41 layers with filters are drawn below, name others to see them" in words(figure)
+    assert "6 of 41 layers with filters are drawn below; choose others by name" in words(figure)
     assert_texts_are_apart(figure)
     assert figure.get_size_inches()[1] < 22
 
@@ -165,7 +165,7 @@ def test_findings_of_most_filters_are_counted_not_marked():
     weights["conv2"][0][:7] = 0
     figure = plot_weights(graph(), weights)
     assert "7 of 9" in words(figure)
-    assert "What more than half of a layer's filters have is counted, not marked." in words(figure)
+    assert "Findings of more than half of a layer's filters are counted, not marked." in words(figure)
     assert not [line for axes in figure.axes for line in axes.lines if line.get_gid() == "sign dead"]
 
 

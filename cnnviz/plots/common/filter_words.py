@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from cnnviz.analysis.filter_measures import FilterBank
-from cnnviz.analysis.filters import LAYER_FINDINGS, LayerHealth, median
+from cnnviz.analysis.filter_measures import FilterBank, median
+from cnnviz.analysis.filters import LAYER_FINDINGS, LayerHealth
 from cnnviz.analysis.summary import shape_text
 from cnnviz.plots.common.kinds import kind_of
 from cnnviz.plots.common.text import number_label, percent

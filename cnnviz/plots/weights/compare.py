@@ -1,4 +1,4 @@
-"""Pictures of two snapshots: before, after and their difference, layer by layer."""
+"""Figures of two snapshots: before, after and their difference, layer by layer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.analysis.drift import Comparison, LayerDrift
-from cnnviz.analysis.filters import median
+from cnnviz.analysis.comparison import Comparison
+from cnnviz.analysis.filter_measures import median
+from cnnviz.analysis.layer_drift import LayerDrift
 from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure, style_axes
 from cnnviz.plots.common.filter_plan import FilterOptions, FilterPlan, Space, plan_filters
@@ -150,7 +151,7 @@ def _draw_drift_chart(
 
 
 def _draw_signs(figure: Figure, comparison: Comparison, top: float, theme: Theme) -> None:
-    """Writes by which signs the later snapshot is told."""
+    """Writes the signs by which the later snapshot is recognised."""
     left = WIDTH - MARGIN - _SIGNS
     inch_text(figure, left, top, "Signs of training", 9, theme.muted)
     words = {1: "the second looks later", 0: "no sign", -1: "the first looks later"}

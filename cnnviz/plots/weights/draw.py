@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnviz.analysis.filter_measures import weight_histogram
-from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth, Report
+from cnnviz.analysis.filter_report import Report
+from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth
 from cnnviz.plots.common.figure import new_figure
 from cnnviz.plots.common.filter_plan import (
     FilterMosaic,
@@ -188,7 +189,7 @@ def _draw_sections(
         top += section.total_height + SECTION_GAP
     draw_legend(figure, kinds, top, theme)
     if common:
-        words = "What more than half of a layer's filters have is counted, not marked."
+        words = "Findings of more than half of a layer's filters are counted, not marked."
         inch_text(figure, MARGIN, top + legend_height(kinds), words, 9, theme.muted)
     return figure
 

@@ -1,4 +1,4 @@
-"""A film strip: the filters of one layer over many snapshots."""
+"""A filmstrip: the filters of one layer over many snapshots."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz.analysis.drift import layer_drift
-from cnnviz.analysis.filter_measures import FilterBank, order_filters
-from cnnviz.analysis.filters import median
+from cnnviz.analysis.filter_measures import FilterBank, median, order_filters
+from cnnviz.analysis.layer_drift import layer_drift
 from cnnviz.errors import WeightsError
 from cnnviz.formats.text import printable
 from cnnviz.plots.common.figure import new_figure, style_axes

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth, median
+from cnnviz.analysis.filter_measures import median
+from cnnviz.analysis.filters import FILTER_FINDINGS, LAYER_FINDINGS, LayerHealth
 from cnnviz.plots.common.filter_words import bank_kind, layer_kinds
 from cnnviz.plots.common.panels import inch_axes, inch_text
 from cnnviz.plots.common.text import text_width
@@ -41,15 +42,21 @@ def draw_overview(
     count = sum(health.bank.title in drawn for health in healths)
     title = f"All {len(healths)} layers"
     inch_text(figure, MARGIN, top, title, 12, theme.text, weight="bold")
-    note = f"{count} of {len(healths)} layers with filters are drawn below, name others to see them"
+    note = f"{count} of {len(healths)} layers with filters are drawn below; choose others by name"
     inch_text(
         figure, MARGIN + text_width(title, 12, bold=True) / 72 + 0.15, top + 0.035, note, 9, theme.muted
     )
     top += 0.3
     strips = (
-        ("noise", "1 is white noise", [median(health.noise) for health in healths], 0.0, 1.0),
+        ("noise", "1: white noise", [median(health.noise) for health in healths], 0.0, 1.0),
         ("effective rank", "share of the highest", [_rank(health) for health in healths], 0.0, None),
-        ("strength", "1 is a random start", [health.randomness.strength for health in healths], 1.0, 1.0),
+        (
+            "strength",
+            "1: random weights",
+            [health.randomness.strength for health in healths],
+            1.0,
+            1.0,
+        ),
     )
     colors = [KIND_COLORS[bank_kind(health.bank)] for health in healths]
     for name, meaning, values, base, reference in strips:

@@ -1,4 +1,4 @@
-"""How weights moved between snapshots of one training, and which snapshot looks further trained."""
+"""Snapshots of one training compared: how each layer moved, and which snapshot looks further trained."""
 
 from __future__ import annotations
 
@@ -11,74 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.analysis.filter_measures import FilterBank, Weights, filter_banks, finite, row_blocks, row_norms
-from cnnviz.analysis.filters import (
-    LayerHealth,
-    layer_health,
-    listed,
-    median,
-    number_text,
-    text_table,
-    to_json,
-)
+from cnnviz.analysis.filter_measures import Weights, filter_banks, median
+from cnnviz.analysis.filters import LayerHealth
+from cnnviz.analysis.layer_drift import LayerDrift, layer_drift
+from cnnviz.analysis.report_text import listed, number_text, text_table, to_json
+from cnnviz.analysis.training_signs import Sign, training_signs
 from cnnviz.engine.graph import Graph
 from cnnviz.errors import WeightsError
 from cnnviz.formats.text import printable
-
-BARELY_MOVED = 0.01  # relative drift below which a layer barely moved
-REWRITTEN = 0.5  # cosine below which little is left of a layer
-FEW = 2 / 3  # of the rows of a classifier or of the layers must agree for a sign to count
-
-
-@dataclass(frozen=True, eq=False)
-class LayerDrift:
-    """What happened to the filters of one layer.
-
-    Attributes:
-        relative: |after - before| / |before| over the whole layer (norms are L2).
-        cosine: between before and after, over the whole layer.
-        changed: share of the weights that are not exactly equal.
-        per_filter: (N,) the relative drift of each filter.
-    """
-
-    before: LayerHealth
-    after: LayerHealth
-    relative: float
-    cosine: float
-    changed: float
-    per_filter: np.ndarray
-
-    @property
-    def title(self) -> str:
-        return self.after.bank.title
-
-    @property
-    def word(self) -> str:
-        """What it amounts to: "unchanged", "barely moved", "rewritten" or ""."""
-        if self.changed == 0:
-            return "unchanged"
-        if self.relative < BARELY_MOVED:
-            return "barely moved"
-        return "rewritten" if self.cosine < REWRITTEN else ""
-
-    @property
-    def smoother(self) -> tuple[int, int]:
-        """How many filters lost noise, of how many that have a noise score."""
-        known = np.isfinite(self.before.noise) & np.isfinite(self.after.noise)
-        return int((self.after.noise < self.before.noise)[known].sum()), int(known.sum())
-
-
-@dataclass(frozen=True)
-class Sign:
-    """One measure by which the later snapshot of a training can be told.
-
-    Attributes:
-        what: in words, with both numbers.
-        direction: 1 if ``after`` looks further trained by it, -1 if ``before`` does, 0 for neither.
-    """
-
-    what: str
-    direction: int
 
 
 @dataclass(frozen=True)
@@ -92,64 +32,8 @@ class Comparison:
 
     @property
     def signs(self) -> list[Sign]:
-        """The signs of training that can be read here; docs/weights.md says how far to trust them.
-
-        While there is a random start or noise to go, nothing else is asked: what comes first is that filters
-        become smooth, and only once they have a structure they go on to differ.
-        """
-        noise = self._noise_sign()
-        first = [sign for sign in (self._start_sign(), noise) if sign and sign.direction]
-        if first:
-            return first
-        if noise:
-            return [noise, self._smooth_sign()]
-        return [sign for sign in (self._class_sign(), self._rank_sign()) if sign]
-
-    @property
-    def _judged(self) -> list[LayerDrift]:
-        """The layers whose filters can be called noisy."""
-        return [drift for drift in self.layers if drift.after.judged]
-
-    def _start_sign(self) -> Sign | None:
-        """Layers stop looking like the random numbers that they started with."""
-        judged = [drift for drift in self.layers if drift.after.randomness.is_judged]
-        before, after = (sum(h.randomness.is_random for h in side) for side in _sides(judged))
-        what = f"layers like random numbers: {before} -> {after} of {len(judged)}"
-        return Sign(what, _direction(after - before)) if before != after else None
-
-    def _noise_sign(self) -> Sign | None:
-        before, after = (sum(len(h.marks.get("noisy", ())) for h in side) for side in _sides(self._judged))
-        if not before and not after:
-            return None
-        count = sum(drift.after.count for drift in self._judged)
-        return Sign(f"noisy filters: {before} -> {after} of {count}", _direction(after - before))
-
-    def _smooth_sign(self) -> Sign:
-        """Filters of noise become smoother before the first of them is no noise any more."""
-        smoother, known = (sum(counts) for counts in zip(*(d.smoother for d in self._judged), strict=True))
-        direction = _majority(smoother, known - smoother, known)
-        return Sign(f"{smoother} of {known} filters have become smoother", direction)
-
-    def _class_sign(self) -> Sign | None:
-        """In the last fully connected layer the classes' weights part."""
-        dense = [drift for drift in self.layers if not drift.after.bank.is_windows]
-        if not dense or dense[-1].after.count < 3:
-            return None
-        last = dense[-1]
-        change = last.after.cosine - last.before.cosine
-        apart, together = int((change < 0).sum()), int((change > 0).sum())
-        direction = _majority(apart, together, last.after.count)
-        return Sign(f"{last.title}: {apart} of {last.after.count} outputs less like their nearest", direction)
-
-    def _rank_sign(self) -> Sign | None:
-        """Convolutions that have left noise behind go on to differ; noise itself has a high rank."""
-        judged = self._judged
-        if not judged:
-            return None
-        change = [drift.after.rank - drift.before.rank for drift in judged]
-        up, down = sum(c > 0 for c in change), sum(c < 0 for c in change)
-        direction = _majority(up, down, len(judged))
-        return Sign(f"effective rank rises in {up} of {len(judged)} convolutions", direction)
+        """The signs of training, see ``training_signs``."""
+        return training_signs(self.layers)
 
     @property
     def verdict(self) -> str:
@@ -163,7 +47,7 @@ class Comparison:
             return f"{self.after} looks further trained than {self.before}.{close}"
         if directions == {-1}:
             return f"{self.before} looks further trained than {self.after}.{close}"
-        return f"The weights alone do not tell which snapshot is further trained.{close}"
+        return f"The weights alone do not show which snapshot is further trained.{close}"
 
     def to_data(self) -> dict[str, Any]:
         """Returns everything as plain dictionaries, lists and numbers; None for what is not defined."""
@@ -193,29 +77,16 @@ class Comparison:
         ]
         if self.skipped:
             names = listed(self.skipped, len(self.skipped))
-            lines.append(f"Not compared, for they differ in shape or are in one only: {names}")
+            lines.append(f"Not compared (their shapes differ, or one file lacks them): {names}")
         return "\n".join([*lines, "", *_READING])
 
 
 _HEADINGS = ("layer", "drift", "cosine", "changed", "norm", "noise", "smoother", "rank", "overlap", "")
 _READING = (
     "drift: |after - before| / |before|. changed: weights that are not exactly equal. norm: of the",
-    "layer. noise: median of the filters, smoother: filters whose noise fell. +: speaks for the second",
-    "snapshot being further trained, -: for the first. These are signs, not proof.",
+    "layer. noise: median of the filters, smoother: filters whose noise fell. +: suggests that the",
+    "second snapshot is further trained, -: the first. These are signs, not proof.",
 )
-
-
-def _sides(drifts: Sequence[LayerDrift]) -> tuple[list[LayerHealth], list[LayerHealth]]:
-    return [drift.before for drift in drifts], [drift.after for drift in drifts]
-
-
-def _direction(change: float) -> int:
-    """A fall speaks for the second snapshot."""
-    return (change < 0) - (change > 0)
-
-
-def _majority(ahead: int, against: int, count: int) -> int:
-    return (ahead >= FEW * count) - (against >= FEW * count)
 
 
 def _layer_norm(health: LayerHealth) -> float:
@@ -297,36 +168,6 @@ def compare_weights(
     return Comparison(*titles, tuple(layer_drift(old[t], new[t]) for t in both), skipped)
 
 
-def layer_drift(before: FilterBank, after: FilterBank) -> LayerDrift:
-    """Measures how one layer moved; nan and inf count as 0."""
-    count = len(after.filters)
-    old, new = before.filters.reshape(count, -1), after.filters.reshape(count, -1)
-    moved, lengths, new_lengths = np.empty(count), np.empty(count), np.empty(count)
-    product, changed = 0.0, 0
-    for rows in row_blocks(*new.shape):  # a layer may be half a gigabyte
-        a, b = finite(old[rows]), finite(new[rows])
-        moved[rows], lengths[rows], new_lengths[rows] = map(
-            row_norms, (np.subtract(b, a, dtype=np.float64), a, b)
-        )
-        product += float(np.einsum("ij,ij->i", a, b, dtype=np.float64).sum())
-        changed += int((a != b).sum())
-    norms = _length(lengths) * _length(new_lengths)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        per_filter = np.where(moved > 0, moved / lengths, 0)
-    return LayerDrift(
-        before=layer_health(before),
-        after=layer_health(after),
-        relative=_length(moved) / _length(lengths) if lengths.any() else math.inf if moved.any() else 0.0,
-        cosine=product / norms if norms else math.nan,
-        changed=changed / new.size,
-        per_filter=per_filter,
-    )
-
-
-def _length(parts: np.ndarray) -> float:
-    return float(np.sqrt((parts.astype(np.float64) ** 2).sum()))
-
-
 def snapshot_name(weights: Weights, otherwise: str = "weights") -> str:
     """Returns the file name of ``weights``."""
     return Path(getattr(weights, "path", otherwise)).name
@@ -402,7 +243,7 @@ def compare_snapshots(
     Raises WeightsError for fewer than two, or if neighbours share no layer of the same shape.
     """
     if len(snapshots) < 2:
-        raise WeightsError(f"{len(snapshots)} snapshot(s) given, wanted two or more to compare.")
+        raise WeightsError(f"{len(snapshots)} snapshot(s) given; expected two or more to compare.")
     titles = list(names or (snapshot_name(w, f"snapshot {i + 1}") for i, w in enumerate(snapshots)))
     steps = [
         compare_weights(snapshots[i], snapshots[i + 1], graph, (titles[i], titles[i + 1]))
