@@ -94,7 +94,7 @@ class MapSection:
         return f'{"".join(self.heads)}<h3 class="between">Layer by layer</h3>{layers}'
 
     def switch(self) -> str:
-        """Returns controls that leave one image on the page; "" if there is only one. They need no script."""
+        """Returns controls that show only one image, without a script; "" if there is only one."""
         if len(self.names) < 2:
             return ""
         rules = "".join(
@@ -160,33 +160,41 @@ def _best(features: ImageFeatures) -> str:
 
 def _findings(features: ImageFeatures) -> str:
     """The classes as bars, or the objects found, in order."""
-    notes = []
     found = features.detections
-    if found is not None:
-        rows = "".join(
-            f'<li><span class="tag" style="border-color:{_box_color(k, found)}">{k + 1}</span>'
-            f"<span>{escape(words)}</span></li>"
-            for k, words in enumerate(features.texts()[:MOST_BOXES])
-        )
-        if len(found.found) > MOST_BOXES:
-            notes.append(f"{len(found.found) - MOST_BOXES} more objects are not drawn.")
-        if not found.found:
-            notes.append(f"No object has a score of {found.threshold:g} or more.")
-        if found.below:
-            notes.append(f"{counted(found.below, 'box')} with scores below {found.threshold:g} omitted.")
-    else:
-        rows = "".join(
-            f'<li><span class="bar"><i style="width:{100 * share:.1f}%"></i></span>'
-            f"<span>{escape(words)}</span></li>"
-            for share, words in zip(prediction_bars(features), features.texts(), strict=True)
-        )
-        if rows and not features.are_probabilities:
-            notes.append("Raw scores: the net has no softmax.")
+    rows, notes = _predictions(features) if found is None else _objects(found, features.texts())
     if features.omitted:
         notes.append(f"{counted(features.omitted, 'layer')} between blocks omitted below.")
     notes += map(escape, features.notes)
     shown = f'<ol class="predictions">{rows}</ol>' if rows else ""
     return f'<div>{shown}<p class="note">{" ".join(notes)}</p></div>' if notes else f"<div>{shown}</div>"
+
+
+def _predictions(features: ImageFeatures) -> tuple[str, list[str]]:
+    """List entries of the classes, and notes."""
+    rows = "".join(
+        f'<li><span class="bar"><i style="width:{100 * share:.1f}%"></i></span>'
+        f"<span>{escape(words)}</span></li>"
+        for share, words in zip(prediction_bars(features), features.texts(), strict=True)
+    )
+    is_raw = rows and not features.are_probabilities
+    return rows, ["Raw scores: the net has no softmax."] if is_raw else []
+
+
+def _objects(found: Detections, texts: Sequence[str]) -> tuple[str, list[str]]:
+    """List entries of the objects found, and notes."""
+    notes = []
+    rows = "".join(
+        f'<li><span class="tag" style="border-color:{_box_color(k, found)}">{k + 1}</span>'
+        f"<span>{escape(words)}</span></li>"
+        for k, words in enumerate(texts[:MOST_BOXES])
+    )
+    if len(found.found) > MOST_BOXES:
+        notes.append(f"{len(found.found) - MOST_BOXES} more objects are omitted.")
+    if not found.found:
+        notes.append(f"No object has a score of {found.threshold:g} or more.")
+    if found.below:
+        notes.append(f"{counted(found.below, 'box')} with scores below {found.threshold:g} omitted.")
+    return rows, notes
 
 
 def _boxes(features: ImageFeatures) -> str:
@@ -225,7 +233,7 @@ def _attributions(features: ImageFeatures) -> str:
         scale, pixels = attribution_overlay(attribution, features.seen, _THEME)
         title = METHOD_TITLES[attribution.method]
         place = _place(attribution.values)
-        signs = "red supports, blue opposes" if attribution.signed else "brighter means stronger"
+        signs = "red: for, blue: against" if attribution.signed else "brighter means stronger"
         figures += (
             f'<figure><img class="pixels" src="{photo(pixels)}" alt="{escape(title)}: strongest {place}" '
             f'width="{pixels.shape[1]}" height="{pixels.shape[0]}"><figcaption>{escape(title)}'

@@ -56,7 +56,7 @@ def find_detections(
         net: has run forward.
         size: (height, width) of the input.
         class_name: gives the name of a class.
-        names: how many classes have names. YOLO's layers count from 1; without a name for the background
+        names: number of classes with names. YOLO's layers count from 1; without a name for the background
             their class 1 has the first name.
     """
     node = next((n for n in reversed(net.graph.layers) if n.type in _OUTPUTS), None)

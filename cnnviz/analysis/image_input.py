@@ -131,11 +131,11 @@ class ImageInput:
             ) from None
 
     @contextmanager
-    def batch(self, most: int, scores: str | None) -> Iterator[int]:
+    def batch(self, count: int, scores: str | None) -> Iterator[int]:
         """Makes room for several variants of the image in the input while the block runs.
 
         Args:
-            most: how many there are; as many as fit into memory run at once.
+            count: how many there are; as many as fit into memory run at once.
             scores: the blob of class scores, which must take the batch too.
 
         Yields how many fit: 1 for nets whose layers fix the batch.
@@ -143,7 +143,7 @@ class ImageInput:
         blob = self.net.blobs[self.name]
         image = blob.read_data()[:1]
         try:
-            yield self._grow(min(most, self._fitting_at_once()), scores)
+            yield self._grow(min(count, self._fitting_at_once()), scores)
         finally:
             blob.reshape(*image.shape)
             blob.data[...] = image

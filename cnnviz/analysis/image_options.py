@@ -24,7 +24,7 @@ class ImageOptions:
         size: (height, width) of the input instead of the net's own.
         inputs: values of other inputs than the image's, by name; see cnnviz.analysis.inputs.feed_inputs
             for the defaults.
-        level, stages: the net's state beside its phase.
+        level, stages: the net's state, apart from its phase.
     """
 
     preprocessing: Preprocessing | None = None

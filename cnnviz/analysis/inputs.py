@@ -50,16 +50,16 @@ def feed_inputs(
             raise CnnvizError(f"{net.graph.path}: the input {name!r} takes the image; it cannot be given.")
         if name not in others:
             listing = ", ".join(map(repr, others))
-            beside = f"those beside the image are {listing}" if others else "it has none beside the image"
+            known = f"the inputs besides the image are {listing}" if others else "the image is its only input"
             raise CnnvizError(
-                f"{net.graph.path}: has no input {name!r}{did_you_mean(name, others)}; {beside}."
+                f"{net.graph.path}: has no input {name!r}{did_you_mean(name, others)}; {known}."
             )
-    known = _known_uses(net.graph, net.blobs[image].shape)
+    uses = _known_uses(net.graph, net.blobs[image].shape)
     read = {bottom for node in net.graph.layers for bottom in node.bottoms}
     fed = []
     for name in others:
         blob = net.blobs[name]
-        values, words = known.get(name, (np.zeros(blob.shape, np.float32), "zeros"))
+        values, words = uses.get(name, (np.zeros(blob.shape, np.float32), "zeros"))
         if name in given:
             values, words = (
                 _given(given[name], blob.shape, name, preprocessing or Preprocessing()),
@@ -98,7 +98,9 @@ def _given(value: Value, shape: tuple[int, ...], name: str, preprocessing: Prepr
     if not isinstance(value, str):
         return _fitted(value, shape, name)
     if len(shape) != 4 or shape[1] not in (1, 3):
-        raise CnnvizError(f"Input {name!r} of shape {shape} takes no image ({value}); give numbers or .npy.")
+        raise CnnvizError(
+            f"Input {name!r} of shape {shape} takes no image ({value}); give values or an .npy file."
+        )
     return preprocessing.prepare(read_image(value), (shape[1], shape[2], shape[3]))[0]
 
 

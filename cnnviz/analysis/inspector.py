@@ -82,7 +82,7 @@ class Inspector:
         self.fields = receptive_fields(net.graph)
 
     def _class_name_notes(self) -> list[str]:
-        """Says that there are more or fewer names than classes."""
+        """A note, also logged, where there are more or fewer names than classes."""
         blob = self.reader.class_blob()
         count = self.reader.channel_count(blob) if blob else 0
         if not self.class_names or count in (0, len(self.class_names)):
@@ -101,9 +101,9 @@ class Inspector:
         return self.entry.show(image)
 
     @contextmanager
-    def batch(self, most: int) -> Iterator[int]:
+    def batch(self, count: int) -> Iterator[int]:
         """Makes room for variants of the image; see ImageInput.batch."""
-        with self.entry.batch(most, self.reader.score_blob()) as size:
+        with self.entry.batch(count, self.reader.score_blob()) as size:
             yield size
 
     def run(

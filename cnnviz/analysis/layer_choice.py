@@ -85,11 +85,11 @@ def _ends_block(net: Net, index: int) -> bool:
     return traits.joins or traits.kind in _ENDS or node.type == "Softmax"
 
 
-def spread(groups: Sequence[Sequence[int]], most: int) -> list[int]:
-    """Returns at most about ``most`` members of groups: the same number of each, evenly spaced, with the
+def spread(groups: Sequence[Sequence[int]], limit: int) -> list[int]:
+    """Returns at most about ``limit`` members of groups: the same number of each, evenly spaced, with the
     last."""
     share = 1
-    while share < max(map(len, groups)) and sum(min(len(group), share + 1) for group in groups) <= most:
+    while share < max(map(len, groups)) and sum(min(len(group), share + 1) for group in groups) <= limit:
         share += 1
     picked = []
     for group in groups:

@@ -107,10 +107,10 @@ def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
 
 
 def preprocessing_of(definition: NetDefinition) -> Preprocessing:
-    """Returns what the transform_param of the net's data layer says: the TEST one's if there are two.
+    """Returns mean and scale of the transform_param of the net's data layer: the TEST one's if there are two.
 
-    A mean_file is looked for where the file says and beside the prototxt; one that is not there is
-    left out with a warning.
+    A mean_file is looked up at its path and in the folder of the prototxt; one that is missing is
+    ignored with a warning.
     """
     layers = [layer for layer in definition.proto.layer if layer.HasField("transform_param")]
     if not layers:
@@ -147,22 +147,22 @@ def _is_for_test(layer: LayerParameter) -> int:
 def _mean_of_file(definition: NetDefinition, name: str) -> np.ndarray | None:
     from cnnviz.formats.binaryproto import read_mean
 
-    beside = os.path.join(os.path.dirname(definition.path), os.path.basename(name))
-    for path in (definition.resolve(name), beside):
+    in_folder = os.path.join(os.path.dirname(definition.path), os.path.basename(name))
+    for path in (definition.resolve(name), in_folder):
         if os.path.isfile(path):
             return read_mean(path)
-    log.warning("%s: the mean file %s is not there; give it with --mean.", definition.path, name)
+    log.warning("%s: the mean file %s is missing; give it with --mean.", definition.path, name)
     return None
 
 
 def preprocessing_from_options(
     definition: NetDefinition, mean: str | None, scale: float | None, rgb: bool = False, stretch: bool = False
 ) -> Preprocessing:
-    """Returns what the command line's options say; what they leave open, the net's data layer says.
+    """Returns the preprocessing of the command line's options; the net's data layer gives what is missing.
 
     Args:
         definition: the net, or the one it was trained as if that alone has a data layer.
-        mean: numbers such as "104,117,123", or the path of a .binaryproto, .npy or .mat file.
+        mean: values such as "104,117,123", or the path of a .binaryproto, .npy or .mat file.
 
     Raises CnnvizError or FileError if the mean is neither.
     """
@@ -210,7 +210,7 @@ def parse_size(text: str) -> tuple[int, int]:
 def find_images(paths: Sequence[str | os.PathLike]) -> list[str]:
     """Returns the files among ``paths`` and, of folders among them, all images in order of name.
 
-    Raises FileError if one of them is not there, or a folder holds no image or cannot be read.
+    Raises FileError if one of them is missing, or a folder holds no image or cannot be read.
     """
     found: list[str] = []
     for path in [os.fspath(path) for path in paths]:

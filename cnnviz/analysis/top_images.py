@@ -57,7 +57,7 @@ def top_images(
     paths: Sequence[str],
     count: int = 9,
     channels: Sequence[int] | None = None,
-    most: int = 32,
+    limit: int = 32,
     track: Callable[[Iterable[str]], Iterable[str]] = iter,
 ) -> TopImages:
     """Finds the ``count`` images that activate each channel most, one patch of each image.
@@ -68,7 +68,7 @@ def top_images(
         inspector: the net.
         layer: its name.
         paths: files.
-        channels: default: the first ``most``.
+        channels: default: the first ``limit``.
         track: wraps the images to show progress.
 
     Raises:
@@ -87,7 +87,7 @@ def top_images(
         maps = values.reshape(len(values), -1)
         if not best:
             total = len(maps)
-            chosen = _checked(channels, total, layer, most)
+            chosen = _checked(channels, total, layer, limit)
             best = [[] for _ in chosen]
         for ranking, channel in zip(best, chosen, strict=True):
             place = int(np.nan_to_num(maps[channel], nan=-np.inf).argmax())
@@ -100,9 +100,9 @@ def top_images(
     return TopImages(layer, size, chosen, patches, total, len(paths))
 
 
-def _checked(channels: Sequence[int] | None, total: int, layer: str, most: int) -> list[int]:
+def _checked(channels: Sequence[int] | None, total: int, layer: str, limit: int) -> list[int]:
     if channels is None:
-        return list(range(min(total, most)))
+        return list(range(min(total, limit)))
     for channel in channels:
         if not 0 <= channel < total:
             raise CnnvizError(f"Channel {channel} is out of range: layer {layer!r} has {total} channels.")

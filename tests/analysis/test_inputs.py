@@ -120,7 +120,8 @@ def test_given_values_are_fed(tmp_path, caplog):
 def test_wrong_values_are_refused(tmp_path):
     text = DATA + CONT + ROWS
     with pytest.raises(
-        CnnvizError, match=r"no input 'count'; did you mean 'cont'\?; those beside the image are 'cont'\."
+        CnnvizError,
+        match=r"no input 'count'; did you mean 'cont'\?; the inputs besides the image are 'cont'\.",
     ):
         make_inspector(tmp_path, text, inputs={"count": 1})
     with pytest.raises(CnnvizError, match="the input 'data' takes the image; it cannot be given"):

@@ -61,7 +61,7 @@ def test_fully_connected_layers_see_the_whole_image(inspector, paths):
 
 
 def test_the_rest_of_the_channels_is_said(inspector, paths):
-    figure = top_images_figure(top_images(inspector, "conv2", paths, most=4), theme=get_theme("dark"))
+    figure = top_images_figure(top_images(inspector, "conv2", paths, limit=4), theme=get_theme("dark"))
     assert any("4 of 50 channels" in t.get_text() for t in figure.texts)
 
 

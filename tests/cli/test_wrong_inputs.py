@@ -76,7 +76,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
          "fine.png: holds no class names"),
         ("features net.prototxt net.caffemodel fine.png --out maps --mean nan", "--mean nan: is not finite"),
         ("features net.prototxt net.caffemodel fine.png --out maps --input x=1",
-         "has no input 'x'; it has none beside the image."),
+         "has no input 'x'; the image is its only input."),
         ("features net.prototxt net.caffemodel fine.png --out maps --train-model net.prototxt",
          "net.prototxt: has no data layer that gives mean and scale"),
         ("features net.prototxt net.caffemodel missing.png --out maps", "missing.png: cannot be read"),

@@ -212,7 +212,7 @@ def test_a_mean_file_beside_the_prototxt_is_found(tmp_path, caplog):
     assert preprocessing_of(definition).mean.shape == (3, 2, 2)
     gone = parse_net(training_net('mean_file: "/elsewhere/gone.binaryproto"'), str(tmp_path / "net.prototxt"))
     assert preprocessing_of(gone).mean is None
-    assert "the mean file /elsewhere/gone.binaryproto is not there; give it with --mean" in caplog.text
+    assert "the mean file /elsewhere/gone.binaryproto is missing; give it with --mean" in caplog.text
     assert preprocessing_from_options(gone, "1,2,3", None).scale == 1
 
 

@@ -79,8 +79,8 @@ def attribution_note(attribution: Attribution) -> str:
     """Returns what an attribution's values are and how it was made, or why it is zero everywhere."""
     if not np.any(attribution.values):
         return f"zero everywhere: {attribution.note}" if attribution.note else "zero everywhere"
-    numbers = _VALUES.get(attribution.method, "")
-    return "; ".join(part for part in (numbers, attribution.note) if part)
+    values = _VALUES.get(attribution.method, "")
+    return "; ".join(part for part in (values, attribution.note) if part)
 
 
 def _draw_attribution(

@@ -249,9 +249,9 @@ class TableRow(FeatureRow):
         color_bar(figure, GRID_LEFT, below, scale, self.theme, note)
 
 
-def evenly_spaced(total: int, most: int) -> np.ndarray:
-    """Returns at most ``most`` of the numbers from 0 to ``total`` - 1, evenly spaced, from 0."""
-    count = min(total, most)
+def evenly_spaced(total: int, limit: int) -> np.ndarray:
+    """Returns at most ``limit`` of the integers from 0 to ``total`` - 1, evenly spaced, from 0."""
+    count = min(total, limit)
     return np.arange(count) * total // count
 
 
