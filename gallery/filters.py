@@ -107,7 +107,7 @@ def _numbers(filters: Sequence[int], count: int) -> str:
 
 
 def _are_few(filters: Sequence[int], count: int) -> bool:
-    """Whether marking filters one by one tells something: not where most have the finding."""
+    """Whether marking filters one by one is informative: not where most have the finding."""
     return 2 * len(filters) <= count
 
 

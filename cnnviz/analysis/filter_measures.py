@@ -22,7 +22,7 @@ _LARGEST_WINDOW = 11  # a (1, 1, H, W) blob of unknown type up to this size is t
 _BLOCK = 1024  # rows of cosines worked out at once
 _MOST_ROWS = 8192  # whose cosines are kept all together: 256 MB
 _MOST_RANK = 1024  # rows of the matrices whose singular values are worked out
-_MOST_PRODUCTS = 4e10  # multiply-adds spent on the cosines of one layer before columns are left out
+_MOST_PRODUCTS = 4e10  # multiply-adds spent on the cosines of one layer before columns are omitted
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def filter_banks(weights: Weights, graph: Graph | None = None) -> list[FilterBan
     """Returns every blob of ``weights`` that holds filters: those with two or more axes.
 
     Args:
-        weights: for each layer name its blobs. ``layer_types`` of it, if there, tells types.
+        weights: for each layer name its blobs. its ``layer_types``, if there, give types.
         graph: the net; gives types, groups and what fully connected layers read.
     """
     nodes = {node.name: node for node in graph.layers} if graph else {}
@@ -161,7 +161,7 @@ def _reads(node: Any, filters: np.ndarray) -> tuple[int, int, int] | None:
     shape = node.bottom_shapes[0] if node and node.bottom_shapes else None
     if filters.ndim != 2 or shape is None:
         return None
-    in_steps = traits_of(node.type).reads_sequence  # behind the axes of steps and sequences
+    in_steps = traits_of(node.type).reads_sequence  # after the axes of steps and sequences
     axis = 2 if in_steps else node.param.inner_product_param.axis
     read = shape[axis:]
     if math.prod(read) != filters.shape[1] or len(read) not in (2, 3):

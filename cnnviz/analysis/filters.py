@@ -33,18 +33,18 @@ THRESHOLDS = {
     "low_rank": 0.1,  # low rank: effective rank relative to the highest possible
 }
 FILTER_FINDINGS = {
-    "not finite": "holds nan or inf: training diverged, or the file is damaged",
+    "not finite": "nan or inf among the weights: training diverged, or the file is damaged",
     "dead": "hardly any weight: the filter outputs little more than its bias",
     "constant": "all weights equal: never trained, or filled with a constant",
     "saturated": "many weights at the filter's extreme values: clipped or coarsely quantised",
     "outlier": "a norm far above those of the layer's other filters",
-    "noisy": "looks like white noise: too little training, overfitting or too little weight decay",
+    "noisy": "weights like white noise: too little training, overfitting or too little weight decay",
     "near-duplicate": "nearly identical to another filter of the layer",
 }
 LAYER_FINDINGS = {
     "noisy layer": "most filters look like white noise",
     "low rank": "the filters span few directions: a smaller layer would do",
-    "as initialised": "looks like random initial weights: untrained, or hardly changed since",
+    "as initialised": "weights like random initial ones: untrained, or hardly changed since",
 }
 
 

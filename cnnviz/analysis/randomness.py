@@ -1,4 +1,4 @@
-"""Whether a layer's weights can be told from the independent random numbers that a filler starts it with."""
+"""Whether a layer's weights differ from the independent random numbers that a filler starts it with."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Randomness:
 
     @property
     def is_random(self) -> bool:
-        """Whether nothing here tells the weights from random ones."""
+        """Whether nothing here distinguishes the weights from random ones."""
         return self.is_judged and self.excess < BEYOND and self.unlike < UNLIKE
 
 

@@ -79,7 +79,7 @@ def _class_sign(layers: Sequence[LayerDrift]) -> Sign | None:
 
 
 def _rank_sign(judged: Sequence[LayerDrift]) -> Sign | None:
-    """Convolutions that have left noise behind go on to differ; noise itself has a high rank."""
+    """Convolutions that are past noise go on to differ; noise itself has a high rank."""
     if not judged:
         return None
     change = [drift.after.rank - drift.before.rank for drift in judged]

@@ -287,14 +287,14 @@ def test_report_as_json_is_strict_and_complete(noise):
 
 def test_report_as_text_explains_each_kind_once(noise):
     text = filter_report({f"conv{i}": [noise.standard_normal((20, 4, 5, 5))] for i in range(3)}).to_text()
-    assert text.count("looks like white noise") == 1
+    assert text.count("weights like white noise") == 1
     assert "filter 0, 1, 2" in text
     assert "..." in text  # 20 numbers are shortened
 
 
 def test_layers_with_a_finding_share_lines(noise):
     text = filter_report({f"layer{i}": [noise.standard_normal((40, 50))] for i in range(30)}).to_text()
-    lines = text.split("as initialised: looks")[1].split("\n\n")[0].splitlines()[1:]
+    lines = text.split("as initialised: weights")[1].split("\n\n")[0].splitlines()[1:]
     assert len(lines) == 3 and max(map(len, lines)) <= 98
     assert "layer0, layer1, layer2" in lines[0] and "layer29" in lines[2]
 

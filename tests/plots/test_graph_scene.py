@@ -15,7 +15,7 @@ from cnnviz.engine.graph import build_graph
 from cnnviz.formats.prototxt import parse_net
 from cnnviz.plots.common import figure as figure_module
 from cnnviz.plots.common.figure import (
-    boxes_for_missing_letters,
+    boxes_for_missing_characters,
     fit_fonts,
     font_families,
     new_figure,
@@ -226,7 +226,7 @@ def test_text_stays_inside_its_box(size, fonts):
     figure = scene_figure(picture.scene, get_theme())
     figure.set_dpi(72 * size)
     fit_fonts(figure)
-    with boxes_for_missing_letters(figure):
+    with boxes_for_missing_characters(figure):
         assert_inside(figure, picture.scene, size)
 
 

@@ -106,7 +106,7 @@ def test_dots_per_inch(tmp_path):
 def test_characters_that_no_font_has_are_warned_of_once(tmp_path):
     figure = new_figure(2, 1, get_theme())
     figure.text(0, 0, "\U00012000 \U00012001")
-    with pytest.warns(UserWarning, match="no installed font has the letters") as caught:
+    with pytest.warns(UserWarning, match="no installed font has the characters") as caught:
         save_figure(figure, tmp_path / "a.png")
     assert len(caught) == 1
 

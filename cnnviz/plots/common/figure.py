@@ -57,8 +57,8 @@ def render(
     fit_fonts(figure)
     settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "cnnviz", "pdf.fonttype": 42}
     buffer = io.BytesIO()
-    boxes = contextlib.nullcontext() if suffix == "svg" else boxes_for_missing_letters(figure)
-    with matplotlib.rc_context(settings), quiet_about_letters(), boxes:
+    boxes = contextlib.nullcontext() if suffix == "svg" else boxes_for_missing_characters(figure)
+    with matplotlib.rc_context(settings), quiet_about_characters(), boxes:
         try:
             figure.savefig(
                 buffer,
@@ -90,42 +90,42 @@ def _metadata(suffix: str, title: str | None) -> dict[str, str | None] | None:
 
 
 @contextlib.contextmanager
-def quiet_about_letters() -> Iterator[None]:
-    """Keeps matplotlib from warning of each letter that a font lacks: ``fit_fonts`` says it once."""
+def quiet_about_characters() -> Iterator[None]:
+    """Keeps matplotlib from warning of each character that a font lacks: ``fit_fonts`` says it once."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
         yield
 
 
 def fit_fonts(figure: Figure) -> None:
-    """Gives texts with letters that the standard font lacks (Chinese, say) installed fonts that have them.
+    """Gives texts with characters that the standard font lacks (Chinese, say) installed fonts that have them.
 
-    Warns once, naming the letters, if no installed font has them.
+    Warns once, naming the characters, if no installed font has them.
     """
     texts = [text for text in figure.findobj(Text) if not text.get_text().isascii()]
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             texts += [tick for tick in axis.get_ticklabels() if not tick.get_text().isascii()]
-    letters = frozenset("".join(text.get_text() for text in texts))
-    families = font_families(letters)
+    characters = frozenset("".join(text.get_text() for text in texts))
+    families = font_families(characters)
     if len(families) > 1:
         # The generic name at the end is for viewers of SVG that have none of these fonts.
-        wanted = [*families, "sans-serif"]
+        fonts = [*families, "sans-serif"]
         for text in texts:
-            text.set_fontfamily(wanted)
+            text.set_fontfamily(fonts)
         for axes in figure.axes:
-            axes.tick_params(labelfontfamily=wanted)
+            axes.tick_params(labelfontfamily=fonts)
 
 
 @contextlib.contextmanager
-def boxes_for_missing_letters(figure: Figure) -> Iterator[None]:
-    """Shows a narrow box for each letter that no installed font has, until the block ends.
+def boxes_for_missing_characters(figure: Figure) -> Iterator[None]:
+    """Shows a narrow box for each character that no installed font has, until the block ends.
 
-    Left to itself matplotlib takes a box wider than any letter, which does not fit into what was measured.
+    Left to itself matplotlib takes a box wider than any character, which does not fit into what was measured.
     """
     texts = [(text, text.get_text()) for text in figure.findobj(Text) if not text.get_text().isascii()]
-    letters = frozenset("".join(content for _, content in texts))
-    boxes = dict.fromkeys(_cover(letters)[1], "▯") if letters else {}
+    characters = frozenset("".join(content for _, content in texts))
+    boxes = dict.fromkeys(_cover(characters)[1], "▯") if characters else {}
     for text, content in texts:
         text.set_text(content.translate(boxes))
     try:
@@ -136,27 +136,27 @@ def boxes_for_missing_letters(figure: Figure) -> Iterator[None]:
 
 
 @functools.lru_cache(maxsize=256)
-def font_families(letters: frozenset[str]) -> tuple[str, ...]:
-    """Returns font families, the standard one first, that together have all ``letters``.
+def font_families(characters: frozenset[str]) -> tuple[str, ...]:
+    """Returns font families, the standard one first, that together have all ``characters``.
 
-    Warns once if some letter is in no installed font.
+    Warns once if some character is in no installed font.
     """
-    families, missing = _cover(letters)
+    families, missing = _cover(characters)
     if missing:
         some = "".join(sorted(map(chr, missing)))[:12]
         script = unicodedata.name(some[0], "unnamed").split()[0]
         warnings.warn(
-            f"no installed font has the letters {some} ({script}); boxes stand for them in PNG and PDF. "
-            "Install one, e.g. Noto Sans, or write SVG, which the viewer's fonts show.",
+            f"no installed font has the characters {some} ({script}); boxes replace them in PNG and PDF. "
+            "Install one, e.g. Noto Sans, or write SVG, which uses the viewer's fonts.",
             stacklevel=2,
         )
     return families
 
 
-def _cover(letters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[int]]:
-    """Returns the families that together have ``letters``, and the letters that none has."""
+def _cover(characters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[int]]:
+    """Returns the families that together have ``characters``, and the characters that none has."""
     standard = "DejaVu Sans"
-    missing = {ord(c) for c in letters if c.isprintable() and not c.isspace()}
+    missing = {ord(c) for c in characters if c.isprintable() and not c.isspace()}
     missing -= _charmap(fontManager.findfont(standard))
     families = [standard]
     for family, path in _fallback_fonts():
@@ -174,7 +174,7 @@ def _fallback_fonts() -> Iterator[tuple[str, str]]:
     regular = [
         f for f in fontManager.ttflist if f.style == "normal" and f.weight in (400, "normal", "regular")
     ]
-    # Matplotlib's own last resort has a box for every letter, which is what we want to warn of.
+    # Matplotlib's own last resort has a box for every character, which is what we want to warn of.
     regular = [f for f in regular if not f.name.startswith("Last Resort")]
     favourites = (
         "CJK SC",

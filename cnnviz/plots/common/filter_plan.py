@@ -24,7 +24,7 @@ class FilterOptions:
     """How filters are chosen, ordered and coloured.
 
     Attributes:
-        layers: names of the layers to draw; None leaves the choice to the picture.
+        layers: names of the layers to draw; None leaves the choice to the figure.
         order: of the filters: "file", "norm" (largest first) or "similarity" (like beside like).
         normalize: "filter": each filter has the whole colour scale; "layer": one scale for the layer.
         channel_order: what the net's three input channels are: "bgr" or "rgb".
@@ -294,7 +294,7 @@ def _plan_rows(plan: FilterPlan, limit: int, space: Space) -> FilterPlan:
         return fitting[0] if fitting and fitting[0] in (large or fitting) else (large or found)[-1]
 
     sizes = {n: max(best(n).tile_pixels) for n in range(1, min(count, space.blocks) + 1) if layouts(n)}
-    blocks = max(n for n in sizes if sizes[n] >= 0.8 * max(sizes.values()))  # more make a lower picture
+    blocks = max(n for n in sizes if sizes[n] >= 0.8 * max(sizes.values()))  # more make a lower figure
     return replace(plan, numbers=plan.numbers[:count], inner=channels, layout=best(blocks))
 
 

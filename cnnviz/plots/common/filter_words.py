@@ -1,4 +1,4 @@
-"""What is said of filters, in figures and on pages: kinds, shapes and statistics."""
+"""Words for filters, in figures and on pages: kinds, shapes and statistics."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from cnnviz.analysis.training import ChartLine
-from cnnviz.plots.common.figure import fit_fonts, font_families, quiet_about_letters
+from cnnviz.plots.common.figure import fit_fonts, font_families, quiet_about_characters
 from cnnviz.plots.common.theme import Theme
 from cnnviz.plots.training.axes import number_text
 
@@ -197,7 +197,7 @@ def _size(text: Text) -> tuple[float, float]:
     figure = text.get_figure(root=True)
     assert isinstance(figure, Figure)
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    with quiet_about_letters():
+    with quiet_about_characters():
         box = text.get_window_extent(renderer)
     return box.width / figure.dpi, box.height / figure.dpi
 

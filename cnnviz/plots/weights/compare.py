@@ -203,7 +203,7 @@ def _draw_panel(axes: Axes, values: np.ndarray, plan: FilterPlan, scale: ColorSc
 def _scale(values: np.ndarray, form: str, is_signed: bool = False) -> ColorScale:
     if form == "color":
         return gray_scale(largest(values) or 1.0)
-    if form == "matrix":  # a few large weights would leave the many in a matrix without colour
+    if form == "matrix":  # a few large weights would take the colour from all others
         bound = np.quantile(np.abs(values[np.isfinite(values)]), _MATRIX_SHARE) if values.size else 0
         values = np.clip(values, -bound, bound) if bound > 0 else values
     scale = color_scale(values)

@@ -302,7 +302,7 @@ def _write_numbers(
     for mark, marked in places.items():
         for row in marked:
             mark_of.setdefault(row, []).append(mark)
-    # Where rows are lower than letters only some carry their numbers; signs are never omitted.
+    # Where rows are lower than text only some carry their numbers; signs are never omitted.
     every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if n * points >= 6.6)
     for place, (row, center) in enumerate(zip(rows, centers, strict=True)):
         found = mark_of.get(row, [])

@@ -18,7 +18,7 @@ from cnnviz.plots.common.panels import Mark, inch_axes, inch_text, keep_ends_ins
 from cnnviz.plots.common.text import fit, text_width
 from cnnviz.plots.common.theme import KIND_COLORS, Theme
 
-# Inches. Ten are wide enough for letters that can be read on a page that is seven wide.
+# Inches. At a width of ten, text can be read on a page that is seven wide.
 MARGIN, WIDTH = 0.4, 10.0
 HEADING = 0.36  # of a section: from the layer's name to its tiles
 BAR = 0.46  # a colour bar and the room above it
@@ -105,7 +105,7 @@ def draw_title(figure: Figure, title: str, lines: Sequence[str], theme: Theme) -
 
 
 def draw_heading(figure: Figure, bank: FilterBank, note: str, theme: Theme, top: float) -> None:
-    """Writes the layer's name, type and shape, and what is left out."""
+    """Writes the layer's name, type and shape, and what is omitted."""
     chip = inch_axes(figure, MARGIN, top + 0.03, 0.13, 0.13)
     chip.set_facecolor(KIND_COLORS[bank_kind(bank)])
     chip.set(xticks=[], yticks=[])
