@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cnnviz.engine.blob import MAX_COUNT, Shape
+from cnnviz.engine.blob import MAX_COUNT
 from cnnviz.engine.device import Device
 from cnnviz.engine.ops.ranges import row_range
 from cnnviz.errors import NetError
@@ -152,8 +152,3 @@ def stochastic_mean_backward(
 ) -> None:
     """The gradient of ``stochastic_mean``."""
     _backward(device, "stochastic_mean_backward", planes, window, x, y, total, dy, dx)
-
-
-def plane_count(shape: Shape) -> int:
-    """Returns the number of planes of a blob (N, C, H, W)."""
-    return shape[0] * shape[1]
