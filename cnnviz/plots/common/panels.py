@@ -108,43 +108,37 @@ def mark_tiles(axes: Axes, layout: TileLayout, marks: Mapping[Mark, Iterable[int
     Args:
         marks: for each mark the tiles that carry it; other numbers are ignored.
     """
-    height, width = layout.tile_pixels
+    side = min(layout.tile_pixels)
     points = _points_per_pixel(axes, layout)
-    size = min(7.0, max(3.0, 0.22 * min(height, width) * points))
-    taken: dict[int, int] = {}
+    size, line = min(7.0, max(3.0, 0.22 * side * points)), min(1.6, max(0.8, 0.05 * side * points))
+    signs: dict[int, int] = {}  # of each tile, so far
     for mark, indices in marks.items():
-        mine = sorted(i for i in set(indices) if i < layout.count)
-        borders = [
-            Rectangle((layout.corner(i)[1], layout.corner(i)[0]), width, height)
-            for i in mine
-            if i not in taken
-        ]
-        line = min(1.6, max(0.8, 0.05 * min(height, width) * points))
-        axes.add_collection(
-            PatchCollection(
-                borders, facecolor="none", edgecolor=mark.color, linewidth=line, gid=f"border {mark.label}"
-            )
-        )
-        x, y = [], []
-        for i in mine:
-            top, left = layout.corner(i)
-            step = 0.75 * size / points
-            x.append(left + width - step - 1.6 * step * taken.get(i, 0))
-            y.append(top + step)
-            taken[i] = taken.get(i, 0) + 1
+        marked = sorted(i for i in set(indices) if i < layout.count)
+        _draw_borders(axes, layout, mark, [i for i in marked if i not in signs], line)
+        corners = [_sign_place(layout, i, 0.75 * size / points, signs.get(i, 0)) for i in marked]
         axes.scatter(
-            x,
-            y,
-            s=size**2,
-            marker=mark.marker,
-            facecolors=mark.color,
-            edgecolors="white",
-            linewidths=0.5,
-            gid=f"sign {mark.label}",
-            zorder=3,
-        )
+            [x for x, _ in corners], [y for _, y in corners], s=size**2, marker=mark.marker,
+            facecolors=mark.color, edgecolors="white", linewidths=0.5, gid=f"sign {mark.label}", zorder=3,
+        )  # fmt: skip
+        signs |= {i: signs.get(i, 0) + 1 for i in marked}
     axes.set_xlim(0, layout.size[1])
     axes.set_ylim(layout.size[0], 0)
+
+
+def _draw_borders(axes: Axes, layout: TileLayout, mark: Mark, tiles: Iterable[int], line: float) -> None:
+    height, width = layout.tile_pixels
+    borders = [Rectangle(layout.corner(i)[::-1], width, height) for i in tiles]
+    axes.add_collection(
+        PatchCollection(
+            borders, facecolor="none", edgecolor=mark.color, linewidth=line, gid=f"border {mark.label}"
+        )
+    )
+
+
+def _sign_place(layout: TileLayout, tile: int, step: float, before: int) -> tuple[float, float]:
+    """Returns (x, y) of a sign in a tile's upper right corner, left of those ``before`` it."""
+    top, left = layout.corner(tile)
+    return left + layout.tile_pixels[1] - step * (1 + 1.6 * before), top + step
 
 
 def _points_per_pixel(axes: Axes, layout: TileLayout) -> float:

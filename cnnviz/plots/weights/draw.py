@@ -264,7 +264,7 @@ def _draw_matrix(axes: Axes, section: _Section, mosaic: FilterMosaic) -> None:
 
 def _name_bands(axes: Axes, section: _Section) -> None:
     """Writes the names of the bands at the right, and in a matrix draws lines between them."""
-    width = axes.get_position().width * WIDTH * 72
+    width = _width_in_points(axes)
     for i, name in enumerate(section.bands):
         axes.text(
             1 + 6 / width, 1 - (i + 0.5) / len(section.bands), name, transform=axes.transAxes, rotation=270,
@@ -297,36 +297,34 @@ def _write_numbers(
     places: Mapping[Mark, Sequence[int]],
 ) -> None:
     """Writes numbers and signs at heights ``centers`` (shares of the axes); ``points``: a row's height."""
-    width = axes.get_position().width * axes.figure.get_size_inches()[0] * 72  # type: ignore[union-attr]
-    mark_of: dict[int, list[Mark]] = {}
-    for mark, marked in places.items():
-        for row in marked:
-            mark_of.setdefault(row, []).append(mark)
     # Where rows are lower than text only some carry their numbers; signs are never omitted.
     every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if n * points >= 6.6)
-    for place, (row, center) in enumerate(zip(rows, centers, strict=True)):
-        found = mark_of.get(row, [])
-        if place % every == 0:
-            axes.text(
-                -4 / width,
-                center,
-                str(section.plan.numbers[row]),
-                transform=axes.transAxes,
-                size=min(7.0, max(5.5, points * 0.8)),
-                color=section.theme.muted,
-                ha="right",
-                va="center_baseline",
-                gid=f"filter {section.plan.numbers[row]}",
-            )
-        for i, mark in enumerate(found[:2]):
-            axes.plot(
-                [-(23 + 6 * i) / width],
-                [center],
-                transform=axes.transAxes,
-                marker=mark.marker,
-                color=mark.color,
-                markersize=min(5.0, max(3.5, points * 0.8)),
-                markeredgewidth=0,
-                clip_on=False,
-                gid=f"sign {mark.label}",
-            )
+    for row, center in list(zip(rows, centers, strict=True))[::every]:
+        _write_number(axes, section, row, center, min(7.0, max(5.5, points * 0.8)))
+    found: dict[int, list[Mark]] = {}
+    for mark, marked in places.items():
+        for row in marked:
+            found.setdefault(row, []).append(mark)
+    for row, center in zip(rows, centers, strict=True):
+        for i, mark in enumerate(found.get(row, [])[:2]):
+            _draw_sign(axes, mark, 23 + 6 * i, center, min(5.0, max(3.5, points * 0.8)))
+
+
+def _write_number(axes: Axes, section: _Section, row: int, center: float, size: float) -> None:
+    number = section.plan.numbers[row]
+    axes.text(
+        -4 / _width_in_points(axes), center, str(number), transform=axes.transAxes, size=size,
+        color=section.theme.muted, ha="right", va="center_baseline", gid=f"filter {number}",
+    )  # fmt: skip
+
+
+def _draw_sign(axes: Axes, mark: Mark, distance: float, center: float, size: float) -> None:
+    """Draws a mark's sign ``distance`` points left of the axes."""
+    axes.plot(
+        [-distance / _width_in_points(axes)], [center], transform=axes.transAxes, marker=mark.marker,
+        color=mark.color, markersize=size, markeredgewidth=0, clip_on=False, gid=f"sign {mark.label}",
+    )  # fmt: skip
+
+
+def _width_in_points(axes: Axes) -> float:
+    return axes.get_position().width * WIDTH * 72

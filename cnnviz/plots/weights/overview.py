@@ -39,43 +39,22 @@ def draw_overview(
     Args:
         drawn: the titles of the layers that are drawn below.
     """
-    count = sum(health.bank.title in drawn for health in healths)
-    title = f"All {len(healths)} layers"
-    inch_text(figure, MARGIN, top, title, 12, theme.text, weight="bold")
-    note = f"{count} of {len(healths)} layers with filters are drawn below; choose others by name"
-    inch_text(
-        figure, MARGIN + text_width(title, 12, bold=True) / 72 + 0.15, top + 0.035, note, 9, theme.muted
-    )
+    _write_heading(figure, healths, drawn, top, theme)
     top += 0.3
     strips = (
-        ("noise", "1: white noise", [median(health.noise) for health in healths], 0.0, 1.0),
-        ("effective rank", "share of the highest", [_rank(health) for health in healths], 0.0, None),
-        (
-            "strength",
-            "1: random weights",
-            [health.randomness.strength for health in healths],
-            1.0,
-            1.0,
-        ),
+        ("noise", "1: white noise", [median(health.noise) for health in healths]),
+        ("effective rank", "share of the highest", [_rank(health) for health in healths]),
+        ("strength", "1: random weights", [health.randomness.strength for health in healths]),
     )
     colors = [KIND_COLORS[bank_kind(health.bank)] for health in healths]
-    for name, meaning, values, base, reference in strips:
+    for name, meaning, values in strips:
         inch_text(figure, MARGIN, top + 0.06, name, 8.5, theme.text)
         inch_text(figure, MARGIN, top + 0.22, meaning, 7.5, theme.muted)
         axes = _strip_axes(figure, top, _STRIP, len(healths), theme)
-        _draw_bars(axes, np.array(values), colors, base, reference, theme, name)
+        _draw_bars(axes, name, np.array(values), colors, theme)
         top += _STRIP + _STRIP_GAP
     for kind in overview_kinds(healths):
-        layers = [i for i, health in enumerate(healths) if kind in _kinds(health)]
-        mark = finding_mark(kind, theme)
-        inch_text(
-            figure, MARGIN, top - 0.06, f"{finding_sign(kind)} {kind} in {len(layers)}", 8.5, mark.color
-        )
-        axes = _strip_axes(figure, top - 0.04, _ROW - 0.04, len(healths), theme)
-        axes.set_axis_off()
-        axes.scatter(
-            layers, [0] * len(layers), s=14, marker=mark.marker, color=mark.color, gid=f"layers {kind}"
-        )
+        _draw_finding(figure, kind, healths, top, theme)
         top += _ROW
     axes = _strip_axes(figure, top - 0.04, 0.1, len(healths), theme)
     axes.set_axis_off()
@@ -83,6 +62,31 @@ def draw_overview(
     axes.scatter(places, [0] * len(places), s=16, marker="^", color=theme.text, gid="drawn", clip_on=False)
     words = "layers in the order of the file; ▲ drawn below"
     inch_text(figure, MARGIN + _LABELS, top + 0.08, words, 7.5, theme.muted)
+
+
+def _write_heading(
+    figure: Figure, healths: Sequence[LayerHealth], drawn: Container[str], top: float, theme: Theme
+) -> None:
+    count = sum(health.bank.title in drawn for health in healths)
+    title = f"All {len(healths)} layers"
+    inch_text(figure, MARGIN, top, title, 12, theme.text, weight="bold")
+    note = f"{count} of {len(healths)} layers with filters are drawn below; choose others by name"
+    left = MARGIN + text_width(title, 12, bold=True) / 72 + 0.15
+    inch_text(figure, left, top + 0.035, note, 9, theme.muted)
+
+
+def _draw_finding(
+    figure: Figure, kind: str, healths: Sequence[LayerHealth], top: float, theme: Theme
+) -> None:
+    """Draws a sign for each layer that has a kind of finding."""
+    layers = [i for i, health in enumerate(healths) if kind in _kinds(health)]
+    mark = finding_mark(kind, theme)
+    words = f"{finding_sign(kind)} {kind} in {len(layers)}"
+    inch_text(figure, MARGIN, top - 0.06, words, 8.5, mark.color)
+    axes = _strip_axes(figure, top - 0.04, _ROW - 0.04, len(healths), theme)
+    axes.set_axis_off()
+    zeros = [0] * len(layers)
+    axes.scatter(layers, zeros, s=14, marker=mark.marker, color=mark.color, gid=f"layers {kind}")
 
 
 def _kinds(health: LayerHealth) -> list[str]:
@@ -101,40 +105,29 @@ def _strip_axes(figure: Figure, top: float, height: float, count: int, theme: Th
     return axes
 
 
-def _draw_bars(
-    axes: Axes,
-    values: np.ndarray,
-    colors: Sequence[str],
-    base: float,
-    reference: float | None,
-    theme: Theme,
-    name: str,
-) -> None:
-    """Draws bars from ``base``, a line at ``reference``, and the highest number at the axis' end."""
+def _draw_bars(axes: Axes, name: str, values: np.ndarray, colors: Sequence[str], theme: Theme) -> None:
+    """Draws a bar for each finite value: from 0, or the strength from 1 on a logarithmic axis."""
     known = np.flatnonzero(np.isfinite(values)).tolist()
-    highest = float(values[known].max()) if len(known) else 1.0
-    ends = (
-        [0.0, max(1.0, highest)]
-        if base == 0
-        else [min(0.8, float(values[known].min(initial=1))), max(1.25, highest)]
-    )
-    if base:
-        axes.set_yscale("log")
-        axes.minorticks_off()
-    axes.set_ylim(ends[0], ends[1] * (1.06 if base else 1.04))
+    base, ticks = _prepare_axis(axes, name, values[known])
     width = axes.get_position().width * WIDTH * 72 / len(values)
-    axes.vlines(
-        known,
-        base,
-        values[known],
-        colors=[colors[i] for i in known],
-        linewidth=max(0.6, 0.72 * width),
-        gid=name,
-    )
-    if reference is not None:
-        axes.axhline(reference, color=theme.edge, linewidth=0.7)
-    ticks = [0.0, 1.0] if base == 0 else [1.0, ends[1]]
+    bars = [colors[i] for i in known]
+    axes.vlines(known, base, values[known], colors=bars, linewidth=max(0.6, 0.72 * width), gid=name)
+    if name in ("noise", "strength"):  # 1 is what random weights have
+        axes.axhline(1.0, color=theme.edge, linewidth=0.7)
     axes.set_yticks(ticks, [f"{tick:.3g}" for tick in ticks])
     axes.tick_params(axis="y", colors=theme.muted, labelsize=7, length=0, pad=2)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _prepare_axis(axes: Axes, name: str, values: np.ndarray) -> tuple[float, list[float]]:
+    """Sets the range of the axis; returns where bars begin, and the ticks."""
+    highest = float(values.max()) if len(values) else 1.0
+    if name != "strength":
+        axes.set_ylim(0.0, max(1.0, highest) * 1.04)
+        return 0.0, [0.0, 1.0]
+    axes.set_yscale("log")
+    axes.minorticks_off()
+    high = max(1.25, highest)
+    axes.set_ylim(min(0.8, float(values.min(initial=1))), high * 1.06)
+    return 1.0, [1.0, high]
