@@ -70,23 +70,30 @@ def build_index(folder: str | os.PathLike, title: str = "Models") -> Path:
     """
     root = Path(folder)
     target = root / "index.html"
-    found = []
-    for path in _pages(root):
-        model = _read_card(path)
-        if model is not None and path != target:
-            found.append((path.relative_to(root), model))
+    models = [(path.relative_to(root), _read_card(path)) for path in _pages(root) if path != target]
+    found = [(path, model) for path, model in models if model is not None]
     if not found:
         raise FileError(
             f"{folder}: contains no page made by cnnviz gallery. Make one first: "
             f"cnnviz gallery MODEL --out {root / 'NAME.html'}"
         )
+    _check_target(target)
+    write_text(target, _index_page(title, found))
+    return target
+
+
+def _check_target(target: Path) -> None:
+    """Raises FileError if ``target`` exists and is not an index."""
     if _read_card(target) is not None:
         raise FileError(f"{target}: is the page of a model; move it, the index is written there.")
     if os.path.exists(target) and GENERATOR not in _page_content(target):
         raise FileError(f"{target}: was not made by cnnviz; move it, the index is written there.")
+
+
+def _index_page(title: str, found: list[tuple[Path, ModelCard]]) -> str:
     kinds = "".join(f".k{i}{{fill:{color}}}" for i, color in enumerate(KIND_COLORS.values()))
     cards = "".join(_card(path, model) for path, model in found)
-    page = whole_page(
+    return whole_page(
         title,
         counted(len(found), "model"),
         "",
@@ -97,8 +104,6 @@ def build_index(folder: str | os.PathLike, title: str = "Models") -> Path:
         css=graph_css([]) + kinds,
         script=template("index.js", "cnnviz.gallery"),
     )
-    write_text(target, page)
-    return target
 
 
 def _pages(root: Path) -> list[Path]:

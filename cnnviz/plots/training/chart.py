@@ -86,37 +86,39 @@ def _draw_line(
     """Draws ``line``; if it is smoothed, ``original`` is the curve as it was, drawn faintly."""
     steps = line.quantity == "Train learning rate" and moves_in_steps(line.y)
     noise = 0.0 if original is not None else _noise(axes, line)
+    width = _SMOOTH_WIDTH if original is not None else _WIDTH - noise
+    look: dict[str, Any] = {
+        "color": style.color,
+        "linestyle": style.dashes,
+        "gid": f"series-{i}",
+        "zorder": 3 - 0.5 * noise,  # so that smooth lines lie over noisy ones
+        "drawstyle": "steps-post" if steps else "default",
+    }
     for position, (x, values) in enumerate(line.segments):
         y = np.where(np.isfinite(values), values, np.nan)
-        later = [other[0] for other, _ in line.segments[position + 1 :] if len(other)]
-        redone = x > min(later) if later else np.zeros(len(x), bool)
-        look: dict[str, Any] = {
-            "color": style.color,
-            "linestyle": style.dashes,
-            "gid": f"series-{i}",
-            "zorder": 3 - 0.5 * noise,  # so that smooth lines lie over noisy ones
-            "drawstyle": "steps-post" if steps else "default",
-        }
         if original is not None:
             axes.plot(*original.segments[position], **look | {"linestyle": "-"}, linewidth=1, alpha=0.3)
-        single = _lone_points(y)
-        dots: dict = {"marker": "o", "markersize": 4, "markevery": slice(None) if dotted else single.tolist()}
-        if not dotted and not len(single):
-            dots = {}
-        # Iterations that a restart repeated are drawn faintly below those that replaced them.
-        kept = np.where(redone, np.nan, y)
-        axes.plot(
-            x,
-            kept,
-            **look,
-            **dots,
-            linewidth=_SMOOTH_WIDTH if original is not None else _WIDTH - noise,
-            solid_joinstyle="round",
-        )
-        if redone.any():
-            joined = redone.copy()
-            joined[max(0, int(np.flatnonzero(redone)[0]) - 1)] = True
-            axes.plot(x, np.where(joined, y, np.nan), **look, linewidth=1.2, alpha=0.45)
+        repeated = _repeated(line, position)
+        once = np.where(repeated, np.nan, y)
+        axes.plot(x, once, **look, **_dots(y, dotted), linewidth=width, solid_joinstyle="round")
+        if repeated.any():  # drawn faintly below what replaced it
+            repeated[max(0, int(np.flatnonzero(repeated)[0]) - 1)] = True  # so that the two parts meet
+            axes.plot(x, np.where(repeated, y, np.nan), **look, linewidth=1.2, alpha=0.45)
+
+
+def _repeated(line: ChartLine, position: int) -> np.ndarray:
+    """Returns which points of a segment a later one repeated, as a restart does."""
+    x = line.segments[position][0]
+    later = [other[0] for other, _ in line.segments[position + 1 :] if len(other)]
+    return x > min(later) if later else np.zeros(len(x), bool)
+
+
+def _dots(y: np.ndarray, dotted: bool) -> dict[str, Any]:
+    """Returns the markers of a line: at all of its points if ``dotted``, otherwise at lone ones."""
+    single = _lone_points(y)
+    if not dotted and not len(single):
+        return {}
+    return {"marker": "o", "markersize": 4, "markevery": slice(None) if dotted else single.tolist()}
 
 
 def _noise(axes: Axes, line: ChartLine) -> float:
