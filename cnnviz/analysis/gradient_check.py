@@ -166,7 +166,7 @@ def check_net(net: Net, layer: str | None, rules: GradientRules, seed: int) -> G
 def _copy_of(
     net: Net | NetDefinition | str | os.PathLike, phase: int | str, device: Device | None, seed: int
 ) -> Net:
-    """Returns the net built anew, in double precision if it can be, with the same weights and inputs."""
+    """Returns the net built again, in double precision if it can be, with the same weights and inputs."""
     if not isinstance(net, Net):
         copy = Net(net, phase, device=_most_precise(device or get_device()), seed=seed)  # type: ignore[arg-type]
         random = np.random.default_rng(seed)
@@ -200,7 +200,7 @@ class _LayerProbe:
         self.node = net.graph.layers[index]
         self.layer: Layer = net.layers[index]
         self.bottoms, self.tops = net.bottom_blobs[index], net.top_blobs[index]
-        self.wanted = [self.layer.allow_force_backward(i) for i in range(len(self.bottoms))]
+        self.propagate_down = [self.layer.allow_force_backward(i) for i in range(len(self.bottoms))]
         self.random = random
         self.start = [b.read_data() for b in self.bottoms]
         self.run_state = self.layer.random.bit_generator.state
@@ -253,11 +253,11 @@ class _LayerProbe:
             blob.clear_diff()
         for blob, weight in zip(self.tops, self.weights, strict=True):
             blob.diff[...] = weight
-        self.layer.backward(self.tops, self.wanted, self.bottoms)
+        self.layer.backward(self.tops, self.propagate_down, self.bottoms)
         found: list[tuple[str, Blob, int | None, np.ndarray]] = [
             (f"bottom {i}", blob, i, blob.read_diff())
             for i, blob in enumerate(self.bottoms)
-            if self.wanted[i]
+            if self.propagate_down[i]
         ]
         found += [
             (f"param {i}", blob, None, blob.read_diff())

@@ -1,1 +1,1 @@
-"""What all families of pictures share: theme, figure, mosaics of tiles, text and HTML."""
+"""What all families of figures share: theme, figure, mosaics of tiles, text and HTML."""
