@@ -8,10 +8,13 @@ from make_pictures._workspace import Workspace, run
 
 PICTURES = {
     # Other parts of the page have pictures of their own.
-    "gallery-page.png": {"page": "features.html", "hidden": ["graph", "filters", "training"]},
-    "gallery-index.png": {"page": "index.html"},
+    "gallery-page.png": {
+        "page": "features.html",
+        "hidden": ["graph", "filters", "training"],
+        "size": [900, 860],
+    },
+    "gallery-index.png": {"page": "index.html", "size": [1080, 760]},
 }
-SIZE = 900, 860
 
 
 def make(workspace: Workspace) -> None:
@@ -25,6 +28,6 @@ def make(workspace: Workspace) -> None:
     style = f"<style>{hidden} {{ display: none }}</style></head>"
     (pages / "features.html").write_text(text.replace("</head>", style, 1), encoding="utf-8")
     for name, settings in PICTURES.items():
-        shot = workspace.screenshot(f"{pages.as_uri()}/{settings['page']}", name, *SIZE)
+        shot = workspace.screenshot(f"{pages.as_uri()}/{settings['page']}", name, *settings["size"])
         if shot:
             workspace.save(shot, name, settings, colors=256)
