@@ -51,7 +51,7 @@ def test_layers_are_linked_both_ways(page):
 
 
 def test_the_filters_say_whether_the_net_is_trained(page):
-    assert "Trained: 2 layers judged, and none looks like a filler" in page
+    assert "Trained: 2 layers judged, and none looks like random initial weights" in page
 
 
 def test_pictures_are_described_in_words(page):
