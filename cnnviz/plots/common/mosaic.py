@@ -21,7 +21,7 @@ from cnnviz.plots.common.theme import SERIES, channels_of
 Tiles = Sequence[np.ndarray] | np.ndarray
 
 MOST_PIXELS = 1 << 24  # of a mosaic; larger tiles are averaged down, and the layout's note says so
-GAP = 0.07  # of a tile's longer side
+GAP = 0.1  # of a tile's longer side
 BAD_COLOR = "#FF00FF"  # of nan and inf: in no colour table of ours, and seen on both backgrounds
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"  # colour tables of values from 0, and around 0
 _SMALLEST_TILE = 28  # pixels that a tile's longer side takes at least, so that gaps are thin
