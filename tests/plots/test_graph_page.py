@@ -161,11 +161,11 @@ def test_what_is_shown_of_weights():
     assert facts.texts == (words, "3 · mean, std 1, 0 · range 1 to 1")
     picture = pixels_of(facts.picture)
     red, white, blue = [103, 0, 31, 255], [247, 247, 247, 255], [105, 171, 208, 255]  # 2, 0 and -1 of 2
-    tile = picture[10:70:20, 10:70:20].tolist()  # twenty pixels for each weight, after a gap of five
+    tile = picture[10:70:20, 10:70:20].tolist()  # twenty pixels for each weight, after a gap of six
     assert tile == [[red, white, white], [white, blue, white], [white] * 3]  # channel 1
     assert picture[10, 67, 3] < 255
     coloured = facts_of([np.array([1.0, 0.0, -1.0]).reshape(1, 3, 1, 1) * np.ones((3, 3))])
-    assert pixels_of(coloured.picture)[5, 5].tolist() == [0, 128, 255, 255]  # the first channel is blue
+    assert pixels_of(coloured.picture)[10, 10].tolist() == [0, 128, 255, 255]  # the first channel is blue
     assert facts.caption == "3 filters, the strongest channel of each"
     assert weight_facts([weights], None).picture == ""
     assert facts_of([np.ones((4, 3, 1, 1), np.float32)]).picture == ""
