@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.engine.blob import Blob
+from cnnviz.engine.blob import Blob, Shape
 from cnnviz.engine.device import Device
 from cnnviz.engine.filler import fill
 from cnnviz.engine.graph import Graph
@@ -59,6 +59,7 @@ class BuiltNet:
         self.layers: list[Layer] = []
         self.bottom_blobs: list[list[Blob]] = []
         self.top_blobs: list[list[Blob]] = []
+        self._seen_shapes: list[list[Shape]] = []  # of each layer's bottoms when its tops got their shapes
         self.unfilled: list[str] = []
         self._nodes = graph.layers
         for node in self._nodes:
@@ -84,6 +85,7 @@ class BuiltNet:
             layer.blobs.append(self._param_blob(node, i))
         self.bottom_blobs.append(bottom)
         self.top_blobs.append(top)
+        self._seen_shapes.append([blob.shape for blob in bottom])  # in place: the top's, of the same blob
         if layer.blobs:
             self.params[node.name] = layer.blobs
         layer.setup()

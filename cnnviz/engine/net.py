@@ -19,7 +19,6 @@ from cnnviz.engine.blob import Blob
 from cnnviz.engine.built_net import BuiltNet
 from cnnviz.engine.device import Device, get_device
 from cnnviz.engine.graph import build_graph
-from cnnviz.engine.graph_layer import AnyShape
 from cnnviz.engine.net_state import net_state
 from cnnviz.engine.partial import LayerFailure, LeftOut, failures, runnable
 from cnnviz.errors import NetError
@@ -88,7 +87,6 @@ class Net(BuiltNet):
         else:
             graph = build_graph(definition, state=state)
         super().__init__(definition, graph, left_out, device or get_device(), seed)
-        self._seen_shapes: list[Sequence[AnyShape]] = [list(node.bottom_shapes) for node in self.graph.layers]
         self._has_run: set[int] = set()  # forward in its present shapes
         self.debug_info: bool = definition.proto.debug_info
         if weights is not None:
