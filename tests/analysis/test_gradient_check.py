@@ -9,7 +9,7 @@ from click.testing import CliRunner
 import cnnviz
 from cnnviz.analysis.gradient_check import check_gradients
 from cnnviz.analysis.learning_check import check_initial_loss, overfit_small_sample
-from cnnviz.cli.check import command
+from cnnviz.cli.main import cnnviz_command
 from cnnviz.engine.device import get_device
 from cnnviz.engine.layers.relu import ReLU
 from cnnviz.engine.net import Net
@@ -129,9 +129,9 @@ def test_one_batch_is_learned_by_heart_unless_nothing_can_be():
 def test_command(tmp_path, monkeypatch):
     path = tmp_path / "small.prototxt"
     path.write_text(NET % XAVIER)
-    result = CliRunner().invoke(command, [str(path), "--layer", "relu"])
+    result = CliRunner().invoke(cnnviz_command, ["check", str(path), "--layer", "relu"])
     assert result.exit_code == 0 and "All 1 gradients agree" in result.output
-    result = CliRunner().invoke(command, [str(path), "--overfit"])
+    result = CliRunner().invoke(cnnviz_command, ["check", str(path), "--overfit"])
     assert "initial loss" in result.output and "one batch" in result.output
     monkeypatch.setattr(ReLU, "backward", lambda self, top, down, bottom: bottom[0].fill_diff(7.0))
-    assert CliRunner().invoke(command, [str(path)]).exit_code == 1
+    assert CliRunner().invoke(cnnviz_command, ["check", str(path)]).exit_code == 1
