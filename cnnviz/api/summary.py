@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from cnnviz.analysis.summary import NetSummary, graph_to_show, summarize
-from cnnviz.api.graph import AnyNet
 from cnnviz.engine.graph import Graph
 from cnnviz.formats.nets import open_net
 from cnnviz.formats.prototxt import NetDefinition
+
+if TYPE_CHECKING:
+    from cnnviz.api.graph import AnyNet
 
 
 def summarize_net(

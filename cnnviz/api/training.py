@@ -6,20 +6,19 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnviz.analysis.training import chart_lines, chart_number, lines_csv, lines_json
-from cnnviz.api.figures import save_figure
 from cnnviz.errors import CnnvizError
 from cnnviz.formats.files import write_text
 from cnnviz.formats.log_curves import TrainingLog
 from cnnviz.formats.log_follower import LogFollower
 from cnnviz.formats.log_tables import logs_csv, logs_json
 from cnnviz.formats.training_log import read_log
-from cnnviz.plots.common.figure import Figure
-from cnnviz.plots.training.chart import draw_chart
 from cnnviz.plots.training.options import ChartOptions
-from cnnviz.plots.training.to_html import training_page
+
+if TYPE_CHECKING:
+    from cnnviz.plots.common.figure import Figure
 
 Logs = TrainingLog | str | os.PathLike | Iterable
 
@@ -57,6 +56,10 @@ def plot_training_log(
     Raises: CnnvizError for an unknown chart type or nothing to plot, FileError for a log that cannot be
         read or a path that cannot be written.
     """
+    from cnnviz.api.figures import save_figure  # here, as tables of logs need no matplotlib
+    from cnnviz.plots.training.chart import draw_chart
+    from cnnviz.plots.training.to_html import training_page
+
     options = ChartOptions(chart_number(chart_type), style, smooth, log_scale, full_range, title)
     lines = chart_lines(options.number, as_logs(logs), outputs)
     figure = draw_chart(lines, options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +20,13 @@ from cnnviz.analysis.filter_measures import FilterBank, Weights, filter_banks
 from cnnviz.analysis.filter_report import Report, filter_report
 from cnnviz.analysis.filters import layer_health
 from cnnviz.analysis.model import AnyModel, AnyWeights, load_graph, load_weights
-from cnnviz.api.figures import save_figure
 from cnnviz.engine.graph import Graph
 from cnnviz.engine.weights_check import some_names
 from cnnviz.errors import CnnvizError, WeightsError, did_you_mean
-from cnnviz.plots.common.figure import Figure
 from cnnviz.plots.common.filter_plan import MOST_TILES, FilterOptions
-from cnnviz.plots.weights.draw import draw_weights
+
+if TYPE_CHECKING:
+    from cnnviz.plots.common.figure import Figure
 
 MOST_LAYERS = 8  # all drawn if the caller names none
 FEWER_LAYERS = 6  # drawn of a net that has more
@@ -76,6 +77,9 @@ def plot_weights(
         CnnvizError: an unknown layer, order or other option.
         FileError: a file cannot be read or written.
     """
+    from cnnviz.api.figures import save_figure  # here, as a report needs no matplotlib
+    from cnnviz.plots.weights.draw import draw_weights
+
     options = FilterOptions(layers, order, normalize, channel_order, limit, marks, style)
     source = load_weights(weights)
     graph = load_graph(model, source)

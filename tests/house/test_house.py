@@ -243,6 +243,19 @@ def test_charts_of_logs_load_nothing_of_the_engine(tmp_path):
     assert result.stdout.strip() == "[]", result.stderr
 
 
+def test_tables_need_no_matplotlib(tmp_path):
+    (tmp_path / "run.log").write_text("Iteration 0, loss = 2\nIteration 1, loss = 1\n")
+    code = (
+        "import sys, numpy as np\nfrom cnnviz.api.training import write_chart\n"
+        "from cnnviz.api.weights import weights_report\n"
+        f"write_chart(6, {str(tmp_path / 'run.log')!r}, {str(tmp_path / 'a.csv')!r})\n"
+        "print(len(weights_report(None, {'conv': [np.ones((4, 1, 3, 3), np.float32)]}).layers))\n"
+        "print('matplotlib' in sys.modules)"
+    )
+    result = run_python(code)
+    assert result.stdout.split() == ["1", "False"], result.stderr
+
+
 def test_drawing_as_svg_or_page_needs_no_matplotlib(tmp_path):
     code = (
         "import sys, cnnviz\nfrom cnnviz.formats.prototxt import parse_net\n"
