@@ -108,8 +108,6 @@ def command(
       cnnviz weights lenet_iter_1000.caffemodel film.png --layer conv1 --filmstrip 'lenet_iter_*.caffemodel'
     """
     from cnnviz.analysis.filter_report import Report
-    from cnnviz.api.compare import plot_weight_difference
-    from cnnviz.api.filmstrip import plot_weight_filmstrip
     from cnnviz.api.weights import plot_weights, weights_report
     from cnnviz.formats.paths import matching_files
 
@@ -123,6 +121,9 @@ def command(
         say((measured.to_json() if report == "json" else measured.to_text()).rstrip("\n"))
     if out is None:
         return
+    from cnnviz.api.compare import plot_weight_difference
+    from cnnviz.api.filmstrip import plot_weight_filmstrip
+
     options, layers = drawn.keywords(net), drawn.layers or None
     with output(out, stdout_format, announced=report is None) as path:
         if compare:
